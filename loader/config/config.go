@@ -1,0 +1,89 @@
+// Package config reads the settings from the environment and reports everything that is wrong with them at
+// once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"strconv"
+
+	"github.com/caarlos0/env/v10"
+)
+
+// Config is what the environment says; README.md's table explains each setting.
+type Config struct {
+	Tries        Count    `env:"TRIES" envDefault:"10"`
+	Host         Host     `env:"HOST" envDefault:"127.0.0.1"`
+	Port         Port     `env:"PORT" envDefault:"3030"`
+	Duration     Duration `env:"DURATION" envDefault:"3s"`
+	Workers      Workers  `env:"WORKERS" envDefault:"100"`
+	Requests     uint64   `env:"REQUESTS" envDefault:"0"`
+	Settle       Pause    `env:"SETTLE" envDefault:"500ms"`
+	Timeout      Duration `env:"TIMEOUT" envDefault:"10s"`
+	StartTimeout Duration `env:"START_TIMEOUT" envDefault:"30s"`
+	RequestPath  Path     `env:"REQUEST_PATH" envDefault:"/hello/warp"`
+	Results      string   `env:"RESULTS" envDefault:"results"`
+	MetricsPort  Port     `env:"METRICS_PORT" envDefault:"9102"`
+	ServerPID    PID      `env:"SERVER_PID"`
+	MetricsURL   URL      `env:"METRICS_URL"`
+}
+
+// Address is where the server listens, as host:port.
+func (c Config) Address() string {
+	return net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.Port)))
+}
+
+// MetricsAddress is where the loader's own metrics are served, as host:port: on loopback if the server is
+// there, else on all addresses, since Prometheus then comes from another machine or container.
+func (c Config) MetricsAddress() string {
+	host := ""
+	if ip := net.ParseIP(string(c.Host)); c.Host == "localhost" || ip.IsLoopback() {
+		host = string(c.Host)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(c.MetricsPort)))
+}
+
+// FromEnvironment reads the settings of this process.
+func FromEnvironment() (Config, error) {
+	return Parse(env.ToMap(os.Environ()))
+}
+
+// Parse reads the settings from environment; an empty value counts as not set. The error names every wrong
+// setting with its value and what is expected, a line each.
+func Parse(environment map[string]string) (Config, error) {
+	var c Config
+	var wrong []error
+	err := env.ParseWithOptions(&c, env.Options{Environment: environment})
+	var all env.AggregateError
+	switch {
+	case errors.As(err, &all):
+		for _, one := range all.Errors {
+			wrong = append(wrong, explain(one, environment))
+		}
+	case err != nil:
+		wrong = append(wrong, err)
+	}
+	if c.Port == c.MetricsPort && c.Port != 0 {
+		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
+	}
+	if len(wrong) > 0 {
+		return Config{}, errors.Join(wrong...)
+	}
+	return c, nil
+}
+
+func explain(err error, environment map[string]string) error {
+	var parse env.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+	name, cause := field.Tag.Get("env"), parse.Err
+	if field.Type.Kind() == reflect.Uint64 {
+		cause = errors.New("expected a whole number of requests, or 0 for as many as fit into DURATION")
+	}
+	return fmt.Errorf("%s=%q: %w", name, environment[name], cause)
+}

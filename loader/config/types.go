@@ -1,0 +1,142 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Count is a number of iterations, from 1 to 10,000.
+type Count int
+
+// UnmarshalText fails when text is not such a number.
+func (c *Count) UnmarshalText(text []byte) error {
+	n, err := wholeNumber(text, 1, 10_000, "iterations")
+	*c = Count(n)
+	return err
+}
+
+// Workers is a number of connections, from 1 to 50,000.
+type Workers int
+
+// UnmarshalText fails when text is not such a number.
+func (w *Workers) UnmarshalText(text []byte) error {
+	n, err := wholeNumber(text, 1, 50_000, "connections")
+	*w = Workers(n)
+	return err
+}
+
+// PID is the number of a process; 0 stands for none.
+type PID int
+
+// UnmarshalText fails when text is not a positive number.
+func (p *PID) UnmarshalText(text []byte) error {
+	n, err := wholeNumber(text, 1, 1<<22, "a process")
+	*p = PID(n)
+	return err
+}
+
+// Port is a TCP port from 1 to 65535.
+type Port uint16
+
+// UnmarshalText fails when text is not such a number.
+func (p *Port) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil || n == 0 {
+		return errors.New("expected a port number from 1 to 65535")
+	}
+	*p = Port(n)
+	return nil
+}
+
+func wholeNumber(text []byte, low, high int, what string) (int, error) {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < low || n > high {
+		return 0, fmt.Errorf("expected a whole number (%s) from %d to %d", what, low, high)
+	}
+	return n, nil
+}
+
+// Longest durations: of a request, of a burst of load.
+const longestDuration = time.Hour
+
+// Duration is a positive length of time, at most an hour.
+type Duration time.Duration
+
+// UnmarshalText fails when text is not such a length of time, with its unit.
+func (d *Duration) UnmarshalText(text []byte) error {
+	value, err := duration(text)
+	if err == nil && value == 0 {
+		err = errors.New("expected more than 0")
+	}
+	*d = Duration(value)
+	return err
+}
+
+// Pause is a length of time from 0 to an hour.
+type Pause time.Duration
+
+// UnmarshalText fails when text is not such a length of time, with its unit.
+func (p *Pause) UnmarshalText(text []byte) error {
+	value, err := duration(text)
+	*p = Pause(value)
+	return err
+}
+
+func duration(text []byte) (time.Duration, error) {
+	value, err := time.ParseDuration(string(text))
+	if err != nil {
+		if _, err := strconv.ParseFloat(string(text), 64); err == nil {
+			return 0, fmt.Errorf("missing unit, for example \"%ss\"", text)
+		}
+		return 0, errors.New("expected a length of time with its unit, for example \"3s\" or \"500ms\"")
+	}
+	if value < 0 || value > longestDuration {
+		return 0, fmt.Errorf("expected a length of time from 0s to %s", longestDuration)
+	}
+	return value, nil
+}
+
+// Host is a host name or an IP address, without a port.
+type Host string
+
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+
+// UnmarshalText fails when text cannot be a host.
+func (h *Host) UnmarshalText(text []byte) error {
+	if !hostPattern.Match(text) || strings.Count(string(text), ":") == 1 {
+		return errors.New("expected a host name or an IP address, without a scheme or a port")
+	}
+	*h = Host(text)
+	return nil
+}
+
+// Path is what is requested from the server: a path with an optional query.
+type Path string
+
+// UnmarshalText fails when text is not an absolute path.
+func (p *Path) UnmarshalText(text []byte) error {
+	target, err := url.ParseRequestURI(string(text))
+	if err != nil || target.Host != "" || text[0] != '/' || strings.ContainsAny(string(text), " #") {
+		return errors.New("expected a path that begins with \"/\", percent-encoded, without a host")
+	}
+	*p = Path(text)
+	return nil
+}
+
+// URL is an http or https address.
+type URL string
+
+// UnmarshalText fails when text is not such an address.
+func (u *URL) UnmarshalText(text []byte) error {
+	target, err := url.Parse(string(text))
+	if err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
+		return errors.New("expected an address such as \"http://server:9101/metrics\"")
+	}
+	*u = URL(text)
+	return nil
+}

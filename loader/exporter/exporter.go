@@ -1,0 +1,179 @@
+// Package exporter shows a run to Prometheus while it lasts.
+package exporter
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+)
+
+// Exporter is a prometheus.Collector for the state of a run, and an observer of it. Finished iterations stay
+// in the metrics until the process ends, so that a scraper that comes late misses none.
+type Exporter struct {
+	started time.Time
+	tries   int
+	sampler *memory.Sampler
+	meter   *load.Meter
+
+	mu         sync.Mutex
+	current    int
+	loading    bool
+	begun      []time.Time // of the load of each iteration so far
+	iterations []finished
+}
+
+// finished is an iteration with the time at which it was observed.
+type finished struct {
+	lab.Iteration
+	at time.Time
+}
+
+// New returns an Exporter for a run of the given number of iterations.
+func New(started time.Time, tries int, sampler *memory.Sampler, meter *load.Meter) *Exporter {
+	return &Exporter{started: started, tries: tries, sampler: sampler, meter: meter}
+}
+
+// LoadBegins notes the iteration that is now under load.
+func (e *Exporter) LoadBegins(number int, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current, e.loading = number, true
+	e.begun = append(e.begun, at)
+}
+
+// LoadEnded notes that the server is at rest.
+func (e *Exporter) LoadEnded() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.loading = false
+}
+
+// IterationEnded adds the iteration to the metrics.
+func (e *Exporter) IterationEnded(i lab.Iteration) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.iterations = append(e.iterations, finished{i, time.Now()})
+	return nil
+}
+
+var (
+	startDesc      = iterationDesc("rss_start_bytes", "Resident memory of the server before the load of the iteration, in bytes.")
+	endDesc        = iterationDesc("rss_end_bytes", "Resident memory of the server after the load of the iteration and settling, in bytes.")
+	peakDesc       = iterationDesc("rss_peak_bytes", "Highest resident memory of the server during the load of the iteration, in bytes.")
+	leakedDesc     = iterationDesc("rss_leaked_bytes", "Resident memory at the end of the iteration less that at its start, in bytes; negative if it shrank.")
+	requestsDesc   = iterationDesc("requests", "Requests answered in the iteration.")
+	rateDesc       = iterationDesc("requests_per_second", "Requests answered per second while the load of the iteration lasted.")
+	endTimeDesc    = iterationDesc("end_timestamp_seconds", "Unix time at which the iteration was complete.")
+	loadStartDesc  = iterationDesc("start_timestamp_seconds", "Unix time at which the load of the iteration began.")
+	runStartDesc   = prometheus.NewDesc("leaklab_run_start_timestamp_seconds", "Unix time at which the run began.", nil, nil)
+	currentDesc    = prometheus.NewDesc("leaklab_iteration", "Number of the iteration whose load began last; 0 before the first.", nil, nil)
+	triesDesc      = prometheus.NewDesc("leaklab_iterations", "Number of iterations of the run.", nil, nil)
+	loadingDesc    = prometheus.NewDesc("leaklab_load_active", "1 while load is running, 0 while the server rests.", nil, nil)
+	residentDesc   = prometheus.NewDesc("leaklab_server_resident_memory_bytes", "Resident memory of the server's process tree, seen from outside, by kind, in bytes.", []string{"kind"}, nil)
+	codesDesc      = prometheus.NewDesc("leaklab_requests_total", "Requests answered, by HTTP status code.", []string{"code"}, nil)
+	errorsDesc     = prometheus.NewDesc("leaklab_request_errors_total", "Requests that failed or were answered with a 4xx or 5xx status, by reason.", []string{"reason"}, nil)
+	latencyDesc    = prometheus.NewDesc("leaklab_request_duration_seconds", "Time from sending a request to the end of its answer, in seconds.", nil, nil)
+	latencyBuckets = prometheus.ExponentialBucketsRange(50e-6, 10, 24)
+)
+
+func iterationDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("leaklab_iteration_"+name, help, []string{"iteration"}, nil)
+}
+
+// Describe sends nothing: which series there are depends on the run.
+func (e *Exporter) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the state of the run at this moment.
+func (e *Exporter) Collect(metrics chan<- prometheus.Metric) {
+	e.collectIterations(metrics)
+	e.collectMemory(metrics)
+	e.collectLoad(metrics)
+}
+
+func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	gauge(metrics, runStartDesc, unixSeconds(e.started))
+	gauge(metrics, triesDesc, float64(e.tries))
+	gauge(metrics, currentDesc, float64(e.current))
+	loading := 0.0
+	if e.loading {
+		loading = 1
+	}
+	gauge(metrics, loadingDesc, loading)
+	for n, at := range e.begun {
+		gauge(metrics, loadStartDesc, unixSeconds(at), e.label(n+1))
+	}
+	for _, i := range e.iterations {
+		label := e.label(i.Number)
+		gauge(metrics, startDesc, float64(i.Start.Total), label)
+		gauge(metrics, endDesc, float64(i.End.Total), label)
+		gauge(metrics, peakDesc, float64(i.Peak), label)
+		gauge(metrics, leakedDesc, float64(i.Leaked()), label)
+		gauge(metrics, requestsDesc, float64(i.Load.Requests), label)
+		gauge(metrics, rateDesc, i.RequestsPerSecond(), label)
+		gauge(metrics, endTimeDesc, unixSeconds(i.at), label)
+	}
+}
+
+// label is the iteration's number with leading zeros to the width of the last, so that it sorts as text.
+func (e *Exporter) label(number int) string {
+	return fmt.Sprintf("%0*d", len(strconv.Itoa(e.tries)), number)
+}
+
+func (e *Exporter) collectMemory(metrics chan<- prometheus.Metric) {
+	reading := e.sampler.Latest()
+	if reading.Total == 0 {
+		return
+	}
+	gauge(metrics, residentDesc, float64(reading.Total), "total")
+	if parts := reading.Parts; parts != nil {
+		gauge(metrics, residentDesc, float64(parts.Anonymous), "anonymous")
+		gauge(metrics, residentDesc, float64(parts.File), "file")
+		gauge(metrics, residentDesc, float64(parts.Shared), "shared")
+	}
+}
+
+func (e *Exporter) collectLoad(metrics chan<- prometheus.Metric) {
+	totals := e.meter.Snapshot()
+	for code, n := range totals.Codes {
+		counter(metrics, codesDesc, n, strconv.Itoa(code))
+	}
+	for _, reason := range load.Reasons() {
+		counter(metrics, errorsDesc, totals.Errors[reason], string(reason))
+	}
+	metrics <- prometheus.MustNewConstHistogram(latencyDesc, totals.Requests, totals.SumLatency.Seconds(), cumulative(&totals))
+}
+
+// cumulative returns, for each bucket's upper bound in seconds, the number of answers that took at most as
+// long. A latency within 1% of a bound may be counted on its other side.
+func cumulative(totals *load.Totals) map[float64]uint64 {
+	buckets := make(map[float64]uint64, len(latencyBuckets))
+	bars := totals.Latency.Distribution()
+	var sum uint64
+	for _, bound := range latencyBuckets {
+		for len(bars) > 0 && time.Duration(bars[0].To).Seconds() <= bound {
+			sum += uint64(bars[0].Count)
+			bars = bars[1:]
+		}
+		buckets[bound] = sum
+	}
+	return buckets
+}
+
+func gauge(metrics chan<- prometheus.Metric, desc *prometheus.Desc, value float64, labels ...string) {
+	metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+}
+
+func counter(metrics chan<- prometheus.Metric, desc *prometheus.Desc, value uint64, labels ...string) {
+	metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -1,0 +1,102 @@
+// Package lab runs the iterations: it is the only place where load and memory meet.
+package lab
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+)
+
+// Plan describes a run.
+type Plan struct {
+	Tries  int           // iterations
+	Settle time.Duration // rest before each reading
+	Load   load.Plan     // the load of each iteration
+}
+
+// Iteration is one burst of load between two readings. Memory is in bytes.
+type Iteration struct {
+	Number, Of int // counted from 1
+	Load       load.Result
+	Start      memory.Reading // before the load
+	End        memory.Reading // after the load and settling
+	Peak       int64          // the highest total from the start reading to the end of the load
+}
+
+// Leaked is the difference between the end and the start reading, in bytes; negative when memory shrank.
+func (i Iteration) Leaked() int64 { return i.End.Total - i.Start.Total }
+
+// RequestsPerSecond is the rate of answers while the load lasted.
+func (i Iteration) RequestsPerSecond() float64 {
+	if i.Load.Elapsed <= 0 {
+		return 0
+	}
+	return float64(i.Load.Requests) / i.Load.Elapsed.Seconds()
+}
+
+// Observer is told what happens, as it happens.
+type Observer interface {
+	// LoadBegins is called when the load of an iteration begins.
+	LoadBegins(number int, at time.Time)
+	// LoadEnded is called when it is over, before the end reading.
+	LoadEnded()
+	// IterationEnded is called with each complete iteration. An error ends the run.
+	IterationEnded(Iteration) error
+}
+
+// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It ends early with an error
+// when ctx ends, a reading fails or an observer does; complete iterations have been observed by then.
+func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) error {
+	for number := 1; number <= plan.Tries; number++ {
+		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
+		for _, observer := range observers {
+			if err == nil {
+				err = observer.IterationEnded(iteration)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
+		}
+	}
+	return nil
+}
+
+func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {
+	iteration := Iteration{Number: number, Of: plan.Tries}
+	var err error
+	if iteration.Start, err = settledReading(ctx, plan.Settle, sampler); err != nil {
+		return iteration, err
+	}
+
+	sampler.TakePeak()
+	for _, observer := range observers {
+		observer.LoadBegins(number, time.Now())
+	}
+	iteration.Load, err = load.Run(ctx, plan.Load, meter)
+	for _, observer := range observers {
+		observer.LoadEnded()
+	}
+	if err != nil {
+		return iteration, err
+	}
+	loaded, err := sampler.Read(ctx)
+	if err != nil {
+		return iteration, err
+	}
+	iteration.Peak = max(iteration.Start.Total, loaded.Total, sampler.TakePeak())
+
+	iteration.End, err = settledReading(ctx, plan.Settle, sampler)
+	return iteration, err
+}
+
+func settledReading(ctx context.Context, settle time.Duration, sampler *memory.Sampler) (memory.Reading, error) {
+	select {
+	case <-ctx.Done():
+		return memory.Reading{}, context.Cause(ctx)
+	case <-time.After(settle):
+	}
+	return sampler.Read(ctx)
+}

@@ -1,0 +1,182 @@
+package load
+
+import (
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Reason says why a request counts as an error. The values are the labels of leaklab_request_errors_total.
+type Reason string
+
+// The reasons. A request that was answered with a 4xx or 5xx status is an answer and an error.
+const (
+	Connect     Reason = "connect"      // no connection within TIMEOUT
+	Timeout     Reason = "timeout"      // no complete answer within TIMEOUT
+	Reset       Reason = "reset"        // the server closed the connection before the answer was complete
+	BadResponse Reason = "bad_response" // what came back is not an HTTP response
+	Status4xx   Reason = "status_4xx"
+	Status5xx   Reason = "status_5xx"
+)
+
+// Reasons lists every Reason, in the order in which they are reported.
+func Reasons() []Reason {
+	return []Reason{Connect, Timeout, Reset, BadResponse, Status4xx, Status5xx}
+}
+
+// Histogram range: 1 µs to 1 h (the longest TIMEOUT) with two significant digits, so that a value is exact
+// to 1% and a worker's histogram takes 22 KiB.
+const (
+	shortestLatency   = int64(time.Microsecond)
+	longestLatency    = int64(time.Hour)
+	significantDigits = 2
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(shortestLatency, longestLatency, significantDigits)
+}
+
+// Totals counts requests. The zero value is not ready for use: see newTotals.
+type Totals struct {
+	// Requests that were answered, whatever the status.
+	Requests uint64
+	// Codes counts the answers by HTTP status code.
+	Codes map[int]uint64
+	// Errors counts the requests that failed, and the answers with 4xx and 5xx, by reason.
+	Errors map[Reason]uint64
+	// Latency holds the time from sending a request to the end of its answer, in nanoseconds, exact to 1%.
+	Latency *hdrhistogram.Histogram
+	// MaxLatency and SumLatency are exact.
+	MaxLatency, SumLatency time.Duration
+}
+
+func newTotals() Totals {
+	return Totals{Codes: make(map[int]uint64), Errors: make(map[Reason]uint64), Latency: newHistogram()}
+}
+
+// ErrorCount is the number of errors of all reasons.
+func (t *Totals) ErrorCount() uint64 {
+	var n uint64
+	for _, count := range t.Errors {
+		n += count
+	}
+	return n
+}
+
+// Percentile returns the latency that p percent of the answers did not exceed, exact to 1%; 0 without answers.
+func (t *Totals) Percentile(p float64) time.Duration {
+	return min(time.Duration(t.Latency.ValueAtPercentile(p)), t.MaxLatency)
+}
+
+func (t *Totals) answered(code int, latency time.Duration) {
+	t.Requests++
+	t.Codes[code]++
+	switch {
+	case code >= 500:
+		t.Errors[Status5xx]++
+	case code >= 400:
+		t.Errors[Status4xx]++
+	}
+	_ = t.Latency.RecordValue(min(int64(latency), longestLatency)) // fails only above longestLatency
+	t.MaxLatency = max(t.MaxLatency, latency)
+	t.SumLatency += latency
+}
+
+func (t *Totals) add(other *Totals) {
+	t.Requests += other.Requests
+	for code, n := range other.Codes {
+		t.Codes[code] += n
+	}
+	for reason, n := range other.Errors {
+		t.Errors[reason] += n
+	}
+	t.Latency.Merge(other.Latency)
+	t.MaxLatency = max(t.MaxLatency, other.MaxLatency)
+	t.SumLatency += other.SumLatency
+}
+
+func (t *Totals) reset() {
+	latency := t.Latency
+	latency.Reset()
+	clear(t.Codes)
+	clear(t.Errors)
+	*t = Totals{Codes: t.Codes, Errors: t.Errors, Latency: latency}
+}
+
+// Meter counts the requests of a whole run, and can be read while load is running. It grows with the number
+// of workers, not with the number of requests.
+type Meter struct {
+	mu        sync.Mutex
+	past      Totals // the iterations that are over
+	recorders []*recorder
+}
+
+// recorder is one worker's share of the counts, so that workers never wait for each other.
+type recorder struct {
+	mu     sync.Mutex
+	totals Totals
+}
+
+// NewMeter returns a meter for the given number of workers.
+func NewMeter(workers int) *Meter {
+	m := &Meter{past: newTotals()}
+	for range workers {
+		m.recorders = append(m.recorders, &recorder{totals: newTotals()})
+	}
+	return m
+}
+
+func (r *recorder) answered(code int, latency time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.totals.answered(code, latency)
+}
+
+func (r *recorder) failed(reason Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.totals.Errors[reason]++
+}
+
+// Snapshot returns the counts from the start of the run until now.
+func (m *Meter) Snapshot() Totals {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sum := newTotals()
+	sum.add(&m.past)
+	for _, r := range m.recorders {
+		r.mu.Lock()
+		sum.add(&r.totals)
+		r.mu.Unlock()
+	}
+	return sum
+}
+
+// Requests returns the number of requests answered from the start of the run until now.
+func (m *Meter) Requests() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.past.Requests
+	for _, r := range m.recorders {
+		r.mu.Lock()
+		n += r.totals.Requests
+		r.mu.Unlock()
+	}
+	return n
+}
+
+// closeIteration returns the counts since the last call and makes them part of the past.
+func (m *Meter) closeIteration() Totals {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sum := newTotals()
+	for _, r := range m.recorders {
+		r.mu.Lock()
+		sum.add(&r.totals)
+		r.totals.reset()
+		r.mu.Unlock()
+	}
+	m.past.add(&sum)
+	return sum
+}

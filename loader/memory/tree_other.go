@@ -1,0 +1,54 @@
+//go:build !linux
+
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// TreeSource names what OfTree reads.
+const TreeSource = "the system's process table, summed over the server's process tree"
+
+// OfTree returns a Reader for the process root and all its descendants.
+func OfTree(root int) Reader {
+	return func(ctx context.Context) (Reading, error) {
+		var sum Reading
+		if err := sum.addTree(ctx, int32(root)); err != nil {
+			return Reading{}, err
+		}
+		if sum.Total == 0 {
+			return Reading{}, fmt.Errorf("process %d: %w", root, ErrGone)
+		}
+		return sum, nil
+	}
+}
+
+func (r *Reading) addTree(ctx context.Context, pid int32) error {
+	p, err := process.NewProcessWithContext(ctx, pid)
+	if errors.Is(err, process.ErrorProcessNotRunning) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	info, err := p.MemoryInfoWithContext(ctx)
+	if err != nil {
+		return fmt.Errorf("memory of process %d: %w", pid, err)
+	}
+	r.Total += int64(info.RSS)
+	r.Processes++
+	children, err := p.ChildrenWithContext(ctx)
+	if err != nil && !errors.Is(err, process.ErrorNoChildren) {
+		return fmt.Errorf("children of process %d: %w", pid, err)
+	}
+	for _, child := range children {
+		if err := r.addTree(ctx, child.Pid); err != nil {
+			return err
+		}
+	}
+	return nil
+}

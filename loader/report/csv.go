@@ -1,0 +1,97 @@
+package report
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"leaklab/loader/lab"
+)
+
+// CreateFolder makes the folder of a run that starts at the given time, results/<UTC time>, and returns its
+// path. Folders are writable for everybody, as /tmp is, because the loader in a container has another user
+// than the person who later reads, or deletes, what it has written.
+func CreateFolder(results string, start time.Time) (string, error) {
+	if err := makeShared(results); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("RESULTS=%q: %w", results, err)
+	}
+	name := filepath.Join(results, start.UTC().Format("20060102T150405Z"))
+	for n := 1; ; n++ {
+		folder := name
+		if n > 1 {
+			folder = fmt.Sprintf("%s-%d", name, n)
+		}
+		err := makeShared(folder)
+		if err == nil {
+			return folder, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("RESULTS=%q: %w", results, err)
+		}
+	}
+}
+
+func makeShared(folder string) error {
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		return err
+	}
+	return os.Chmod(folder, 0o777) // whatever the umask
+}
+
+// CSV writes iterations.csv, a row an iteration, each on disk before the next iteration begins.
+type CSV struct {
+	file   *os.File
+	writer *csv.Writer
+}
+
+// CreateCSV creates iterations.csv in folder, with its header.
+func CreateCSV(folder string) (*CSV, error) {
+	file, err := os.Create(filepath.Join(folder, "iterations.csv"))
+	if err != nil {
+		return nil, err
+	}
+	c := &CSV{file: file, writer: csv.NewWriter(file)}
+	return c, c.write([]string{
+		"iteration", "started_at", "duration_seconds", "requests", "errors", "requests_per_second",
+		"latency_p50_seconds", "latency_p99_seconds", "latency_max_seconds",
+		"rss_start_bytes", "rss_end_bytes", "rss_peak_bytes",
+	})
+}
+
+// LoadBegins does nothing: a row is written when its iteration is complete.
+func (c *CSV) LoadBegins(int, time.Time) {}
+
+// LoadEnded does nothing.
+func (c *CSV) LoadEnded() {}
+
+// IterationEnded writes the iteration's row.
+func (c *CSV) IterationEnded(i lab.Iteration) error {
+	return c.write([]string{
+		strconv.Itoa(i.Number),
+		i.Load.StartedAt.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
+		seconds(i.Load.Elapsed),
+		strconv.FormatUint(i.Load.Requests, 10),
+		strconv.FormatUint(i.Load.ErrorCount(), 10),
+		strconv.FormatFloat(i.RequestsPerSecond(), 'f', 3, 64),
+		seconds(i.Load.Percentile(50)), seconds(i.Load.Percentile(99)), seconds(i.Load.MaxLatency),
+		strconv.FormatInt(i.Start.Total, 10), strconv.FormatInt(i.End.Total, 10), strconv.FormatInt(i.Peak, 10),
+	})
+}
+
+// Close closes the file.
+func (c *CSV) Close() error { return c.file.Close() }
+
+func (c *CSV) write(row []string) error {
+	err := c.writer.Write(row)
+	c.writer.Flush()
+	return errors.Join(err, c.writer.Error(), c.file.Sync())
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"leaklab/loader/config"
+	"leaklab/loader/exporter"
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+	"leaklab/loader/report"
+	"leaklab/loader/subject"
+)
+
+const (
+	finalScrapeLimit = 10 * time.Second
+	serverLogLines   = 20 // shown when the server dies
+)
+
+// errSettings marks an error that another setting would have avoided, found before anything was started.
+var errSettings = errors.New("nothing was started")
+
+// server is the server under test, whichever way it was found.
+type server struct {
+	description string
+	read        memory.Reader
+	source      string // what read reads
+	process     *subject.Process
+}
+
+// measure makes one run: it finds or starts the server, runs the iterations, and stops what it has started.
+func measure(ctx context.Context, cfg config.Config, command []string) (err error) {
+	started := time.Now()
+	if command != nil && subject.Listening(cfg.Address()) {
+		return fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
+	}
+	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" {
+		return fmt.Errorf("SERVER_PID=\"\": expected the process of the server, or its METRICS_URL, or a command that starts it: %w", errSettings)
+	}
+	endpoint, err := exporter.Listen(cfg.MetricsAddress())
+	if err != nil {
+		return fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
+	}
+	defer func() { err = errors.Join(err, endpoint.Close()) }()
+	folder, err := report.CreateFolder(cfg.Results, started)
+	if err != nil {
+		return fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
+	}
+	table, err := report.CreateCSV(folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, table.Close()) }()
+
+	target, err := findServer(cfg, command, folder)
+	if err != nil {
+		return err
+	}
+	if target.process != nil {
+		defer func() { err = errors.Join(err, target.process.Stop()) }()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sampler := memory.NewSampler(target.read)
+	go func() { cancel(target.watch(ctx, sampler)) }()
+
+	plan := planOf(cfg)
+	if err := awaitServer(ctx, cfg); err != nil {
+		return target.explain(err, folder)
+	}
+	meter := load.NewMeter(int(cfg.Workers))
+	state := exporter.New(started, plan.Tries, sampler, meter)
+	endpoint.Serve(state)
+	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
+	terminal.Settings(settings(cfg, target, folder))
+	err = lab.Run(ctx, plan, sampler, meter, terminal, table, state)
+	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
+	return target.explain(err, folder)
+}
+
+// findServer starts command, or takes SERVER_PID, or else METRICS_URL.
+func findServer(cfg config.Config, command []string, folder string) (*server, error) {
+	if command != nil {
+		return launch(command, folder)
+	}
+	pid := int(cfg.ServerPID)
+	tree := memory.OfTree(pid)
+	_, err := tree(context.Background())
+	switch {
+	case pid != 0 && pid != os.Getpid() && err == nil:
+		return &server{
+			description: fmt.Sprintf("process %d (not started by this program)", pid),
+			read:        tree,
+			source:      memory.TreeSource,
+		}, nil
+	case cfg.MetricsURL != "":
+		return &server{
+			description: "no process of it can be seen from here",
+			read:        memory.FromEndpoint(string(cfg.MetricsURL)),
+			source:      "process_resident_memory_bytes of " + string(cfg.MetricsURL),
+		}, nil
+	case pid == os.Getpid():
+		return nil, fmt.Errorf("SERVER_PID=\"%d\": expected the process of the server; %d is this program itself", pid, pid)
+	default:
+		return nil, fmt.Errorf("SERVER_PID=\"%d\": expected the process of the server: %w", pid, err)
+	}
+}
+
+func launch(command []string, folder string) (*server, error) {
+	output, err := os.Create(filepath.Join(folder, "server.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer output.Close() // the server has its own copy
+	process, err := subject.Launch(command, subject.Environment(), output)
+	if err != nil {
+		return nil, err
+	}
+	return &server{
+		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
+		read:        memory.OfTree(process.PID),
+		source:      memory.TreeSource,
+		process:     process,
+	}, nil
+}
+
+// watch samples the server's memory until it is gone, and returns how it ended.
+func (s *server) watch(ctx context.Context, sampler *memory.Sampler) error {
+	return s.cause(sampler.Run(ctx))
+}
+
+// cause puts how the process ended in the place of an error that only says that it did.
+func (s *server) cause(err error) error {
+	if s.process == nil || !errors.Is(err, memory.ErrGone) {
+		return err
+	}
+	<-s.process.Exited()
+	return s.process.Err()
+}
+
+// explain completes an error with the server's last words, if the server has ended.
+func (s *server) explain(err error, folder string) error {
+	if err == nil || s.process == nil {
+		return err
+	}
+	select {
+	case <-s.process.Exited():
+	default:
+		return err
+	}
+	path := filepath.Join(folder, "server.log")
+	lines := subject.Tail(path, serverLogLines)
+	if len(lines) == 0 {
+		return fmt.Errorf("%w; it wrote nothing", s.cause(err))
+	}
+	return fmt.Errorf("%w; its last output, of %s:\n  %s", s.cause(err), path, strings.Join(lines, "\n  "))
+}
+
+// awaitServer waits until the server answers, and warns when it does not like the request.
+func awaitServer(ctx context.Context, cfg config.Config) error {
+	var code int
+	err := subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), func(ctx context.Context) (err error) {
+		code, err = load.Probe(ctx, cfg.Address(), string(cfg.RequestPath), time.Duration(cfg.Timeout))
+		return err
+	})
+	if err == nil && code >= http.StatusBadRequest {
+		fmt.Fprintf(os.Stderr, "loader: REQUEST_PATH=%q: the server answers %d %s; you may be measuring its error page\n",
+			string(cfg.RequestPath), code, http.StatusText(code))
+	}
+	return err
+}
+
+func planOf(cfg config.Config) lab.Plan {
+	return lab.Plan{
+		Tries:  int(cfg.Tries),
+		Settle: time.Duration(cfg.Settle),
+		Load: load.Plan{
+			Address:  cfg.Address(),
+			Path:     string(cfg.RequestPath),
+			Workers:  int(cfg.Workers),
+			Duration: time.Duration(cfg.Duration),
+			Requests: cfg.Requests,
+			Timeout:  time.Duration(cfg.Timeout),
+		},
+	}
+}
+
+func settings(cfg config.Config, target *server, folder string) []report.Line {
+	burst := time.Duration(cfg.Duration).String()
+	if cfg.Requests > 0 {
+		burst = fmt.Sprintf("%d requests", cfg.Requests)
+	}
+	return []report.Line{
+		{Name: "Server", Value: target.description},
+		{Name: "Memory", Value: target.source},
+		{Name: "Request", Value: fmt.Sprintf("GET http://%s%s", cfg.Address(), cfg.RequestPath)},
+		{Name: "Load", Value: fmt.Sprintf("%d iterations of %s, %d workers, each on a keep-alive connection", cfg.Tries, burst, cfg.Workers)},
+		{Name: "Settle", Value: fmt.Sprintf("%s before each reading", time.Duration(cfg.Settle))},
+		{Name: "Results", Value: folder},
+	}
+}
+
+// progressOf returns the source of the progress line, nil when nobody watches.
+func progressOf(meter *load.Meter) func() uint64 {
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		return nil
+	}
+	return meter.Requests
+}

@@ -1,0 +1,124 @@
+// Package subject starts, watches and stops the server under test. It knows nothing about load or memory.
+package subject
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// stopLimit is how long a server may take to end after SIGTERM before it gets SIGKILL.
+const stopLimit = 5 * time.Second
+
+// Process is a server that Launch started.
+type Process struct {
+	PID     int
+	command *exec.Cmd
+	guard   *guard
+	exited  chan struct{} // closed when the process has ended and status is set
+	status  error
+}
+
+// Launch starts command with the given environment (as in exec.Cmd) in a process group of its own, so that
+// Ctrl-C reaches only the loader; its output goes to output. Should the loader end without calling Stop, for
+// whatever reason, the whole group is killed.
+func Launch(command []string, environment []string, output io.Writer) (*Process, error) {
+	guard, err := startGuard()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = environment
+	cmd.Stdout = output
+	cmd.Stderr = output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		guard.dismiss()
+		return nil, fmt.Errorf("cannot start the server: %w", err)
+	}
+	if err := guard.watch(cmd.Process.Pid); err != nil {
+		_ = killGroup(cmd.Process.Pid, syscall.SIGKILL)
+		return nil, errors.Join(err, cmd.Wait())
+	}
+	p := &Process{PID: cmd.Process.Pid, command: cmd, guard: guard, exited: make(chan struct{})}
+	go func() {
+		p.status = cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// Exited is closed when the server has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Err says how the server ended. It may be called only after Exited is closed.
+func (p *Process) Err() error {
+	state := p.command.ProcessState
+	if p.status == nil {
+		return errors.New("the server ended by itself with exit code 0")
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return fmt.Errorf("the server was killed by %s (%s)", signalName(status.Signal()), status.Signal())
+	}
+	return fmt.Errorf("the server ended by itself with exit code %d", state.ExitCode())
+}
+
+// Stop asks the server and everything it started to end: SIGTERM, and SIGKILL after 5 s. It returns when none
+// of the server's process group is left.
+func (p *Process) Stop() error {
+	defer p.guard.dismiss()
+	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
+	}
+	deadline := time.After(stopLimit)
+	for !p.groupEnded() {
+		select {
+		case <-deadline:
+			if err := killGroup(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return fmt.Errorf("cannot kill the server, process %d: %w", p.PID, err)
+			}
+			<-p.exited
+			return nil
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+func (p *Process) groupEnded() bool {
+	select {
+	case <-p.exited:
+		return errors.Is(killGroup(p.PID, 0), syscall.ESRCH)
+	default:
+		return false
+	}
+}
+
+func killGroup(leader int, signal syscall.Signal) error {
+	return syscall.Kill(-leader, signal)
+}
+
+func signalName(signal syscall.Signal) string {
+	names := map[syscall.Signal]string{
+		syscall.SIGKILL: "SIGKILL", syscall.SIGTERM: "SIGTERM", syscall.SIGSEGV: "SIGSEGV",
+		syscall.SIGABRT: "SIGABRT", syscall.SIGINT: "SIGINT", syscall.SIGBUS: "SIGBUS",
+	}
+	if name, known := names[signal]; known {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(signal))
+}
+
+// Environment returns the loader's environment for the server, without the settings that mean another thing
+// to it: both programs read METRICS_PORT, and cannot both listen on it.
+func Environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(setting string) bool {
+		return strings.HasPrefix(setting, "METRICS_PORT=")
+	})
+}

@@ -1,0 +1,39 @@
+package subject
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+)
+
+const probeInterval = 20 * time.Millisecond
+
+// WaitReady calls probe until it succeeds, for at most limit. It gives up when ctx ends.
+func WaitReady(ctx context.Context, limit time.Duration, probe func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := probe(limited)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-limited.Done():
+			return fmt.Errorf("the server is not ready after %s: %w", limit, err)
+		case <-time.After(probeInterval):
+		}
+	}
+}
+
+// Listening tells whether somebody accepts connections at address (host:port) now.
+func Listening(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}

@@ -1,0 +1,26 @@
+// Package main is the server under test.
+//
+// This file is the room a reporter edits: replace newHandler with the handler you suspect, keep its
+// signature, and run the lab. Everything the function returns is put under load; nothing else of this
+// program is. What you register with metrics is scraped by Prometheus next to the process and Go runtime
+// metrics. The settings LEAK and LEAK_BYTES concern only the demonstration below: a handler that does not
+// call newLeak is not touched by them.
+package main
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func newHandler(cfg config, metrics prometheus.Registerer) http.Handler {
+	leak := newLeak(cfg.Leak, int(cfg.LeakBytes), metrics)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /hello/{name}", func(w http.ResponseWriter, r *http.Request) {
+		leak()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintf(w, "Hello, %s!", r.PathValue("name"))
+	})
+	return mux
+}

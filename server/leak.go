@@ -1,0 +1,116 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	cacheEntries = 1 << 16 // what the bounded cache holds when it is full
+	burstFactor  = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB at the default of 64
+)
+
+// leakModes are the demonstrations, by the value of LEAK. Each makes the function that is called once a
+// request, from many goroutines at a time, given the size in bytes. A size of 0 keeps nothing in heap and
+// burst, and only the bookkeeping in the others.
+var leakModes = map[leakMode]func(size int) func(){
+	"none":      func(int) func() { return func() {} },
+	"heap":      leakHeap,
+	"map":       leakMap,
+	"goroutine": leakGoroutine,
+	"cache":     fillCache,
+	"burst":     useAndFree,
+}
+
+func leakModeNames() []string {
+	names := make([]string, 0, len(leakModes))
+	for mode := range maps.Keys(leakModes) {
+		names = append(names, string(mode))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// newLeak returns the demonstration that mode names and says in the metrics that it is active.
+func newLeak(mode leakMode, size int, metrics prometheus.Registerer) func() {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "leaklab_demo_info",
+		Help:        "Always 1; the labels name the demonstration leak that the server under test runs.",
+		ConstLabels: prometheus.Labels{"leak": string(mode), "leak_bytes": strconv.Itoa(size)},
+	})
+	info.Set(1)
+	metrics.MustRegister(info)
+	return leakModes[mode](size)
+}
+
+// filled returns size bytes that are resident: a page that was never written to takes no memory.
+func filled(size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i) | 1
+	}
+	return b
+}
+
+// leakHeap keeps a reference to size new bytes: size plus a slice header of 24 bytes a request.
+func leakHeap(size int) func() {
+	var mu sync.Mutex
+	var kept [][]byte
+	return func() {
+		if size == 0 {
+			return
+		}
+		b := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		kept = append(kept, b)
+	}
+}
+
+// leakMap adds a key a request, as for a session that nobody ends, and never deletes one.
+func leakMap(size int) func() {
+	var mu sync.Mutex
+	sessions := make(map[uint64][]byte)
+	var next uint64
+	return func() {
+		b := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		sessions[next] = b
+		next++
+	}
+}
+
+// leakGoroutine starts a goroutine a request that waits for ever and holds size bytes: with its stack,
+// at least 2 KiB a request.
+func leakGoroutine(size int) func() {
+	never := make(chan []byte)
+	return func() {
+		b := filled(size)
+		go func() { never <- b }()
+	}
+}
+
+// fillCache is no leak: it stores size bytes a request up to cacheEntries, then each replaces the oldest.
+func fillCache(size int) func() {
+	var mu sync.Mutex
+	entries := make(map[uint64][]byte)
+	var next uint64
+	return func() {
+		b := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		delete(entries, next-cacheEntries)
+		entries[next] = b
+		next++
+	}
+}
+
+// useAndFree is no leak: it uses burstFactor times size bytes and drops them before the request ends.
+func useAndFree(size int) func() {
+	return func() { filled(size * burstFactor) }
+}

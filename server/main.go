@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+const (
+	exitFailure  = 1
+	exitSettings = 2
+	drainLimit   = 4 * time.Second // below the 5 s after which the loader sends SIGKILL
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	cfg, err := parseConfig(environ())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitSettings
+	}
+	switch {
+	case len(args) == 0:
+		err = serve(cfg)
+	case len(args) == 1 && args[0] == "healthcheck":
+		err = checkHealth(cfg)
+	default:
+		fmt.Fprintf(os.Stderr, "server: unexpected arguments %q; expected none, or \"healthcheck\"\n", args)
+		return exitSettings
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		return exitFailure
+	}
+	return 0
+}
+
+// serve answers on both ports until SIGTERM or SIGINT, then lets the requests in progress finish.
+func serve(cfg config) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+
+	load, err := listen(cfg.Host, cfg.Port, "PORT")
+	if err != nil {
+		return err
+	}
+	admin, err := listen(cfg.Host, cfg.MetricsPort, "METRICS_PORT")
+	if err != nil {
+		return errors.Join(err, load.Close())
+	}
+
+	registry := newRegistry()
+	servers := map[*http.Server]net.Listener{
+		{Handler: newHandler(cfg, registry), ReadHeaderTimeout: 10 * time.Second}: load,
+		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}: admin,
+	}
+	failed := make(chan error, len(servers))
+	for server, listener := range servers {
+		go func() { failed <- server.Serve(listener) }()
+	}
+	fmt.Printf("server: listening on %s, metrics and pprof on %s\n", load.Addr(), admin.Addr())
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		stop() // a second signal ends the process at once
+	}
+	drain, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	for server := range servers {
+		err = errors.Join(err, server.Shutdown(drain))
+	}
+	return err
+}
+
+func listen(host string, port uint16, setting string) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(int(port)))
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%d: cannot listen on %s: %w", setting, port, address, err)
+	}
+	return listener, nil
+}
+
+// checkHealth asks a running server for /healthz: the container's health check, since its image has no shell.
+func checkHealth(cfg config) error {
+	client := http.Client{Timeout: 2 * time.Second}
+	url := fmt.Sprintf("http://127.0.0.1:%d/healthz", cfg.MetricsPort)
+	resp, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, resp.Status)
+	}
+	return nil
+}
