@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/caarlos0/env/v10"
@@ -13,10 +13,21 @@ import (
 // config is what the environment says; the README's table explains each setting.
 type config struct {
 	Host        string    `env:"HOST" envDefault:"127.0.0.1"`
-	Port        uint16    `env:"PORT" envDefault:"3030"`
-	MetricsPort uint16    `env:"METRICS_PORT" envDefault:"9101"`
+	Port        port      `env:"PORT" envDefault:"3030"`
+	MetricsPort port      `env:"METRICS_PORT" envDefault:"9101"`
 	Leak        leakMode  `env:"LEAK" envDefault:"heap"`
 	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64"`
+}
+
+type port uint16
+
+func (p *port) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil || n == 0 {
+		return errors.New("expected a port number from 1 to 65535")
+	}
+	*p = port(n)
+	return nil
 }
 
 type leakMode string
@@ -35,16 +46,12 @@ type leakBytes int
 const maxLeakBytes = 1 << 30 / burstFactor
 
 func (b *leakBytes) UnmarshalText(text []byte) error {
-	var n int
-	if _, err := fmt.Sscanf(string(text)+"\n", "%d\n", &n); err != nil || n < 0 || n > maxLeakBytes {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 0 || n > maxLeakBytes {
 		return fmt.Errorf("expected a whole number of bytes from 0 to %d", maxLeakBytes)
 	}
 	*b = leakBytes(n)
 	return nil
-}
-
-func environ() map[string]string {
-	return env.ToMap(os.Environ())
 }
 
 // parseConfig reads the settings and reports all wrong ones in one error, a line each.
@@ -69,9 +76,5 @@ func explain(err error, environment map[string]string) error {
 	}
 	field, _ := reflect.TypeFor[config]().FieldByName(parse.Name)
 	name := field.Tag.Get("env")
-	cause := parse.Err
-	if field.Type.Kind() == reflect.Uint16 {
-		cause = errors.New("expected a port number from 0 to 65535")
-	}
-	return fmt.Errorf("%s=%q: %w", name, environment[name], cause)
+	return fmt.Errorf("%s=%q: %w", name, environment[name], parse.Err)
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/caarlos0/env/v10"
 )
 
 const (
@@ -24,7 +26,7 @@ func main() {
 }
 
 func run(args []string) int {
-	cfg, err := parseConfig(environ())
+	cfg, err := parseConfig(env.ToMap(os.Environ()))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitSettings
@@ -83,7 +85,7 @@ func serve(cfg config) error {
 	return err
 }
 
-func listen(host string, port uint16, setting string) (net.Listener, error) {
+func listen(host string, port port, setting string) (net.Listener, error) {
 	address := net.JoinHostPort(host, strconv.Itoa(int(port)))
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -3,6 +3,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,9 +53,9 @@ type Observer interface {
 func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) error {
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
-		for _, observer := range observers {
-			if err == nil {
-				err = observer.IterationEnded(iteration)
+		if err == nil {
+			for _, observer := range observers {
+				err = errors.Join(err, observer.IterationEnded(iteration))
 			}
 		}
 		if err != nil {

@@ -117,9 +117,9 @@ func (c *connection) abort() {
 }
 
 func classify(err error) Reason {
-	var netErr net.Error
+	var timeout interface{ Timeout() bool } // fasthttp's timeouts are no net.Error
 	switch {
-	case errors.As(err, &netErr) && netErr.Timeout():
+	case errors.As(err, &timeout) && timeout.Timeout():
 		return Timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):

@@ -11,9 +11,12 @@ import (
 // loader ends in whatever way, SIGKILL included. It is a shell, so that it outlives the loader in 1 MB.
 const guardScript = `read -r group || exit 0
 read -r _
-kill -TERM -- "-$group" 2>/dev/null || exit 0
-for _ in 1 2 3 4 5; do sleep 1; kill -0 -- "-$group" 2>/dev/null || exit 0; done
-kill -KILL -- "-$group" 2>/dev/null`
+kill -TERM "-$group" 2>/dev/null || exit 0
+for _ in 1 2 3 4 5; do
+	sleep 1
+	kill -0 "-$group" 2>/dev/null || exit 0
+done
+kill -KILL "-$group" 2>/dev/null`
 
 // guard is a process that kills the server when the loader is gone.
 type guard struct {

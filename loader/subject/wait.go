@@ -19,9 +19,10 @@ func WaitReady(ctx context.Context, limit time.Duration, probe func(context.Cont
 			return nil
 		}
 		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-limited.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return fmt.Errorf("the server is not ready after %s: %w", limit, err)
 		case <-time.After(probeInterval):
 		}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDefaults(t *testing.T) {
+	want := Config{
+		Tries: 10, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
+		Settle: Pause(500 * time.Millisecond), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
+		RequestPath: "/hello/warp", Results: "results", MetricsPort: 9102,
+	}
+	c, err := Parse(nil)
+	require.NoError(t, err)
+	assert.Equal(t, want, c)
+
+	c, err = Parse(map[string]string{"TRIES": "", "SERVER_PID": "", "METRICS_URL": "", "RESULTS": ""})
+	require.NoError(t, err)
+	assert.Equal(t, want, c, "empty counts as not set")
+}
+
+func TestAllSettings(t *testing.T) {
+	c, err := Parse(map[string]string{
+		"TRIES": "5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
+		"SETTLE": "0s", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
+		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, Config{
+		Tries: 5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
+		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
+		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics",
+	}, c)
+	assert.Equal(t, "[::1]:80", c.Address())
+}
+
+func TestMetricsAreForThisMachineUnlessTheServerIsElsewhere(t *testing.T) {
+	for host, want := range map[Host]string{
+		"127.0.0.1": "127.0.0.1:9102", "localhost": "localhost:9102", "::1": "[::1]:9102",
+		"server": ":9102", "192.0.2.1": ":9102",
+	} {
+		assert.Equal(t, want, Config{Host: host, MetricsPort: 9102}.MetricsAddress())
+	}
+}
+
+func TestWrongSettings(t *testing.T) {
+	const (
+		tries    = `expected a whole number (iterations) from 1 to 10000`
+		port     = `expected a port number from 1 to 65535`
+		length   = `expected a length of time with its unit, for example "3s" or "500ms"`
+		inRange  = `expected a length of time from 0s to 1h0m0s`
+		workers  = `expected a whole number (connections) from 1 to 50000`
+		requests = `expected a whole number of requests, or 0 for as many as fit into DURATION`
+		host     = `expected a host name or an IP address, without a scheme or a port`
+		path     = `expected a path that begins with "/", percent-encoded, without a host`
+		address  = `expected an address such as "http://server:9101/metrics"`
+	)
+	for _, test := range []struct{ name, value, want string }{
+		{"TRIES", "0", tries}, {"TRIES", "-1", tries}, {"TRIES", "ten", tries}, {"TRIES", "1.5", tries}, {"TRIES", "10001", tries},
+		{"HOST", "http://localhost", host}, {"HOST", "localhost:3030", host}, {"HOST", "a b", host},
+		{"PORT", "0", port}, {"PORT", "65536", port}, {"PORT", "http", port}, {"METRICS_PORT", "-1", port},
+		{"DURATION", "3", `missing unit, for example "3s"`}, {"DURATION", "three", length}, {"DURATION", "0s", `expected more than 0`},
+		{"DURATION", "-1s", inRange}, {"DURATION", "2h", inRange}, {"SETTLE", "500", `missing unit, for example "500s"`},
+		{"SETTLE", "-1ms", inRange}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
+		{"WORKERS", "0", workers}, {"WORKERS", "100k", workers}, {"WORKERS", "50001", workers},
+		{"REQUESTS", "-1", requests}, {"REQUESTS", "1e6", requests},
+		{"REQUEST_PATH", "hello", path}, {"REQUEST_PATH", "http://example.org/", path}, {"REQUEST_PATH", "/a b", path},
+		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},
+		{"SERVER_PID", "0", `expected a whole number (a process) from 1 to 4194304`}, {"SERVER_PID", "self", `expected a whole number (a process) from 1 to 4194304`},
+		{"METRICS_URL", "server:9101", address}, {"METRICS_URL", "ftp://server/", address}, {"METRICS_URL", "http://", address},
+		{"METRICS_PORT", "3030", `expected another port than the server's PORT`},
+	} {
+		t.Run(test.name+"="+test.value, func(t *testing.T) {
+			_, err := Parse(map[string]string{test.name: test.value})
+			require.Error(t, err)
+			assert.Regexp(t, "^"+test.name+"=", err.Error())
+			assert.Contains(t, err.Error(), test.want)
+			assert.NotContains(t, err.Error(), "\n", "one error")
+		})
+	}
+}
+
+func TestAllWrongSettingsAreReportedTogether(t *testing.T) {
+	_, err := Parse(map[string]string{"TRIES": "x", "DURATION": "3", "PORT": "0", "REQUESTS": "-5"})
+	assert.EqualError(t, err, `TRIES="x": expected a whole number (iterations) from 1 to 10000
+PORT="0": expected a port number from 1 to 65535
+DURATION="3": missing unit, for example "3s"
+REQUESTS="-5": expected a whole number of requests, or 0 for as many as fit into DURATION`)
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("10", "127.0.0.1", "3030", "3s", "/hello/warp", "http://server:9101/metrics")
+	f.Add("0", "::1", "70000", "-3", "//x", "//")
+	f.Fuzz(func(t *testing.T, tries, host, port, duration, path, address string) {
+		c, err := Parse(map[string]string{
+			"TRIES": tries, "HOST": host, "PORT": port, "DURATION": duration, "REQUEST_PATH": path, "METRICS_URL": address,
+		})
+		if err == nil && (c.Tries < 1 || c.Port == 0 || c.Duration <= 0 || c.RequestPath[0] != '/') {
+			t.Fatalf("accepted %+v", c)
+		}
+	})
+}

@@ -1,0 +1,208 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+)
+
+func newExporter(tries int) *Exporter {
+	sampler := memory.NewSampler(func(context.Context) (memory.Reading, error) {
+		return memory.Reading{Total: 6000, Parts: &memory.Parts{Anonymous: 3000, File: 2000, Shared: 1000}}, nil
+	})
+	_, _ = sampler.Read(context.Background())
+	return New(time.Unix(1_700_000_000, 0), tries, sampler, load.NewMeter(1))
+}
+
+func iteration(number int) lab.Iteration {
+	return lab.Iteration{
+		Number: number,
+		Load:   load.Result{Totals: load.Totals{Requests: 500}, Elapsed: 2 * time.Second},
+		Start:  memory.Reading{Total: 1000}, End: memory.Reading{Total: 900}, Peak: 1500,
+	}
+}
+
+func TestMetricsOfARun(t *testing.T) {
+	e := newExporter(100)
+	e.LoadBegins(1, time.Unix(1_700_000_001, 500_000_000))
+	e.LoadEnded()
+	require.NoError(t, e.IterationEnded(iteration(1)))
+	e.LoadBegins(2, time.Unix(1_700_000_004, 0))
+
+	require.NoError(t, testutil.CollectAndCompare(e, strings.NewReader(`
+# HELP leaklab_iteration Number of the iteration whose load began last; 0 before the first.
+# TYPE leaklab_iteration gauge
+leaklab_iteration 2
+# HELP leaklab_iteration_requests Requests answered in the iteration.
+# TYPE leaklab_iteration_requests gauge
+leaklab_iteration_requests{iteration="001"} 500
+# HELP leaklab_iteration_requests_per_second Requests answered per second while the load of the iteration lasted.
+# TYPE leaklab_iteration_requests_per_second gauge
+leaklab_iteration_requests_per_second{iteration="001"} 250
+# HELP leaklab_iteration_rss_end_bytes Resident memory of the server after the load of the iteration and settling, in bytes.
+# TYPE leaklab_iteration_rss_end_bytes gauge
+leaklab_iteration_rss_end_bytes{iteration="001"} 900
+# HELP leaklab_iteration_rss_leaked_bytes Resident memory at the end of the iteration less that at its start, in bytes; negative if it shrank.
+# TYPE leaklab_iteration_rss_leaked_bytes gauge
+leaklab_iteration_rss_leaked_bytes{iteration="001"} -100
+# HELP leaklab_iteration_rss_peak_bytes Highest resident memory of the server during the load of the iteration, in bytes.
+# TYPE leaklab_iteration_rss_peak_bytes gauge
+leaklab_iteration_rss_peak_bytes{iteration="001"} 1500
+# HELP leaklab_iteration_rss_start_bytes Resident memory of the server before the load of the iteration, in bytes.
+# TYPE leaklab_iteration_rss_start_bytes gauge
+leaklab_iteration_rss_start_bytes{iteration="001"} 1000
+# HELP leaklab_iteration_start_timestamp_seconds Unix time at which the load of the iteration began.
+# TYPE leaklab_iteration_start_timestamp_seconds gauge
+leaklab_iteration_start_timestamp_seconds{iteration="001"} 1.7000000015e+09
+leaklab_iteration_start_timestamp_seconds{iteration="002"} 1.700000004e+09
+# HELP leaklab_iterations Number of iterations of the run.
+# TYPE leaklab_iterations gauge
+leaklab_iterations 100
+# HELP leaklab_load_active 1 while load is running, 0 while the server rests.
+# TYPE leaklab_load_active gauge
+leaklab_load_active 1
+# HELP leaklab_run_start_timestamp_seconds Unix time at which the run began.
+# TYPE leaklab_run_start_timestamp_seconds gauge
+leaklab_run_start_timestamp_seconds 1.7e+09
+# HELP leaklab_server_resident_memory_bytes Resident memory of the server's process tree, seen from outside, by kind, in bytes.
+# TYPE leaklab_server_resident_memory_bytes gauge
+leaklab_server_resident_memory_bytes{kind="anonymous"} 3000
+leaklab_server_resident_memory_bytes{kind="file"} 2000
+leaklab_server_resident_memory_bytes{kind="shared"} 1000
+leaklab_server_resident_memory_bytes{kind="total"} 6000
+# HELP leaklab_request_errors_total Requests that failed or were answered with a 4xx or 5xx status, by reason.
+# TYPE leaklab_request_errors_total counter
+leaklab_request_errors_total{reason="bad_response"} 0
+leaklab_request_errors_total{reason="connect"} 0
+leaklab_request_errors_total{reason="reset"} 0
+leaklab_request_errors_total{reason="status_4xx"} 0
+leaklab_request_errors_total{reason="status_5xx"} 0
+leaklab_request_errors_total{reason="timeout"} 0
+`),
+		"leaklab_iteration", "leaklab_iterations", "leaklab_iteration_requests", "leaklab_iteration_requests_per_second",
+		"leaklab_iteration_rss_start_bytes", "leaklab_iteration_rss_end_bytes", "leaklab_iteration_rss_peak_bytes",
+		"leaklab_iteration_rss_leaked_bytes", "leaklab_iteration_start_timestamp_seconds", "leaklab_load_active",
+		"leaklab_run_start_timestamp_seconds", "leaklab_server_resident_memory_bytes", "leaklab_request_errors_total",
+	))
+}
+
+func TestMetricsFollowTheConventions(t *testing.T) {
+	e := newExporter(10)
+	require.NoError(t, e.IterationEnded(iteration(1)))
+	problems, err := testutil.CollectAndLint(e)
+	require.NoError(t, err)
+	assert.Empty(t, problems)
+}
+
+func TestIterationsSortAsText(t *testing.T) {
+	for tries, want := range map[int][2]string{9: {"1", "9"}, 10: {"01", "10"}, 100: {"001", "100"}} {
+		e := newExporter(tries)
+		assert.Equal(t, want[0], e.label(1))
+		assert.Equal(t, want[1], e.label(tries))
+	}
+}
+
+func TestHistogramHasEveryAnswerInItsBucket(t *testing.T) {
+	totals := load.NewMeter(1).Snapshot()
+	for _, latency := range []time.Duration{10 * time.Microsecond, time.Millisecond, 20 * time.Millisecond, time.Minute} {
+		require.NoError(t, totals.Latency.RecordValue(int64(latency)))
+	}
+	for bound, count := range cumulative(&totals) {
+		want := 1 // what is below the lowest bound
+		if bound > 0.0011 {
+			want = 2
+		}
+		if bound > 0.021 {
+			want = 3 // and what is above the highest is in none
+		}
+		assert.EqualValues(t, want, count, "up to %v s", bound)
+	}
+}
+
+func scrape(t *testing.T, e *Endpoint) string {
+	resp, err := http.Get(fmt.Sprintf("http://%s/metrics", e.listener.Addr()))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(body)
+}
+
+func TestEndpointServesTheRunAndTheProcess(t *testing.T) {
+	e, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	e.Serve(newExporter(10))
+	body := scrape(t, e)
+	assert.Contains(t, body, "\nleaklab_iterations 10\n")
+	assert.Contains(t, body, "\ngo_goroutines ")
+	require.NoError(t, e.Close())
+	_, err = http.Get(fmt.Sprintf("http://%s/metrics", e.listener.Addr()))
+	assert.Error(t, err)
+}
+
+func TestNothingWaitsWhenNobodyScrapes(t *testing.T) {
+	e, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	e.Serve()
+	e.AwaitFinalScrape(t.Context(), time.Hour)
+	require.NoError(t, e.Close())
+}
+
+func TestTheFinalValuesAreScrapedBeforeTheEnd(t *testing.T) {
+	e, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	entered, release := make(chan struct{}), make(chan struct{})
+	slow := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "slow"}, func() float64 {
+		entered <- struct{}{}
+		<-release
+		return 1
+	})
+	e.Serve(slow)
+	done := make(chan struct{})
+	go func() { scrape(t, e); done <- struct{}{} }()
+	<-entered
+	release <- struct{}{}
+	<-done
+
+	// A scrape that began before the values were final does not end the wait; the next one does.
+	go func() { scrape(t, e); done <- struct{}{} }()
+	<-entered
+	waited := make(chan struct{})
+	go func() { e.AwaitFinalScrape(t.Context(), time.Hour); close(waited) }()
+	require.Eventually(t, e.isFinal, time.Minute, time.Millisecond)
+	release <- struct{}{}
+	<-done
+	select {
+	case <-waited:
+		t.Fatal("did not wait for a scrape of the final values")
+	case <-time.After(50 * time.Millisecond):
+	}
+	go func() { scrape(t, e); done <- struct{}{} }()
+	<-entered
+	release <- struct{}{}
+	<-done
+	<-waited
+	require.NoError(t, e.Close())
+}
+
+func TestTheWaitForTheLastScrapeIsLimited(t *testing.T) {
+	e, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	e.Serve()
+	scrape(t, e)
+	e.AwaitFinalScrape(t.Context(), time.Millisecond)
+	require.NoError(t, e.Close())
+}

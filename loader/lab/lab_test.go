@@ -1,0 +1,119 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+)
+
+// journal is an observer that keeps what it is told.
+type journal struct {
+	events     []string
+	iterations []Iteration
+	err        error
+}
+
+func (j *journal) LoadBegins(int, time.Time) { j.events = append(j.events, "begins") }
+func (j *journal) LoadEnded()                { j.events = append(j.events, "ended") }
+func (j *journal) IterationEnded(i Iteration) error {
+	j.events = append(j.events, "iteration")
+	j.iterations = append(j.iterations, i)
+	return j.err
+}
+
+// leaky is a server whose memory is 1000 bytes and 10 for each request so far, and 500 more during a request.
+type leaky struct {
+	*httptest.Server
+	requests, busy int64
+}
+
+func newLeaky(t *testing.T) *leaky {
+	l := &leaky{}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		l.requests++
+		l.busy = 500
+		time.Sleep(5 * time.Millisecond)
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *leaky) read(context.Context) (memory.Reading, error) {
+	reading := memory.Reading{Total: 1000 + 10*l.requests + l.busy}
+	l.busy = 0
+	return reading, nil
+}
+
+func (l *leaky) plan(tries int) Plan {
+	return Plan{Tries: tries, Load: load.Plan{Address: l.Listener.Addr().String(), Path: "/", Workers: 1, Requests: 4, Timeout: time.Second}}
+}
+
+func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
+	server := newLeaky(t)
+	var j journal
+	require.NoError(t, Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(1), &j))
+	assert.Equal(t, []string{"begins", "ended", "iteration", "begins", "ended", "iteration", "begins", "ended", "iteration"}, j.events)
+	for n, i := range j.iterations {
+		assert.Equal(t, n+1, i.Number)
+		assert.Equal(t, 3, i.Of)
+		assert.EqualValues(t, 4, i.Load.Requests)
+		assert.EqualValues(t, 1000+40*n, i.Start.Total)
+		assert.EqualValues(t, 1000+40*(n+1), i.End.Total)
+		assert.EqualValues(t, 40, i.Leaked())
+		assert.EqualValues(t, i.End.Total+500, i.Peak, "what is given back after the load is in the peak")
+		assert.InEpsilon(t, 4/i.Load.Elapsed.Seconds(), i.RequestsPerSecond(), 1e-9)
+	}
+}
+
+func TestItSettlesBeforeEachReading(t *testing.T) {
+	server := newLeaky(t)
+	plan := server.plan(1)
+	plan.Settle = 50 * time.Millisecond
+	var readings []time.Time
+	var j journal
+	sampler := memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
+		readings = append(readings, time.Now())
+		return server.read(ctx)
+	})
+	begin := time.Now()
+	require.NoError(t, Run(t.Context(), plan, sampler, load.NewMeter(1), &j))
+	require.Len(t, readings, 3, "start, end of the load, end")
+	assert.GreaterOrEqual(t, readings[0].Sub(begin), plan.Settle)
+	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle)
+}
+
+func TestWhatEndsARun(t *testing.T) {
+	gone := func(context.Context) (memory.Reading, error) { return memory.Reading{}, memory.ErrGone }
+	server := newLeaky(t)
+
+	t.Run("no reading", func(t *testing.T) {
+		err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter(1))
+		assert.ErrorIs(t, err, memory.ErrGone)
+		assert.ErrorContains(t, err, "iteration 1 of 3: ")
+	})
+	t.Run("observer", func(t *testing.T) {
+		full := errors.New("disk full")
+		first, second := &journal{err: full}, &journal{}
+		err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(1), first, second)
+		assert.ErrorIs(t, err, full)
+		assert.Len(t, first.iterations, 1)
+		assert.Len(t, second.iterations, 1, "one that fails does not take the iteration from the others")
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		interrupted := errors.New("interrupted")
+		plan := server.plan(3)
+		plan.Settle = time.Hour
+		cancel(interrupted)
+		assert.ErrorIs(t, Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter(1)), interrupted)
+	})
+}

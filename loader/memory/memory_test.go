@@ -1,0 +1,226 @@
+package memory
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// shell is a running shell script. Its standard input stays open until the test ends.
+type shell struct {
+	*exec.Cmd
+	stdin  io.WriteCloser
+	stdout *bufio.Reader
+}
+
+// run starts a script and waits until it has printed a line.
+func run(t *testing.T, script string) *shell {
+	t.Helper()
+	s := &shell{Cmd: exec.Command("sh", "-c", script)}
+	var err error
+	s.stdin, err = s.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := s.StdoutPipe()
+	require.NoError(t, err)
+	s.stdout = bufio.NewReader(stdout)
+	require.NoError(t, s.Start())
+	t.Cleanup(func() {
+		_ = s.stdin.Close() // which the scripts wait for
+		_ = s.Wait()
+	})
+	s.awaitLine(t)
+	return s
+}
+
+func (s *shell) awaitLine(t *testing.T) {
+	t.Helper()
+	_, err := s.stdout.ReadString('\n')
+	require.NoError(t, err)
+}
+
+func TestTreeOfOneProcess(t *testing.T) {
+	cmd := run(t, "echo ready; read x")
+	reading, err := OfTree(cmd.Process.Pid)(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, reading.Processes)
+	assert.Greater(t, reading.Total, int64(100<<10))
+	assert.Less(t, reading.Total, int64(64<<20))
+	if runtime.GOOS == "linux" {
+		parts := reading.Parts
+		require.NotNil(t, parts)
+		assert.Equal(t, reading.Total, parts.Anonymous+parts.File+parts.Shared)
+		assert.Positive(t, parts.Anonymous)
+		assert.Positive(t, parts.File)
+	}
+}
+
+func TestTreeCountsChildrenAndTheirChildren(t *testing.T) {
+	cmd := run(t, `sh -c 'sh -c "echo ready; read x"; true'; true`)
+	reading, err := OfTree(cmd.Process.Pid)(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 3, reading.Processes)
+
+	itself, err := OfTree(os.Getpid())(t.Context())
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, itself.Processes, 4)
+}
+
+func TestTreeSeesChildrenComeAndGo(t *testing.T) {
+	script := run(t, `echo ready; read x; sh -c 'echo started; read x; exit 0'; echo ended; read x`)
+	read := OfTree(script.Process.Pid)
+	processes := func() int {
+		reading, err := read(t.Context())
+		require.NoError(t, err)
+		return reading.Processes
+	}
+	next := func() {
+		_, err := io.WriteString(script.stdin, "\n")
+		require.NoError(t, err)
+		script.awaitLine(t)
+	}
+	assert.Equal(t, 1, processes())
+	next()
+	assert.Equal(t, 2, processes())
+	next()
+	assert.Equal(t, 1, processes())
+}
+
+func TestReadingFollowsMemory(t *testing.T) {
+	read := OfTree(os.Getpid())
+	before, err := read(t.Context())
+	require.NoError(t, err)
+	const size = 64 << 20
+	held := make([]byte, size)
+	for i := 0; i < size; i += 4096 {
+		held[i] = 1
+	}
+	after, err := read(t.Context())
+	require.NoError(t, err)
+	runtime.KeepAlive(held)
+	grown := after.Total - before.Total
+	assert.Greater(t, grown, int64(size*3/4))
+	assert.Less(t, grown, int64(size*3), "the race detector doubles it")
+	if parts := after.Parts; parts != nil {
+		assert.InDelta(t, grown, parts.Anonymous-before.Parts.Anonymous, size/8, "it is anonymous memory")
+	}
+}
+
+func TestProcessIsGone(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "exit 0")
+	require.NoError(t, cmd.Start())
+	read := OfTree(cmd.Process.Pid)
+	assert.Eventually(t, func() bool {
+		_, err := read(t.Context())
+		return errors.Is(err, ErrGone)
+	}, 5*time.Second, 10*time.Millisecond, "a zombie is gone too")
+	require.NoError(t, cmd.Wait())
+	_, err := read(t.Context())
+	assert.ErrorIs(t, err, ErrGone)
+}
+
+func endpoint(t *testing.T, status int, body string) Reader {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	return FromEndpoint(server.URL + "/metrics")
+}
+
+func TestEndpoint(t *testing.T) {
+	for name, body := range map[string]string{
+		"typed":          "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes 1.2345344e+07\n",
+		"untyped":        "up 1\nprocess_resident_memory_bytes 12345344\n",
+		"with labels":    "process_resident_memory_bytes{app=\"x\"} 12345344\n",
+		"among the rest": "# HELP a A.\n# TYPE a counter\na 1\nprocess_resident_memory_bytes 12345344 1700000000000\nz{b=\"c\"} 2\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			reading, err := endpoint(t, 200, body)(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, Reading{Total: 12345344}, reading)
+		})
+	}
+}
+
+func TestEndpointErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		status     int
+		body, want string
+	}{
+		"missing":     {200, "up 1\n", "there is no process_resident_memory_bytes"},
+		"not metrics": {200, "<html>\n", "text format parsing error"},
+		"status":      {404, "", "answered 404 Not Found"},
+		"NaN":         {200, "process_resident_memory_bytes NaN\n", "is NaN; expected a number of bytes"},
+		"negative":    {200, "process_resident_memory_bytes -1\n", "is -1; expected a number of bytes"},
+		"infinite":    {200, "process_resident_memory_bytes +Inf\n", "is +Inf; expected a number of bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := endpoint(t, test.status, test.body)(t.Context())
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func FuzzParseResident(f *testing.F) {
+	f.Add("process_resident_memory_bytes 12345344\n")
+	f.Add("# TYPE process_resident_memory_bytes counter\nprocess_resident_memory_bytes 1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		total, err := parseResident(strings.NewReader(text))
+		if err == nil && total < 0 {
+			t.Fatalf("%d bytes", total)
+		}
+	})
+}
+
+func TestSamplerKeepsLatestAndPeak(t *testing.T) {
+	totals := []int64{5, 9, 7}
+	next := 0
+	sampler := NewSampler(func(context.Context) (Reading, error) {
+		next++
+		return Reading{Total: totals[next-1]}, nil
+	})
+	assert.Zero(t, sampler.Latest())
+	for range totals {
+		_, err := sampler.Read(t.Context())
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 7, sampler.Latest().Total)
+	assert.EqualValues(t, 9, sampler.TakePeak())
+	assert.Zero(t, sampler.TakePeak())
+}
+
+func TestSamplerOutlastsPassingErrorsAndEndsWithTheProcess(t *testing.T) {
+	errs := []error{errors.New("timeout"), nil, ErrGone}
+	next := 0
+	sampler := NewSampler(func(context.Context) (Reading, error) {
+		next++
+		return Reading{Total: 1}, errs[next-1]
+	})
+	assert.ErrorIs(t, sampler.Run(t.Context()), ErrGone)
+	assert.Equal(t, 3, next)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.NoError(t, NewSampler(func(context.Context) (Reading, error) { return Reading{}, nil }).Run(ctx))
+}
+
+func BenchmarkOfTree(b *testing.B) {
+	read := OfTree(os.Getpid())
+	for b.Loop() {
+		if _, err := read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package subject
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// asLoader makes the test binary stand for a loader that launches a server and then ends badly.
+const asLoader = "LEAKLAB_TEST_LOADER"
+
+func TestMain(m *testing.M) {
+	if how := os.Getenv(asLoader); how != "" {
+		p, err := Launch([]string{"sh", "-c", "sleep 1000 & sleep 1000"}, nil, io.Discard)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(p.PID)
+		if how == "panic" {
+			go func() { panic("the loader has a bug") }()
+		}
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func groupAlive(leader int) bool { return syscall.Kill(-leader, 0) == nil }
+
+// assertGroupEnds waits for what has been killed to be reaped, too.
+func assertGroupEnds(t *testing.T, leader int) {
+	t.Helper()
+	assert.Eventually(t, func() bool { return !groupAlive(leader) }, 8*time.Second, 10*time.Millisecond)
+}
+
+func launch(t *testing.T, script string) (*Process, *bytes.Buffer) {
+	t.Helper()
+	var output bytes.Buffer
+	p, err := Launch([]string{"sh", "-c", script}, os.Environ(), &output)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Stop() })
+	return p, &output
+}
+
+func TestStopEndsTheWholeGroup(t *testing.T) {
+	p, output := launch(t, "trap 'echo draining; exit 0' TERM; sleep 1000 & echo up; wait")
+	assert.Eventually(t, func() bool { return groupAlive(p.PID) }, time.Second, time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // until the trap is set
+	require.NoError(t, p.Stop())
+	assert.False(t, groupAlive(p.PID))
+	assert.Equal(t, "up\ndraining\n", output.String())
+	require.NoError(t, p.Stop(), "stopping twice is harmless")
+}
+
+func TestStopKillsWhatIgnoresSIGTERM(t *testing.T) {
+	p, _ := launch(t, "trap '' TERM; while true; do sleep 1; done")
+	time.Sleep(100 * time.Millisecond)
+	require.NoError(t, p.Stop())
+	assertGroupEnds(t, p.PID)
+	assert.EqualError(t, p.Err(), "the server was killed by SIGKILL (killed)")
+}
+
+func TestHowTheServerEnded(t *testing.T) {
+	for script, want := range map[string]string{
+		"exit 0":        "the server ended by itself with exit code 0",
+		"exit 3":        "the server ended by itself with exit code 3",
+		"kill -SEGV $$": "the server was killed by SIGSEGV (segmentation fault)",
+	} {
+		p, _ := launch(t, script)
+		<-p.Exited()
+		assert.EqualError(t, p.Err(), want)
+	}
+}
+
+func TestCommandThatDoesNotExist(t *testing.T) {
+	_, err := Launch([]string{"/does/not/exist"}, nil, io.Discard)
+	assert.ErrorContains(t, err, "cannot start the server")
+	assert.ErrorContains(t, err, "/does/not/exist")
+}
+
+func TestNoServerIsLeftWhateverEndsTheLoader(t *testing.T) {
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	for _, how := range []string{"panic", "SIGKILL"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			loader := exec.Command(executable)
+			loader.Env = append(os.Environ(), asLoader+"="+how)
+			stdout, err := loader.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, loader.Start())
+			line, err := bufio.NewReader(stdout).ReadString('\n')
+			require.NoError(t, err)
+			group, err := strconv.Atoi(strings.TrimSpace(line))
+			require.NoError(t, err)
+			if how == "SIGKILL" {
+				require.True(t, groupAlive(group))
+				require.NoError(t, loader.Process.Kill())
+			}
+			require.Error(t, loader.Wait())
+			assertGroupEnds(t, group)
+		})
+	}
+}
+
+func TestWaitReady(t *testing.T) {
+	calls := 0
+	require.NoError(t, WaitReady(t.Context(), time.Minute, func(context.Context) error {
+		if calls++; calls < 3 {
+			return errors.New("not yet")
+		}
+		return nil
+	}))
+	assert.Equal(t, 3, calls)
+
+	never := func(context.Context) error { return errors.New("no answer") }
+	assert.EqualError(t, WaitReady(t.Context(), 50*time.Millisecond, never), "the server is not ready after 50ms: no answer")
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupted"))
+	assert.EqualError(t, WaitReady(ctx, time.Minute, never), "interrupted")
+}
+
+func TestListening(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	assert.True(t, Listening(listener.Addr().String()))
+	require.NoError(t, listener.Close())
+	assert.False(t, Listening(listener.Addr().String()))
+}
+
+func TestTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	assert.Empty(t, Tail(path, 3))
+	for content, want := range map[string][]string{
+		"":                nil,
+		"a\n":             {"a"},
+		"a\nb":            {"a", "b"},
+		"a\nb\nc\nd\n":    {"b", "c", "d"},
+		"a\n\nb\n":        {"a", "", "b"},
+		"no line endings": {"no line endings"},
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		assert.Equal(t, want, Tail(path, 3), "%q", content)
+	}
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("0123456789\n", 100_000)), 0o600))
+	assert.Equal(t, []string{"0123456789", "0123456789", "0123456789"}, Tail(path, 3))
+}
+
+func TestEnvironmentLeavesOutMetricsPort(t *testing.T) {
+	t.Setenv("METRICS_PORT", "9999")
+	t.Setenv("LEAK", "none")
+	assert.Contains(t, Environment(), "LEAK=none")
+	assert.NotContains(t, Environment(), "METRICS_PORT=9999")
+}

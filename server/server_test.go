@@ -1,0 +1,72 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func get(t *testing.T, handler http.Handler, path string) (int, string) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	resp, err := http.Get(server.URL + path)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+func TestHello(t *testing.T) {
+	handler := newHandler(config{Leak: "none"}, prometheus.NewRegistry())
+	for path, want := range map[string]struct {
+		code int
+		body string
+	}{
+		"/hello/warp":      {200, "Hello, warp!"},
+		"/hello/J%C3%BCrg": {200, "Hello, Jürg!"},
+		"/hello/":          {404, "404 page not found\n"},
+		"/debug/pprof/":    {404, "404 page not found\n"}, // the port under load stays pure
+		"/metrics":         {404, "404 page not found\n"},
+	} {
+		code, body := get(t, handler, path)
+		assert.Equal(t, want.code, code, path)
+		assert.Equal(t, want.body, body, path)
+	}
+}
+
+func TestAdminPort(t *testing.T) {
+	registry := newRegistry()
+	newHandler(config{Leak: "map", LeakBytes: 7}, registry)
+	admin := newAdminHandler(registry)
+
+	code, metrics := get(t, admin, "/metrics")
+	assert.Equal(t, 200, code)
+	assert.Contains(t, metrics, `leaklab_demo_info{leak="map",leak_bytes="7"} 1`)
+	assert.Contains(t, metrics, "\ngo_goroutines ")
+
+	for _, path := range []string{"/healthz", "/debug/pprof/", "/debug/pprof/heap?debug=1", "/debug/pprof/goroutine?debug=1"} {
+		code, _ := get(t, admin, path)
+		assert.Equal(t, 200, code, path)
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	cfg, err := parseConfig(map[string]string{"LEAK": ""})
+	require.NoError(t, err)
+	assert.Equal(t, config{Host: "127.0.0.1", Port: 3030, MetricsPort: 9101, Leak: "heap", LeakBytes: 64}, cfg)
+}
+
+func TestConfigReportsAllThatIsWrong(t *testing.T) {
+	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k"})
+	assert.EqualError(t, err, `PORT="0": expected a port number from 1 to 65535
+METRICS_PORT="70000": expected a port number from 1 to 65535
+LEAK="Heap": expected one of burst, cache, goroutine, heap, map, none
+LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144`)
+}
