@@ -18,6 +18,7 @@ import (
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
 	"leaklab/loader/report"
+	"leaklab/loader/scrape"
 	"leaklab/loader/subject"
 )
 
@@ -26,8 +27,8 @@ const (
 	serverLogLines   = 20 // shown when the server dies
 )
 
-// errSettings marks an error that another setting would have avoided, found before anything was started.
-var errSettings = errors.New("nothing was started")
+// errSettings marks an error that another setting would have avoided, found before anything was measured.
+var errSettings = errors.New("nothing was measured")
 
 // server is the server under test, whichever way it was found.
 type server struct {
@@ -71,18 +72,21 @@ func measure(ctx context.Context, cfg config.Config, command []string) (err erro
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	sampler := memory.NewSampler(target.read)
-	go func() { cancel(target.watch(ctx, sampler)) }()
+	go func() { cancel(sampler.Run(ctx)) }()
 
 	plan := planOf(cfg)
 	if err := awaitServer(ctx, cfg); err != nil {
 		return target.explain(err, folder)
+	}
+	if err := checkDemo(ctx, cfg, target); err != nil {
+		return err
 	}
 	meter := load.NewMeter(int(cfg.Workers))
 	state := exporter.New(started, plan.Tries, sampler, meter)
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
 	terminal.Settings(settings(cfg, target, folder))
-	err = lab.Run(ctx, plan, sampler, meter, terminal, table, state)
+	err = lab.Run(ctx, plan, sampler, meter, state, table, terminal)
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	return target.explain(err, folder)
 }
@@ -98,7 +102,7 @@ func findServer(cfg config.Config, command []string, folder string) (*server, er
 	switch {
 	case pid != 0 && pid != os.Getpid() && err == nil:
 		return &server{
-			description: fmt.Sprintf("process %d (not started by this program)", pid),
+			description: fmt.Sprintf("process %d, running for %s", pid, subject.Uptime(pid)),
 			read:        tree,
 			source:      memory.TreeSource,
 		}, nil
@@ -127,25 +131,29 @@ func launch(command []string, folder string) (*server, error) {
 	}
 	return &server{
 		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
-		read:        memory.OfTree(process.PID),
+		read:        launchedReader(process),
 		source:      memory.TreeSource,
 		process:     process,
 	}, nil
 }
 
-// watch samples the server's memory until it is gone, and returns how it ended.
-func (s *server) watch(ctx context.Context, sampler *memory.Sampler) error {
-	return s.cause(sampler.Run(ctx))
+// launchedReader reads the memory of process. When it is gone, the error says how it ended.
+func launchedReader(process *subject.Process) memory.Reader {
+	read := memory.OfTree(process.PID)
+	return func(ctx context.Context) (memory.Reading, error) {
+		reading, err := read(ctx)
+		if errors.Is(err, memory.ErrGone) {
+			<-process.Exited()
+			err = endedError{process.Err()}
+		}
+		return reading, err
+	}
 }
 
-// cause puts how the process ended in the place of an error that only says that it did.
-func (s *server) cause(err error) error {
-	if s.process == nil || !errors.Is(err, memory.ErrGone) {
-		return err
-	}
-	<-s.process.Exited()
-	return s.process.Err()
-}
+// endedError is a memory.ErrGone that says more.
+type endedError struct{ error }
+
+func (endedError) Is(target error) bool { return target == memory.ErrGone }
 
 // explain completes an error with the server's last words, if the server has ended.
 func (s *server) explain(err error, folder string) error {
@@ -160,9 +168,9 @@ func (s *server) explain(err error, folder string) error {
 	path := filepath.Join(folder, "server.log")
 	lines := subject.Tail(path, serverLogLines)
 	if len(lines) == 0 {
-		return fmt.Errorf("%w; it wrote nothing", s.cause(err))
+		return fmt.Errorf("%w; it wrote nothing", err)
 	}
-	return fmt.Errorf("%w; its last output, of %s:\n  %s", s.cause(err), path, strings.Join(lines, "\n  "))
+	return fmt.Errorf("%w; its last output, of %s:\n  %s", err, path, strings.Join(lines, "\n  "))
 }
 
 // awaitServer waits until the server answers, and warns when it does not like the request.
@@ -177,6 +185,22 @@ func awaitServer(ctx context.Context, cfg config.Config) error {
 			string(cfg.RequestPath), code, http.StatusText(code))
 	}
 	return err
+}
+
+// checkDemo notices that LEAK has been set for the loader alone (docker compose run -e LEAK=none loader), which
+// changes nothing at the demo server and would be taken for its result.
+func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
+	if target.process != nil || cfg.Leak == "" || cfg.MetricsURL == "" {
+		return nil
+	}
+	metrics, err := scrape.Fetch(ctx, string(cfg.MetricsURL))
+	if err != nil {
+		return nil // a server of any other kind
+	}
+	if leak := metrics.Label("leaklab_demo_info", "leak"); leak != "" && leak != cfg.Leak {
+		return fmt.Errorf("LEAK=%q: the server is running with LEAK=%s; set it for both, as in LEAK=%s docker compose up: %w", cfg.Leak, leak, cfg.Leak, errSettings)
+	}
+	return nil
 }
 
 func planOf(cfg config.Config) lab.Plan {

@@ -29,6 +29,7 @@ type Config struct {
 	MetricsPort  Port     `env:"METRICS_PORT" envDefault:"9102"`
 	ServerPID    PID      `env:"SERVER_PID"`
 	MetricsURL   URL      `env:"METRICS_URL"`
+	Leak         string   `env:"LEAK"` // the server's; here only to notice that it runs with another
 }
 
 // Address is where the server listens, as host:port.

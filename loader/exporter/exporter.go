@@ -80,7 +80,7 @@ var (
 	codesDesc      = prometheus.NewDesc("leaklab_requests_total", "Requests answered, by HTTP status code.", []string{"code"}, nil)
 	errorsDesc     = prometheus.NewDesc("leaklab_request_errors_total", "Requests that failed or were answered with a 4xx or 5xx status, by reason.", []string{"reason"}, nil)
 	latencyDesc    = prometheus.NewDesc("leaklab_request_duration_seconds", "Time from sending a request to the end of its answer, in seconds.", nil, nil)
-	latencyBuckets = prometheus.ExponentialBucketsRange(50e-6, 10, 24)
+	latencyBuckets = []float64{50e-6, 100e-6, 200e-6, 500e-6, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}
 )
 
 func iterationDesc(name, help string) *prometheus.Desc {

@@ -92,9 +92,9 @@ func (e *Endpoint) AwaitFinalScrape(ctx context.Context, limit time.Duration) {
 func (e *Endpoint) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	err := e.listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
+	err := e.server.Shutdown(ctx)
+	if closing := e.listener.Close(); !errors.Is(closing, net.ErrClosed) { // it never served
+		err = errors.Join(err, closing)
 	}
-	return errors.Join(err, e.server.Shutdown(ctx))
+	return err
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -171,17 +170,6 @@ func TestEndpointErrors(t *testing.T) {
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
-}
-
-func FuzzParseResident(f *testing.F) {
-	f.Add("process_resident_memory_bytes 12345344\n")
-	f.Add("# TYPE process_resident_memory_bytes counter\nprocess_resident_memory_bytes 1\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		total, err := parseResident(strings.NewReader(text))
-		if err == nil && total < 0 {
-			t.Fatalf("%d bytes", total)
-		}
-	})
 }
 
 func TestSamplerKeepsLatestAndPeak(t *testing.T) {

@@ -167,3 +167,11 @@ func TestEnvironmentLeavesOutMetricsPort(t *testing.T) {
 	assert.Contains(t, Environment(), "LEAK=none")
 	assert.NotContains(t, Environment(), "METRICS_PORT=9999")
 }
+
+func TestUptime(t *testing.T) {
+	p, _ := launch(t, "sleep 1000")
+	time.Sleep(1100 * time.Millisecond)
+	assert.InDelta(t, 1.5, Uptime(p.PID).Seconds(), 1.5)
+	assert.Greater(t, Uptime(os.Getpid()), Uptime(p.PID)-time.Second)
+	assert.Zero(t, Uptime(1<<22))
+}

@@ -1,0 +1,5 @@
+module leaklab/e2e
+
+go 1.26.0
+
+require github.com/stretchr/testify v1.12.1 // indirect

@@ -1,0 +1,422 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// testMe is the script that runs the lab without Docker; it builds both programs.
+const testMe = "../test-me.sh"
+
+// server is what testMe has built.
+const server = "../.build/server"
+
+func TestMain(m *testing.M) {
+	if output, err := exec.Command("go", "build", "-C", "..", "-buildvcs=false", "-o", ".build/", "./server", "./loader").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "cannot build the lab: %v\n%s", err, output)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// freePorts returns TCP ports of the loopback interface that nobody listens on.
+func freePorts(t *testing.T, count int) []string {
+	t.Helper()
+	var ports []string
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer listener.Close()
+		ports = append(ports, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	}
+	return ports
+}
+
+// lockedBuffer can be read while a process writes to it.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// run is one run of the lab as a process.
+type run struct {
+	*exec.Cmd
+	results string
+	metrics string // the loader's METRICS_PORT
+	out     lockedBuffer
+	err     lockedBuffer
+}
+
+// start runs testMe with the given settings. The server is the demo server on ports of its own, or command.
+func start(t *testing.T, settings []string, command ...string) *run {
+	t.Helper()
+	ports := freePorts(t, 3)
+	if command == nil {
+		command = []string{"env", "METRICS_PORT=" + ports[2], server}
+	}
+	r := &run{Cmd: exec.Command(testMe, command...), results: filepath.Join(t.TempDir(), "results"), metrics: ports[1]}
+	r.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+r.results, "SETTLE=50ms", "WORKERS=10")
+	r.Env = append(r.Env, settings...)
+	r.Stdout, r.Stderr = &r.out, &r.err
+	r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, r.Start())
+	t.Cleanup(func() { _ = r.Process.Kill() }) // the lab's guard stops the server
+	return r
+}
+
+// exitCode waits for the end of the run.
+func (r *run) exitCode() int {
+	_ = r.Wait()
+	return r.ProcessState.ExitCode()
+}
+
+// awaitOutput waits until the run has printed text.
+func (r *run) awaitOutput(t *testing.T, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(r.out.String(), text) }, time.Minute, 10*time.Millisecond,
+		"%q in the output:\n%s%s", text, &r.out, &r.err)
+}
+
+// serverPID is the process of the server, from the settings block.
+func (r *run) serverPID(t *testing.T) int {
+	t.Helper()
+	match := regexp.MustCompile(`Server: +process (\d+)`).FindStringSubmatch(r.out.String())
+	require.NotNil(t, match, r.out.String())
+	pid, err := strconv.Atoi(match[1])
+	require.NoError(t, err)
+	return pid
+}
+
+func assertNoServerLeft(t *testing.T, pid int) {
+	t.Helper()
+	assert.Eventually(t, func() bool { return syscall.Kill(-pid, 0) != nil }, 10*time.Second, 10*time.Millisecond, "process %d", pid)
+}
+
+// rows returns iterations.csv without its header.
+func (r *run) rows(t *testing.T) [][]string {
+	t.Helper()
+	return rowsIn(t, r.results)
+}
+
+func rowsIn(t *testing.T, results string) [][]string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(results, "*", "iterations.csv"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	file, err := os.Open(files[0])
+	require.NoError(t, err)
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, "iteration,started_at,duration_seconds,requests,errors,requests_per_second,latency_p50_seconds,latency_p99_seconds,latency_max_seconds,rss_start_bytes,rss_end_bytes,rss_peak_bytes",
+		strings.Join(rows[0], ","))
+	return rows[1:]
+}
+
+// Columns of iterations.csv.
+const (
+	columnRequests = 3
+	columnErrors   = 4
+	columnStart    = 9
+	columnEnd      = 10
+	columnPeak     = 11
+)
+
+func number(t *testing.T, row []string, column int) float64 {
+	t.Helper()
+	value, err := strconv.ParseFloat(row[column], 64)
+	require.NoError(t, err)
+	return value
+}
+
+func TestRunPrintsABlockAndARowForEachIteration(t *testing.T) {
+	r := start(t, []string{"TRIES=3", "DURATION=300ms", "LEAK=none"})
+	r.exitCode()
+	assert.Empty(t, r.err.String())
+
+	block := regexp.MustCompile(`===============================
+Iteration: (\d) of 3
+-------------------------------
+Requests/sec: \d+\.\d{4}
+Latency \(worst case\): \d+\.\d{4} secs
+Latency \(p99\): \d+\.\d{4} secs
+-------------------------------
+Starting memory: (\d+) KB
+Ending memory: (\d+) KB
+Memory leaked: (-?\d+) KB
+`)
+	blocks := block.FindAllStringSubmatch(r.out.String(), -1)
+	require.Len(t, blocks, 3, r.out.String())
+	rows := r.rows(t)
+	require.Len(t, rows, 3)
+	for n, row := range rows {
+		assert.Equal(t, strconv.Itoa(n+1), row[0])
+		assert.Equal(t, row[0], blocks[n][1])
+		started, err := time.Parse(time.RFC3339, row[1])
+		require.NoError(t, err)
+		assert.Equal(t, time.UTC, started.Location())
+		assert.GreaterOrEqual(t, number(t, row, 2), 0.3)
+		assert.Positive(t, number(t, row, columnRequests))
+		assert.Zero(t, number(t, row, columnErrors))
+		assert.GreaterOrEqual(t, number(t, row, columnPeak), number(t, row, columnStart))
+		kilobytes := func(column int) string { return strconv.Itoa(int(number(t, row, column)) / 1024) }
+		assert.Equal(t, kilobytes(columnStart), blocks[n][2])
+		assert.Equal(t, kilobytes(columnEnd), blocks[n][3])
+	}
+	assertNoServerLeft(t, r.serverPID(t))
+	log, err := filepath.Glob(filepath.Join(r.results, "*", "server.log"))
+	require.NoError(t, err)
+	assert.Len(t, log, 1)
+}
+
+// leakedBytes is what the iterations gained in all, without the first few.
+func leakedBytes(t *testing.T, rows [][]string, without int) float64 {
+	t.Helper()
+	var sum float64
+	for _, row := range rows[without:] {
+		sum += number(t, row, columnEnd) - number(t, row, columnStart)
+	}
+	return sum
+}
+
+func TestALeakIsSeenAndNoLeakIsNot(t *testing.T) {
+	const tries, warmUp, requests, size = 8, 3, 20_000, 256
+	settings := []string{"TRIES=" + strconv.Itoa(tries), "REQUESTS=" + strconv.Itoa(requests), "LEAK_BYTES=" + strconv.Itoa(size)}
+	judged := float64((tries - warmUp) * requests)
+
+	leaking := start(t, append(settings, "LEAK=heap"))
+	leaking.exitCode()
+	rows := leaking.rows(t)
+	require.Len(t, rows, tries)
+	for _, row := range rows {
+		assert.EqualValues(t, requests, number(t, row, columnRequests))
+	}
+	assert.Greater(t, leakedBytes(t, rows, 0), tries*requests*size*0.8)
+
+	clean := start(t, append(settings, "LEAK=none"))
+	clean.exitCode()
+	assert.Less(t, leakedBytes(t, clean.rows(t), warmUp)/judged, 0.25*size, "bytes a request")
+}
+
+func TestEveryModeOfTheDemoRuns(t *testing.T) {
+	for _, mode := range []string{"none", "heap", "map", "goroutine", "cache", "burst"} {
+		t.Run(mode, func(t *testing.T) {
+			r := start(t, []string{"TRIES=2", "REQUESTS=500", "LEAK=" + mode})
+			r.exitCode()
+			assert.Len(t, r.rows(t), 2, "%s%s", &r.out, &r.err)
+		})
+	}
+}
+
+func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			r := start(t, []string{"TRIES=10000", "DURATION=200ms"})
+			r.awaitOutput(t, "Iteration: 2 of 10000")
+			require.NoError(t, r.Process.Signal(signal))
+			assert.Equal(t, 125, r.exitCode())
+			assert.Regexp(t, `^loader: iteration \d+ of 10000: interrupted \(`+signal.String()+`\)`, r.err.String())
+			assert.GreaterOrEqual(t, len(r.rows(t)), 2)
+			assertNoServerLeft(t, r.serverPID(t))
+		})
+	}
+}
+
+func TestKilledLoaderLeavesRowsAndNoServer(t *testing.T) {
+	r := start(t, []string{"TRIES=10000", "DURATION=200ms"})
+	r.awaitOutput(t, "Iteration: 2 of 10000")
+	require.NoError(t, r.Process.Kill())
+	r.exitCode()
+	assert.GreaterOrEqual(t, len(r.rows(t)), 2)
+	assertNoServerLeft(t, r.serverPID(t))
+}
+
+func TestServerThatDies(t *testing.T) {
+	t.Run("before it answers", func(t *testing.T) {
+		r := start(t, nil, "sh", "-c", "echo no such table: users >&2; exit 3")
+		assert.Equal(t, 125, r.exitCode())
+		assert.Regexp(t, `^loader: the server ended by itself with exit code 3; its last output, of .*server\.log:\n  no such table: users\n$`, r.err.String())
+	})
+	t.Run("during the run", func(t *testing.T) {
+		r := start(t, []string{"TRIES=10000", "DURATION=200ms"})
+		r.awaitOutput(t, "Iteration: 1 of 10000")
+		require.NoError(t, syscall.Kill(r.serverPID(t), syscall.SIGKILL))
+		assert.Equal(t, 125, r.exitCode())
+		assert.Regexp(t, `^loader: iteration \d+ of 10000: the server was killed by SIGKILL \(killed\); its last output`, r.err.String())
+		assert.NotEmpty(t, r.rows(t))
+	})
+	t.Run("command that does not exist", func(t *testing.T) {
+		r := start(t, nil, "/does/not/exist")
+		assert.Equal(t, 125, r.exitCode())
+		assert.Contains(t, r.err.String(), "cannot start the server")
+	})
+	t.Run("never listens", func(t *testing.T) {
+		r := start(t, []string{"START_TIMEOUT=200ms"}, "sleep", "1000")
+		assert.Equal(t, 125, r.exitCode())
+		assert.Contains(t, r.err.String(), "the server is not ready after 200ms: no answer from http://127.0.0.1:")
+	})
+}
+
+func TestNothingIsStartedOrCreatedWithBadSettings(t *testing.T) {
+	marker := filepath.Join(t.TempDir(), "started")
+	r := start(t, []string{"DURATION=3", "WORKERS=none", "REQUEST_PATH=hello"}, "touch", marker)
+	assert.Equal(t, 2, r.exitCode())
+	assert.Equal(t, `DURATION="3": missing unit, for example "3s"
+WORKERS="none": expected a whole number (connections) from 1 to 50000
+REQUEST_PATH="hello": expected a path that begins with "/", percent-encoded, without a host
+`, r.err.String())
+	assert.Empty(t, r.out.String())
+	assert.NoFileExists(t, marker)
+	assert.NoDirExists(t, r.results)
+}
+
+func TestPortsInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
+	for _, setting := range []string{"PORT", "METRICS_PORT"} {
+		r := start(t, []string{setting + "=" + port})
+		assert.Equal(t, 2, r.exitCode())
+		assert.Regexp(t, `^`+setting+`="`+port+`": .*: nothing was measured\n$`, r.err.String())
+		assert.NoDirExists(t, r.results)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{"--"}, {"server"}} {
+		loader := exec.Command("../.build/loader", args...)
+		output, _ := loader.CombinedOutput()
+		assert.Equal(t, 2, loader.ProcessState.ExitCode(), args)
+		assert.Contains(t, string(output), "usage: loader -- COMMAND ARG...")
+	}
+}
+
+func TestErrorPageIsWarnedAbout(t *testing.T) {
+	r := start(t, []string{"TRIES=1", "REQUESTS=10", "REQUEST_PATH=/missing"})
+	r.exitCode()
+	assert.Contains(t, r.err.String(), `REQUEST_PATH="/missing": the server answers 404 Not Found; you may be measuring its error page`)
+	assert.Contains(t, r.out.String(), "Errors: 10 (status_4xx 10)\n")
+}
+
+// assertExported checks that the loader exports series now.
+func (r *run) assertExported(t *testing.T, series string) {
+	t.Helper()
+	resp, err := http.Get("http://127.0.0.1:" + r.metrics + "/metrics")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.True(t, strings.Contains(string(body), "\n"+series+" "), series)
+}
+
+func TestLastIterationIsScrapedBeforeTheEnd(t *testing.T) {
+	r := start(t, []string{"TRIES=2", "DURATION=300ms"})
+	r.awaitOutput(t, "Iteration: 1 of 2")
+	r.assertExported(t, `leaklab_iteration_rss_end_bytes{iteration="1"}`)
+	r.awaitOutput(t, "Iteration: 2 of 2")
+	time.Sleep(500 * time.Millisecond) // a scraper that comes late
+	r.assertExported(t, `leaklab_iteration_rss_end_bytes{iteration="2"}`)
+	r.exitCode()
+}
+
+func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
+	ports := freePorts(t, 3)
+	demo := exec.Command(server)
+	demo.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "LEAK=none")
+	require.NoError(t, demo.Start())
+	t.Cleanup(func() { _ = demo.Process.Kill(); _ = demo.Wait() })
+	pid := "SERVER_PID=" + strconv.Itoa(demo.Process.Pid)
+	url := "METRICS_URL=http://127.0.0.1:" + ports[1] + "/metrics"
+
+	for name, test := range map[string]struct {
+		settings []string
+		code     int
+		out, err string
+	}{
+		"process":             {[]string{pid}, 125, "Memory:  /proc, summed over the server's process tree", ""},
+		"process first":       {[]string{pid, url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
+		"metrics":             {[]string{url}, 125, "Memory:  process_resident_memory_bytes of http://127.0.0.1:" + ports[1], ""},
+		"process not visible": {[]string{url, "SERVER_PID=4194304"}, 125, "Memory:  process_resident_memory_bytes of", ""},
+		"no such process":     {[]string{"SERVER_PID=4194304"}, 125, "", `SERVER_PID="4194304": expected the process of the server`},
+		"neither":             {nil, 2, "", `SERVER_PID="": expected the process of the server, or its METRICS_URL, or a command that starts it`},
+		"other demo":          {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			loader := exec.Command("../.build/loader")
+			loader.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+t.TempDir(), "TRIES=1", "REQUESTS=100", "SETTLE=0s")
+			loader.Env = append(loader.Env, test.settings...)
+			var stdout, stderr bytes.Buffer
+			loader.Stdout, loader.Stderr = &stdout, &stderr
+			_ = loader.Run()
+			assert.Equal(t, test.code, loader.ProcessState.ExitCode(), stderr.String())
+			assert.Contains(t, stdout.String(), test.out)
+			assert.Contains(t, stderr.String(), test.err)
+		})
+	}
+	require.NoError(t, demo.Process.Signal(syscall.SIGTERM), "the loader does not stop what it did not start")
+	require.NoError(t, demo.Wait(), "SIGTERM drains, and the exit code is 0")
+}
+
+func TestSettingsFileIsReadButDoesNotOverride(t *testing.T) {
+	// A copy of the script with an .env of its own: the loader says what it has been given.
+	folder := t.TempDir()
+	script, err := os.ReadFile(testMe)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "test-me.sh"), script, 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "bin"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "bin", "go"), []byte("#!/bin/sh\n"), 0o700))
+	require.NoError(t, os.Mkdir(filepath.Join(folder, ".build"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, ".build", "loader"), []byte("#!/bin/sh\nenv\necho \"arguments: $*\"\n"), 0o700))
+	write := func(content string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte(content), 0o600))
+	}
+	output := func(environment ...string) (string, error) {
+		cmd := exec.Command(filepath.Join(folder, "test-me.sh"), "my server", "--flag")
+		cmd.Env = append([]string{"PATH=" + filepath.Join(folder, "bin") + ":" + os.Getenv("PATH")}, environment...)
+		out, err := cmd.CombinedOutput()
+		return "\n" + string(out), err
+	}
+
+	write("# comment\n\nTRIES=10\nREQUEST_PATH=/a?b=c d\nLEAK=heap")
+	out, err := output("TRIES=3", "LEAK=")
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "\nTRIES=3\n", "what is exported wins")
+	assert.Contains(t, out, "\nLEAK=\n", "also when it is empty")
+	assert.Contains(t, out, "\nREQUEST_PATH=/a?b=c d\n")
+	assert.Contains(t, out, "arguments: -- my server --flag\n")
+
+	write("TRIES=10\nrm -rf x\n")
+	out, err = output()
+	assert.Error(t, err)
+	assert.Contains(t, out, "test-me.sh: .env: expected NAME=VALUE, found: rm -rf x")
+}

@@ -1,0 +1,85 @@
+// Package scrape reads metrics that a server shows in the Prometheus text format.
+package scrape
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+const (
+	timeout  = 2 * time.Second
+	maxBytes = 16 << 20
+)
+
+// Metrics are the metric families of an endpoint by name.
+type Metrics map[string]*dto.MetricFamily
+
+// Fetch reads the metrics at url. It fails when there is no answer with status 200 in the text format within 2 s.
+func Fetch(ctx context.Context, url string) (Metrics, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s", url, response.Status)
+	}
+	metrics, err := Parse(io.LimitReader(response.Body, maxBytes))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	return metrics, nil
+}
+
+// Parse reads metrics from text.
+func Parse(text io.Reader) (Metrics, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(text)
+}
+
+// Value returns the value of the first series of the gauge, counter or untyped metric name, and whether there
+// is one.
+func (m Metrics) Value(name string) (float64, bool) {
+	series := m[name].GetMetric()
+	if len(series) == 0 {
+		return 0, false
+	}
+	switch {
+	case series[0].Gauge != nil:
+		return series[0].Gauge.GetValue(), true
+	case series[0].Counter != nil:
+		return series[0].Counter.GetValue(), true
+	case series[0].Untyped != nil:
+		return series[0].Untyped.GetValue(), true
+	default:
+		return 0, false
+	}
+}
+
+// Label returns the value of a label of the first series of the metric name; "" if there is none.
+func (m Metrics) Label(name, label string) string {
+	series := m[name].GetMetric()
+	if len(series) == 0 {
+		return ""
+	}
+	for _, pair := range series[0].GetLabel() {
+		if pair.GetName() == label {
+			return pair.GetValue()
+		}
+	}
+	return ""
+}
