@@ -124,15 +124,16 @@ func assertNoServerLeft(t *testing.T, pid int) {
 // rows returns iterations.csv without its header.
 func (r *run) rows(t *testing.T) [][]string {
 	t.Helper()
-	return rowsIn(t, r.results)
+	folders, err := filepath.Glob(filepath.Join(r.results, "*"))
+	require.NoError(t, err)
+	require.Len(t, folders, 1)
+	return rowsIn(t, folders[0])
 }
 
-func rowsIn(t *testing.T, results string) [][]string {
+// rowsIn returns iterations.csv in the folder of a run, without its header.
+func rowsIn(t *testing.T, folder string) [][]string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(results, "*", "iterations.csv"))
-	require.NoError(t, err)
-	require.Len(t, files, 1)
-	file, err := os.Open(files[0])
+	file, err := os.Open(filepath.Join(folder, "iterations.csv"))
 	require.NoError(t, err)
 	defer file.Close()
 	rows, err := csv.NewReader(file).ReadAll()

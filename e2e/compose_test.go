@@ -1,0 +1,357 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// requireDocker skips the test where there is no Docker, and fails it there if CI says that there must be.
+func requireDocker(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, probe := range [][]string{{"info"}, {"compose", "version"}} {
+		if output, err := exec.CommandContext(ctx, "docker", probe...).CombinedOutput(); err != nil {
+			message := fmt.Sprintf("needs Docker with Compose: docker %s: %v: %s", strings.Join(probe, " "), err, bytes.TrimSpace(output))
+			if os.Getenv("LEAKLAB_REQUIRE_DOCKER") != "" {
+				t.Fatal(message)
+			}
+			t.Skip(message)
+		}
+	}
+}
+
+// lab is the real docker-compose.yml as a project of its own, on ports of its own.
+type lab struct {
+	t           *testing.T
+	project     string
+	environment []string
+	results     string
+	server      string // published addresses, host:port
+	prometheus  string
+	grafana     string
+}
+
+func newLab(t *testing.T, settings ...string) *lab {
+	t.Helper()
+	requireDocker(t)
+	ports := freePorts(t, 3)
+	l := &lab{
+		t:          t,
+		project:    fmt.Sprintf("leaklab-e2e-%d", os.Getpid()),
+		results:    filepath.Join(t.TempDir(), "results"), // missing: Docker makes it
+		server:     "127.0.0.1:" + ports[0],
+		prometheus: "127.0.0.1:" + ports[1],
+		grafana:    "127.0.0.1:" + ports[2],
+	}
+	l.environment = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "PROMETHEUS_PORT="+ports[1], "GRAFANA_PORT="+ports[2],
+		"RESULTS="+l.results, "WORKERS=20", "SETTLE=200ms")
+	l.environment = append(l.environment, settings...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(l.compose(nil, "logs", "--no-color", "--tail=200"))
+		}
+		l.compose(nil, "down", "--volumes", "--remove-orphans", "--rmi=local", "--timeout=2")
+	})
+	return l
+}
+
+// compose runs docker compose and returns what it prints.
+func (l *lab) compose(settings []string, args ...string) (string, error) {
+	l.t.Helper()
+	cmd := exec.Command("docker", append([]string{"compose", "--project-directory", "..", "-p", l.project}, args...)...)
+	cmd.Env = append(l.environment, settings...)
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+func (l *lab) mustCompose(settings []string, args ...string) string {
+	l.t.Helper()
+	output, err := l.compose(settings, args...)
+	require.NoError(l.t, err, "docker compose %s:\n%s", strings.Join(args, " "), output)
+	return output
+}
+
+func (l *lab) up(settings ...string) {
+	l.t.Helper()
+	l.mustCompose(settings, "up", "--detach", "--build", "--quiet-pull")
+}
+
+// container is what docker inspect says of a service's container.
+type container struct {
+	State struct {
+		Status   string
+		ExitCode int
+	}
+	Config     struct{ User string }
+	HostConfig struct {
+		ReadonlyRootfs  bool
+		Privileged      bool
+		CapAdd, CapDrop []string
+		SecurityOpt     []string
+		Memory          int64
+		PidsLimit       int64
+		PortBindings    map[string][]struct{ HostIP, HostPort string }
+	}
+}
+
+func (l *lab) inspect(service string) container {
+	l.t.Helper()
+	id := strings.TrimSpace(l.mustCompose(nil, "ps", "--all", "--quiet", service))
+	output, err := exec.Command("docker", "inspect", id).Output()
+	require.NoError(l.t, err)
+	var containers []container
+	require.NoError(l.t, json.Unmarshal(output, &containers))
+	require.Len(l.t, containers, 1)
+	return containers[0]
+}
+
+// awaitLoader waits until the loader has exited and returns its exit code.
+func (l *lab) awaitLoader() int {
+	l.t.Helper()
+	var c container
+	require.Eventually(l.t, func() bool {
+		c = l.inspect("loader")
+		return c.State.Status == "exited"
+	}, 3*time.Minute, 200*time.Millisecond, "the loader exits")
+	return c.State.ExitCode
+}
+
+// series is one element of Prometheus's answer: its labels and its newest value.
+type series struct {
+	Metric map[string]string
+	Value  float64
+}
+
+// query asks Prometheus, as Grafana would: for the last 15 minutes, or for this moment.
+func (l *lab) query(text string, instant bool) []series {
+	l.t.Helper()
+	form := url.Values{"query": {text}}
+	path := "/api/v1/query"
+	if !instant {
+		path = "/api/v1/query_range"
+		now := time.Now()
+		form.Set("start", strconv.FormatInt(now.Add(-15*time.Minute).Unix(), 10))
+		form.Set("end", strconv.FormatInt(now.Unix(), 10))
+		form.Set("step", "1")
+	}
+	resp, err := http.PostForm("http://"+l.prometheus+path, form)
+	require.NoError(l.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(l.t, err)
+	var answer struct {
+		Status, Error string
+		Data          struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+				Values [][2]any
+			}
+		}
+	}
+	require.NoError(l.t, json.Unmarshal(body, &answer), string(body))
+	require.Equal(l.t, "success", answer.Status, "%s\n%s", text, answer.Error)
+	var result []series
+	for _, r := range answer.Data.Result {
+		newest := r.Value
+		if !instant {
+			newest = r.Values[len(r.Values)-1]
+		}
+		value, err := strconv.ParseFloat(newest[1].(string), 64)
+		require.NoError(l.t, err)
+		result = append(result, series{r.Metric, value})
+	}
+	return result
+}
+
+func (l *lab) assertEveryQueryReturnsData(d dashboard, when string) {
+	l.t.Helper()
+	for name, query := range d.queries() {
+		assert.NotEmpty(l.t, l.query(query.text(), query.Instant), "%s: %s:\n%s", when, name, query.text())
+	}
+}
+
+// assertBarsEqualTable compares the bars of the dashboard with iterations.csv.
+func (l *lab) assertBarsEqualTable(d dashboard, rows [][]string) {
+	l.t.Helper()
+	queries := d.queries()
+	for name, value := range map[string]func(row []string) float64{
+		"Memory per iteration/start":      func(row []string) float64 { return number(l.t, row, columnStart) },
+		"Memory per iteration/end":        func(row []string) float64 { return number(l.t, row, columnEnd) },
+		"Memory per iteration/peak":       func(row []string) float64 { return number(l.t, row, columnPeak) },
+		"Leaked per iteration/leaked":     func(row []string) float64 { return number(l.t, row, columnEnd) - number(l.t, row, columnStart) },
+		"Requests per iteration/requests": func(row []string) float64 { return number(l.t, row, columnRequests) },
+	} {
+		require.Contains(l.t, queries, name)
+		bars := l.query(queries[name].text(), queries[name].Instant)
+		sort.Slice(bars, func(i, j int) bool { return bars[i].Metric["iteration"] < bars[j].Metric["iteration"] })
+		require.Len(l.t, bars, len(rows), name)
+		for n, row := range rows {
+			assert.Equal(l.t, fmt.Sprintf("%0*s", len(strconv.Itoa(len(rows))), row[0]), bars[n].Metric["iteration"], name)
+			assert.Equal(l.t, value(row), bars[n].Value, name)
+		}
+	}
+}
+
+// newestRows returns iterations.csv of the newest run, and checks how many runs there are.
+func (l *lab) newestRows(runs int) [][]string {
+	l.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
+	require.NoError(l.t, err)
+	require.Len(l.t, folders, runs)
+	return rowsIn(l.t, folders[runs-1])
+}
+
+func TestLabInDocker(t *testing.T) {
+	const tries = 10
+	l := newLab(t, "TRIES="+strconv.Itoa(tries), "DURATION=1s", "LEAK=heap", "LEAK_BYTES=64")
+	d := readDashboard(t)
+	l.up()
+
+	// While it runs.
+	require.Eventually(t, func() bool { return len(l.query("leaklab_iteration_rss_end_bytes", true)) >= 3 }, 2*time.Minute, 100*time.Millisecond)
+	for _, job := range []string{"server", "loader"} {
+		assert.Equal(t, []float64{1}, values(l.query(fmt.Sprintf("up{job=%q}", job), true)), job)
+	}
+	l.assertEveryQueryReturnsData(d, "during the run")
+	l.assertHardened()
+	l.assertOnlyTheDocumentedPortsArePublished()
+	l.assertGrafanaHasItsFiles()
+
+	// When it is over.
+	code := l.awaitLoader()
+	logs := l.mustCompose(nil, "logs", "--no-log-prefix", "loader")
+	assert.Contains(t, logs, "Memory:  /proc, summed over the server's process tree", "it reads the server's memory from outside")
+	assert.Equal(t, tries, strings.Count(logs, "Memory leaked: "))
+	assert.Equal(t, 125, code, logs)
+	rows := l.newestRows(1)
+	require.Len(t, rows, tries)
+	l.assertEveryQueryReturnsData(d, "after the loader has exited")
+	l.assertBarsEqualTable(d, rows)
+	var requests float64
+	for _, row := range rows {
+		requests += number(t, row, columnRequests)
+		assert.Zero(t, number(t, row, columnErrors))
+	}
+	assert.Greater(t, leakedBytes(t, rows, 0), requests*64*0.8)
+	for _, service := range []string{"server", "prometheus", "grafana"} {
+		assert.Equal(t, "running", l.inspect(service).State.Status, service)
+	}
+
+	// A second run, shorter and without a leak, while Prometheus keeps the first: the bars are the second's.
+	l.up("LEAK=none", "TRIES=3", "DURATION=300ms")
+	l.awaitLoader()
+	assert.Equal(t, "none", l.query("leaklab_demo_info", true)[0].Metric["leak"])
+	rows = l.newestRows(2)
+	require.Len(t, rows, 3)
+	l.assertBarsEqualTable(d, rows)
+
+	// And as CI would: the loader's exit code is the result, and everything stops.
+	output, err := l.compose([]string{"TRIES=2", "DURATION=300ms"}, "up", "--abort-on-container-exit", "--exit-code-from", "loader")
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, output)
+	assert.Equal(t, 125, exit.ExitCode(), output)
+	assert.Len(t, l.newestRows(3), 2)
+	assert.Equal(t, "exited", l.inspect("server").State.Status)
+	assert.Zero(t, l.inspect("server").State.ExitCode, "SIGTERM drains, and the exit code is 0")
+}
+
+func TestRunOnceInDocker(t *testing.T) {
+	l := newLab(t, "TRIES=2", "DURATION=300ms", "LEAK=none")
+	output, _ := l.compose(nil, "run", "--rm", "--build", "--no-TTY", "-e", "TRIES=1", "loader")
+	assert.Contains(t, output, "Iteration: 1 of 1")
+	assert.Len(t, l.newestRows(1), 1)
+
+	output, err := l.compose(nil, "run", "--rm", "--no-TTY", "-e", "LEAK=heap", "loader")
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, output)
+	assert.Equal(t, 2, exit.ExitCode(), output)
+	assert.Contains(t, output, `LEAK="heap": the server is running with LEAK=none`)
+
+	output, _ = l.compose([]string{"LEAK=heap"}, "run", "--rm", "--no-TTY", "loader")
+	assert.Contains(t, output, "Iteration: 2 of 2")
+
+	output, err = l.compose(nil, "run", "--rm", "--no-TTY", "-e", "WORKERS=none", "-e", "TRIES=0", "loader")
+	require.ErrorAs(t, err, &exit, output)
+	assert.Equal(t, 2, exit.ExitCode(), output)
+	assert.Contains(t, output, "TRIES=\"0\": expected a whole number (iterations) from 1 to 10000\nWORKERS=\"none\"")
+}
+
+func values(all []series) []float64 {
+	var values []float64
+	for _, one := range all {
+		values = append(values, one.Value)
+	}
+	return values
+}
+
+func (l *lab) assertHardened() {
+	l.t.Helper()
+	for _, service := range []string{"server", "loader", "prometheus", "grafana"} {
+		c := l.inspect(service)
+		assert.NotContains(l.t, []string{"", "0", "root"}, strings.Split(c.Config.User, ":")[0], "%s: user", service)
+		assert.True(l.t, c.HostConfig.ReadonlyRootfs, "%s: read-only root", service)
+		assert.False(l.t, c.HostConfig.Privileged, service)
+		assert.Empty(l.t, c.HostConfig.CapAdd, service)
+		assert.Equal(l.t, []string{"ALL"}, c.HostConfig.CapDrop, service)
+		assert.Contains(l.t, c.HostConfig.SecurityOpt, "no-new-privileges:true", service)
+		assert.Positive(l.t, c.HostConfig.Memory, "%s: memory limit", service)
+		assert.Positive(l.t, c.HostConfig.PidsLimit, "%s: pids limit", service)
+	}
+}
+
+func (l *lab) assertOnlyTheDocumentedPortsArePublished() {
+	l.t.Helper()
+	for service, want := range map[string]map[string]string{
+		"server": {"3030/tcp": l.server}, "loader": {}, "prometheus": {"9090/tcp": l.prometheus}, "grafana": {"3000/tcp": l.grafana},
+	} {
+		published := map[string]string{}
+		for port, bindings := range l.inspect(service).HostConfig.PortBindings {
+			for _, binding := range bindings {
+				published[port] = binding.HostIP + ":" + binding.HostPort
+			}
+		}
+		assert.Equal(l.t, want, published, service)
+	}
+	for address, path := range map[string]string{l.server: "/hello/warp", l.prometheus: "/-/ready", l.grafana: "/api/health"} {
+		assert.Eventually(l.t, func() bool {
+			resp, err := http.Get("http://" + address + path)
+			if err != nil {
+				return false
+			}
+			defer resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		}, time.Minute, 200*time.Millisecond, address+path)
+	}
+}
+
+// assertGrafanaHasItsFiles checks that Grafana's user can read what it is provisioned with, where it looks for it.
+func (l *lab) assertGrafanaHasItsFiles() {
+	l.t.Helper()
+	for inside, file := range map[string]string{
+		"/etc/grafana/dashboards/leaklab.json":                 dashboardFile,
+		"/etc/grafana/provisioning/dashboards/leaklab.yml":     "../grafana/provisioning/dashboards/leaklab.yml",
+		"/etc/grafana/provisioning/datasources/prometheus.yml": "../grafana/provisioning/datasources/prometheus.yml",
+	} {
+		want, err := os.ReadFile(file)
+		require.NoError(l.t, err)
+		assert.Equal(l.t, string(want), l.mustCompose(nil, "exec", "--no-TTY", "grafana", "cat", inside), inside)
+	}
+}

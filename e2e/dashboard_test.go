@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const dashboardFile = "../grafana/dashboards/leaklab.json"
+
+// dashboard is what the tests want to know of Grafana's dashboard JSON.
+type dashboard struct {
+	UID         string
+	Refresh     string
+	Editable    bool
+	Time        struct{ From, To string }
+	Panels      []panel
+	Annotations struct {
+		List []struct {
+			Name   string
+			Target target
+		}
+	}
+}
+
+type panel struct {
+	ID                       int
+	Type, Title, Description string
+	GridPos                  struct{ X, Y, W, H int }
+	Targets                  []target
+	Options                  map[string]any
+	FieldConfig              struct {
+		Defaults struct {
+			Unit   string
+			Custom struct{ AxisLabel string }
+		}
+	}
+}
+
+type target struct {
+	RefID      string
+	Expr       string
+	Instant    bool
+	Range      bool
+	Datasource struct{ Type, UID string }
+}
+
+func readDashboard(t *testing.T) dashboard {
+	t.Helper()
+	content, err := os.ReadFile(dashboardFile)
+	require.NoError(t, err)
+	var d dashboard
+	require.NoError(t, json.Unmarshal(content, &d))
+	require.NotEmpty(t, d.Panels)
+	return d
+}
+
+// queries returns the dashboard's queries with a name each: those of the panels and of the annotations.
+func (d dashboard) queries() map[string]target {
+	queries := make(map[string]target)
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			queries[panel.Title+"/"+target.RefID] = target
+		}
+	}
+	for _, annotation := range d.Annotations.List {
+		queries["annotation "+annotation.Name] = annotation.Target
+	}
+	return queries
+}
+
+// text is the query as Grafana sends it for a range of 15 minutes and a scrape interval of 1 s.
+func (q target) text() string {
+	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", "900s").Replace(q.Expr)
+}
+
+func TestDashboardIsComplete(t *testing.T) {
+	d := readDashboard(t)
+	assert.Equal(t, "leaklab", d.UID)
+	assert.Equal(t, "5s", d.Refresh)
+	assert.False(t, d.Editable)
+
+	core := []string{"timeseries", "barchart", "stat", "table", "heatmap", "text", "bargauge", "state-timeline"}
+	ids, titles := map[int]bool{}, map[string]bool{}
+	cells := map[[2]int]string{}
+	for _, p := range d.Panels {
+		assert.Contains(t, core, p.Type, p.Title)
+		assert.False(t, ids[p.ID] || titles[p.Title], "%q is there twice", p.Title)
+		ids[p.ID], titles[p.Title] = true, true
+		assert.Greater(t, len(p.Description), 40, "%q says what to look for", p.Title)
+		if p.Type != "text" {
+			assert.NotEmpty(t, p.Targets, p.Title)
+			assert.NotEmpty(t, p.FieldConfig.Defaults.Unit, "%q has a unit", p.Title)
+		}
+		if p.Type == "timeseries" || p.Type == "barchart" {
+			assert.NotEmpty(t, p.FieldConfig.Defaults.Custom.AxisLabel, "%q says what its axis shows", p.Title)
+		}
+		for _, target := range p.Targets {
+			assert.Equal(t, "prometheus", target.Datasource.UID, p.Title)
+			assert.NotEqual(t, target.Instant, target.Range, "%q: one kind of query", p.Title)
+		}
+		assert.LessOrEqual(t, p.GridPos.X+p.GridPos.W, 24, p.Title)
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				assert.Empty(t, cells[[2]int{x, y}], "%q overlaps", p.Title)
+				cells[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+}
+
+// A cell of Grafana's grid is 30 px high with a gap of 8 px; its header, the dashboard's and the browser's take
+// less than 400 px of a window of 1600x1200.
+func TestFirstTwoRowsFitOnAScreen(t *testing.T) {
+	const visible = (1200 - 400) / (30 + 8)
+	bottom := 0
+	for _, p := range readDashboard(t).Panels {
+		if p.Type == "stat" || strings.Contains(p.Title, "emory per iteration") || strings.Contains(p.Title, "eaked per iteration") {
+			bottom = max(bottom, p.GridPos.Y+p.GridPos.H)
+		}
+	}
+	assert.Positive(t, bottom)
+	assert.LessOrEqual(t, bottom, visible)
+}
+
+func TestDashboardHasWhatTheLabShows(t *testing.T) {
+	var all strings.Builder
+	for _, query := range readDashboard(t).queries() {
+		all.WriteString(query.Expr + "\n")
+	}
+	for _, metric := range []string{
+		"leaklab_iteration_rss_start_bytes", "leaklab_iteration_rss_end_bytes", "leaklab_iteration_rss_peak_bytes",
+		"leaklab_iteration_rss_leaked_bytes", "leaklab_iteration_requests", "leaklab_iterations", "leaklab_iteration[",
+		"leaklab_server_resident_memory_bytes", "leaklab_requests_total", "leaklab_request_errors_total",
+		"leaklab_request_duration_seconds_bucket", "go_memstats_heap_inuse_bytes", "go_memstats_heap_idle_bytes",
+		"go_memstats_heap_released_bytes", "go_memstats_stack_inuse_bytes", "go_goroutines",
+	} {
+		assert.Contains(t, all.String(), metric)
+	}
+}
