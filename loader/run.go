@@ -81,7 +81,7 @@ func measure(ctx context.Context, cfg config.Config, command []string) (err erro
 	if err := checkDemo(ctx, cfg, target); err != nil {
 		return err
 	}
-	meter := load.NewMeter(int(cfg.Workers))
+	meter := load.NewMeter()
 	state := exporter.New(started, plan.Tries, sampler, meter)
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))

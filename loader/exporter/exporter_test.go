@@ -24,7 +24,7 @@ func newExporter(tries int) *Exporter {
 		return memory.Reading{Total: 6000, Parts: &memory.Parts{Anonymous: 3000, File: 2000, Shared: 1000}}, nil
 	})
 	_, _ = sampler.Read(context.Background())
-	return New(time.Unix(1_700_000_000, 0), tries, sampler, load.NewMeter(1))
+	return New(time.Unix(1_700_000_000, 0), tries, sampler, load.NewMeter())
 }
 
 func iteration(number int) lab.Iteration {
@@ -116,7 +116,7 @@ func TestIterationsSortAsText(t *testing.T) {
 }
 
 func TestHistogramHasEveryAnswerInItsBucket(t *testing.T) {
-	totals := load.NewMeter(1).Snapshot()
+	totals := load.NewMeter().Snapshot()
 	for _, latency := range []time.Duration{10 * time.Microsecond, time.Millisecond, 20 * time.Millisecond, time.Minute} {
 		require.NoError(t, totals.Latency.RecordValue(int64(latency)))
 	}

@@ -60,7 +60,7 @@ func (l *leaky) plan(tries int) Plan {
 func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 	server := newLeaky(t)
 	var j journal
-	require.NoError(t, Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(1), &j))
+	require.NoError(t, Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), &j))
 	assert.Equal(t, []string{"begins", "ended", "iteration", "begins", "ended", "iteration", "begins", "ended", "iteration"}, j.events)
 	for n, i := range j.iterations {
 		assert.Equal(t, n+1, i.Number)
@@ -85,7 +85,7 @@ func TestItSettlesBeforeEachReading(t *testing.T) {
 		return server.read(ctx)
 	})
 	begin := time.Now()
-	require.NoError(t, Run(t.Context(), plan, sampler, load.NewMeter(1), &j))
+	require.NoError(t, Run(t.Context(), plan, sampler, load.NewMeter(), &j))
 	require.Len(t, readings, 3, "start, end of the load, end")
 	assert.GreaterOrEqual(t, readings[0].Sub(begin), plan.Settle)
 	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle)
@@ -96,14 +96,14 @@ func TestWhatEndsARun(t *testing.T) {
 	server := newLeaky(t)
 
 	t.Run("no reading", func(t *testing.T) {
-		err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter(1))
+		err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter())
 		assert.ErrorIs(t, err, memory.ErrGone)
 		assert.ErrorContains(t, err, "iteration 1 of 3: ")
 	})
 	t.Run("observer", func(t *testing.T) {
 		full := errors.New("disk full")
 		first, second := &journal{err: full}, &journal{}
-		err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(1), first, second)
+		err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), first, second)
 		assert.ErrorIs(t, err, full)
 		assert.Len(t, first.iterations, 1)
 		assert.Len(t, second.iterations, 1, "one that fails does not take the iteration from the others")
@@ -114,6 +114,6 @@ func TestWhatEndsARun(t *testing.T) {
 		plan := server.plan(3)
 		plan.Settle = time.Hour
 		cancel(interrupted)
-		assert.ErrorIs(t, Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter(1)), interrupted)
+		assert.ErrorIs(t, Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter()), interrupted)
 	})
 }

@@ -27,10 +27,9 @@ type Result struct {
 	Elapsed   time.Duration // until the last answer
 }
 
-// Run drives the server by plan and counts into meter, which must have been made for plan.Workers. Every
-// request that was started is completed or times out, so that the counts are those the server saw, and all
-// connections are closed on return: iterations are equal. It fails only when ctx ends before the plan does;
-// the requests in flight are then given up.
+// Run drives the server by plan and counts into meter. Every request that was started is completed or times
+// out, so that the counts are those the server saw, and all connections are closed on return: iterations are
+// equal. It fails only when ctx ends before the plan does; the requests in flight are then given up.
 func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	request := encodeRequest(plan.Address, plan.Path)
 	start := time.Now()
@@ -39,13 +38,13 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 		more = untilCount(plan.Requests)
 	}
 	var workers sync.WaitGroup
-	for _, recorder := range meter.recorders {
+	for worker := range plan.Workers {
 		workers.Go(func() {
 			c := &connection{address: plan.Address, timeout: plan.Timeout}
 			defer c.close()
 			stop := context.AfterFunc(ctx, c.abort)
 			defer stop()
-			work(ctx, c, request, more, recorder)
+			work(ctx, c, request, more, meter.recorder(worker))
 		})
 	}
 	workers.Wait()

@@ -54,7 +54,7 @@ func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "h
 func TestEveryRequestIsCountedAsTheServerSawIt(t *testing.T) {
 	server := newCountingServer(t, hello)
 	plan := server.plan()
-	meter := NewMeter(plan.Workers)
+	meter := NewMeter()
 	for range 2 {
 		before := server.requests.Load()
 		result, err := Run(t.Context(), plan, meter)
@@ -75,7 +75,7 @@ func TestAWorkerIsOneConnectionThatTheIterationCloses(t *testing.T) {
 	plan := server.plan()
 	plan.Requests = 1000
 	for iteration := range 2 {
-		_, err := Run(t.Context(), plan, NewMeter(plan.Workers))
+		_, err := Run(t.Context(), plan, NewMeter())
 		require.NoError(t, err)
 		assert.EqualValues(t, plan.Workers*(iteration+1), server.opened.Load())
 		assert.Eventually(t, func() bool { return server.open.Load() == 0 }, 5*time.Second, time.Millisecond)
@@ -88,7 +88,7 @@ func TestRequestsIsExact(t *testing.T) {
 	for _, n := range []uint64{1, 7, 8, 1001} {
 		plan.Requests = n
 		before := server.requests.Load()
-		result, err := Run(t.Context(), plan, NewMeter(plan.Workers))
+		result, err := Run(t.Context(), plan, NewMeter())
 		require.NoError(t, err)
 		assert.Equal(t, n, result.Requests)
 		assert.EqualValues(t, n, server.requests.Load()-before)
@@ -102,7 +102,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	})
 	plan := server.plan()
 	plan.Requests, plan.Workers = 1, 1
-	_, err := Run(t.Context(), plan, NewMeter(1))
+	_, err := Run(t.Context(), plan, NewMeter())
 	require.NoError(t, err)
 	assert.Equal(t, "GET /a?b=c "+plan.Address+" HTTP/1.1 map[User-Agent:[leaklab]]", got)
 }
@@ -115,7 +115,7 @@ func TestStatusesAreAnswersAndErrors(t *testing.T) {
 	})
 	plan := server.plan()
 	plan.Requests = 1000
-	result, err := Run(t.Context(), plan, NewMeter(plan.Workers))
+	result, err := Run(t.Context(), plan, NewMeter())
 	require.NoError(t, err)
 	assert.EqualValues(t, 1000, result.Requests)
 	assert.Equal(t, map[int]uint64{200: 200, 204: 200, 304: 200, 404: 200, 503: 200}, result.Codes)
@@ -182,7 +182,7 @@ func TestOddResponses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			plan := Plan{Address: rawServer(t, test.answer, test.closing), Path: "/", Workers: 1, Requests: 3, Timeout: 300 * time.Millisecond}
-			result, err := Run(t.Context(), plan, NewMeter(1))
+			result, err := Run(t.Context(), plan, NewMeter())
 			require.NoError(t, err)
 			if test.reason != "" {
 				assert.Equal(t, map[Reason]uint64{test.reason: 3}, result.Errors)
@@ -202,7 +202,7 @@ func TestNobodyListens(t *testing.T) {
 	require.NoError(t, listener.Close())
 
 	plan := Plan{Address: address, Path: "/", Workers: 4, Duration: 100 * time.Millisecond, Timeout: time.Second}
-	result, err := Run(t.Context(), plan, NewMeter(plan.Workers))
+	result, err := Run(t.Context(), plan, NewMeter())
 	require.NoError(t, err)
 	assert.Zero(t, result.Requests)
 	assert.Positive(t, result.Errors[Connect])
@@ -218,7 +218,7 @@ func TestCancelGivesUpTheRequestsInFlight(t *testing.T) {
 	t.Cleanup(sync.OnceFunc(func() { close(release) }))
 	plan := server.plan()
 	plan.Timeout = time.Hour
-	meter := NewMeter(plan.Workers)
+	meter := NewMeter()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
 	go func() {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ func Reasons() []Reason {
 }
 
 // Histogram range: 1 µs to 1 h (the longest TIMEOUT) with two significant digits, so that a value is exact
-// to 1% and a worker's histogram takes 22 KiB.
+// to 1%.
 const (
 	shortestLatency   = int64(time.Microsecond)
 	longestLatency    = int64(time.Hour)
@@ -104,27 +105,36 @@ func (t *Totals) reset() {
 	*t = Totals{Codes: t.Codes, Errors: t.Errors, Latency: latency}
 }
 
-// Meter counts the requests of a whole run, and can be read while load is running. It grows with the number
-// of workers, not with the number of requests.
+// Meter counts the requests of a whole run, and can be read while load is running. Its size depends neither on
+// the number of requests nor on that of workers.
 type Meter struct {
 	mu        sync.Mutex
 	past      Totals // the iterations that are over
 	recorders []*recorder
 }
 
-// recorder is one worker's share of the counts, so that workers never wait for each other.
+// recordersPerCPU is how many recorders there are for each processor: enough that workers hardly ever wait
+// for each other, while a recorder for each of thousands of workers would take most of the memory.
+const recordersPerCPU = 8
+
+// recorder is the share of some workers in the counts.
 type recorder struct {
 	mu     sync.Mutex
 	totals Totals
 }
 
-// NewMeter returns a meter for the given number of workers.
-func NewMeter(workers int) *Meter {
+// NewMeter returns a meter that has counted nothing yet.
+func NewMeter() *Meter {
 	m := &Meter{past: newTotals()}
-	for range workers {
+	for range recordersPerCPU * runtime.GOMAXPROCS(0) {
 		m.recorders = append(m.recorders, &recorder{totals: newTotals()})
 	}
 	return m
+}
+
+// recorder returns the recorder of a worker, which is counted from 0.
+func (m *Meter) recorder(worker int) *recorder {
+	return m.recorders[worker%len(m.recorders)]
 }
 
 func (r *recorder) answered(code int, latency time.Duration) {

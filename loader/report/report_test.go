@@ -18,7 +18,7 @@ import (
 )
 
 func measured(t *testing.T) lab.Iteration {
-	totals := load.NewMeter(1).Snapshot()
+	totals := load.NewMeter().Snapshot()
 	totals.Requests = 69513 * 3
 	totals.MaxLatency = 4300 * time.Microsecond
 	for ms := range 100 {
