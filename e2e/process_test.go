@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // freePorts returns TCP ports of the loopback interface that nobody listens on.
-func freePorts(t *testing.T, count int) []string {
+func freePorts(t testing.TB, count int) []string {
 	t.Helper()
 	var ports []string
 	for range count {
@@ -77,7 +77,7 @@ type run struct {
 }
 
 // start runs testMe with the given settings. The server is the demo server on ports of its own, or command.
-func start(t *testing.T, settings []string, command ...string) *run {
+func start(t testing.TB, settings []string, command ...string) *run {
 	t.Helper()
 	ports := freePorts(t, 3)
 	if command == nil {
@@ -100,9 +100,9 @@ func (r *run) exitCode() int {
 }
 
 // awaitOutput waits until the run has printed text.
-func (r *run) awaitOutput(t *testing.T, text string) {
+func (r *run) awaitOutput(t testing.TB, text string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(r.out.String(), text) }, time.Minute, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return strings.Contains(r.out.String(), text) }, 5*time.Minute, 10*time.Millisecond,
 		"%q in the output:\n%s%s", text, &r.out, &r.err)
 }
 
@@ -329,15 +329,28 @@ func TestErrorPageIsWarnedAbout(t *testing.T) {
 	assert.Contains(t, r.out.String(), "Errors: 10 (status_4xx 10)\n")
 }
 
-// assertExported checks that the loader exports series now.
-func (r *run) assertExported(t *testing.T, series string) {
+// exported returns the value of a series that the loader exports now, and whether there is one.
+func (r *run) exported(t testing.TB, series string) (float64, bool) {
 	t.Helper()
 	resp, err := http.Get("http://127.0.0.1:" + r.metrics + "/metrics")
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	assert.True(t, strings.Contains(string(body), "\n"+series+" "), series)
+	_, after, found := strings.Cut("\n"+string(body), "\n"+series+" ")
+	if !found {
+		return 0, false
+	}
+	text, _, _ := strings.Cut(after, "\n")
+	value, err := strconv.ParseFloat(text, 64)
+	require.NoError(t, err)
+	return value, true
+}
+
+func (r *run) assertExported(t testing.TB, series string) {
+	t.Helper()
+	_, found := r.exported(t, series)
+	assert.True(t, found, series)
 }
 
 func TestLastIterationIsScrapedBeforeTheEnd(t *testing.T) {
