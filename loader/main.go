@@ -4,6 +4,7 @@
 //	loader -- COMMAND ARG...   starts the server with COMMAND, and stops it after the run
 //	loader                     measures the server whose process is SERVER_PID, or METRICS_URL if no
 //	                           process can be seen
+//	loader verdict FILE.csv    judges a recorded run
 //
 // README.md lists the settings, which come from the environment.
 package main
@@ -21,12 +22,15 @@ import (
 
 // Exit codes, made for CI and git bisect run.
 const (
+	exitNoLeak   = 0
+	exitLeak     = 1
 	exitSettings = 2
 	exitUnknown  = 125
 )
 
 const usage = `usage: loader -- COMMAND ARG...   start the server with COMMAND, measure it, stop it
-       loader                     measure the running server whose process is SERVER_PID`
+       loader                     measure the running server whose process is SERVER_PID
+       loader verdict FILE.csv    judge a recorded run`
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -34,38 +38,37 @@ func main() {
 
 // run returns the exit code.
 func run(args []string) int {
-	command, err := commandOf(args)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "loader: %v\n%s\n", err, usage)
-		return exitSettings
-	}
 	cfg, err := config.FromEnvironment()
-	if err != nil {
+	switch {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return exitSettings
+	case len(args) == 0:
+		return measureServer(cfg, nil)
+	case args[0] == "--" && len(args) > 1:
+		return measureServer(cfg, args[1:])
+	case args[0] == "verdict" && len(args) == 2:
+		return judgeFile(cfg, args[1], os.Stdout)
+	default:
+		fmt.Fprintf(os.Stderr, "loader: unexpected arguments %q\n%s\n", args, usage)
+		return exitSettings
 	}
+}
+
+// measureServer makes a run and returns the exit code.
+func measureServer(cfg config.Config, command []string) int {
 	ctx, stop := interruptible()
 	defer stop()
-	switch err := measure(ctx, cfg, command); {
+	kind, err := measure(ctx, cfg, command)
+	switch {
 	case errors.Is(err, errSettings):
 		fmt.Fprintln(os.Stderr, err)
 		return exitSettings
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "loader:", err)
-	}
-	return exitUnknown
-}
-
-func commandOf(args []string) ([]string, error) {
-	switch {
-	case len(args) == 0:
-		return nil, nil
-	case args[0] == "--" && len(args) > 1:
-		return args[1:], nil
-	case args[0] == "--":
-		return nil, errors.New("no command after \"--\"")
+		return exitUnknown
 	default:
-		return nil, fmt.Errorf("unexpected argument %q", args[0])
+		return exitCode(kind)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"leaklab/loader/report"
 	"leaklab/loader/scrape"
 	"leaklab/loader/subject"
+	"leaklab/loader/verdict"
 )
 
 const (
@@ -35,36 +36,39 @@ type server struct {
 	description string
 	read        memory.Reader
 	source      string // what read reads
+	limit       memory.Limit
 	process     *subject.Process
 }
 
 // measure makes one run: it finds or starts the server, runs the iterations, and stops what it has started.
-func measure(ctx context.Context, cfg config.Config, command []string) (err error) {
+// It returns the verdict, which is inconclusive if there is an error.
+func measure(ctx context.Context, cfg config.Config, command []string) (kind verdict.Kind, err error) {
+	kind = verdict.Inconclusive
 	started := time.Now()
 	if command != nil && subject.Listening(cfg.Address()) {
-		return fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
+		return kind, fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
 	}
 	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" {
-		return fmt.Errorf("SERVER_PID=\"\": expected the process of the server, or its METRICS_URL, or a command that starts it: %w", errSettings)
+		return kind, fmt.Errorf("SERVER_PID=\"\": expected the process of the server, or its METRICS_URL, or a command that starts it: %w", errSettings)
 	}
 	endpoint, err := exporter.Listen(cfg.MetricsAddress())
 	if err != nil {
-		return fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
+		return kind, fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
 	}
 	defer func() { err = errors.Join(err, endpoint.Close()) }()
 	folder, err := report.CreateFolder(cfg.Results, started)
 	if err != nil {
-		return fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
+		return kind, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
 	}
 	table, err := report.CreateCSV(folder)
 	if err != nil {
-		return err
+		return kind, err
 	}
 	defer func() { err = errors.Join(err, table.Close()) }()
 
 	target, err := findServer(cfg, command, folder)
 	if err != nil {
-		return err
+		return kind, err
 	}
 	if target.process != nil {
 		defer func() { err = errors.Join(err, target.process.Stop()) }()
@@ -76,19 +80,27 @@ func measure(ctx context.Context, cfg config.Config, command []string) (err erro
 
 	plan := planOf(cfg)
 	if err := awaitServer(ctx, cfg); err != nil {
-		return target.explain(err, folder)
+		return kind, target.explain(err, folder)
 	}
 	if err := checkDemo(ctx, cfg, target); err != nil {
-		return err
+		return kind, err
 	}
 	meter := load.NewMeter()
-	state := exporter.New(started, plan.Tries, sampler, meter)
+	state := exporter.New(started, plan.Tries, float64(cfg.Tolerance), sampler, meter)
+	jury := newJury(optionsOf(cfg), target.limit, state)
+	if cfg.Tries == config.Auto {
+		plan.Enough = jury.decided
+	}
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
 	terminal.Settings(settings(cfg, target, folder))
-	err = lab.Run(ctx, plan, sampler, meter, state, table, terminal)
+	_, err = lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
+	err = errors.Join(err, jury.report(os.Stdout, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
-	return target.explain(err, folder)
+	if err != nil {
+		return kind, target.explain(err, folder)
+	}
+	return jury.verdict.Kind, nil
 }
 
 // findServer starts command, or takes SERVER_PID, or else METRICS_URL.
@@ -105,6 +117,7 @@ func findServer(cfg config.Config, command []string, folder string) (*server, er
 			description: fmt.Sprintf("process %d, running for %s", pid, subject.Uptime(pid)),
 			read:        tree,
 			source:      memory.TreeSource,
+			limit:       memory.LimitOf(pid),
 		}, nil
 	case cfg.MetricsURL != "":
 		return &server{
@@ -133,6 +146,7 @@ func launch(command []string, folder string) (*server, error) {
 		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
 		read:        launchedReader(process),
 		source:      memory.TreeSource,
+		limit:       memory.LimitOf(process.PID),
 		process:     process,
 	}, nil
 }
@@ -205,7 +219,7 @@ func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
 
 func planOf(cfg config.Config) lab.Plan {
 	return lab.Plan{
-		Tries:  int(cfg.Tries),
+		Tries:  cfg.Iterations(),
 		Settle: time.Duration(cfg.Settle),
 		Load: load.Plan{
 			Address:  cfg.Address(),
@@ -227,9 +241,20 @@ func settings(cfg config.Config, target *server, folder string) []report.Line {
 		{Name: "Server", Value: target.description},
 		{Name: "Memory", Value: target.source},
 		{Name: "Request", Value: fmt.Sprintf("GET http://%s%s", cfg.Address(), cfg.RequestPath)},
-		{Name: "Load", Value: fmt.Sprintf("%d iterations of %s, %d workers, each on a keep-alive connection", cfg.Tries, burst, cfg.Workers)},
+		{Name: "Load", Value: fmt.Sprintf("%s of %s, %d workers, each on a keep-alive connection", iterations(cfg), burst, cfg.Workers)},
 		{Name: "Settle", Value: fmt.Sprintf("%s before each reading", time.Duration(cfg.Settle))},
 		{Name: "Results", Value: folder},
+	}
+}
+
+func iterations(cfg config.Config) string {
+	switch {
+	case cfg.Tries == config.Auto:
+		return fmt.Sprintf("as many iterations as it takes, at most %d,", cfg.MaxTries)
+	case cfg.Tries == 1:
+		return "1 iteration"
+	default:
+		return fmt.Sprintf("%d iterations", cfg.Tries)
 	}
 }
 

@@ -15,21 +15,31 @@ import (
 
 // Config is what the environment says; README.md's table explains each setting.
 type Config struct {
-	Tries        Count    `env:"TRIES" envDefault:"10"`
-	Host         Host     `env:"HOST" envDefault:"127.0.0.1"`
-	Port         Port     `env:"PORT" envDefault:"3030"`
-	Duration     Duration `env:"DURATION" envDefault:"3s"`
-	Workers      Workers  `env:"WORKERS" envDefault:"100"`
-	Requests     uint64   `env:"REQUESTS" envDefault:"0"`
-	Settle       Pause    `env:"SETTLE" envDefault:"500ms"`
-	Timeout      Duration `env:"TIMEOUT" envDefault:"10s"`
-	StartTimeout Duration `env:"START_TIMEOUT" envDefault:"30s"`
-	RequestPath  Path     `env:"REQUEST_PATH" envDefault:"/hello/warp"`
-	Results      string   `env:"RESULTS" envDefault:"results"`
-	MetricsPort  Port     `env:"METRICS_PORT" envDefault:"9102"`
-	ServerPID    PID      `env:"SERVER_PID"`
-	MetricsURL   URL      `env:"METRICS_URL"`
-	Leak         string   `env:"LEAK"` // the server's; here only to notice that it runs with another
+	Tries        Tries     `env:"TRIES" envDefault:"10"`
+	MaxTries     Count     `env:"MAX_TRIES" envDefault:"100"`
+	Tolerance    Tolerance `env:"TOLERANCE" envDefault:"4"`
+	Host         Host      `env:"HOST" envDefault:"127.0.0.1"`
+	Port         Port      `env:"PORT" envDefault:"3030"`
+	Duration     Duration  `env:"DURATION" envDefault:"3s"`
+	Workers      Workers   `env:"WORKERS" envDefault:"100"`
+	Requests     uint64    `env:"REQUESTS" envDefault:"0"`
+	Settle       Pause     `env:"SETTLE" envDefault:"500ms"`
+	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s"`
+	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s"`
+	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp"`
+	Results      string    `env:"RESULTS" envDefault:"results"`
+	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
+	ServerPID    PID       `env:"SERVER_PID"`
+	MetricsURL   URL       `env:"METRICS_URL"`
+	Leak         string    `env:"LEAK"` // the server's; here only to notice that it runs with another
+}
+
+// Iterations is how many iterations the run has, or, with TRIES=auto, how many it may have.
+func (c Config) Iterations() int {
+	if c.Tries == Auto {
+		return int(c.MaxTries)
+	}
+	return int(c.Tries)
 }
 
 // Address is where the server listens, as host:port.

@@ -10,7 +10,7 @@ import (
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		Tries: 10, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
+		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
 		Settle: Pause(500 * time.Millisecond), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results", MetricsPort: 9102,
 	}
@@ -25,17 +25,23 @@ func TestDefaults(t *testing.T) {
 
 func TestAllSettings(t *testing.T) {
 	c, err := Parse(map[string]string{
-		"TRIES": "5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
+		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
 		"SETTLE": "0s", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics",
 	})
 	require.NoError(t, err)
 	assert.Equal(t, Config{
-		Tries: 5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
+		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics",
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
+	assert.Equal(t, 5, c.Iterations())
+
+	c, err = Parse(map[string]string{"TRIES": "auto", "MAX_TRIES": "30"})
+	require.NoError(t, err)
+	assert.Equal(t, Auto, c.Tries)
+	assert.Equal(t, 30, c.Iterations())
 }
 
 func TestMetricsAreForThisMachineUnlessTheServerIsElsewhere(t *testing.T) {
@@ -49,7 +55,9 @@ func TestMetricsAreForThisMachineUnlessTheServerIsElsewhere(t *testing.T) {
 
 func TestWrongSettings(t *testing.T) {
 	const (
-		tries    = `expected a whole number (iterations) from 1 to 10000`
+		most     = `expected a whole number (iterations) from 1 to 10000`
+		tries    = most + `, or "auto"`
+		growth   = `expected a growth in bytes per request, more than 0, for example "4"`
 		port     = `expected a port number from 1 to 65535`
 		length   = `expected a length of time with its unit, for example "3s" or "500ms"`
 		inRange  = `expected a length of time from 0s to 1h0m0s`
@@ -60,7 +68,9 @@ func TestWrongSettings(t *testing.T) {
 		address  = `expected an address such as "http://server:9101/metrics"`
 	)
 	for _, test := range []struct{ name, value, want string }{
-		{"TRIES", "0", tries}, {"TRIES", "-1", tries}, {"TRIES", "ten", tries}, {"TRIES", "1.5", tries}, {"TRIES", "10001", tries},
+		{"TRIES", "0", tries}, {"TRIES", "-1", tries}, {"TRIES", "ten", tries}, {"TRIES", "1.5", tries}, {"TRIES", "10001", tries}, {"TRIES", "Auto", tries},
+		{"MAX_TRIES", "0", most}, {"MAX_TRIES", "auto", most},
+		{"TOLERANCE", "0", growth}, {"TOLERANCE", "-4", growth}, {"TOLERANCE", "4 bytes", growth}, {"TOLERANCE", "NaN", growth}, {"TOLERANCE", "Inf", growth},
 		{"HOST", "http://localhost", host}, {"HOST", "localhost:3030", host}, {"HOST", "a b", host},
 		{"PORT", "0", port}, {"PORT", "65536", port}, {"PORT", "http", port}, {"METRICS_PORT", "-1", port},
 		{"DURATION", "3", `missing unit, for example "3s"`}, {"DURATION", "three", length}, {"DURATION", "0s", `expected more than 0`},
@@ -86,7 +96,7 @@ func TestWrongSettings(t *testing.T) {
 
 func TestAllWrongSettingsAreReportedTogether(t *testing.T) {
 	_, err := Parse(map[string]string{"TRIES": "x", "DURATION": "3", "PORT": "0", "REQUESTS": "-5"})
-	assert.EqualError(t, err, `TRIES="x": expected a whole number (iterations) from 1 to 10000
+	assert.EqualError(t, err, `TRIES="x": expected a whole number (iterations) from 1 to 10000, or "auto"
 PORT="0": expected a port number from 1 to 65535
 DURATION="3": missing unit, for example "3s"
 REQUESTS="-5": expected a whole number of requests, or 0 for as many as fit into DURATION`)

@@ -10,6 +10,39 @@ import (
 	"time"
 )
 
+// Tries is a number of iterations, from 1 to 10,000, or Auto.
+type Tries int
+
+// Auto stands for as many iterations as it takes to decide.
+const Auto Tries = 0
+
+// UnmarshalText fails when text is neither such a number nor "auto".
+func (t *Tries) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*t = Auto
+		return nil
+	}
+	n, err := wholeNumber(text, 1, 10_000, "iterations")
+	if err != nil {
+		err = fmt.Errorf("%w, or \"auto\"", err)
+	}
+	*t = Tries(n)
+	return err
+}
+
+// Tolerance is a growth in bytes per request, more than 0.
+type Tolerance float64
+
+// UnmarshalText fails when text is not such a number.
+func (t *Tolerance) UnmarshalText(text []byte) error {
+	value, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(value > 0 && value <= 1e9) {
+		return errors.New("expected a growth in bytes per request, more than 0, for example \"4\"")
+	}
+	*t = Tolerance(value)
+	return nil
+}
+
 // Count is a number of iterations, from 1 to 10,000.
 type Count int
 

@@ -3,6 +3,7 @@ package exporter
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -12,21 +13,26 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
+	"leaklab/loader/verdict"
 )
 
 // Exporter is a prometheus.Collector for the state of a run, and an observer of it. Finished iterations stay
 // in the metrics until the process ends, so that a scraper that comes late misses none.
 type Exporter struct {
-	started time.Time
-	tries   int
-	sampler *memory.Sampler
-	meter   *load.Meter
+	started   time.Time
+	tries     int
+	tolerance float64 // bytes per request
+	sampler   *memory.Sampler
+	meter     *load.Meter
 
 	mu         sync.Mutex
 	current    int
 	loading    bool
 	begun      []time.Time // of the load of each iteration so far
 	iterations []finished
+
+	verdict     verdict.Verdict
+	timeToLimit float64 // seconds
 }
 
 // finished is an iteration with the time at which it was observed.
@@ -35,9 +41,13 @@ type finished struct {
 	at time.Time
 }
 
-// New returns an Exporter for a run of the given number of iterations.
-func New(started time.Time, tries int, sampler *memory.Sampler, meter *load.Meter) *Exporter {
-	return &Exporter{started: started, tries: tries, sampler: sampler, meter: meter}
+// New returns an Exporter for a run of the given number of iterations, at most, and the given tolerance in bytes
+// per request.
+func New(started time.Time, tries int, tolerance float64, sampler *memory.Sampler, meter *load.Meter) *Exporter {
+	return &Exporter{
+		started: started, tries: tries, tolerance: tolerance, sampler: sampler, meter: meter,
+		verdict: verdict.Verdict{Kind: verdict.Inconclusive}, timeToLimit: math.Inf(1),
+	}
 }
 
 // LoadBegins notes the iteration that is now under load.
@@ -63,6 +73,14 @@ func (e *Exporter) IterationEnded(i lab.Iteration) error {
 	return nil
 }
 
+// SetVerdict shows the verdict on the iterations so far, and in how many seconds the server reaches its memory
+// limit under this load: +Inf if it does not.
+func (e *Exporter) SetVerdict(v verdict.Verdict, timeToLimit float64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.verdict, e.timeToLimit = v, timeToLimit
+}
+
 var (
 	startDesc      = iterationDesc("rss_start_bytes", "Resident memory of the server before the load of the iteration, in bytes.")
 	endDesc        = iterationDesc("rss_end_bytes", "Resident memory of the server after the load of the iteration and settling, in bytes.")
@@ -80,6 +98,10 @@ var (
 	codesDesc      = prometheus.NewDesc("leaklab_requests_total", "Requests answered, by HTTP status code.", []string{"code"}, nil)
 	errorsDesc     = prometheus.NewDesc("leaklab_request_errors_total", "Requests that failed or were answered with a 4xx or 5xx status, by reason.", []string{"reason"}, nil)
 	latencyDesc    = prometheus.NewDesc("leaklab_request_duration_seconds", "Time from sending a request to the end of its answer, in seconds.", nil, nil)
+	verdictDesc    = prometheus.NewDesc("leaklab_verdict", "1 for the verdict on the iterations so far, 0 for the others.", []string{"verdict"}, nil)
+	growthDesc     = prometheus.NewDesc("leaklab_growth_bytes_per_request", "Growth of the server's resident memory after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.", []string{"bound"}, nil)
+	toleranceDesc  = prometheus.NewDesc("leaklab_tolerance_bytes_per_request", "Growth below which nobody cares, in bytes per request.", nil, nil)
+	limitDesc      = prometheus.NewDesc("leaklab_time_to_memory_limit_seconds", "Time until the server reaches its memory limit under this load, in seconds; +Inf if it is not sure to grow.", nil, nil)
 	latencyBuckets = []float64{50e-6, 100e-6, 200e-6, 500e-6, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}
 )
 
@@ -93,6 +115,7 @@ func (e *Exporter) Describe(chan<- *prometheus.Desc) {}
 // Collect sends the state of the run at this moment.
 func (e *Exporter) Collect(metrics chan<- prometheus.Metric) {
 	e.collectIterations(metrics)
+	e.collectVerdict(metrics)
 	e.collectMemory(metrics)
 	e.collectLoad(metrics)
 }
@@ -126,6 +149,26 @@ func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 // label is the iteration's number with leading zeros to the width of the last, so that it sorts as text.
 func (e *Exporter) label(number int) string {
 	return fmt.Sprintf("%0*d", len(strconv.Itoa(e.tries)), number)
+}
+
+func (e *Exporter) collectVerdict(metrics chan<- prometheus.Metric) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, kind := range []verdict.Kind{verdict.Leak, verdict.NoLeak, verdict.Inconclusive} {
+		current := 0.0
+		if kind == e.verdict.Kind {
+			current = 1
+		}
+		gauge(metrics, verdictDesc, current, string(kind))
+	}
+	gauge(metrics, limitDesc, e.timeToLimit)
+	gauge(metrics, toleranceDesc, e.tolerance)
+	for bound, value := range map[string]float64{"estimate": e.verdict.Growth, "lower": e.verdict.Lower, "upper": e.verdict.Upper} {
+		if !e.verdict.Estimated {
+			value = math.NaN() // rather than nothing, or Prometheus would go on with the value of the run before
+		}
+		gauge(metrics, growthDesc, value, bound)
+	}
 }
 
 func (e *Exporter) collectMemory(metrics chan<- prometheus.Metric) {

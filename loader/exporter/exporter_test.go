@@ -17,6 +17,7 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
+	"leaklab/loader/verdict"
 )
 
 func newExporter(tries int) *Exporter {
@@ -24,7 +25,7 @@ func newExporter(tries int) *Exporter {
 		return memory.Reading{Total: 6000, Parts: &memory.Parts{Anonymous: 3000, File: 2000, Shared: 1000}}, nil
 	})
 	_, _ = sampler.Read(context.Background())
-	return New(time.Unix(1_700_000_000, 0), tries, sampler, load.NewMeter())
+	return New(time.Unix(1_700_000_000, 0), tries, 4, sampler, load.NewMeter())
 }
 
 func iteration(number int) lab.Iteration {
@@ -97,6 +98,33 @@ leaklab_request_errors_total{reason="timeout"} 0
 		"leaklab_iteration_rss_leaked_bytes", "leaklab_iteration_start_timestamp_seconds", "leaklab_load_active",
 		"leaklab_run_start_timestamp_seconds", "leaklab_server_resident_memory_bytes", "leaklab_request_errors_total",
 	))
+}
+
+func TestTheVerdictForms(t *testing.T) {
+	e := newExporter(10)
+	names := []string{"leaklab_verdict", "leaklab_growth_bytes_per_request", "leaklab_tolerance_bytes_per_request", "leaklab_time_to_memory_limit_seconds"}
+	const help = `
+# HELP leaklab_growth_bytes_per_request Growth of the server's resident memory after warm-up, in bytes per request: the estimate and its 95%% interval; NaN before the fifth iteration.
+# TYPE leaklab_growth_bytes_per_request gauge
+leaklab_growth_bytes_per_request{bound="estimate"} %s
+leaklab_growth_bytes_per_request{bound="lower"} %s
+leaklab_growth_bytes_per_request{bound="upper"} %s
+# HELP leaklab_time_to_memory_limit_seconds Time until the server reaches its memory limit under this load, in seconds; +Inf if it is not sure to grow.
+# TYPE leaklab_time_to_memory_limit_seconds gauge
+leaklab_time_to_memory_limit_seconds %s
+# HELP leaklab_tolerance_bytes_per_request Growth below which nobody cares, in bytes per request.
+# TYPE leaklab_tolerance_bytes_per_request gauge
+leaklab_tolerance_bytes_per_request 4
+# HELP leaklab_verdict 1 for the verdict on the iterations so far, 0 for the others.
+# TYPE leaklab_verdict gauge
+leaklab_verdict{verdict="inconclusive"} %d
+leaklab_verdict{verdict="leak"} %d
+leaklab_verdict{verdict="no leak"} 0
+`
+	require.NoError(t, testutil.CollectAndCompare(e, strings.NewReader(fmt.Sprintf(help, "NaN", "NaN", "NaN", "+Inf", 1, 0)), names...))
+
+	e.SetVerdict(verdict.Verdict{Kind: verdict.Leak, Estimated: true, Growth: 100, Lower: 90, Upper: 110}, 3600)
+	require.NoError(t, testutil.CollectAndCompare(e, strings.NewReader(fmt.Sprintf(help, "100", "90", "110", "3600", 0, 1)), names...))
 }
 
 func TestMetricsFollowTheConventions(t *testing.T) {

@@ -13,9 +13,11 @@ import (
 
 // Plan describes a run.
 type Plan struct {
-	Tries  int           // iterations
+	Tries  int           // iterations, at most
 	Settle time.Duration // rest before each reading
 	Load   load.Plan     // the load of each iteration
+	// Enough, if it is not nil, is asked after each iteration has been observed, and may end the run before all of them.
+	Enough func() bool
 }
 
 // Iteration is one burst of load between two readings. Memory is in bytes.
@@ -48,21 +50,27 @@ type Observer interface {
 	IterationEnded(Iteration) error
 }
 
-// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It ends early with an error
-// when ctx ends, a reading fails or an observer does; complete iterations have been observed by then.
-func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) error {
+// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It returns those that are
+// complete, all of which have been observed; fewer, with an error, when ctx ends before, a reading fails or an
+// observer does.
+func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) ([]Iteration, error) {
+	var iterations []Iteration
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
 		if err == nil {
+			iterations = append(iterations, iteration)
 			for _, observer := range observers {
 				err = errors.Join(err, observer.IterationEnded(iteration))
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
+			return iterations, fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
+		}
+		if plan.Enough != nil && plan.Enough() {
+			break
 		}
 	}
-	return nil
+	return iterations, nil
 }
 
 func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {

@@ -52,3 +52,6 @@ func (r *Reading) addTree(ctx context.Context, pid int32) error {
 	}
 	return nil
 }
+
+// LimitOf returns the memory of the machine.
+func LimitOf(int) Limit { return machineLimit() }

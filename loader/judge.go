@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"leaklab/loader/config"
+	"leaklab/loader/exporter"
+	"leaklab/loader/lab"
+	"leaklab/loader/memory"
+	"leaklab/loader/report"
+	"leaklab/loader/verdict"
+)
+
+// jury is an observer that judges anew after each iteration.
+type jury struct {
+	options    verdict.Options
+	limit      memory.Limit
+	state      *exporter.Exporter
+	iterations []lab.Iteration
+	verdict    verdict.Verdict
+}
+
+func newJury(options verdict.Options, limit memory.Limit, state *exporter.Exporter) *jury {
+	return &jury{options: options, limit: limit, state: state, verdict: verdict.Judge(nil, options)}
+}
+
+func (j *jury) LoadBegins(int, time.Time) {}
+
+func (j *jury) LoadEnded() {}
+
+func (j *jury) IterationEnded(i lab.Iteration) error {
+	j.iterations = append(j.iterations, i)
+	readings := make([]verdict.Iteration, len(j.iterations))
+	for n, i := range j.iterations {
+		readings[n] = verdict.Iteration{
+			Requests:   i.Load.Requests,
+			StartBytes: uint64(i.Start.Total),
+			EndBytes:   uint64(i.End.Total),
+		}
+	}
+	j.verdict = verdict.Judge(readings, j.options)
+	j.state.SetVerdict(j.verdict, j.timeToLimit())
+	return nil
+}
+
+func (j *jury) decided() bool { return j.verdict.Kind != verdict.Inconclusive }
+
+// timeToLimit is when the server's memory will be used up under this load, in seconds: infinite if it is not sure
+// to grow, or there is no limit.
+func (j *jury) timeToLimit() float64 {
+	var requests, seconds float64
+	for _, i := range j.iterations {
+		requests += float64(i.Load.Requests)
+		seconds += i.Load.Elapsed.Seconds()
+	}
+	if j.verdict.Lower <= 0 || requests == 0 || j.limit.Bytes == 0 {
+		return math.Inf(1)
+	}
+	left := float64(j.limit.Bytes - j.iterations[len(j.iterations)-1].End.Total)
+	return max(0, left) / (j.verdict.Growth * requests / seconds)
+}
+
+// report prints the verdict, unless there is nothing to judge.
+func (j *jury) report(out io.Writer, folder string) error {
+	if len(j.iterations) == 0 {
+		return nil
+	}
+	remarks := []string{"Results: " + folder}
+	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
+		remarks = append([]string{report.TimeToLimit(left, j.limit.Bytes, j.limit.Of)}, remarks...)
+	}
+	return report.WriteVerdict(out, j.verdict, remarks...)
+}
+
+// optionsOf returns what the settings say about judging.
+func optionsOf(cfg config.Config) verdict.Options {
+	options := verdict.Options{Tolerance: float64(cfg.Tolerance)}
+	if cfg.Tries == config.Auto {
+		options.MaxIterations = int(cfg.MaxTries)
+	}
+	return options
+}
+
+func exitCode(kind verdict.Kind) int {
+	switch kind {
+	case verdict.NoLeak:
+		return exitNoLeak
+	case verdict.Leak:
+		return exitLeak
+	default:
+		return exitUnknown
+	}
+}
+
+// judgeFile prints the verdict on a recorded run and returns the exit code.
+func judgeFile(cfg config.Config, path string, out io.Writer) int {
+	iterations, err := readFile(path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loader:", err)
+		return exitSettings
+	}
+	v := verdict.Judge(iterations, verdict.Options{Tolerance: float64(cfg.Tolerance)})
+	if err := report.WriteVerdict(out, v); err != nil {
+		fmt.Fprintln(os.Stderr, "loader:", err)
+		return exitUnknown
+	}
+	return exitCode(v.Kind)
+}
+
+func readFile(path string) (iterations []verdict.Iteration, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return report.ReadCSV(file, path)
+}

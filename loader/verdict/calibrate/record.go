@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"leaklab/loader/scrape"
+)
+
+// plan is what to record.
+type plan struct {
+	runs, searches int // of each mode; of each size of the search
+	parallel       int
+	folder         string
+}
+
+// mode is one way to run the demo server, and how long.
+type mode struct {
+	leak     string
+	bytes    int
+	tries    int
+	duration time.Duration
+}
+
+// modes are the leaks and look-alikes that the tables are about: 12 iterations of 1 s.
+func modes() []mode {
+	var all []mode
+	for _, m := range []mode{
+		{leak: "none"}, {leak: "cache", bytes: 64}, {leak: "burst", bytes: 64},
+		{leak: "heap", bytes: 16}, {leak: "heap", bytes: 64}, {leak: "heap", bytes: 256},
+		{leak: "map", bytes: 16}, {leak: "map", bytes: 64}, {leak: "goroutine", bytes: 16},
+	} {
+		m.tries, m.duration = 12, time.Second
+		all = append(all, m)
+	}
+	return all
+}
+
+// searches are the leaks among which the smallest is searched that is still found: 10 iterations of 3 s.
+func searches() []mode {
+	var all []mode
+	for _, size := range []int{1, 2, 4, 8, 16} {
+		all = append(all, mode{leak: "heap", bytes: size, tries: 10, duration: 3 * time.Second})
+	}
+	return all
+}
+
+func (m mode) name() string {
+	return fmt.Sprintf("%s-%d-%dx%s", m.leak, m.bytes, m.tries, m.duration)
+}
+
+// truth is what is known of a run besides its iterations.
+type truth struct {
+	// KeptBytes is how much more the server holds after the run than before it: live heap and stacks, each after
+	// a forced collection.
+	KeptBytes float64
+}
+
+// record makes the runs that are not there yet, in turns, so that all modes see the same moods of the machine.
+func record(ctx context.Context, p plan) error {
+	programs, err := os.MkdirTemp("", "leaklab-calibrate")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(programs)
+	if output, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", programs+"/", "./server", "./loader").CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot build the lab (start this at the top of the repository): %w\n%s", err, output)
+	}
+	var wanted []string
+	byFolder := make(map[string]mode)
+	add := func(n int, all []mode) {
+		for _, m := range all {
+			folder := filepath.Join(p.folder, m.name(), strconv.Itoa(n))
+			if _, err := os.Stat(filepath.Join(folder, truthFile)); errors.Is(err, os.ErrNotExist) {
+				wanted, byFolder[folder] = append(wanted, folder), m
+			}
+		}
+	}
+	for n := range max(p.runs, p.searches) {
+		if n < p.runs {
+			add(n+1, modes())
+		}
+		if n < p.searches {
+			add(n+1, searches())
+		}
+	}
+	return inParallel(ctx, p.parallel, wanted, func(number int, folder string) error {
+		fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", number+1, len(wanted), folder)
+		return recordRun(ctx, programs, byFolder[folder], folder)
+	})
+}
+
+// inParallel calls do for each folder, some at a time, until one fails.
+func inParallel(ctx context.Context, parallel int, folders []string, do func(int, string) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range max(1, parallel) {
+		workers.Go(func() {
+			for n := range next {
+				if err := do(n, folders[n]); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for n := range folders {
+		select {
+		case next <- n:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+const truthFile = "truth.json"
+
+// recordRun makes one run and keeps its iterations.csv and its truth in folder.
+func recordRun(ctx context.Context, programs string, m mode, folder string) error {
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	server := exec.CommandContext(ctx, filepath.Join(programs, "server"))
+	server.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "METRICS_PORT="+ports[1],
+		"LEAK="+m.leak, "LEAK_BYTES="+strconv.Itoa(m.bytes))
+	if err := server.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = server.Process.Signal(syscall.SIGTERM)
+		_ = server.Wait()
+	}()
+
+	admin := "http://127.0.0.1:" + ports[1]
+	before, err := awaitLiveBytes(ctx, admin)
+	if err != nil {
+		return err
+	}
+
+	scratch, err := os.MkdirTemp("", "leaklab-run")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	var output bytes.Buffer
+	loader := exec.CommandContext(ctx, filepath.Join(programs, "loader"))
+	loader.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+scratch,
+		"SERVER_PID="+strconv.Itoa(server.Process.Pid), "TRIES="+strconv.Itoa(m.tries), "DURATION="+m.duration.String(),
+		"SETTLE=100ms", "LEAK=")
+	loader.Stdout, loader.Stderr = &output, &output
+	_ = loader.Run() // its exit code is the verdict, which the tables judge anew
+	tables, err := filepath.Glob(filepath.Join(scratch, "*", "iterations.csv"))
+	if err != nil || len(tables) != 1 || ctx.Err() != nil {
+		return fmt.Errorf("run of %s failed: %w\n%s", m.name(), errors.Join(err, ctx.Err()), &output)
+	}
+	after, err := liveBytes(ctx, admin)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	content, err := os.ReadFile(tables[0])
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(truth{KeptBytes: after - before})
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(folder, "iterations.csv"), content, 0o644),
+		os.WriteFile(filepath.Join(folder, truthFile), text, 0o644),
+	)
+}
+
+// awaitLiveBytes is liveBytes of a server that has just been started.
+func awaitLiveBytes(ctx context.Context, admin string) (float64, error) {
+	for range 500 {
+		if live, err := liveBytes(ctx, admin); err == nil {
+			return live, nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return liveBytes(ctx, admin)
+}
+
+// liveBytes makes the server collect its garbage and returns what it still holds: heap objects and stacks.
+func liveBytes(ctx context.Context, admin string) (float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/debug/pprof/heap?gc=1", nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return 0, err
+	}
+	metrics, err := scrape.Fetch(ctx, admin+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	heap, _ := metrics.Value("go_memstats_heap_alloc_bytes")
+	stacks, _ := metrics.Value("go_memstats_stack_inuse_bytes")
+	return heap + stacks, nil
+}
+
+func freePorts(count int) ([]string, error) {
+	var ports []string
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer listener.Close()
+		ports = append(ports, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	}
+	return ports, nil
+}

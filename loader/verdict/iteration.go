@@ -1,0 +1,97 @@
+package verdict
+
+import "fmt"
+
+// Iteration is one burst of load between two readings of resident memory.
+type Iteration struct {
+	Requests   uint64 // answered between the two readings
+	StartBytes uint64 // resident memory before the load
+	EndBytes   uint64 // resident memory after the load and settling
+}
+
+// Range is a run of iterations, counted from 1, both ends included. The zero
+// Range is empty.
+type Range struct {
+	First, Last int
+}
+
+// String is "3-12", "3" or "none".
+func (r Range) String() string {
+	switch {
+	case r.First == 0:
+		return "none"
+	case r.First == r.Last:
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// curve is the end readings over the cumulated requests, one point an
+// iteration. Bytes are relative to the first point, so that no precision is
+// lost at large levels.
+type curve struct {
+	requests []float64
+	bytes    []float64
+}
+
+// newCurve returns the curve of the iterations. Requests are cumulated from
+// the start of the first, so that the first point lies at its own requests.
+func newCurve(iterations []Iteration) curve {
+	c := curve{
+		requests: make([]float64, len(iterations)),
+		bytes:    make([]float64, len(iterations)),
+	}
+	sum := 0.0
+	for i, it := range iterations {
+		sum += float64(it.Requests)
+		c.requests[i] = sum
+		c.bytes[i] = difference(it.EndBytes, iterations[0].EndBytes)
+	}
+	return c
+}
+
+// from is the curve without its first n points.
+func (c curve) from(n int) curve {
+	return curve{requests: c.requests[n:], bytes: c.bytes[n:]}
+}
+
+// span is how many requests lie between the first point and the last.
+func (c curve) span() float64 {
+	return c.requests[len(c.requests)-1] - c.requests[0]
+}
+
+// since is the requests since the first point.
+func (c curve) since() []float64 {
+	s := make([]float64, len(c.requests))
+	for i, r := range c.requests {
+		s[i] = r - c.requests[0]
+	}
+	return s
+}
+
+// rate is the growth in bytes per request between two points, 0 if no request
+// lies between them.
+func (c curve) rate(from, to int) float64 {
+	requests := c.requests[to] - c.requests[from]
+	if requests == 0 {
+		return 0
+	}
+	return (c.bytes[to] - c.bytes[from]) / requests
+}
+
+// gains is the growth in bytes from each point to the next.
+func (c curve) gains() []float64 {
+	g := make([]float64, len(c.bytes)-1)
+	for i := range g {
+		g[i] = c.bytes[i+1] - c.bytes[i]
+	}
+	return g
+}
+
+// difference is a - b in bytes, without wrapping below zero.
+func difference(a, b uint64) float64 {
+	if a >= b {
+		return float64(a - b)
+	}
+	return -float64(b - a)
+}

@@ -1,0 +1,59 @@
+package verdict
+
+import (
+	"math"
+	"slices"
+)
+
+// withoutOutliers returns the curve with the readings replaced that stand out
+// and return: a spike, or the pages that an allocator gives back for a moment.
+// It is Hampel's filter (window of five readings; a reading further from the
+// window's median than five standard deviations, as the median of all these
+// distances tells them, becomes that median). A median leaves steps and teeth
+// where they are.
+//
+// The first two readings stay. So does a rise in the last two, which may be a
+// step; a fall in them is compared with the median of the last three. If more
+// than a quarter of the readings stand out, it is how the server behaves, and
+// all stay.
+func withoutOutliers(c curve) curve {
+	n := len(c.bytes)
+	if n < minIterations {
+		return c
+	}
+	medians := make([]float64, n)
+	distances := make([]float64, n)
+	for i := range n {
+		medians[i] = c.bytes[i]
+		switch {
+		case i >= n-2:
+			medians[i] = max(c.bytes[i], median(c.bytes[n-3:]))
+		case i >= 2:
+			medians[i] = median(c.bytes[i-2 : i+3])
+		}
+		distances[i] = math.Abs(c.bytes[i] - medians[i])
+	}
+	limit := max(floorBytes, 5*1.4826*median(distances[2:]))
+	cleaned := slices.Clone(c.bytes)
+	replaced := 0
+	for i, d := range distances {
+		if d > limit {
+			cleaned[i] = medians[i]
+			replaced++
+		}
+	}
+	if replaced > n/4 {
+		return c
+	}
+	return curve{requests: c.requests, bytes: cleaned}
+}
+
+// median is the middle of the values, which stay as they are.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	m := len(sorted) / 2
+	if len(sorted)%2 == 0 {
+		return sorted[m-1] + (sorted[m]-sorted[m-1])/2
+	}
+	return sorted[m]
+}

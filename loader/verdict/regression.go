@@ -1,0 +1,166 @@
+package verdict
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// belief is what the readings say of one regression coefficient: a mixture of
+// Student's t distributions, one a kind of noise (Zellner and Tiao 1964).
+type belief struct {
+	parts  []part
+	degree float64 // degrees of freedom, the same for all parts
+}
+
+// part is the coefficient under one kind of noise.
+type part struct {
+	noise         noise
+	weight        float64 // probability of this noise, given the readings
+	centre, scale float64 // of the t distribution, in the coefficient's units
+	sigma         float64 // size of a whitened error, in the units of y
+}
+
+// below is the probability that the coefficient is smaller than v.
+func (b belief) below(v float64) float64 {
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}
+	sum := 0.0
+	for _, p := range b.parts {
+		sum += p.weight * t.CDF((v-p.centre)/p.scale)
+	}
+	return sum
+}
+
+// quantile is the value that the coefficient stays below with probability q,
+// 0 < q < 1. It lies between the parts' own quantiles: bisection finds it.
+func (b belief) quantile(q float64) float64 {
+	z := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}.Quantile(q)
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, p := range b.parts {
+		low = min(low, p.centre+z*p.scale)
+		high = max(high, p.centre+z*p.scale)
+	}
+	for range 50 {
+		middle := low + (high-low)/2
+		if b.below(middle) < q {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low + (high-low)/2
+}
+
+// deviation is the root of the mean squared scale of the parts, in the
+// coefficient's units.
+func (b belief) deviation() float64 {
+	sum := 0.0
+	for _, p := range b.parts {
+		sum += p.weight * p.scale * p.scale
+	}
+	return math.Sqrt(sum)
+}
+
+// fading is the probability that the noise fades.
+func (b belief) fading() float64 {
+	sum := 0.0
+	for _, p := range b.parts {
+		if p.noise.fading {
+			sum += p.weight
+		}
+	}
+	return sum
+}
+
+// regress fits y = intercept + sum of coefficient times column, and returns
+// what y says of the first column's coefficient, and the logarithm of how well
+// the columns explain y (comparable between fits of the same y with as many
+// columns). It is false if the columns do not determine the coefficients or
+// leave no degree of freedom.
+func regress(y []float64, columns ...[]float64) (b belief, evidence float64, ok bool) {
+	b.degree = float64(len(y) - 1 - len(columns))
+	if b.degree < 1 {
+		return b, 0, false
+	}
+	// Unit columns keep the products of requests and of shares comparable.
+	units := make([][]float64, len(columns))
+	for i, c := range columns {
+		largest := floats.Norm(c, math.Inf(1))
+		if largest == 0 {
+			return b, 0, false
+		}
+		units[i] = floats.ScaleTo(make([]float64, len(c)), 1/largest, c)
+	}
+	unit := floats.Norm(columns[0], math.Inf(1))
+	var scores, fits []float64
+	for _, z := range noises() {
+		p, score, fit, ok := generalisedLeastSquares(y, z, units)
+		if !ok {
+			return b, 0, false
+		}
+		p.centre /= unit
+		p.scale /= unit
+		b.parts = append(b.parts, p)
+		scores = append(scores, math.Log(z.prior)+score)
+		fits = append(fits, math.Log(z.prior)+fit)
+	}
+	total := floats.LogSumExp(scores)
+	for i := range b.parts {
+		b.parts[i].weight = math.Exp(scores[i] - total)
+	}
+	return b, floats.LogSumExp(fits), true
+}
+
+// generalisedLeastSquares fits y under one kind of noise. score is the
+// restricted log likelihood (coefficients and the size of the noise integrated
+// out, flat and 1/sigma), fit the same with the coefficients at their best.
+func generalisedLeastSquares(y []float64, z noise, columns [][]float64) (p part, score, fit float64, ok bool) {
+	degree := float64(len(y) - 1 - len(columns))
+	whitened, intercept, logJacobian := z.whiten(append([][]float64{y}, columns...))
+	target, regressors := whitened[0], whitened[1:]
+	if intercept != nil {
+		regressors = append(regressors, intercept)
+		logJacobian -= math.Log(floats.Dot(intercept, intercept)) / 2
+	}
+	k := len(regressors)
+	products := mat.NewSymDense(k, nil)
+	moments := mat.NewVecDense(k, nil)
+	for i, r := range regressors {
+		moments.SetVec(i, floats.Dot(r, target))
+		for j := i; j < k; j++ {
+			products.SetSym(i, j, floats.Dot(r, regressors[j]))
+		}
+	}
+	var cholesky mat.Cholesky
+	if !cholesky.Factorize(products) || cholesky.Cond() > 1e12 {
+		return p, 0, 0, false
+	}
+	var coefficients mat.VecDense
+	var inverse mat.SymDense
+	if cholesky.SolveVecTo(&coefficients, moments) != nil || cholesky.InverseTo(&inverse) != nil {
+		return p, 0, 0, false
+	}
+	// Rounding to pages errs with a variance of page²/12: a floor under the
+	// residuals, which are all zero if the readings lie on a line.
+	squares := degree * pageBytes * pageBytes / 12
+	residuals := slices.Clone(target)
+	for i, r := range regressors {
+		floats.AddScaled(residuals, -coefficients.AtVec(i), r)
+	}
+	squares += floats.Dot(residuals, residuals)
+	logDeterminant := cholesky.LogDet()
+	if intercept != nil {
+		logDeterminant -= math.Log(floats.Dot(intercept, intercept))
+	}
+	sigma := math.Sqrt(squares / degree)
+	fit = logJacobian - degree/2*math.Log(squares)
+	return part{
+		noise:  z,
+		centre: coefficients.AtVec(0),
+		scale:  sigma * math.Sqrt(inverse.At(0, 0)),
+		sigma:  sigma,
+	}, fit - logDeterminant/2, fit, true
+}
