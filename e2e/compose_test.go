@@ -292,7 +292,7 @@ func TestRunOnceInDocker(t *testing.T) {
 	output, err = l.compose(nil, "run", "--rm", "--no-TTY", "-e", "WORKERS=none", "-e", "TRIES=0", "loader")
 	require.ErrorAs(t, err, &exit, output)
 	assert.Equal(t, 2, exit.ExitCode(), output)
-	assert.Contains(t, output, "TRIES=\"0\": expected a whole number (iterations) from 1 to 10000\nWORKERS=\"none\"")
+	assert.Contains(t, output, "TRIES=\"0\": expected a whole number (iterations) from 1 to 10000, or \"auto\"\nWORKERS=\"none\"")
 }
 
 func values(all []series) []float64 {
