@@ -242,6 +242,9 @@ func TestLabInDocker(t *testing.T) {
 	assert.Equal(t, tries, strings.Count(logs, "Memory leaked: "))
 	assert.Equal(t, verdictCode(t, logs), code, logs)
 	assert.NotEqual(t, 0, code, "it leaks")
+	if code == 1 {
+		assert.Contains(t, strings.Join(strings.Fields(logs), " "), "the limit of its cgroup, 2048 MiB", "the limit of the server's container, from outside")
+	}
 	rows := l.newestRows(1)
 	require.Len(t, rows, tries)
 	l.assertEveryQueryReturnsData(d, "after the loader has exited")

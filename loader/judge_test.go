@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/config"
+	"leaklab/loader/exporter"
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+	"leaklab/loader/verdict"
+)
+
+// deliberate judges n iterations of 1 s with 1000 requests each that keep the given bytes a request.
+func deliberate(t *testing.T, n int, bytesPerRequest int64, limit memory.Limit) *jury {
+	t.Helper()
+	state := exporter.New(time.Now(), n, 4, memory.NewSampler(nil), load.NewMeter())
+	j := newJury(verdict.Options{Tolerance: 4}, limit, state)
+	for number := range n {
+		require.NoError(t, j.IterationEnded(lab.Iteration{
+			Number: number + 1, Of: n,
+			Load:  load.Result{Totals: load.Totals{Requests: 1000}, Elapsed: time.Second},
+			Start: memory.Reading{Total: 10<<20 + int64(number)*1000*bytesPerRequest},
+			End:   memory.Reading{Total: 10<<20 + int64(number+1)*1000*bytesPerRequest},
+		}))
+	}
+	return j
+}
+
+func TestTimeToLimit(t *testing.T) {
+	limit := memory.Limit{Bytes: 110 << 20, Of: "its cgroup"}
+	leaking := deliberate(t, 10, 10_000, limit)
+	assert.Equal(t, verdict.Leak, leaking.verdict.Kind)
+	left := float64(100<<20) - 10*1000*10_000
+	assert.InEpsilon(t, left/(10_000*1000), leaking.timeToLimit(), 0.01)
+
+	assert.True(t, math.IsInf(deliberate(t, 10, 0, limit).timeToLimit(), 1), "no growth")
+	assert.True(t, math.IsInf(deliberate(t, 10, 10_000, memory.Limit{}).timeToLimit(), 1), "no limit")
+	assert.True(t, math.IsInf(deliberate(t, 3, 10_000, limit).timeToLimit(), 1), "too early to tell")
+	assert.Zero(t, deliberate(t, 10, 10_000, memory.Limit{Bytes: 10 << 20}).timeToLimit(), "it is reached")
+}
+
+func TestReportOfAVerdict(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, deliberate(t, 12, 10_000, memory.Limit{Bytes: 2 << 30, Of: "its cgroup"}).report(&out, "results/x"))
+	assert.Contains(t, out.String(), "\nVerdict: leak\n")
+	assert.Regexp(t, `\nGrowth: 10000\.0 bytes/request \(\d+\.\d to \d+\.\d, 95%\)\n`, out.String())
+	words := strings.Join(strings.Fields(out.String()), " ")
+	assert.Contains(t, words, "Under this load the server reaches the limit of its cgroup, 2048 MiB, in 3 min 2")
+	assert.Contains(t, out.String(), "\nResults: results/x\n")
+
+	out.Reset()
+	require.NoError(t, deliberate(t, 3, 10_000, memory.Limit{}).report(&out, "results/x"))
+	assert.Contains(t, out.String(), "\nVerdict: inconclusive\n")
+	assert.NotContains(t, out.String(), "Growth:")
+
+	out.Reset()
+	require.NoError(t, deliberate(t, 0, 0, memory.Limit{}).report(&out, "results/x"))
+	assert.Empty(t, out.String(), "nothing to judge")
+}
+
+func TestExitCodes(t *testing.T) {
+	for kind, code := range map[verdict.Kind]int{verdict.NoLeak: 0, verdict.Leak: 1, verdict.Inconclusive: 125} {
+		assert.Equal(t, code, exitCode(kind))
+	}
+}
+
+func TestOptionsOf(t *testing.T) {
+	cfg, err := config.Parse(map[string]string{"TRIES": "20", "TOLERANCE": "8"})
+	require.NoError(t, err)
+	assert.Equal(t, verdict.Options{Tolerance: 8}, optionsOf(cfg))
+	cfg, err = config.Parse(map[string]string{"TRIES": "auto", "MAX_TRIES": "50"})
+	require.NoError(t, err)
+	assert.Equal(t, verdict.Options{Tolerance: 4, MaxIterations: 50}, optionsOf(cfg))
+}
