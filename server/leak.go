@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	cacheEntries = 1 << 16 // what the bounded cache holds when it is full
+	cacheEntries = 1 << 15 // what the bounded cache holds when it is full
 	burstFactor  = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB at the default of 64
 )
 
