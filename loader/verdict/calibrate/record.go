@@ -52,7 +52,7 @@ func modes() []mode {
 // searches are the leaks among which the smallest is searched that is still found: 10 iterations of 3 s.
 func searches() []mode {
 	var all []mode
-	for _, size := range []int{1, 2, 4, 8, 16} {
+	for _, size := range []int{1, 4, 8} {
 		all = append(all, mode{leak: "heap", bytes: size, tries: 10, duration: 3 * time.Second})
 	}
 	return all
