@@ -58,28 +58,40 @@ func (z noise) whiten(columns [][]float64) (whitened [][]float64, intercept []fl
 		}
 		return whitened, intercept, math.Log(first)
 	}
-	// The differences have the covariance of a moving average: variance
-	// staying + 2 (1 - staying), and -(1 - staying) with the neighbours. Its
-	// Cholesky factor has two diagonals.
-	diagonal := make([]float64, n-1)
-	below := make([]float64, n-1)
-	for i := range diagonal {
-		if i > 0 {
-			below[i] = -(1 - z.staying) / diagonal[i-1]
+	logDiagonal := 0.0
+	diagonal, below := z.cholesky(n - 1)
+	for i, d := range diagonal {
+		if i == 0 || d != diagonal[i-1] {
+			logDiagonal = math.Log(d)
 		}
-		diagonal[i] = math.Sqrt(z.staying + 2*(1-z.staying) - below[i]*below[i])
-		logJacobian -= math.Log(diagonal[i])
+		logJacobian -= logDiagonal
 	}
 	for _, c := range columns {
 		w := make([]float64, n-1)
-		for i := range w {
-			w[i] = c[i+1] - c[i]
-			if i > 0 {
-				w[i] -= below[i] * w[i-1]
-			}
-			w[i] /= diagonal[i]
+		w[0] = (c[1] - c[0]) / diagonal[0]
+		for i := 1; i < n-1; i++ {
+			w[i] = (c[i+1] - c[i] - below[i]*w[i-1]) / diagonal[i]
 		}
 		whitened = append(whitened, w)
 	}
 	return whitened, nil, logJacobian
+}
+
+// cholesky returns the two diagonals of the Cholesky factor of the covariance of
+// n differences under staying noise: that of a moving average, with the variance
+// staying + 2 (1 - staying), and -(1 - staying) between neighbours. below[i] is
+// left of diagonal[i]. Both converge, after which they are only repeated.
+func (z noise) cholesky(n int) (diagonal, below []float64) {
+	diagonal, below = make([]float64, n), make([]float64, n)
+	for i := range n {
+		if i > 1 && diagonal[i-1] == diagonal[i-2] {
+			diagonal[i], below[i] = diagonal[i-1], below[i-1]
+			continue
+		}
+		if i > 0 {
+			below[i] = -(1 - z.staying) / diagonal[i-1]
+		}
+		diagonal[i] = math.Sqrt(z.staying + 2*(1-z.staying) - below[i]*below[i])
+	}
+	return diagonal, below
 }

@@ -8,7 +8,8 @@ const (
 	slowerBelow  = 0.75
 	surelySlower = 0.95
 	// clearlyStraight is the log likelihood ratio (20 to 1) that a line needs
-	// over a logarithm when the iterations before it bend like one.
+	// over a logarithm if the whole run, warm-up included, bends like one; more
+	// if the whole run says so more clearly.
 	clearlyStraight = 3
 )
 
@@ -67,5 +68,5 @@ func straightness(c curve) (float64, bool) {
 func (c course) slowing() bool {
 	return c.slower > surelySlower && c.late < slowerBelow*c.early ||
 		c.straight < 0 ||
-		c.straightBefore < 0 && c.straight < clearlyStraight
+		c.straightBefore < 0 && c.straight < max(clearlyStraight, -c.straightBefore)
 }

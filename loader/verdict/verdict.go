@@ -179,7 +179,7 @@ func (v *Verdict) decide(e evidence, n int, options Options) {
 		}
 	}
 	goesOn := v.Shape != ShapeSlowing && v.Late > options.Tolerance
-	if canGoOn && (n < minLeakIterations || e.course.straight < clearlyStraight) {
+	if canGoOn && (n < minLeakIterations || e.course.straight < clearlyStraight || e.course.straightBefore < 0) {
 		goesOn = false
 	}
 	switch {

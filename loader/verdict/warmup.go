@@ -33,7 +33,7 @@ func warmUp(c curve) int {
 	for {
 		next := cut
 		limit := halfWidth(c.from(cut)) / clearerBy
-		for at := cut + 1; len(gains)-at >= minJudged; at = max(at+1, at*11/10) {
+		for at := cut + 1; len(gains)-at >= minJudged; at += 1 + (at-cut)/6 {
 			if c.rate(cut, at) > c.rate(at, len(gains)) &&
 				stopped(gains[cut:at], len(gains)-at) && halfWidth(c.from(at)) < limit {
 				next = at

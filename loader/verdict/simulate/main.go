@@ -1,0 +1,125 @@
+// Command simulate prints how often verdicts on synthetic traces are right, and
+// how often their intervals hold the true growth:
+//
+//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential]
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"text/tabwriter"
+
+	"leaklab/loader/verdict"
+	"leaklab/loader/verdict/synthetic"
+)
+
+const tolerance = 4 // bytes per request
+
+func main() {
+	traces := flag.Int("traces", 2000, "traces of each pattern")
+	seed := flag.Uint64("seed", 1, "seed of the noise")
+	sequential := flag.Bool("sequential", false, "look while it runs, up to 100 iterations, instead of judging 12, 30 and 100")
+	flag.Parse()
+	if *sequential {
+		printSequential(os.Stdout, *traces, *seed)
+		return
+	}
+	printFixed(os.Stdout, *traces, *seed)
+}
+
+// noises are the noises each pattern is tried with.
+func noises() []struct {
+	name        string
+	persistence float64
+} {
+	return []struct {
+		name        string
+		persistence float64
+	}{{"white", 0}, {"AR 0.6", 0.6}, {"walk", 1}}
+}
+
+// plan is the pattern in figures like a real server's: what does not leak has
+// noise of 0.1 MB; a leak 40 bytes per request and noise of a quarter of what it
+// gains in an iteration (a tenth in each step of a random walk).
+func plan(p synthetic.Pattern, iterations int, persistence float64) synthetic.Plan {
+	made := synthetic.Plan{Pattern: p, Iterations: iterations, Persistence: persistence, Noise: 0.1e6}
+	switch p {
+	case synthetic.Flat:
+	case synthetic.Log, synthetic.Filling:
+		made.Growth = 400
+	case synthetic.Plateau:
+		made.Growth = 100
+	default:
+		made.Growth = 40
+		made.Noise = 0.3e6
+	}
+	if persistence == 1 {
+		made.Noise *= 0.4
+	}
+	return made
+}
+
+// printFixed prints the table for runs of fixed length.
+func printFixed(w io.Writer, traces int, seed uint64) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "pattern\tnoise\titerations\tleak %\tno leak %\tinconclusive %\tcoverage %\twarm-up\t")
+	for _, p := range synthetic.Patterns() {
+		for _, z := range noises() {
+			for _, n := range []int{12, 30, 100} {
+				r := rand.New(rand.NewPCG(seed, uint64(n)))
+				kinds := map[verdict.Kind]int{}
+				covered, warmUp := 0, 0
+				for range traces {
+					t := synthetic.Make(plan(p, n, z.persistence), r)
+					v := verdict.Judge(t.Iterations, verdict.Options{Tolerance: tolerance})
+					kinds[v.Kind]++
+					warmUp += v.WarmUp
+					if !v.Estimated {
+						continue
+					}
+					if truth := t.Growth(v.Judged); v.Lower <= truth && truth <= v.Upper {
+						covered++
+					}
+				}
+				share := func(count int) float64 { return 100 * float64(count) / float64(traces) }
+				fmt.Fprintf(table, "%s\t%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", p, z.name, n,
+					share(kinds[verdict.Leak]), share(kinds[verdict.NoLeak]), share(kinds[verdict.Inconclusive]),
+					share(covered), float64(warmUp)/float64(traces))
+			}
+		}
+	}
+	table.Flush()
+}
+
+// printSequential prints the table for runs that stop when decided.
+func printSequential(w io.Writer, traces int, seed uint64) {
+	const maxIterations = 100
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "pattern\tnoise\tleak %\tno leak %\tinconclusive %\tmean iterations\t")
+	for _, p := range synthetic.Patterns() {
+		for _, z := range noises() {
+			r := rand.New(rand.NewPCG(seed, maxIterations))
+			kinds := map[verdict.Kind]int{}
+			iterations := 0
+			for range traces {
+				t := synthetic.Make(plan(p, maxIterations, z.persistence), r)
+				kind, n := verdict.Inconclusive, 0
+				for _, n = range verdict.Looks(maxIterations) {
+					v := verdict.Judge(t.Iterations[:n], verdict.Options{Tolerance: tolerance, MaxIterations: maxIterations})
+					if kind = v.Kind; kind != verdict.Inconclusive {
+						break
+					}
+				}
+				kinds[kind]++
+				iterations += n
+			}
+			share := func(count int) float64 { return 100 * float64(count) / float64(traces) }
+			fmt.Fprintf(table, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t\n", p, z.name, share(kinds[verdict.Leak]),
+				share(kinds[verdict.NoLeak]), share(kinds[verdict.Inconclusive]), float64(iterations)/float64(traces))
+		}
+	}
+	table.Flush()
+}

@@ -1,0 +1,137 @@
+// Package synthetic makes traces of resident memory whose true growth is known:
+// the published patterns of leaks and of what looks like one, with noise. It is
+// for tests and calibration of package verdict; the lab itself does not use it.
+package synthetic
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"leaklab/loader/verdict"
+)
+
+const (
+	// requestsPerIteration is the mean; each iteration has up to a tenth more or less.
+	requestsPerIteration = 30000
+	megabyte             = 1e6
+)
+
+// Pattern is how memory goes, apart from a warm-up and noise.
+type Pattern string
+
+// The patterns. The first five have the same growth throughout.
+const (
+	Flat     Pattern = "flat"      // no growth
+	Steady   Pattern = "steady"    // with every request
+	SawTooth Pattern = "saw-tooth" // steady, under a tooth of 3 to 6 iterations with negative steps
+	Steps    Pattern = "steps"     // seen through an allocator that takes the gain of 1.5 to 3 iterations at a time
+	Jumps    Pattern = "jumps"     // in equal jumps that come by chance, in two iterations of five
+	Plateau  Pattern = "plateau"   // straight for a quarter to a half of the run, then none
+	Log      Pattern = "log"       // a cache that fills like the logarithm of the requests
+	Filling  Pattern = "filling"   // a cache of so many keys, asked for at random: 1-exp(-x)
+)
+
+// Patterns are all of them.
+func Patterns() []Pattern {
+	return []Pattern{Flat, Steady, SawTooth, Steps, Jumps, Plateau, Log, Filling}
+}
+
+// Plan says what trace to make.
+type Plan struct {
+	Pattern    Pattern
+	Iterations int
+	// Growth is in bytes per request; that of the caches is what they grow by in
+	// the first iteration.
+	Growth float64
+	// Noise is the standard deviation of the noise of a reading, in bytes (of a
+	// step of it, if Persistence is 1).
+	Noise float64
+	// Persistence of the noise: 0 is white, between 0 and 1 AR(1), 1 a random walk.
+	Persistence float64
+}
+
+// Trace is iterations, and the level apart from noise at each end reading.
+type Trace struct {
+	Plan       Plan
+	Iterations []verdict.Iteration
+	Levels     []float64
+}
+
+// Growth is the true growth in bytes per request over the iterations of the
+// range: the plan's, if it is the same throughout; otherwise what the level
+// gained over the range by the requests in it.
+func (t Trace) Growth(judged verdict.Range) float64 {
+	switch t.Plan.Pattern {
+	case Flat:
+		return 0
+	case Steady, SawTooth, Steps, Jumps:
+		return t.Plan.Growth
+	}
+	requests := 0.0
+	for _, it := range t.Iterations[judged.First-1 : judged.Last] {
+		requests += float64(it.Requests)
+	}
+	return (t.Levels[judged.Last-1] - t.Levels[judged.First-2]) / requests
+}
+
+// Make returns a trace of the plan; the same state of r gives the same trace.
+func Make(p Plan, r *rand.Rand) Trace {
+	t := Trace{Plan: p}
+	n := float64(p.Iterations)
+	gain := p.Growth * requestsPerIteration
+	base := (10 + 20*r.Float64()) * megabyte
+	warmUp := (3 + 6*r.Float64()) * megabyte // nine tenths of it in the first iteration
+	stop := n * (0.25 + 0.25*r.Float64())
+	keys := n * (0.2 + 0.4*r.Float64())
+	period := 3 + r.IntN(4)
+	phase := r.IntN(period)
+	step := gain * (1.5 + 1.5*r.Float64())
+	taken := step * r.Float64() // of the first step, before the run
+	jumps := 0.0
+	noise := p.Noise * r.NormFloat64()
+	fresh := p.Noise
+	if p.Persistence < 1 {
+		fresh *= math.Sqrt(1 - p.Persistence*p.Persistence)
+	}
+	done, end := 0.0, base // iterations' worth of requests; the reading before
+	for i := range p.Iterations {
+		requests := math.Round(requestsPerIteration * (0.9 + 0.2*r.Float64()))
+		done += requests / requestsPerIteration
+		level, around := base+warmUp*(1-math.Exp(-2.5*float64(i+1))), 0.0
+		switch p.Pattern {
+		case Steady:
+			level += gain * done
+		case SawTooth:
+			level += gain * done
+			around = gain / 2 * float64((i+phase)%period)
+		case Steps:
+			level += gain * done
+			around = step*math.Ceil((gain*done+taken)/step) - gain*done
+		case Jumps:
+			if r.Float64() < 0.4 {
+				jumps += gain / 0.4
+			}
+			level += gain * done
+			around = jumps - gain*done
+		case Plateau:
+			level += gain * min(done, stop)
+		case Log:
+			level += gain * math.Log1p(20*done) / math.Log(21)
+		case Filling:
+			level += gain * keys * (1 - math.Exp(-done/keys))
+		}
+		start := end
+		end = max(0, level+around+noise)
+		t.Iterations = append(t.Iterations, verdict.Iteration{
+			Requests: uint64(requests), StartBytes: pages(start), EndBytes: pages(end),
+		})
+		t.Levels = append(t.Levels, level)
+		noise = p.Persistence*noise + fresh*r.NormFloat64()
+	}
+	return t
+}
+
+// pages is the bytes in whole pages of 4096 bytes.
+func pages(bytes float64) uint64 {
+	return uint64(bytes) / 4096 * 4096
+}
