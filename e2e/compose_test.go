@@ -259,11 +259,19 @@ func TestLabInDocker(t *testing.T) {
 		assert.Equal(t, "running", l.inspect(service).State.Status, service)
 	}
 
-	// A second run, shorter and without a leak, while Prometheus keeps the first: the bars are the second's.
-	l.up("LEAK=none", "TRIES=3", "DURATION=300ms")
+	// A second run while Prometheus keeps the first, with more iterations than there are scrapes: none is lost.
+	const many = 100
+	l.up("LEAK=none", "TRIES="+strconv.Itoa(many), "DURATION=20ms", "SETTLE=10ms")
 	l.awaitLoader()
 	assert.Equal(t, "none", l.query("leaklab_demo_info", true)[0].Metric["leak"])
 	rows = l.newestRows(2)
+	require.Len(t, rows, many)
+	l.assertBarsEqualTable(d, rows)
+
+	// A third, shorter than both: the bars are the third's alone.
+	l.up("LEAK=none", "TRIES=3", "DURATION=300ms")
+	l.awaitLoader()
+	rows = l.newestRows(3)
 	require.Len(t, rows, 3)
 	l.assertBarsEqualTable(d, rows)
 
@@ -272,7 +280,7 @@ func TestLabInDocker(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, output)
 	assert.Equal(t, 125, exit.ExitCode(), output)
-	assert.Len(t, l.newestRows(3), 2)
+	assert.Len(t, l.newestRows(4), 2)
 	assert.Equal(t, "exited", l.inspect("server").State.Status)
 	assert.Zero(t, l.inspect("server").State.ExitCode, "SIGTERM drains, and the exit code is 0")
 }
