@@ -56,10 +56,13 @@ func filled(size int) []byte {
 	return b
 }
 
-// leakHeap keeps a reference to size new bytes: size plus a slice header of 24 bytes a request.
+// leakHeap keeps a reference to size new bytes: size plus a slice header of 24 bytes a request. The references
+// are kept in blocks: one slice of all of them would be copied whenever it grows, which takes more memory than
+// what leaks.
 func leakHeap(size int) func() {
+	const blockLength = 1024
 	var mu sync.Mutex
-	var kept [][]byte
+	var blocks [][][]byte
 	return func() {
 		if size == 0 {
 			return
@@ -67,7 +70,11 @@ func leakHeap(size int) func() {
 		b := filled(size)
 		mu.Lock()
 		defer mu.Unlock()
-		kept = append(kept, b)
+		if n := len(blocks); n == 0 || len(blocks[n-1]) == blockLength {
+			blocks = append(blocks, make([][]byte, 0, blockLength))
+		}
+		last := &blocks[len(blocks)-1]
+		*last = append(*last, b)
 	}
 }
 
