@@ -94,7 +94,7 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
 	terminal.Settings(settings(cfg, target, folder))
-	_, err = lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
+	err = lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
 	err = errors.Join(err, jury.report(os.Stdout, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	if err != nil {

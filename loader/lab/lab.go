@@ -50,27 +50,24 @@ type Observer interface {
 	IterationEnded(Iteration) error
 }
 
-// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It returns those that are
-// complete, all of which have been observed; fewer, with an error, when ctx ends before, a reading fails or an
-// observer does.
-func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) ([]Iteration, error) {
-	var iterations []Iteration
+// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It ends early with an error when
+// ctx ends, a reading fails or an observer does; complete iterations have been observed by then.
+func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) error {
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
 		if err == nil {
-			iterations = append(iterations, iteration)
 			for _, observer := range observers {
 				err = errors.Join(err, observer.IterationEnded(iteration))
 			}
 		}
 		if err != nil {
-			return iterations, fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
+			return fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
 		}
 		if plan.Enough != nil && plan.Enough() {
 			break
 		}
 	}
-	return iterations, nil
+	return nil
 }
 
 func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {

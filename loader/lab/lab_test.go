@@ -60,9 +60,7 @@ func (l *leaky) plan(tries int) Plan {
 func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 	server := newLeaky(t)
 	var j journal
-	iterations, err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), &j)
-	require.NoError(t, err)
-	assert.Equal(t, j.iterations, iterations)
+	require.NoError(t, Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), &j))
 	assert.Equal(t, []string{"begins", "ended", "iteration", "begins", "ended", "iteration", "begins", "ended", "iteration"}, j.events)
 	for n, i := range j.iterations {
 		assert.Equal(t, n+1, i.Number)
@@ -87,8 +85,7 @@ func TestItSettlesBeforeEachReading(t *testing.T) {
 		return server.read(ctx)
 	})
 	begin := time.Now()
-	_, err := Run(t.Context(), plan, sampler, load.NewMeter(), &j)
-	require.NoError(t, err)
+	require.NoError(t, Run(t.Context(), plan, sampler, load.NewMeter(), &j))
 	require.Len(t, readings, 3, "start, end of the load, end")
 	assert.GreaterOrEqual(t, readings[0].Sub(begin), plan.Settle)
 	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle)
@@ -99,16 +96,15 @@ func TestWhatEndsARun(t *testing.T) {
 	server := newLeaky(t)
 
 	t.Run("no reading", func(t *testing.T) {
-		_, err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter())
+		err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter())
 		assert.ErrorIs(t, err, memory.ErrGone)
 		assert.ErrorContains(t, err, "iteration 1 of 3: ")
 	})
 	t.Run("observer", func(t *testing.T) {
 		full := errors.New("disk full")
 		first, second := &journal{err: full}, &journal{}
-		iterations, err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), first, second)
+		err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), first, second)
 		assert.ErrorIs(t, err, full)
-		assert.Len(t, iterations, 1)
 		assert.Len(t, first.iterations, 1)
 		assert.Len(t, second.iterations, 1, "one that fails does not take the iteration from the others")
 	})
@@ -116,9 +112,8 @@ func TestWhatEndsARun(t *testing.T) {
 		plan := server.plan(100)
 		var j journal
 		plan.Enough = func() bool { return len(j.iterations) == 7 }
-		iterations, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
-		require.NoError(t, err)
-		assert.Len(t, iterations, 7)
+		require.NoError(t, Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j))
+		assert.Len(t, j.iterations, 7)
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -126,7 +121,6 @@ func TestWhatEndsARun(t *testing.T) {
 		plan := server.plan(3)
 		plan.Settle = time.Hour
 		cancel(interrupted)
-		_, err := Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter())
-		assert.ErrorIs(t, err, interrupted)
+		assert.ErrorIs(t, Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter()), interrupted)
 	})
 }
