@@ -433,7 +433,7 @@ func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
 		code     int
 		out, err string
 	}{
-		"process":             {[]string{pid}, 125, "Memory:  /proc, summed over the server's process tree", ""},
+		"process":             {[]string{pid}, 125, "summed over the server's process tree", ""},
 		"process first":       {[]string{pid, url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
 		"metrics":             {[]string{url}, 125, "Memory:  process_resident_memory_bytes of http://127.0.0.1:" + ports[1], ""},
 		"process not visible": {[]string{url, "SERVER_PID=4194304"}, 125, "Memory:  process_resident_memory_bytes of", ""},
