@@ -245,6 +245,8 @@ func TestLabInDocker(t *testing.T) {
 	if code == 1 {
 		assert.Contains(t, strings.Join(strings.Fields(logs), " "), "the limit of its cgroup, 2048 MiB", "the limit of the server's container, from outside")
 	}
+	shown := d.queries()["Verdict/verdict"]
+	assert.Equal(t, []float64{map[int]float64{125: 0, 0: 1, 1: 2}[code]}, values(l.query(shown.text(), shown.Instant)), "the dashboard shows the same verdict")
 	rows := l.newestRows(1)
 	require.Len(t, rows, tries)
 	l.assertEveryQueryReturnsData(d, "after the loader has exited")
