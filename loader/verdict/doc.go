@@ -60,7 +60,7 @@
 // The growth is that of resident memory, averaged over the judged requests if it
 // is not the same throughout. The interval holds it in 95% of runs or more if noise
 // fades; with ten readings it is then too wide rather than too narrow. If memory
-// grows in few large steps it holds it less often, in about 85% of runs of 12
-// iterations: steps that did not happen cannot be seen. The command simulate
-// prints the figures.
+// grows in few large jumps that come by chance it holds it less often, in about
+// 85% of runs of 12 iterations: jumps that did not happen cannot be seen. The
+// command simulate prints the figures.
 package verdict
