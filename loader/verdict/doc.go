@@ -39,8 +39,8 @@
 //     judged: less than that is how kernels count and allocators take.
 //  6. Slowing down. A leak goes on; a cache fills. There is no leak if the second
 //     half of the requests grows by less than three quarters of the first, with
-//     95% probability under the same noise, or if a logarithm explains the
-//     readings better than a line.
+//     95% probability under the same noise, if a logarithm explains the readings
+//     better than a line, or if more iterations count as warm-up than are left.
 //
 // Theil (1950) and Sen's (1968) median of slopes is not used: it withstands
 // outliers, which step 2 removes, but its interval takes readings for independent,

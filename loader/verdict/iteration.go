@@ -26,6 +26,14 @@ func (r Range) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
+// length is the number of iterations in the range.
+func (r Range) length() int {
+	if r.First == 0 {
+		return 0
+	}
+	return r.Last - r.First + 1
+}
+
 // curve is the end readings over the cumulated requests, one point an
 // iteration. Bytes are relative to the first point, so that no precision is
 // lost at large levels.

@@ -39,6 +39,10 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	case v.NextLook > 0:
 		fmt.Fprintf(&s, "Not decided yet: so far resident memory grows by %s bytes a request (%s; %s).",
 			number(v.Growth), interval, judged)
+	case v.Shape == ShapeSlowing && v.WarmUp > v.Judged.length():
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s; %s), but it grew faster before, and "+
+			"for longer: the first %s. It may be a cache that fills.",
+			number(v.Growth), interval, judged, count(v.WarmUp, "iteration"))
 	case v.Shape == ShapeSlowing:
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s), but the growth slows down, "+
 			"or may as well: %s in the first half of the requests, %s in the second (%s). It may be a cache that fills.",

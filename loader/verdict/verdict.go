@@ -156,7 +156,7 @@ func (e evidence) describe(v *Verdict, from int) {
 	v.JudgedRequests = uint64(math.Round(e.judged.span()))
 	gains := e.judged.gains()
 	switch grows := e.lower > 0; {
-	case grows && e.course.slowing():
+	case grows && (e.course.slowing() || e.warmUp > v.Judged.length()): // a warm-up that long is growth that slows down
 		v.Shape = ShapeSlowing
 	case grows && equalJumps(gains) < unevenShare*float64(len(gains)):
 		v.Shape = ShapeSteps

@@ -145,6 +145,15 @@ func TestJudge(t *testing.T) {
 			growth: 100,
 		},
 		{
+			name: "grew fast for longer than it has been growing slowly",
+			its: trace(30000, 7, append(grow(10, 14, func(i float64) float64 { return 5 * i }),
+				grow(80, 8, noisy(func(i float64) float64 { return 0.4 * i }))...)...),
+			kind:   verdict.Inconclusive,
+			shape:  verdict.ShapeSlowing,
+			warmUp: [2]int{12, 16},
+			growth: 13.3,
+		},
+		{
 			name: "a step at the end is no outlier",
 			its:  trace(40000, 7, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 12),
 			kind: verdict.Inconclusive, shape: verdict.ShapeNone, warmUp: [2]int{1, 1}, growth: math.NaN(),
