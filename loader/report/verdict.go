@@ -33,9 +33,7 @@ func WriteVerdict(out io.Writer, v verdict.Verdict, remarks ...string) error {
 	return err
 }
 
-func percent(share float64) string {
-	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.1f", 100*share), "0"), ".") + "%"
-}
+func percent(share float64) string { return fmt.Sprintf("%.3g%%", 100*share) }
 
 // wrap breaks text into lines of at most width characters, between words.
 func wrap(text string, width int) string {

@@ -44,6 +44,7 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 	}
 	if err := guard.watch(cmd.Process.Pid); err != nil {
 		_ = killGroup(cmd.Process.Pid, syscall.SIGKILL)
+		guard.dismiss()
 		return nil, errors.Join(err, cmd.Wait())
 	}
 	p := &Process{PID: cmd.Process.Pid, command: cmd, guard: guard, exited: make(chan struct{})}
