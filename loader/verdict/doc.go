@@ -31,10 +31,11 @@
 //     high-water marks and retained pages) do much, and ten readings cannot show
 //     which it is. So the slope is reckoned under eight kinds of noise between
 //     these two, and the results are averaged by how well each explains the
-//     readings: a regression with autocorrelated errors of unknown persistence,
-//     with flat priors (Zellner and Tiao 1964). Local levels as noise are Muth's
-//     (1960); that trends must be tested without knowing whether noise fades or
-//     stays is the point of Vogelsang (1998) and of Perron and Yabu (2009).
+//     readings: a regression with autocorrelated errors of unknown persistence
+//     (Zellner and Tiao 1964), presumed to fade with a probability of 70%. Local
+//     levels as noise are Muth's (1960); that trends must be tested without knowing
+//     whether noise fades or stays is the point of Vogelsang (1998) and of Perron
+//     and Yabu (2009).
 //  5. Floor. No interval is narrower than 256 KiB to either side over all that is
 //     judged: less than that is how kernels count and allocators take.
 //  6. Slowing down. A leak goes on; a cache fills. There is no leak if the second
@@ -60,7 +61,8 @@
 // The growth is that of resident memory, averaged over the judged requests if it
 // is not the same throughout. The interval holds it in 95% of runs or more if noise
 // fades; with ten readings it is then too wide rather than too narrow. If memory
-// grows in few large jumps that come by chance it holds it less often, in about
-// 85% of runs of 12 iterations: jumps that did not happen cannot be seen. The
-// command simulate prints the figures.
+// grows in few large jumps that come by chance, or errs like a random walk, it holds
+// it less often, in about three runs of four: jumps that did not happen cannot be
+// seen. The commands simulate and calibrate print the figures, for synthetic
+// traces and for real runs.
 package verdict

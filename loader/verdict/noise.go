@@ -16,20 +16,20 @@ type noise struct {
 	staying     float64
 }
 
-// noises are the ways over which an interval is averaged. What was once
-// gained is presumed to stay (60%) rather than to fade (40%) until the readings
-// show which: with ten readings they hardly can, and the mistake the other way
-// is an interval that is too short.
+// noises are the ways over which an interval is averaged. Noise is presumed to
+// fade (70%) until the readings show otherwise. Presuming that it stays makes the
+// intervals of ten readings so wide that a filled cache is left open as often as
+// not; presuming less that it stays makes them too short where it does.
 func noises() []noise {
 	return []noise{
-		{prior: 0.10, fading: true, persistence: 0},
-		{prior: 0.10, fading: true, persistence: 0.3},
-		{prior: 0.10, fading: true, persistence: 0.6},
-		{prior: 0.10, fading: true, persistence: 0.8},
-		{prior: 0.05, staying: 0.01},
-		{prior: 0.10, staying: 0.1},
-		{prior: 0.15, staying: 0.5},
-		{prior: 0.30, staying: 1},
+		{prior: 0.175, fading: true, persistence: 0},
+		{prior: 0.175, fading: true, persistence: 0.3},
+		{prior: 0.175, fading: true, persistence: 0.6},
+		{prior: 0.175, fading: true, persistence: 0.8},
+		{prior: 0.025, staying: 0.01},
+		{prior: 0.050, staying: 0.1},
+		{prior: 0.075, staying: 0.5},
+		{prior: 0.150, staying: 1},
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 func main() {
 	plan := plan{}
-	flag.IntVar(&plan.runs, "runs", 20, "how many runs there should be of each mode")
+	flag.IntVar(&plan.runs, "runs", 200, "how many runs there should be of the modes that leak, and of those that do not")
 	flag.IntVar(&plan.searches, "searches", 10, "how many runs there should be of each size when searching the smallest leak")
 	flag.IntVar(&plan.parallel, "parallel", 1, "how many runs at a time")
 	flag.StringVar(&plan.folder, "folder", filepath.Join("results", "calibration"), "where the runs are kept")

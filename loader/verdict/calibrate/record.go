@@ -22,9 +22,10 @@ import (
 
 // plan is what to record.
 type plan struct {
-	runs, searches int // of each mode; of each size of the search
-	parallel       int
-	folder         string
+	runs     int // of all modes that leak, and as many of all that do not
+	searches int // of each size of the search
+	parallel int
+	folder   string
 }
 
 // mode is one way to run the demo server, and how long.
@@ -35,18 +36,23 @@ type mode struct {
 	duration time.Duration
 }
 
-// modes are the leaks and look-alikes that the tables are about: 12 iterations of 1 s.
-func modes() []mode {
-	var all []mode
-	for _, m := range []mode{
-		{leak: "none"}, {leak: "cache", bytes: 64}, {leak: "burst", bytes: 64},
-		{leak: "heap", bytes: 16}, {leak: "heap", bytes: 64}, {leak: "heap", bytes: 256},
-		{leak: "map", bytes: 16}, {leak: "map", bytes: 64}, {leak: "goroutine", bytes: 16},
-	} {
-		m.tries, m.duration = 12, time.Second
-		all = append(all, m)
+// cleanModes are the look-alikes that the tables are about, leakyModes the leaks: 12 iterations of 1 s.
+func cleanModes() []mode {
+	return everySecond(mode{leak: "none"}, mode{leak: "cache", bytes: 64}, mode{leak: "burst", bytes: 64})
+}
+
+func leakyModes() []mode {
+	return everySecond(
+		mode{leak: "heap", bytes: 16}, mode{leak: "heap", bytes: 64}, mode{leak: "heap", bytes: 256},
+		mode{leak: "map", bytes: 16}, mode{leak: "map", bytes: 64}, mode{leak: "goroutine", bytes: 16},
+	)
+}
+
+func everySecond(modes ...mode) []mode {
+	for n := range modes {
+		modes[n].tries, modes[n].duration = 12, time.Second
 	}
-	return all
+	return modes
 }
 
 // searches are the leaks among which the smallest is searched that is still found: 10 iterations of 3 s.
@@ -90,8 +96,10 @@ func record(ctx context.Context, p plan) error {
 		}
 	}
 	for n := range max(p.runs, p.searches) {
-		if n < p.runs {
-			add(n+1, modes())
+		for _, group := range [][]mode{cleanModes(), leakyModes()} {
+			if n*len(group) < p.runs {
+				add(n+1, group)
+			}
 		}
 		if n < p.searches {
 			add(n+1, searches())
