@@ -24,6 +24,35 @@ func FromEndpoint(url string) Reader {
 		if !(total > 0 && total < 1<<62) {
 			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", url, residentMetric, total)
 		}
-		return Reading{Total: int64(total)}, nil
+		threads, _ := metrics.Value("go_threads")
+		open, _ := metrics.Value("process_open_fds")
+		return Reading{Total: int64(total), Threads: int(threads), OpenFiles: int(open)}, nil
 	}
+}
+
+// LiveHeap returns what completes a reading with the live heap of a Go server that shows its runtime's metrics at
+// url, as Prometheus's client library does by default. The reading stays as it is if there is no answer, or none
+// of Go.
+func LiveHeap(url string) func(context.Context, *Reading) {
+	return func(ctx context.Context, reading *Reading) {
+		if metrics, err := scrape.Fetch(ctx, url); err == nil {
+			reading.LiveHeap = liveHeap(metrics)
+		}
+	}
+}
+
+// liveHeap is what the last collection found to be in use, in bytes: as the runtime tells it, or else as follows
+// from when the next collection is due (the Go GC guide: target = live heap x (1 + GOGC/100), roots left out). 0
+// if neither is known, or a memory limit may decide when to collect.
+func liveHeap(metrics scrape.Metrics) int64 {
+	if live, found := metrics.Value("go_gc_heap_live_bytes"); found {
+		return int64(live)
+	}
+	next, foundNext := metrics.Value("go_memstats_next_gc_bytes")
+	percent, foundPercent := metrics.Value("go_gc_gogc_percent")
+	limit, foundLimit := metrics.Value("go_gc_gomemlimit_bytes")
+	if !foundNext || !foundPercent || percent <= 0 || foundLimit && limit < 1<<62 {
+		return 0
+	}
+	return int64(next * 100 / (100 + percent))
 }

@@ -189,6 +189,22 @@ func TestSamplerKeepsLatestAndPeak(t *testing.T) {
 	assert.Zero(t, sampler.TakePeak())
 }
 
+func TestReadAllIsCompleteAndCounts(t *testing.T) {
+	sampler := NewSampler(
+		func(context.Context) (Reading, error) { return Reading{Total: 7}, nil },
+		func(_ context.Context, r *Reading) { r.LiveHeap = r.Total - 1 },
+		func(_ context.Context, r *Reading) { r.Cgroup = &Cgroup{Socket: r.LiveHeap} },
+	)
+	reading, err := sampler.ReadAll(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, Reading{Total: 7, LiveHeap: 6, Cgroup: &Cgroup{Socket: 6}}, reading)
+	assert.EqualValues(t, 7, sampler.TakePeak())
+
+	gone := NewSampler(func(context.Context) (Reading, error) { return Reading{}, ErrGone }, func(context.Context, *Reading) { t.Error("asked of nobody") })
+	_, err = gone.ReadAll(t.Context())
+	assert.ErrorIs(t, err, ErrGone)
+}
+
 func TestSamplerOutlastsPassingErrorsAndEndsWithTheProcess(t *testing.T) {
 	errs := []error{errors.New("timeout"), nil, ErrGone}
 	next := 0
@@ -211,4 +227,28 @@ func BenchmarkOfTree(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestLiveHeap(t *testing.T) {
+	const pacer = "go_memstats_next_gc_bytes 6e6\ngo_gc_gogc_percent 200\n"
+	for text, want := range map[string]int64{
+		"go_gc_heap_live_bytes 123456\n" + pacer: 123456,
+		pacer:                                    2e6,
+		pacer + "go_gc_gomemlimit_bytes 9.223372036854776e+18\n":   2e6,
+		pacer + "go_gc_gomemlimit_bytes 1e+08\n":                   0,
+		"go_memstats_next_gc_bytes 6e6\n":                          0,
+		"go_memstats_next_gc_bytes 6e6\ngo_gc_gogc_percent -100\n": 0,
+		"process_resident_memory_bytes 5\n":                        0,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, text)
+		}))
+		reading := Reading{Total: 1}
+		LiveHeap(server.URL)(t.Context(), &reading)
+		server.Close()
+		assert.Equal(t, Reading{Total: 1, LiveHeap: want}, reading, "%q", text)
+	}
+	reading := Reading{Total: 1}
+	LiveHeap("http://127.0.0.1:1/")(t.Context(), &reading)
+	assert.Equal(t, Reading{Total: 1}, reading)
 }

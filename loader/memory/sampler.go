@@ -7,38 +7,56 @@ import (
 	"time"
 )
 
-// SampleInterval is how often a Sampler reads: ten times a second.
-const SampleInterval = 100 * time.Millisecond
+const (
+	// SampleInterval is how often a Sampler reads: ten times a second.
+	SampleInterval = 100 * time.Millisecond
+	// mostBusy is the share of the time, one in so many, that reading may take: a large server takes long to read,
+	// and its memory is locked for so long.
+	mostBusy = 20
+)
 
 // Sampler reads continually, for the peak and for live metrics.
 type Sampler struct {
-	read Reader
+	read     Reader
+	complete []func(context.Context, *Reading)
 
 	mu     sync.Mutex
 	latest Reading
 	peak   int64
 }
 
-// NewSampler returns a Sampler that has not read yet.
-func NewSampler(read Reader) *Sampler {
-	return &Sampler{read: read}
+// NewSampler returns a Sampler that has not read yet. complete add to the readings that ReadAll takes.
+func NewSampler(read Reader, complete ...func(context.Context, *Reading)) *Sampler {
+	return &Sampler{read: read, complete: complete}
 }
 
-// Run reads at every SampleInterval until ctx ends, and returns nil then, or the first error that is not
-// passing: one that wraps ErrGone. Other failed readings are left out.
+// Run reads at every SampleInterval, or less often if that takes long, until ctx ends, and returns nil then, or
+// the first error that is not passing: one that wraps ErrGone. Other failed readings are left out.
 func (s *Sampler) Run(ctx context.Context) error {
-	ticker := time.NewTicker(SampleInterval)
-	defer ticker.Stop()
 	for {
+		begin := time.Now()
 		if _, err := s.Read(ctx); errors.Is(err, ErrGone) {
 			return err
 		}
+		took := time.Since(begin)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-time.After(max(SampleInterval, mostBusy*took) - took):
 		}
 	}
+}
+
+// ReadAll is Read with all that can be known: the control group, and what the server tells of itself.
+func (s *Sampler) ReadAll(ctx context.Context) (Reading, error) {
+	reading, err := s.Read(ctx)
+	if err != nil {
+		return Reading{}, err
+	}
+	for _, complete := range s.complete {
+		complete(ctx, &reading)
+	}
+	return reading, nil
 }
 
 // Read takes a reading now and counts it among the samples.

@@ -16,8 +16,9 @@ import (
 // TreeSource names what OfTree reads.
 const TreeSource = "/proc, summed over the server's process tree"
 
-// OfTree returns a Reader for the process root and all its descendants. Nothing is asked of the processes:
-// the figures are those that the kernel shows in /proc/PID/status (VmRSS and its parts).
+// OfTree returns a Reader for the process root and all its descendants. Nothing is asked of the processes: the
+// figures are the kernel's, in /proc/PID/status (VmRSS and its parts). From the first reading on that sees several
+// processes, pages that they share are counted once, by /proc/PID/smaps_rollup (PSS), if that may be read.
 func OfTree(root int) Reader {
 	t := &tree{root: root}
 	return func(context.Context) (Reading, error) { return t.read() }
@@ -28,46 +29,120 @@ func OfTree(root int) Reader {
 type tree struct {
 	root int
 
-	mu      sync.Mutex
-	parents map[int]int
+	mu           sync.Mutex
+	parents      map[int]int
+	proportional sharing
 }
+
+// sharing is how pages that processes share are counted. It never goes back, so that readings can be compared.
+type sharing int
+
+const (
+	alone     sharing = iota // there is one process
+	counted                  // once
+	forbidden                // for each process, since only that may be read
+)
 
 func (t *tree) read() (Reading, error) {
 	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
 	if err != nil {
 		return Reading{}, err
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	pids, err := t.descendants()
 	if err != nil {
 		return Reading{}, err
 	}
+	if t.proportional == alone && len(pids) > 1 {
+		t.proportional = counted
+	}
+	if t.proportional == counted {
+		sum, err := sumOf(fs, pids, readProportional)
+		if !errors.Is(err, os.ErrPermission) {
+			sum.Proportional = true
+			return t.alive(sum, err)
+		}
+		t.proportional = forbidden
+	}
+	return t.alive(sumOf(fs, pids, readResident))
+}
+
+// alive is the sum, or ErrGone if nothing is left: a zombie has no memory either.
+func (t *tree) alive(sum Reading, err error) (Reading, error) {
+	if err == nil && sum.Total == 0 {
+		err = fmt.Errorf("process %d: %w", t.root, ErrGone)
+	}
+	return sum, err
+}
+
+// sumOf adds up the memory of processes as read tells it, and their threads and open files.
+func sumOf(fs procfs.FS, pids []int, read func(procfs.Proc) (Parts, error)) (Reading, error) {
 	sum := Reading{Parts: &Parts{}}
 	for _, pid := range pids {
-		if err := sum.add(fs, pid); err != nil && !isGone(err) {
+		process, err := fs.Proc(pid)
+		var parts Parts
+		if err == nil {
+			parts, err = read(process)
+		}
+		switch {
+		case isGone(err):
+			continue
+		case err != nil:
 			return Reading{}, fmt.Errorf("memory of process %d: %w", pid, err)
 		}
-	}
-	if sum.Total == 0 { // a zombie has no memory either
-		return Reading{}, fmt.Errorf("process %d: %w", t.root, ErrGone)
+		sum.Parts.Anonymous += parts.Anonymous
+		sum.Parts.File += parts.File
+		sum.Parts.Shared += parts.Shared
+		sum.Total += parts.Anonymous + parts.File + parts.Shared
+		sum.Processes++
+		if stat, err := process.Stat(); err == nil {
+			sum.Threads += stat.NumThreads
+		}
+		if open, err := process.FileDescriptorsLen(); err == nil {
+			sum.OpenFiles += open
+		}
 	}
 	return sum, nil
 }
 
-func (r *Reading) add(fs procfs.FS, pid int) error {
-	process, err := fs.Proc(pid)
-	if err != nil {
-		return err
-	}
+func readResident(process procfs.Proc) (Parts, error) {
 	status, err := process.NewStatus()
+	return Parts{Anonymous: int64(status.RssAnon), File: int64(status.RssFile), Shared: int64(status.RssShmem)}, err
+}
+
+// readProportional reads the parts of the process's proportional set size, which /proc has since Linux 5.9.
+func readProportional(process procfs.Proc) (Parts, error) {
+	text, err := os.ReadFile(fmt.Sprintf("%s/%d/smaps_rollup", procfs.DefaultMountPoint, process.PID))
 	if err != nil {
-		return err
+		return Parts{}, err
 	}
-	r.Total += int64(status.VmRSS)
-	r.Parts.Anonymous += int64(status.RssAnon)
-	r.Parts.File += int64(status.RssFile)
-	r.Parts.Shared += int64(status.RssShmem)
-	r.Processes++
-	return nil
+	return parseRollup(text)
+}
+
+// parseRollup reads lines like "Pss_Anon:  112 kB", the unit being 1024 bytes. A process that has just ended, a
+// kernel thread or a zombie has no lines at all.
+func parseRollup(text []byte) (Parts, error) {
+	var parts Parts
+	wanted := map[string]*int64{"Pss_Anon:": &parts.Anonymous, "Pss_File:": &parts.File, "Pss_Shmem:": &parts.Shared}
+	found := 0
+	for line := range bytes.Lines(text) {
+		fields := bytes.Fields(line)
+		if len(fields) != 3 || wanted[string(fields[0])] == nil {
+			continue
+		}
+		kibibytes, err := strconv.ParseInt(string(fields[1]), 10, 64)
+		if err != nil {
+			return Parts{}, fmt.Errorf("smaps_rollup: %q: %w", line, err)
+		}
+		*wanted[string(fields[0])] = kibibytes << 10
+		found++
+	}
+	if len(text) > 0 && found != len(wanted) {
+		// Counted as if it were not permitted: an old kernel tells the sum alone.
+		return Parts{}, fmt.Errorf("smaps_rollup without parts: %w", os.ErrPermission)
+	}
+	return parts, nil
 }
 
 func isGone(err error) bool {
@@ -76,8 +151,6 @@ func isGone(err error) bool {
 
 // descendants returns root and every process below it, or ErrGone.
 func (t *tree) descendants() ([]int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	pids, err := allPIDs()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,66 @@
+package memory
+
+import (
+	"os"
+	"testing"
+
+	"github.com/prometheus/procfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const rollup = `55cac7f74000-7ffe43b28000 ---p 00000000 00:00 0                          [rollup]
+Rss:                1640 kB
+Pss:                 538 kB
+Pss_Dirty:           112 kB
+Pss_Anon:            112 kB
+Pss_File:            424 kB
+Pss_Shmem:             2 kB
+Shared_Clean:       1408 kB
+`
+
+func TestParseRollup(t *testing.T) {
+	parts, err := parseRollup([]byte(rollup))
+	require.NoError(t, err)
+	assert.Equal(t, Parts{Anonymous: 112 << 10, File: 424 << 10, Shared: 2 << 10}, parts)
+
+	parts, err = parseRollup(nil)
+	require.NoError(t, err, "a zombie")
+	assert.Zero(t, parts)
+
+	_, err = parseRollup([]byte("Rss: 1640 kB\nPss: 538 kB\n"))
+	assert.ErrorIs(t, err, os.ErrPermission, "an old kernel: as if it may not be read")
+	_, err = parseRollup([]byte("Pss_Anon: x kB\n"))
+	assert.ErrorContains(t, err, "Pss_Anon")
+}
+
+// Three shells share their program, their libraries and what they had before they forked.
+func TestSharedPagesOfATreeAreCountedOnce(t *testing.T) {
+	shells := run(t, `exec 3<&0; (read x <&3) & (read x <&3) & echo ready; read x`)
+	tree := &tree{root: shells.Process.Pid}
+	reading, err := tree.read()
+	require.NoError(t, err)
+	require.Equal(t, 3, reading.Processes)
+	assert.True(t, reading.Proportional)
+	assert.Equal(t, reading.Total, reading.Parts.Anonymous+reading.Parts.File+reading.Parts.Shared)
+	assert.Equal(t, 3, reading.Threads)
+	assert.GreaterOrEqual(t, reading.OpenFiles, 6)
+
+	fs, err := procfs.NewDefaultFS()
+	require.NoError(t, err)
+	pids, err := tree.descendants()
+	require.NoError(t, err)
+	twice, err := sumOf(fs, pids, readResident)
+	require.NoError(t, err)
+	assert.Less(t, reading.Total, twice.Total*2/3)
+	assert.Less(t, reading.Parts.Anonymous, twice.Parts.Anonymous)
+}
+
+func TestSharedPagesAreCountedForEachWhereThatIsAllOneMaySee(t *testing.T) {
+	shells := run(t, `exec 3<&0; (read x <&3) & echo ready; read x`)
+	tree := &tree{root: shells.Process.Pid, proportional: forbidden}
+	reading, err := tree.read()
+	require.NoError(t, err)
+	assert.Equal(t, 2, reading.Processes)
+	assert.False(t, reading.Proportional)
+}
