@@ -7,6 +7,8 @@ type Iteration struct {
 	Requests   uint64 // answered between the two readings
 	StartBytes uint64 // resident memory before the load
 	EndBytes   uint64 // resident memory after the load and settling
+	// Parts are what else was read after settling, in bytes or things. A part that is missing is not known.
+	Parts map[Part]uint64
 }
 
 // Range is a run of iterations, counted from 1, both ends included. The zero

@@ -7,6 +7,8 @@ import (
 	"strings"
 )
 
+const mebibyte = 1 << 20
+
 // explain sets the texts, and how many more iterations may decide it, after n
 // iterations.
 func (v *Verdict) explain(e evidence, n int, options Options) {
@@ -29,9 +31,11 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	switch {
 	case v.Kind == Leak:
 		fmt.Fprintf(&s, "Leak: after a warm-up of %s, resident memory grows by %s bytes a request (%s), "+
-			"more than the tolerance of %s, and the growth goes on (%s). If the server collects garbage, the memory "+
-			"really kept is between half of this and all of it.",
+			"more than the tolerance of %s, and the growth goes on (%s).",
 			count(v.WarmUp, "iteration"), number(v.Growth), interval, number(options.Tolerance), judged)
+		if _, known := v.part(LiveHeap); !known {
+			s.WriteString(" If the server collects garbage, the memory really kept is between half of this and all of it.")
+		}
 	case v.Kind == NoLeak:
 		fmt.Fprintf(&s, "No leak: after a warm-up of %s, resident memory grows by less than %s bytes a request "+
 			"(%s), which is below the tolerance of %s (%s).",
@@ -47,6 +51,9 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s), but the growth slows down, "+
 			"or may as well: %s in the first half of the requests, %s in the second (%s). It may be a cache that fills.",
 			number(v.Growth), interval, number(v.Early), number(v.Late), judged)
+	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request under load (%s), but it does not stay (%s).",
+			number(v.Growth), interval, judged)
 	case v.Lower > options.Tolerance:
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s), but in so few iterations "+
 			"a cache that fills looks the same (%s).", number(v.Growth), interval, judged)
@@ -55,9 +62,30 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 			"(%s). A growth below %s bytes a request cannot be seen in these readings; the tolerance is %s.",
 			number(v.Growth), interval, judged, number(v.Resolution), number(options.Tolerance))
 	}
+	if rest := v.explainRest(e, options.Rest); rest != "" {
+		fmt.Fprintf(&s, " %s", rest)
+	}
+	if parts := v.explainParts(options.Tolerance); parts != "" {
+		fmt.Fprintf(&s, " %s", parts)
+	}
 	v.Sentence = s.String()
 	if v.Kind == Inconclusive {
 		v.advise(e, n, options)
+	}
+}
+
+// explainRest says how much of what was gained after the warm-up was given back in a rest. Empty if nothing was
+// gained that could be.
+func (v *Verdict) explainRest(e evidence, rest *Rest) string {
+	gained := e.gained()
+	switch {
+	case rest == nil || gained <= floorBytes:
+		return ""
+	case v.GivenBack < 0.05*gained:
+		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest.", number(gained/mebibyte), number(rest.Seconds))
+	default:
+		return fmt.Sprintf("Of the %s MiB gained, %s MiB were given back in %s s of rest.", number(gained/mebibyte),
+			number(v.GivenBack/mebibyte), number(rest.Seconds))
 	}
 }
 
@@ -86,6 +114,9 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 	case v.NextLook > 0:
 		v.MoreIterations = v.NextLook - n
 		v.Advice = fmt.Sprintf("The next look is after iteration %d.", v.NextLook)
+		return
+	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
+		v.Advice = "Take a longer SETTLE, so that the readings see what stays: the server gives memory back when it rests."
 		return
 	case v.Lower > options.Tolerance:
 		v.MoreIterations = n

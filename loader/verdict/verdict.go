@@ -44,6 +44,14 @@ type Options struct {
 	// on until it is decided gives here how long it may become; it is decided only
 	// at the Looks of that number.
 	MaxIterations int
+	// Rest is how it went on after the last iteration, without load; nil if that is not known.
+	Rest *Rest
+}
+
+// Rest is a reading without load, after the last iteration's.
+type Rest struct {
+	Seconds float64 // after the last end reading
+	Bytes   uint64  // of resident memory
 }
 
 // Verdict is what the readings say, and how surely.
@@ -76,6 +84,10 @@ type Verdict struct {
 	// requests in them.
 	Judged         Range
 	JudgedRequests uint64
+	// Parts is how each part that is known grows.
+	Parts []PartGrowth
+	// GivenBack is how many bytes less than after the last iteration were resident after a rest; 0 without one.
+	GivenBack float64
 
 	// NextLook is the number of iterations at which a run of unknown length may
 	// be decided next; 0 if it is now, or its length is fixed.
@@ -104,6 +116,9 @@ func Judge(iterations []Iteration, options Options) Verdict {
 	evidence := newEvidence(iterations[from:], v.Confidence)
 	if evidence.known {
 		evidence.describe(&v, from)
+		if options.Rest != nil {
+			v.GivenBack = difference(iterations[len(iterations)-1].EndBytes, options.Rest.Bytes)
+		}
 		v.decide(evidence, len(iterations), options)
 	}
 	v.explain(evidence, len(iterations), options)
@@ -120,6 +135,7 @@ type evidence struct {
 	growth       belief  // bytes per request
 	lower, upper float64 // of the growth
 	course       course
+	parts        []PartGrowth
 }
 
 // newEvidence computes it; the interval holds with the given confidence.
@@ -138,10 +154,15 @@ func newEvidence(iterations []Iteration, confidence float64) evidence {
 		return e
 	}
 	e.known, e.growth, e.course = true, growth, course
-	middle, floor := growth.quantile(0.5), floorBytes/e.judged.span()
-	e.lower = min(growth.quantile((1-confidence)/2), middle-floor)
-	e.upper = max(growth.quantile((1+confidence)/2), middle+floor)
+	e.lower, e.upper = interval(growth, e.judged.span(), confidence)
+	e.parts = partGrowths(iterations, e.warmUp, confidence)
 	return e
+}
+
+// interval is that of a growth over so many requests, no narrower than the floor.
+func interval(growth belief, span, confidence float64) (lower, upper float64) {
+	middle, floor := growth.quantile(0.5), floorBytes/span
+	return min(growth.quantile((1-confidence)/2), middle-floor), max(growth.quantile((1+confidence)/2), middle+floor)
 }
 
 // describe sets the figures and the shape; from is how many iterations lie
@@ -154,6 +175,7 @@ func (e evidence) describe(v *Verdict, from int) {
 	v.WarmUp = e.warmUp
 	v.Judged = Range{First: from + e.warmUp + 1, Last: from + e.iterations}
 	v.JudgedRequests = uint64(math.Round(e.judged.span()))
+	v.Parts = e.parts
 	gains := e.judged.gains()
 	switch grows := e.lower > 0; {
 	case grows && (e.course.slowing() || e.warmUp > v.Judged.length()): // a warm-up that long is growth that slows down
@@ -178,7 +200,7 @@ func (v *Verdict) decide(e evidence, n int, options Options) {
 			return
 		}
 	}
-	goesOn := v.Shape != ShapeSlowing && v.Late > options.Tolerance
+	goesOn := v.Shape != ShapeSlowing && v.Late > options.Tolerance && !v.givesBack(e, options.Tolerance)
 	if canGoOn && (n < minLeakIterations || e.course.straight < clearlyStraight || e.course.straightBefore < 0) {
 		goesOn = false
 	}
@@ -188,4 +210,14 @@ func (v *Verdict) decide(e evidence, n int, options Options) {
 	case v.Upper < options.Tolerance:
 		v.Kind = NoLeak
 	}
+}
+
+// givesBack says whether so little of the growth stays, when the server has rested, that nobody cares.
+func (v *Verdict) givesBack(e evidence, tolerance float64) bool {
+	return v.Growth-max(0, v.GivenBack)/e.judged.span() <= tolerance
+}
+
+// gained is from the first judged reading to the last, in bytes.
+func (e evidence) gained() float64 {
+	return e.judged.bytes[len(e.judged.bytes)-1] - e.judged.bytes[0]
 }

@@ -171,7 +171,7 @@ func recordRun(ctx context.Context, programs string, m mode, folder string) erro
 	loader := exec.CommandContext(ctx, filepath.Join(programs, "loader"))
 	loader.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+scratch,
 		"SERVER_PID="+strconv.Itoa(server.Process.Pid), "TRIES="+strconv.Itoa(m.tries), "DURATION="+m.duration.String(),
-		"SETTLE=100ms", "LEAK=")
+		"SETTLE=100ms", "RELEASE=0", "LEAK=")
 	loader.Stdout, loader.Stderr = &output, &output
 	_ = loader.Run() // its exit code is the verdict, which the tables judge anew
 	tables, err := filepath.Glob(filepath.Join(scratch, "*", "iterations.csv"))

@@ -1,0 +1,147 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Part is one thing that is read with resident memory: a part of it, or something that grows beside it.
+type Part string
+
+// The parts. Anonymous, File and Shared make up resident memory.
+const (
+	Anonymous Part = "anonymous memory" // heaps, stacks, private mappings
+	File      Part = "mapped files"     // pages of files that are mapped, programs and libraries among them
+	Shared    Part = "shared memory"    // and tmpfs
+	LiveHeap  Part = "live heap"        // what the last garbage collection found in use
+	PageCache Part = "page cache"       // of the control group
+	Sockets   Part = "socket buffers"   // of the control group
+	OpenFiles Part = "open files"       // descriptors, connections included
+	Threads   Part = "threads"
+)
+
+// Parts are all of them, in the order in which they are named.
+func Parts() []Part {
+	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads}
+}
+
+// counted says whether a part is a number of things; all others are bytes.
+func (p Part) counted() bool { return p == OpenFiles || p == Threads }
+
+// PartGrowth is how a part grows after the warm-up of resident memory, in bytes, or things, per request, with its
+// interval.
+type PartGrowth struct {
+	Part                 Part
+	Growth, Lower, Upper float64
+}
+
+// grows says whether it surely grows by more than the tolerance, in bytes per request; things count if they surely
+// grow at all.
+func (g PartGrowth) grows(tolerance float64) bool {
+	if g.Part.counted() {
+		return g.Lower > 0
+	}
+	return g.Lower > tolerance
+}
+
+// partGrowths returns the growth of each part that was read in every iteration, judged as resident memory is, after
+// the same warm-up. A thing weighs as much as a page, so that the floor is 64 of them.
+func partGrowths(iterations []Iteration, warmUp int, confidence float64) []PartGrowth {
+	var all []PartGrowth
+	for _, part := range Parts() {
+		unit := 1.0
+		if part.counted() {
+			unit = pageBytes
+		}
+		c := newCurve(iterations)
+		read := false
+		for i, it := range iterations {
+			value, found := it.Parts[part]
+			if read = found; !found {
+				break
+			}
+			c.bytes[i] = unit * difference(value, iterations[0].Parts[part])
+		}
+		if !read {
+			continue
+		}
+		judged := withoutOutliers(c).from(warmUp - 1)
+		b, _, ok := regress(judged.bytes, judged.since())
+		if !ok {
+			continue
+		}
+		lower, upper := interval(b, judged.span(), confidence)
+		all = append(all, PartGrowth{Part: part, Growth: b.quantile(0.5) / unit, Lower: lower / unit, Upper: upper / unit})
+	}
+	return all
+}
+
+// part returns the growth of one part; false if it is not known.
+func (v *Verdict) part(part Part) (PartGrowth, bool) {
+	for _, g := range v.Parts {
+		if g.Part == part {
+			return g, true
+		}
+	}
+	return PartGrowth{}, false
+}
+
+// explainParts says what it is that grows, and what grows beside resident memory. Empty if there is nothing to say.
+func (v *Verdict) explainParts(tolerance float64) string {
+	var said []string
+	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
+	if v.Lower > tolerance {
+		for _, g := range v.Parts {
+			switch share := g.Growth / v.Growth; {
+			case g.Part != Anonymous && g.Part != File && g.Part != Shared || share < 0.1 || g.Lower <= 0:
+			case g.Part == Anonymous:
+				say("%s of it is anonymous memory: heap or stacks.", shareOf(share))
+			case g.Part == File:
+				say("%s of it is pages of mapped files: no leak of the heap.", shareOf(share))
+			case g.Part == Shared:
+				say("%s of it is shared memory or tmpfs: no leak of the heap.", shareOf(share))
+			}
+		}
+	}
+	if live, known := v.part(LiveHeap); known && v.Kind != NoLeak {
+		figure := fmt.Sprintf("%s bytes a request (%s to %s)", number(live.Growth), number(live.Lower), number(live.Upper))
+		switch {
+		case live.grows(tolerance) && live.Growth < 0.9*v.Growth:
+			say("The live heap, which the garbage collector found in use, grows by %s; the rest is garbage not yet collected, and pages that the runtime keeps.", figure)
+		case live.grows(tolerance):
+			say("The live heap, which the garbage collector found in use, grows by %s.", figure)
+		case live.Upper < tolerance && v.Lower > tolerance:
+			say("The live heap does not grow (less than %s bytes a request): what grows is outside of it, such as stacks, or "+
+				"pages that the runtime keeps.", number(live.Upper))
+		case live.Upper < tolerance:
+			say("The live heap does not grow (less than %s bytes a request): what goes up and down are pages that the runtime "+
+				"keeps for a while.", number(live.Upper))
+		}
+	}
+	if cache, known := v.part(PageCache); known && cache.grows(tolerance) {
+		say("The page cache of its control group grows by %s bytes a request: files that it writes or reads, which the kernel takes "+
+			"back when it needs to; no leak of the heap.", number(cache.Growth))
+	}
+	if sockets, known := v.part(Sockets); known && sockets.grows(tolerance) {
+		say("Socket buffers grow by %s bytes a request: data that nobody reads, or connections that nobody closes.", number(sockets.Growth))
+	}
+	if open, known := v.part(OpenFiles); known && open.grows(tolerance) {
+		say("Open files and connections grow by %s: they are not closed.", perThousand(open.Growth))
+	}
+	if threads, known := v.part(Threads); known && threads.grows(tolerance) {
+		say("Threads grow by %s: they do not end.", perThousand(threads.Growth))
+	}
+	return strings.Join(said, " ")
+}
+
+func shareOf(share float64) string {
+	if share > 0.95 {
+		return "Nearly all"
+	}
+	return fmt.Sprintf("About %.0f%%", math.Round(20*share)*5)
+}
+
+func perThousand(growth float64) string {
+	return fmt.Sprintf("%s per 1,000 requests", number(1000*growth))
+}
