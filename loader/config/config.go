@@ -24,6 +24,7 @@ type Config struct {
 	Workers      Workers   `env:"WORKERS" envDefault:"100"`
 	Requests     uint64    `env:"REQUESTS" envDefault:"0"`
 	Settle       Pause     `env:"SETTLE" envDefault:"500ms"`
+	Release      Pause     `env:"RELEASE" envDefault:"5s"`
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp"`

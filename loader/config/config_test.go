@@ -11,7 +11,7 @@ import (
 func TestDefaults(t *testing.T) {
 	want := Config{
 		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
-		Settle: Pause(500 * time.Millisecond), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
+		Settle: Pause(500 * time.Millisecond), Release: Pause(5 * time.Second), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results", MetricsPort: 9102,
 	}
 	c, err := Parse(nil)
@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 func TestAllSettings(t *testing.T) {
 	c, err := Parse(map[string]string{
 		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
-		"SETTLE": "0s", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
+		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics",
 	})
 	require.NoError(t, err)

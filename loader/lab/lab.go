@@ -15,7 +15,10 @@ import (
 type Plan struct {
 	Tries  int           // iterations, at most
 	Settle time.Duration // rest before each reading
-	Load   load.Plan     // the load of each iteration
+	// Release is how long the server rests after the last iteration, before one more reading that tells how much it
+	// gives back; 0 if none is taken.
+	Release time.Duration
+	Load    load.Plan // the load of each iteration
 	// Enough, if it is not nil, is asked after each iteration has been observed, and may end the run before all of them.
 	Enough func() bool
 }
@@ -50,9 +53,10 @@ type Observer interface {
 	IterationEnded(Iteration) error
 }
 
-// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It ends early with an error when
-// ctx ends, a reading fails or an observer does; complete iterations have been observed by then.
-func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) error {
+// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It returns the reading after the
+// rest that follows; nil without plan.Release. It ends early with an error when ctx ends, a reading fails or an
+// observer does; complete iterations have been observed by then.
+func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) (*memory.Reading, error) {
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
 		if err == nil {
@@ -61,13 +65,20 @@ func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Me
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
+			return nil, fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
 		}
 		if plan.Enough != nil && plan.Enough() {
 			break
 		}
 	}
-	return nil
+	if plan.Release == 0 {
+		return nil, nil
+	}
+	rested, err := settledReading(ctx, plan.Release, sampler)
+	if err != nil {
+		return nil, fmt.Errorf("rest after the last iteration: %w", err)
+	}
+	return &rested, nil
 }
 
 func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {
@@ -104,5 +115,5 @@ func settledReading(ctx context.Context, settle time.Duration, sampler *memory.S
 		return memory.Reading{}, context.Cause(ctx)
 	case <-time.After(settle):
 	}
-	return sampler.Read(ctx)
+	return sampler.ReadAll(ctx)
 }

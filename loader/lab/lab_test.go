@@ -60,7 +60,8 @@ func (l *leaky) plan(tries int) Plan {
 func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 	server := newLeaky(t)
 	var j journal
-	require.NoError(t, Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), &j))
+	_, err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), &j)
+	require.NoError(t, err)
 	assert.Equal(t, []string{"begins", "ended", "iteration", "begins", "ended", "iteration", "begins", "ended", "iteration"}, j.events)
 	for n, i := range j.iterations {
 		assert.Equal(t, n+1, i.Number)
@@ -85,10 +86,38 @@ func TestItSettlesBeforeEachReading(t *testing.T) {
 		return server.read(ctx)
 	})
 	begin := time.Now()
-	require.NoError(t, Run(t.Context(), plan, sampler, load.NewMeter(), &j))
+	_, err := Run(t.Context(), plan, sampler, load.NewMeter(), &j)
+	require.NoError(t, err)
 	require.Len(t, readings, 3, "start, end of the load, end")
 	assert.GreaterOrEqual(t, readings[0].Sub(begin), plan.Settle)
 	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle)
+}
+
+func TestItReadsOnceMoreAfterARest(t *testing.T) {
+	server := newLeaky(t)
+	plan := server.plan(2)
+	rested, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter())
+	require.NoError(t, err)
+	assert.Nil(t, rested)
+
+	plan.Release = 50 * time.Millisecond
+	var j journal
+	var ended time.Time
+	plan.Enough = func() bool { ended = time.Now(); return false }
+	rested, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, time.Since(ended), plan.Release)
+	assert.Equal(t, j.iterations[1].End.Total, rested.Total)
+
+	calls := 0
+	_, err = Run(t.Context(), plan, memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
+		if calls++; calls > 6 {
+			return memory.Reading{}, memory.ErrGone
+		}
+		return server.read(ctx)
+	}), load.NewMeter())
+	assert.ErrorIs(t, err, memory.ErrGone)
+	assert.ErrorContains(t, err, "rest after the last iteration: ")
 }
 
 func TestWhatEndsARun(t *testing.T) {
@@ -96,14 +125,14 @@ func TestWhatEndsARun(t *testing.T) {
 	server := newLeaky(t)
 
 	t.Run("no reading", func(t *testing.T) {
-		err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter())
+		_, err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter())
 		assert.ErrorIs(t, err, memory.ErrGone)
 		assert.ErrorContains(t, err, "iteration 1 of 3: ")
 	})
 	t.Run("observer", func(t *testing.T) {
 		full := errors.New("disk full")
 		first, second := &journal{err: full}, &journal{}
-		err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), first, second)
+		_, err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), first, second)
 		assert.ErrorIs(t, err, full)
 		assert.Len(t, first.iterations, 1)
 		assert.Len(t, second.iterations, 1, "one that fails does not take the iteration from the others")
@@ -112,7 +141,8 @@ func TestWhatEndsARun(t *testing.T) {
 		plan := server.plan(100)
 		var j journal
 		plan.Enough = func() bool { return len(j.iterations) == 7 }
-		require.NoError(t, Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j))
+		_, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
+		require.NoError(t, err)
 		assert.Len(t, j.iterations, 7)
 	})
 	t.Run("interrupted", func(t *testing.T) {
@@ -121,6 +151,7 @@ func TestWhatEndsARun(t *testing.T) {
 		plan := server.plan(3)
 		plan.Settle = time.Hour
 		cancel(interrupted)
-		assert.ErrorIs(t, Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter()), interrupted)
+		_, err := Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter())
+		assert.ErrorIs(t, err, interrupted)
 	})
 }

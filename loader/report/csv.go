@@ -56,11 +56,15 @@ func CreateCSV(folder string) (*CSV, error) {
 		return nil, err
 	}
 	c := &CSV{file: file, writer: csv.NewWriter(file)}
-	return c, c.write([]string{
+	header := []string{
 		"iteration", "started_at", "duration_seconds", "requests", "errors", "requests_per_second",
 		"latency_p50_seconds", "latency_p99_seconds", "latency_max_seconds",
 		"rss_start_bytes", "rss_end_bytes", "rss_peak_bytes",
-	})
+	}
+	for _, column := range partColumns() {
+		header = append(header, column.title)
+	}
+	return c, c.write(append(header, "processes"))
 }
 
 // LoadBegins does nothing: a row is written when its iteration is complete.
@@ -69,9 +73,9 @@ func (c *CSV) LoadBegins(int, time.Time) {}
 // LoadEnded does nothing.
 func (c *CSV) LoadEnded() {}
 
-// IterationEnded writes the iteration's row.
+// IterationEnded writes the iteration's row. What is not known stays empty.
 func (c *CSV) IterationEnded(i lab.Iteration) error {
-	return c.write([]string{
+	row := []string{
 		strconv.Itoa(i.Number),
 		i.Load.StartedAt.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
 		seconds(i.Load.Elapsed),
@@ -80,7 +84,20 @@ func (c *CSV) IterationEnded(i lab.Iteration) error {
 		strconv.FormatFloat(i.RequestsPerSecond(), 'f', 3, 64),
 		seconds(i.Load.Percentile(50)), seconds(i.Load.Percentile(99)), seconds(i.Load.MaxLatency),
 		strconv.FormatInt(i.Start.Total, 10), strconv.FormatInt(i.End.Total, 10), strconv.FormatInt(i.Peak, 10),
-	})
+	}
+	parts := Evidence(i).Parts
+	for _, column := range partColumns() {
+		text := ""
+		if value, known := parts[column.part]; known {
+			text = strconv.FormatUint(value, 10)
+		}
+		row = append(row, text)
+	}
+	processes := ""
+	if i.End.Processes > 0 {
+		processes = strconv.Itoa(i.End.Processes)
+	}
+	return c.write(append(row, processes))
 }
 
 // Close closes the file.

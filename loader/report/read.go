@@ -14,8 +14,8 @@ import (
 )
 
 // ReadCSV reads iterations from a table like iterations.csv, of which only the columns iteration, requests,
-// rss_start_bytes and rss_end_bytes are needed, in any order. Iterations must be numbered upwards. An error
-// begins with name:line:column.
+// rss_start_bytes and rss_end_bytes are needed, in any order; those of parts are read if they are there, and may
+// have empty cells. Iterations must be numbered upwards. An error begins with name:line:column.
 func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
 	reader := csv.NewReader(withoutBOM(table))
 	reader.ReuseRecord = true
@@ -55,19 +55,34 @@ func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
 		if err != nil {
 			return nil, placed(name, err)
 		}
+		number := func(title, text string) (uint64, error) {
+			value, err := strconv.ParseUint(text, 10, 64)
+			if err != nil || value > largestValue {
+				return 0, at(columns[title], "%s is %q; expected a whole number from 0 to %d", title, text, uint64(largestValue))
+			}
+			return value, nil
+		}
 		var values [4]uint64
 		for n, title := range needed {
-			field := columns[title]
-			text := strings.TrimSpace(row[field])
-			if values[n], err = strconv.ParseUint(text, 10, 64); err != nil || values[n] > largestValue {
-				return nil, at(field, "%s is %q; expected a whole number from 0 to %d", title, text, uint64(largestValue))
+			if values[n], err = number(title, strings.TrimSpace(row[columns[title]])); err != nil {
+				return nil, err
+			}
+		}
+		parts := make(map[verdict.Part]uint64)
+		for _, column := range partColumns() {
+			field, found := columns[column.title]
+			if !found || strings.TrimSpace(row[field]) == "" {
+				continue
+			}
+			if parts[column.part], err = number(column.title, strings.TrimSpace(row[field])); err != nil {
+				return nil, err
 			}
 		}
 		if values[0] <= last {
 			return nil, at(columns["iteration"], "iteration is %d after %d; expected a higher number", values[0], last)
 		}
 		last = values[0]
-		iterations = append(iterations, verdict.Iteration{Requests: values[1], StartBytes: values[2], EndBytes: values[3]})
+		iterations = append(iterations, verdict.Iteration{Requests: values[1], StartBytes: values[2], EndBytes: values[3], Parts: parts})
 	}
 }
 

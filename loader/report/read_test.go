@@ -14,7 +14,10 @@ import (
 )
 
 func TestReadCSV(t *testing.T) {
-	want := []verdict.Iteration{{Requests: 10, StartBytes: 1000, EndBytes: 2000}, {Requests: 0, StartBytes: 2000, EndBytes: 1500}}
+	none := map[verdict.Part]uint64{}
+	want := []verdict.Iteration{
+		{Requests: 10, StartBytes: 1000, EndBytes: 2000, Parts: none}, {Requests: 0, StartBytes: 2000, EndBytes: 1500, Parts: none},
+	}
 	for name, table := range map[string]string{
 		"least":            "iteration,requests,rss_start_bytes,rss_end_bytes\n1,10,1000,2000\n2,0,2000,1500\n",
 		"other order":      "rss_end_bytes,requests,iteration,rss_start_bytes\n2000,10,1,1000\n1500,0,2,2000\n",
@@ -41,7 +44,19 @@ func TestReadCSVReadsWhatIsWritten(t *testing.T) {
 	require.NoError(t, err)
 	got, err := ReadCSV(bytes.NewReader(content), "iterations.csv")
 	require.NoError(t, err)
-	assert.Equal(t, []verdict.Iteration{{Requests: i.Load.Requests, StartBytes: uint64(i.Start.Total), EndBytes: uint64(i.End.Total)}}, got)
+	assert.Equal(t, []verdict.Iteration{Evidence(i)}, got)
+	assert.Equal(t, map[verdict.Part]uint64{
+		verdict.Anonymous: 100, verdict.File: 20, verdict.Shared: 0, verdict.PageCache: 0, verdict.Sockets: 4096, verdict.OpenFiles: 12,
+	}, got[0].Parts, "what is not known is left out")
+}
+
+func TestReadCSVReadsParts(t *testing.T) {
+	got, err := ReadCSV(strings.NewReader("threads,iteration,requests,rss_start_bytes,rss_end_bytes,file_end_bytes\n3,1,1,1,1,\n ,2,1,1,1,0\n"), "run.csv")
+	require.NoError(t, err)
+	assert.Equal(t, map[verdict.Part]uint64{verdict.Threads: 3}, got[0].Parts)
+	assert.Equal(t, map[verdict.Part]uint64{verdict.File: 0}, got[1].Parts)
+	_, err = ReadCSV(strings.NewReader("iteration,requests,rss_start_bytes,rss_end_bytes,threads\n1,1,1,1,many\n"), "run.csv")
+	assert.EqualError(t, err, `run.csv:2:9: threads is "many"; expected a whole number from 0 to 9007199254740992`)
 }
 
 func TestReadCSVErrors(t *testing.T) {
