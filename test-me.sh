@@ -28,5 +28,9 @@ command -v go >/dev/null || {
 mkdir -p "$root/.build"
 (cd "$root" && go build -buildvcs=false -o .build/ ./server ./loader) || exit 125
 
-[ $# -gt 0 ] || set -- "$root/.build/server"
+if [ $# = 0 ]; then
+    set -- "$root/.build/server"
+    case $HOST in *:*) host="[$HOST]" ;; *) host=$HOST ;; esac
+    export METRICS_URL="${METRICS_URL:-http://$host:9101/metrics}" # where it tells its live heap
+fi
 exec "$root/.build/loader" -- "$@"

@@ -22,6 +22,7 @@ type jury struct {
 	limit      memory.Limit
 	state      *exporter.Exporter
 	iterations []lab.Iteration
+	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
 }
 
@@ -35,17 +36,21 @@ func (j *jury) LoadEnded() {}
 
 func (j *jury) IterationEnded(i lab.Iteration) error {
 	j.iterations = append(j.iterations, i)
-	readings := make([]verdict.Iteration, len(j.iterations))
-	for n, i := range j.iterations {
-		readings[n] = verdict.Iteration{
-			Requests:   i.Load.Requests,
-			StartBytes: uint64(i.Start.Total),
-			EndBytes:   uint64(i.End.Total),
-		}
-	}
-	j.verdict = verdict.Judge(readings, j.options)
+	j.evidence = append(j.evidence, report.Evidence(i))
+	j.verdict = verdict.Judge(j.evidence, j.options)
 	j.state.SetVerdict(j.verdict, j.timeToLimit())
 	return nil
+}
+
+// rest judges once more, with the reading after a rest; nil if there was none.
+func (j *jury) rest(reading *memory.Reading, length time.Duration) {
+	if reading == nil {
+		return
+	}
+	j.state.SetGivenBack(float64(j.iterations[len(j.iterations)-1].End.Total - reading.Total))
+	j.options.Rest = &verdict.Rest{Seconds: length.Seconds(), Bytes: uint64(reading.Total)}
+	j.verdict = verdict.Judge(j.evidence, j.options)
+	j.state.SetVerdict(j.verdict, j.timeToLimit())
 }
 
 func (j *jury) decided() bool { return j.verdict.Kind != verdict.Inconclusive }

@@ -36,8 +36,9 @@ type server struct {
 	description string
 	read        memory.Reader
 	source      string // what read reads
+	complete    []func(context.Context, *memory.Reading)
 	limit       memory.Limit
-	process     *subject.Process
+	process     *subject.Process // nil if it was not started here
 }
 
 // measure makes one run: it finds or starts the server, runs the iterations, and stops what it has started.
@@ -48,8 +49,8 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	if command != nil && subject.Listening(cfg.Address()) {
 		return kind, fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
 	}
-	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" {
-		return kind, fmt.Errorf("SERVER_PID=\"\": expected the process of the server, or its METRICS_URL, or a command that starts it: %w", errSettings)
+	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" && !subject.IsLocal(ctx, string(cfg.Host)) {
+		return kind, fmt.Errorf("HOST=%q: expected an address of this machine, whose memory can be read; or a METRICS_URL that tells the server's: %w", string(cfg.Host), errSettings)
 	}
 	endpoint, err := exporter.Listen(cfg.MetricsAddress())
 	if err != nil {
@@ -66,7 +67,7 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	}
 	defer func() { err = errors.Join(err, table.Close()) }()
 
-	target, err := findServer(cfg, command, folder)
+	target, err := findServer(ctx, cfg, command, folder)
 	if err != nil {
 		return kind, err
 	}
@@ -75,12 +76,16 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sampler := memory.NewSampler(target.read)
+	sampler := memory.NewSampler(target.read, target.complete...)
 	go func() { cancel(sampler.Run(ctx)) }()
 
 	plan := planOf(cfg)
 	if err := awaitServer(ctx, cfg); err != nil {
-		return kind, target.explain(err, folder)
+		return kind, target.explain(err, cfg, folder)
+	}
+	reading, err := sampler.Read(ctx)
+	if err != nil {
+		return kind, target.explain(err, cfg, folder)
 	}
 	if err := checkDemo(ctx, cfg, target); err != nil {
 		return kind, err
@@ -93,43 +98,87 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	}
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
-	terminal.Settings(settings(cfg, target, folder))
-	err = lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
+	terminal.Settings(settings(cfg, target, reading, folder))
+	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
+	jury.rest(rested, plan.Release)
 	err = errors.Join(err, jury.report(os.Stdout, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	if err != nil {
-		return kind, target.explain(err, folder)
+		return kind, target.explain(err, cfg, folder)
 	}
 	return jury.verdict.Kind, nil
 }
 
-// findServer starts command, or takes SERVER_PID, or else METRICS_URL.
-func findServer(cfg config.Config, command []string, folder string) (*server, error) {
-	if command != nil {
-		return launch(command, folder)
-	}
-	pid := int(cfg.ServerPID)
-	tree := memory.OfTree(pid)
-	_, err := tree(context.Background())
+// findServer starts command, or takes SERVER_PID, or else who listens on HOST:PORT of this machine, or else
+// METRICS_URL.
+func findServer(ctx context.Context, cfg config.Config, command []string, folder string) (*server, error) {
+	var target *server
+	var err error
 	switch {
-	case pid != 0 && pid != os.Getpid() && err == nil:
-		return &server{
-			description: fmt.Sprintf("process %d, running for %s", pid, subject.Uptime(pid)),
-			read:        tree,
-			source:      memory.TreeSource,
-			limit:       memory.LimitOf(pid),
-		}, nil
-	case cfg.MetricsURL != "":
-		return &server{
-			description: "no process of it can be seen from here",
-			read:        memory.FromEndpoint(string(cfg.MetricsURL)),
-			source:      "process_resident_memory_bytes of " + string(cfg.MetricsURL),
-		}, nil
-	case pid == os.Getpid():
-		return nil, fmt.Errorf("SERVER_PID=\"%d\": expected the process of the server; %d is this program itself", pid, pid)
-	default:
-		return nil, fmt.Errorf("SERVER_PID=\"%d\": expected the process of the server: %w", pid, err)
+	case command != nil:
+		target, err = launch(command, folder)
+	case cfg.ServerPID != 0:
+		target, err = attach(int(cfg.ServerPID))
+		if err != nil {
+			err = fmt.Errorf("SERVER_PID=\"%d\": expected the process of the server: %w", cfg.ServerPID, err)
+		}
+	case subject.IsLocal(ctx, string(cfg.Host)):
+		target, err = attachToListener(ctx, cfg)
 	}
+	if cfg.MetricsURL == "" {
+		return target, err
+	}
+	url := string(cfg.MetricsURL)
+	if target == nil && command == nil {
+		target, err = &server{
+			description: "no process of it can be seen from here",
+			read:        memory.FromEndpoint(url),
+			source:      "process_resident_memory_bytes of " + url,
+		}, nil
+	}
+	if target != nil {
+		target.complete = append(target.complete, memory.LiveHeap(url))
+	}
+	return target, err
+}
+
+// attach measures a process that runs already.
+func attach(pid int) (*server, error) {
+	if pid == os.Getpid() {
+		return nil, fmt.Errorf("process %d is this program itself", pid)
+	}
+	read := memory.OfTree(pid)
+	if _, err := read(context.Background()); err != nil {
+		return nil, err
+	}
+	return &server{
+		description: fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), subject.CommandLine(pid)),
+		read:        read,
+		source:      memory.TreeSource,
+		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
+		limit:       memory.LimitOf(pid),
+	}, nil
+}
+
+// attachToListener measures who listens on HOST:PORT, and waits until somebody does.
+func attachToListener(ctx context.Context, cfg config.Config) (*server, error) {
+	var target *server
+	find := func(ctx context.Context) error {
+		pid, err := subject.FindListener(ctx, cfg.Address())
+		if err == nil {
+			target, err = attach(pid)
+		}
+		return err
+	}
+	err := find(ctx)
+	if errors.Is(err, subject.ErrNobodyListens) {
+		fmt.Fprintf(os.Stderr, "loader: waiting for a server that listens on %s\n", cfg.Address())
+		err = subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), find)
+	}
+	if err != nil {
+		err = fmt.Errorf("PORT=\"%d\": expected a server on %s: %w", cfg.Port, cfg.Address(), err)
+	}
+	return target, err
 }
 
 func launch(command []string, folder string) (*server, error) {
@@ -146,6 +195,7 @@ func launch(command []string, folder string) (*server, error) {
 		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
 		read:        launchedReader(process),
 		source:      memory.TreeSource,
+		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(process.PID)},
 		limit:       memory.LimitOf(process.PID),
 		process:     process,
 	}, nil
@@ -169,8 +219,9 @@ type endedError struct{ error }
 
 func (endedError) Is(target error) bool { return target == memory.ErrGone }
 
-// explain completes an error with the server's last words, if the server has ended.
-func (s *server) explain(err error, folder string) error {
+// explain completes an error with the server's last words, and with what it has left behind, if the server has
+// ended.
+func (s *server) explain(err error, cfg config.Config, folder string) error {
 	if err == nil || s.process == nil {
 		return err
 	}
@@ -182,9 +233,22 @@ func (s *server) explain(err error, folder string) error {
 	path := filepath.Join(folder, "server.log")
 	lines := subject.Tail(path, serverLogLines)
 	if len(lines) == 0 {
-		return fmt.Errorf("%w; it wrote nothing", err)
+		err = fmt.Errorf("%w; it wrote nothing", err)
+	} else {
+		err = fmt.Errorf("%w; its last output, of %s:\n  %s", err, path, strings.Join(lines, "\n  "))
 	}
-	return fmt.Errorf("%w; its last output, of %s:\n  %s", err, path, strings.Join(lines, "\n  "))
+	return errors.Join(err, stopStray(cfg))
+}
+
+// stopStray stops a server that was started here, but has gone into the background: the port was free before.
+func stopStray(cfg config.Config) error {
+	pid, err := subject.FindListener(context.Background(), cfg.Address())
+	if err != nil {
+		return nil // the usual case: there is none
+	}
+	return errors.Join(
+		fmt.Errorf("it has left process %d in the background, which is stopped now; start it in the foreground instead", pid),
+		subject.StopTree(pid))
 }
 
 // awaitServer waits until the server answers, and warns when it does not like the request.
@@ -220,7 +284,7 @@ func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
 func planOf(cfg config.Config) lab.Plan {
 	return lab.Plan{
 		Tries:  cfg.Iterations(),
-		Settle: time.Duration(cfg.Settle),
+		Settle: time.Duration(cfg.Settle), Release: time.Duration(cfg.Release),
 		Load: load.Plan{
 			Address:  cfg.Address(),
 			Path:     string(cfg.RequestPath),
@@ -232,18 +296,30 @@ func planOf(cfg config.Config) lab.Plan {
 	}
 }
 
-func settings(cfg config.Config, target *server, folder string) []report.Line {
+func settings(cfg config.Config, target *server, reading memory.Reading, folder string) []report.Line {
 	burst := time.Duration(cfg.Duration).String()
 	if cfg.Requests > 0 {
 		burst = fmt.Sprintf("%d requests", cfg.Requests)
 	}
 	return []report.Line{
 		{Name: "Server", Value: target.description},
-		{Name: "Memory", Value: target.source},
+		{Name: "Memory", Value: target.source + sharing(reading)},
 		{Name: "Request", Value: fmt.Sprintf("GET http://%s%s", cfg.Address(), cfg.RequestPath)},
 		{Name: "Load", Value: fmt.Sprintf("%s of %s, %d workers, each on a keep-alive connection", iterations(cfg), burst, cfg.Workers)},
-		{Name: "Settle", Value: fmt.Sprintf("%s before each reading", time.Duration(cfg.Settle))},
+		{Name: "Settle", Value: settle(cfg)},
 		{Name: "Results", Value: folder},
+	}
+}
+
+// sharing says how many processes a reading is the sum of, and how it counts what they share.
+func sharing(reading memory.Reading) string {
+	switch {
+	case reading.Processes < 2:
+		return ""
+	case reading.Proportional:
+		return fmt.Sprintf(" (now %d processes; what they share is counted once)", reading.Processes)
+	default:
+		return fmt.Sprintf(" (now %d processes; what they share is counted for each)", reading.Processes)
 	}
 }
 
@@ -256,6 +332,14 @@ func iterations(cfg config.Config) string {
 	default:
 		return fmt.Sprintf("%d iterations", cfg.Tries)
 	}
+}
+
+func settle(cfg config.Config) string {
+	text := fmt.Sprintf("%s before each reading", time.Duration(cfg.Settle))
+	if cfg.Release > 0 {
+		text += fmt.Sprintf(", %s of rest in the end", time.Duration(cfg.Release))
+	}
+	return text
 }
 
 // progressOf returns the source of the progress line, nil when nobody watches.

@@ -33,6 +33,7 @@ type Exporter struct {
 
 	verdict     verdict.Verdict
 	timeToLimit float64 // seconds
+	givenBack   float64 // bytes
 }
 
 // finished is an iteration with the time at which it was observed.
@@ -46,7 +47,7 @@ type finished struct {
 func New(started time.Time, tries int, tolerance float64, sampler *memory.Sampler, meter *load.Meter) *Exporter {
 	return &Exporter{
 		started: started, tries: tries, tolerance: tolerance, sampler: sampler, meter: meter,
-		verdict: verdict.Verdict{Kind: verdict.Inconclusive}, timeToLimit: math.Inf(1),
+		verdict: verdict.Verdict{Kind: verdict.Inconclusive}, timeToLimit: math.Inf(1), givenBack: math.NaN(),
 	}
 }
 
@@ -81,6 +82,13 @@ func (e *Exporter) SetVerdict(v verdict.Verdict, timeToLimit float64) {
 	e.verdict, e.timeToLimit = v, timeToLimit
 }
 
+// SetGivenBack shows how many bytes the server gave back in the rest after the last iteration.
+func (e *Exporter) SetGivenBack(bytes float64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.givenBack = bytes
+}
+
 var (
 	startDesc      = iterationDesc("rss_start_bytes", "Resident memory of the server before the load of the iteration, in bytes.")
 	endDesc        = iterationDesc("rss_end_bytes", "Resident memory of the server after the load of the iteration and settling, in bytes.")
@@ -88,6 +96,14 @@ var (
 	leakedDesc     = iterationDesc("rss_leaked_bytes", "Resident memory at the end of the iteration less that at its start, in bytes; negative if it shrank.")
 	requestsDesc   = iterationDesc("requests", "Requests answered in the iteration.")
 	rateDesc       = iterationDesc("requests_per_second", "Requests answered per second while the load of the iteration lasted.")
+	threadsDesc    = iterationDesc("server_threads", "Threads of the server's process tree at the end of the iteration.")
+	openDesc       = iterationDesc("server_open_files", "Open files and connections of the server's process tree at the end of the iteration.")
+	liveHeapDesc   = iterationDesc("server_live_heap_bytes", "What the server's last garbage collection found in use at the end of the iteration, in bytes; of Go servers that show it.")
+	cgroupDesc     = prometheus.NewDesc("leaklab_iteration_server_cgroup_bytes", "Memory of the server's own control group at the end of the iteration, by kind, in bytes.", []string{"iteration", "kind"}, nil)
+	nowDesc        = prometheus.NewDesc("leaklab_server_processes", "Processes of the server's process tree.", nil, nil)
+	nowThreadsDesc = prometheus.NewDesc("leaklab_server_threads", "Threads of the server's process tree.", nil, nil)
+	nowOpenDesc    = prometheus.NewDesc("leaklab_server_open_files", "Open files and connections of the server's process tree.", nil, nil)
+	givenBackDesc  = prometheus.NewDesc("leaklab_given_back_bytes", "Resident memory that the server gave back in the rest after the last iteration, in bytes; NaN before.", nil, nil)
 	endTimeDesc    = iterationDesc("end_timestamp_seconds", "Unix time at which the iteration was complete.")
 	loadStartDesc  = iterationDesc("start_timestamp_seconds", "Unix time at which the load of the iteration began.")
 	runStartDesc   = prometheus.NewDesc("leaklab_run_start_timestamp_seconds", "Unix time at which the run began.", nil, nil)
@@ -143,6 +159,14 @@ func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 		gauge(metrics, requestsDesc, float64(i.Load.Requests), label)
 		gauge(metrics, rateDesc, i.RequestsPerSecond(), label)
 		gauge(metrics, endTimeDesc, unixSeconds(i.at), label)
+		known(metrics, threadsDesc, float64(i.End.Threads), label)
+		known(metrics, openDesc, float64(i.End.OpenFiles), label)
+		known(metrics, liveHeapDesc, float64(i.End.LiveHeap), label)
+		if group := i.End.Cgroup; group != nil {
+			gauge(metrics, cgroupDesc, float64(group.Anonymous), label, "anonymous")
+			gauge(metrics, cgroupDesc, float64(group.File), label, "file")
+			gauge(metrics, cgroupDesc, float64(group.Socket), label, "socket")
+		}
 	}
 }
 
@@ -162,6 +186,7 @@ func (e *Exporter) collectVerdict(metrics chan<- prometheus.Metric) {
 		gauge(metrics, verdictDesc, current, string(kind))
 	}
 	gauge(metrics, limitDesc, e.timeToLimit)
+	gauge(metrics, givenBackDesc, e.givenBack)
 	gauge(metrics, toleranceDesc, e.tolerance)
 	for bound, value := range map[string]float64{"estimate": e.verdict.Growth, "lower": e.verdict.Lower, "upper": e.verdict.Upper} {
 		if !e.verdict.Estimated {
@@ -182,6 +207,9 @@ func (e *Exporter) collectMemory(metrics chan<- prometheus.Metric) {
 		gauge(metrics, residentDesc, float64(parts.File), "file")
 		gauge(metrics, residentDesc, float64(parts.Shared), "shared")
 	}
+	known(metrics, nowDesc, float64(reading.Processes))
+	known(metrics, nowThreadsDesc, float64(reading.Threads))
+	known(metrics, nowOpenDesc, float64(reading.OpenFiles))
 }
 
 func (e *Exporter) collectLoad(metrics chan<- prometheus.Metric) {
@@ -213,6 +241,13 @@ func cumulative(totals *load.Totals) map[float64]uint64 {
 
 func gauge(metrics chan<- prometheus.Metric, desc *prometheus.Desc, value float64, labels ...string) {
 	metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+}
+
+// known is gauge for what is 0 only where it is not known.
+func known(metrics chan<- prometheus.Metric, desc *prometheus.Desc, value float64, labels ...string) {
+	if value > 0 {
+		gauge(metrics, desc, value, labels...)
+	}
 }
 
 func counter(metrics chan<- prometheus.Metric, desc *prometheus.Desc, value uint64, labels ...string) {

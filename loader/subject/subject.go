@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
 )
 
 // stopLimit is how long a server may take to end after SIGTERM before it gets SIGKILL.
@@ -71,9 +73,15 @@ func (p *Process) Err() error {
 }
 
 // Stop asks the server and everything it started to end: SIGTERM, and SIGKILL after 5 s. It returns when none
-// of the server's process group is left.
+// of the server's process group is left, nor any descendant that had left the group.
 func (p *Process) Stop() error {
 	defer p.guard.dismiss()
+	stopped := make(chan error, 1)
+	go func(strays []*process.Process) { stopped <- stopAll(strays) }(descendants(p.PID))
+	return errors.Join(p.stopGroup(), <-stopped)
+}
+
+func (p *Process) stopGroup() error {
 	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
 	}

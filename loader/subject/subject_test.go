@@ -175,3 +175,46 @@ func TestUptime(t *testing.T) {
 	assert.Greater(t, Uptime(os.Getpid()), Uptime(p.PID)-time.Second)
 	assert.Zero(t, Uptime(1<<22))
 }
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !bytes.Contains(stat, []byte(") Z "))
+}
+
+// A server may start processes in groups and sessions of their own.
+func TestStopEndsDescendantsThatLeftTheGroup(t *testing.T) {
+	for name, script := range map[string]string{
+		"ends when asked":  "setsid sleep 1000 & wait",
+		"has to be killed": `setsid sh -c "trap '' TERM; while true; do sleep 1; done" & wait`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := launch(t, script)
+			var stray int
+			require.Eventually(t, func() bool {
+				children := descendants(p.PID)
+				if len(children) == 0 {
+					return false
+				}
+				stray = int(children[0].Pid)
+				return syscall.Kill(-stray, 0) == nil
+			}, 5*time.Second, 10*time.Millisecond)
+			time.Sleep(100 * time.Millisecond) // until the trap is set
+			require.NoError(t, p.Stop())
+			assert.Eventually(t, func() bool { return !alive(stray) }, time.Second, 10*time.Millisecond)
+		})
+	}
+}
+
+func TestStopTree(t *testing.T) {
+	parent := exec.Command("sh", "-c", "sleep 1000 & sleep 1000 & wait")
+	require.NoError(t, parent.Start())
+	require.Eventually(t, func() bool { return len(descendants(parent.Process.Pid)) == 2 }, 5*time.Second, 10*time.Millisecond)
+	children := descendants(parent.Process.Pid)
+	require.NoError(t, StopTree(parent.Process.Pid))
+	assert.Error(t, parent.Wait())
+	for _, child := range children {
+		assert.False(t, alive(int(child.Pid)))
+	}
+	require.NoError(t, StopTree(parent.Process.Pid), "stopping twice is harmless")
+}

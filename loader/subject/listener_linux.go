@@ -1,0 +1,53 @@
+package subject
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/prometheus/procfs"
+)
+
+// stateListen is how /proc/net/tcp writes that a socket accepts connections.
+const stateListen = 0x0A
+
+// listeners returns the processes that hold a socket which listens on port at an address that is wanted.
+func listeners(_ context.Context, port int, wanted func(net.IP) bool) ([]int, error) {
+	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
+	if err != nil {
+		return nil, err
+	}
+	sockets := make(map[string]bool)
+	for _, read := range []func() (procfs.NetTCP, error){fs.NetTCP, fs.NetTCP6} {
+		lines, err := read() // one of the two may be missing
+		if err != nil {
+			continue
+		}
+		for _, line := range lines {
+			if line.St == stateListen && int(line.LocalPort) == port && wanted(line.LocalAddr) {
+				sockets[fmt.Sprintf("socket:[%d]", line.Inode)] = true
+			}
+		}
+	}
+	if len(sockets) == 0 {
+		return nil, ErrNobodyListens
+	}
+	processes, err := fs.AllProcs()
+	if err != nil {
+		return nil, err
+	}
+	var holders []int
+	for _, p := range processes {
+		// What may not be seen, or ended meanwhile, has no descriptors here.
+		open, _ := p.FileDescriptorTargets()
+		if slices.ContainsFunc(open, func(target string) bool { return sockets[target] }) {
+			holders = append(holders, p.PID)
+		}
+	}
+	if len(holders) == 0 {
+		return nil, unseen()
+	}
+	slices.Sort(holders)
+	return holders, nil
+}
