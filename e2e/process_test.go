@@ -84,7 +84,7 @@ func start(t testing.TB, settings []string, command ...string) *run {
 		command = []string{"env", "METRICS_PORT=" + ports[2], server}
 	}
 	r := &run{Cmd: exec.Command(testMe, command...), results: filepath.Join(t.TempDir(), "results"), metrics: ports[1]}
-	r.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+r.results, "SETTLE=50ms", "WORKERS=10")
+	r.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+r.results, "SETTLE=50ms", "RELEASE=0", "WORKERS=10")
 	r.Env = append(r.Env, settings...)
 	r.Stdout, r.Stderr = &r.out, &r.err
 	r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -138,7 +138,8 @@ func rowsIn(t *testing.T, folder string) [][]string {
 	defer file.Close()
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)
-	require.Equal(t, "iteration,started_at,duration_seconds,requests,errors,requests_per_second,latency_p50_seconds,latency_p99_seconds,latency_max_seconds,rss_start_bytes,rss_end_bytes,rss_peak_bytes",
+	require.Equal(t, "iteration,started_at,duration_seconds,requests,errors,requests_per_second,latency_p50_seconds,latency_p99_seconds,latency_max_seconds,rss_start_bytes,rss_end_bytes,rss_peak_bytes,"+
+		"anonymous_end_bytes,file_end_bytes,shared_end_bytes,live_heap_end_bytes,cgroup_file_end_bytes,cgroup_socket_end_bytes,open_files,threads,processes",
 		strings.Join(rows[0], ","))
 	return rows[1:]
 }
@@ -420,7 +421,7 @@ func TestLastIterationIsScrapedBeforeTheEnd(t *testing.T) {
 }
 
 func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
-	ports := freePorts(t, 3)
+	ports := freePorts(t, 4)
 	demo := exec.Command(server)
 	demo.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "LEAK=none")
 	require.NoError(t, demo.Start())
@@ -433,17 +434,20 @@ func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
 		code     int
 		out, err string
 	}{
-		"process":             {[]string{pid}, 125, "summed over the server's process tree", ""},
-		"process first":       {[]string{pid, url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
-		"metrics":             {[]string{url}, 125, "Memory:  process_resident_memory_bytes of http://127.0.0.1:" + ports[1], ""},
-		"process not visible": {[]string{url, "SERVER_PID=4194304"}, 125, "Memory:  process_resident_memory_bytes of", ""},
-		"no such process":     {[]string{"SERVER_PID=4194304"}, 125, "", `SERVER_PID="4194304": expected the process of the server`},
-		"neither":             {nil, 2, "", `SERVER_PID="": expected the process of the server, or its METRICS_URL, or a command that starts it`},
-		"other demo":          {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},
+		"process":               {[]string{pid}, 125, "summed over the server's process tree", ""},
+		"process first":         {[]string{pid, url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
+		"process not visible":   {[]string{url, "SERVER_PID=4194304"}, 125, "Memory:  process_resident_memory_bytes of", ""},
+		"no such process":       {[]string{"SERVER_PID=4194304"}, 125, "", `SERVER_PID="4194304": expected the process of the server`},
+		"who listens":           {nil, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
+		"nobody listens":        {[]string{"PORT=" + ports[3]}, 125, "", "loader: waiting for a server that listens on 127.0.0.1:" + ports[3] + "\n"},
+		"not in time":           {[]string{"PORT=" + ports[3]}, 125, "", "the server is not ready after 300ms: nobody listens there\n"},
+		"elsewhere":             {[]string{"HOST=192.0.2.1"}, 2, "", `HOST="192.0.2.1": expected an address of this machine, whose memory can be read; or a METRICS_URL`},
+		"this machine, metrics": {[]string{url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
+		"other demo":            {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			loader := exec.Command("../.build/loader")
-			loader.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+t.TempDir(), "TRIES=1", "REQUESTS=100", "SETTLE=0s")
+			loader.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+t.TempDir(), "TRIES=1", "REQUESTS=100", "SETTLE=0s", "RELEASE=0", "START_TIMEOUT=300ms")
 			loader.Env = append(loader.Env, test.settings...)
 			var stdout, stderr bytes.Buffer
 			loader.Stdout, loader.Stderr = &stdout, &stderr
