@@ -61,7 +61,7 @@ func newLab(t *testing.T, settings ...string) *lab {
 		grafana:    "127.0.0.1:" + ports[2],
 	}
 	l.environment = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "PROMETHEUS_PORT="+ports[1], "GRAFANA_PORT="+ports[2],
-		"RESULTS="+l.results, "WORKERS=20", "SETTLE=200ms")
+		"RESULTS="+l.results, "WORKERS=20", "SETTLE=200ms", "RELEASE=1s")
 	l.environment = append(l.environment, settings...)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -306,6 +306,61 @@ func TestRunOnceInDocker(t *testing.T) {
 	require.ErrorAs(t, err, &exit, output)
 	assert.Equal(t, 2, exit.ExitCode(), output)
 	assert.Contains(t, output, "TRIES=\"0\": expected a whole number (iterations) from 1 to 10000, or \"auto\"\nWORKERS=\"none\"")
+}
+
+// imageFiles are the compose files for any image in place of the demo server.
+const imageFiles = "COMPOSE_FILE=../docker-compose.yml:../server/image.yml"
+
+func TestAnyImageInDocker(t *testing.T) {
+	environment := filepath.Join(t.TempDir(), "image.env")
+	require.NoError(t, os.WriteFile(environment, []byte("GREETING=hello from a file\n"), 0o600))
+	l := newLab(t, imageFiles, "SERVER_IMAGE=nginx:1.29", "SERVER_PORT=80", "SERVER_ENV_FILE="+environment,
+		"REQUEST_PATH=/", "TRIES=10", "DURATION=1s", "LEAK=heap")
+	d := readDashboard(t)
+	l.up()
+	assert.Equal(t, 0, l.awaitLoader())
+	logs := l.mustCompose(nil, "logs", "--no-log-prefix", "loader")
+	assert.Contains(t, logs, "Verdict: no leak\n")
+	assert.Contains(t, logs, "(now 3 processes; what they share is counted once)", "nginx's user is not the loader's")
+	rows := l.newestRows(1)
+	require.Len(t, rows, 10)
+	for _, row := range rows {
+		assert.Equal(t, "3", row[columnProcesses])
+		assert.Zero(t, number(t, row, columnErrors))
+		assert.Positive(t, number(t, row, columnOpenFiles))
+		assert.NotEmpty(t, row[columnPageCache], "the container has a control group of its own")
+	}
+
+	// The same dashboard, from what the loader sees; the server shows no metrics of its own.
+	l.assertBarsEqualTable(d, rows)
+	for name, query := range d.queries() {
+		if strings.Contains(query.Expr, "go_") && strings.Contains(query.Expr, "server") || strings.Contains(query.Expr, `{job="server"}`) ||
+			strings.Contains(query.Expr, "leaklab_demo_info") || strings.Contains(query.Expr, "live_heap") {
+			continue
+		}
+		assert.NotEmpty(t, l.query(query.text(), query.Instant), "%s:\n%s", name, query.text())
+	}
+	assert.Contains(t, l.mustCompose(nil, "exec", "--no-TTY", "server", "env"), "GREETING=hello from a file\n")
+	assert.NotContains(t, l.mustCompose(nil, "exec", "--no-TTY", "server", "env"), "LEAK=")
+
+	// Apart from what is documented, the lab around it is as tight as ever.
+	loader := l.inspect("loader")
+	assert.Equal(t, []string{"ALL"}, loader.HostConfig.CapDrop)
+	assert.Equal(t, []string{"CAP_SYS_PTRACE"}, loader.HostConfig.CapAdd)
+	assert.True(t, loader.HostConfig.ReadonlyRootfs)
+	assert.Contains(t, l.inspect("server").HostConfig.SecurityOpt, "no-new-privileges:true")
+}
+
+func TestImageNeedsItsNameAndPortInDocker(t *testing.T) {
+	l := newLab(t, imageFiles)
+	for missing, settings := range map[string][]string{
+		"the image of the server, for example nginx:1.29": {"SERVER_PORT=80"},
+		"the port on which the image's server listens":    {"SERVER_IMAGE=nginx:1.29"},
+	} {
+		output, err := l.compose(settings, "config", "--quiet")
+		assert.Error(t, err)
+		assert.Contains(t, output, missing)
+	}
 }
 
 func values(all []series) []float64 {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,9 +39,6 @@ func need(t *testing.T, program string) string {
 func twelve(more ...string) []string {
 	return append([]string{"TRIES=12", "DURATION=1s", "WORKERS=50", "SETTLE=200ms", "REQUEST_PATH=/"}, more...)
 }
-
-// columnProcesses is the last column of iterations.csv.
-const columnProcesses = 20
 
 // nginxConf makes a folder for an nginx with two workers on port, and returns its command line.
 func nginxCommand(t *testing.T, port string, directives string) []string {
@@ -137,16 +135,16 @@ func TestServerThatGoesIntoTheBackgroundFromDebian(t *testing.T) {
 func TestThreadedPythonFromDebian(t *testing.T) {
 	python := need(t, "/usr/bin/python3")
 	for _, test := range []struct {
-		leak string
+		kept string // bytes a request
 		code int
 	}{{"0", 0}, {"200", 1}} {
-		t.Run("leak of "+test.leak+" bytes", func(t *testing.T) {
-			settings := twelve("DURATION=2s", "WORKERS=8", "TOLERANCE=50", "LEAK="+test.leak)
+		t.Run("keeps "+test.kept+" bytes", func(t *testing.T) {
+			settings := twelve("DURATION=2s", "WORKERS=8", "TOLERANCE=50", "KEEP="+test.kept)
 			r := start(t, settings, python, "testdata/threaded.py")
 			assert.Equal(t, test.code, r.exitCode(), "%s%s", &r.out, &r.err)
 			rows := r.rows(t)
 			require.Len(t, rows, 12)
-			requests, size := 0.0, float64(len(test.leak)-1)*100
+			requests, size := 0.0, float64(len(test.kept)-1)*100
 			for _, row := range rows {
 				requests += number(t, row, columnRequests)
 			}
@@ -170,11 +168,11 @@ func TestHyperFromDebian(t *testing.T) {
 	require.NoError(t, err, string(output))
 
 	server := filepath.Join(folder, "target", "release", "hyper-server")
-	clean := start(t, twelve("LEAK=0"), server)
+	clean := start(t, twelve(), server)
 	assert.NotEqual(t, 1, clean.exitCode(), "%s%s", &clean.out, &clean.err)
 	assert.Len(t, clean.rows(t), 12)
 
-	leaking := start(t, twelve("LEAK=200"), server)
+	leaking := start(t, twelve("KEEP=200"), server)
 	assert.Equal(t, 1, leaking.exitCode(), "%s%s", &leaking.out, &leaking.err)
 	assert.Contains(t, strings.Join(strings.Fields(leaking.out.String()), " "), "Nearly all of it is anonymous memory: heap or stacks")
 	rows := leaking.rows(t)
@@ -183,6 +181,45 @@ func TestHyperFromDebian(t *testing.T) {
 		requests += number(t, row, columnRequests)
 	}
 	assert.InDelta(t, 208, leakedBytes(t, rows, 0)/requests, 25, "200 bytes and what malloc adds")
+}
+
+// The recipes of README.md, as they stand there but for the port, which may be in use.
+func TestRecipesOfTheReadmeFromDebian(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(readme), "\n## Any other server\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	var recipes []string
+	for _, block := range strings.Split(section, "\n\n") {
+		if strings.HasPrefix(block, "    ") && strings.Contains(block, "./test-me.sh") {
+			recipes = append(recipes, block)
+		}
+	}
+	require.Len(t, recipes, 4)
+	for _, recipe := range recipes {
+		program := regexp.MustCompile(`./test-me.sh (\w+)`).FindStringSubmatch(recipe)[1]
+		t.Run(program, func(t *testing.T) {
+			need(t, map[string]string{"sh": "cargo"}[program]+strings.TrimPrefix(program, "sh"))
+			ports := freePorts(t, 2)
+			results := filepath.Join(t.TempDir(), "results")
+			script := exec.Command("sh", "-ec", strings.ReplaceAll(recipe, "3030", ports[0]))
+			script.Dir = ".."
+			script.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+results, "TRIES=2", "DURATION=300ms", "RELEASE=0")
+			output, _ := script.CombinedOutput()
+			assert.Equal(t, 125, script.ProcessState.ExitCode(), "%s\n%s", recipe, output)
+			folders, err := filepath.Glob(filepath.Join(results, "*"))
+			require.NoError(t, err)
+			require.Len(t, folders, 1, string(output))
+			rows := rowsIn(t, folders[0])
+			require.Len(t, rows, 2, string(output))
+			for _, row := range rows {
+				assert.Positive(t, number(t, row, columnRequests))
+				assert.Zero(t, number(t, row, columnErrors), string(output))
+			}
+			assertPortFree(t, ports[0])
+		})
+	}
 }
 
 // A shell that starts the server, and a server that starts and ends children, are measured with them.

@@ -146,11 +146,14 @@ func rowsIn(t *testing.T, folder string) [][]string {
 
 // Columns of iterations.csv.
 const (
-	columnRequests = 3
-	columnErrors   = 4
-	columnStart    = 9
-	columnEnd      = 10
-	columnPeak     = 11
+	columnRequests  = 3
+	columnErrors    = 4
+	columnStart     = 9
+	columnEnd       = 10
+	columnPeak      = 11
+	columnPageCache = 16
+	columnOpenFiles = 18
+	columnProcesses = 20
 )
 
 func number(t *testing.T, row []string, column int) float64 {

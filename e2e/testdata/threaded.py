@@ -1,8 +1,8 @@
-"""A threaded Python server that says hello on HOST:PORT, and keeps LEAK bytes a request."""
+"""A threaded Python server that says hello on HOST:PORT, and keeps KEEP bytes a request."""
 import http.server
 import os
 
-LEAK = int(os.environ.get("LEAK", "0"))
+KEEP = int(os.environ.get("KEEP", "0"))
 kept = []
 
 
@@ -12,8 +12,8 @@ class Hello(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        if LEAK:
-            kept.append(bytearray(LEAK))
+        if KEEP:
+            kept.append(bytearray(KEEP))
         body = b"Hello, warp!"
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

@@ -41,7 +41,7 @@ type Parts struct {
 type Cgroup struct {
 	Anonymous int64
 	File      int64 // page cache, mapped or not
-	Socket    int64 // buffers of sockets
+	Socket    int64 // buffers of sockets; always 0 in version 1, which does not tell
 }
 
 // Reader takes one reading. It returns an error that wraps ErrGone when the server is no longer there.

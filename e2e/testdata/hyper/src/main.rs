@@ -1,4 +1,4 @@
-// A hyper server that says hello on HOST:PORT, and forgets LEAK bytes a request.
+// A hyper server that says hello on HOST:PORT, and forgets KEEP bytes a request.
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::{env, ptr};
@@ -11,10 +11,10 @@ static LAST: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 fn main() {
     let address = format!("{}:{}", env::var("HOST").unwrap(), env::var("PORT").unwrap()).parse().unwrap();
-    let leak: usize = env::var("LEAK").map_or(0, |text| text.parse().unwrap());
+    let keep: usize = env::var("KEEP").map_or(0, |text| text.parse().unwrap());
     let hello = move |_: Request<Body>| async move {
-        if leak > 0 {
-            LAST.store(vec![1u8; leak].leak().as_mut_ptr(), Ordering::Relaxed);
+        if keep > 0 {
+            LAST.store(vec![1u8; keep].leak().as_mut_ptr(), Ordering::Relaxed);
         }
         Ok::<_, Infallible>(Response::new(Body::from("Hello, warp!")))
     };
