@@ -16,7 +16,8 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 		v.explainNothing(e, n)
 		return
 	}
-	interval := fmt.Sprintf("%s to %s, %s", number(v.Lower), number(v.Upper), percent(v.Confidence))
+	bounds := fmt.Sprintf("%s to %s", number(v.Lower), number(v.Upper))
+	interval := fmt.Sprintf("%s, %s", bounds, percent(v.Confidence))
 	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, number(float64(v.JudgedRequests)))
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
 		"(%s that it fades), t with %.0f degrees of freedom: %s bytes/request (%s); second half %s, first half %s, "+
@@ -58,9 +59,9 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s), but in so few iterations "+
 			"a cache that fills looks the same (%s).", number(v.Growth), interval, judged)
 	default:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request, but anything in %s fits as well "+
-			"(%s). A growth below %s bytes a request cannot be seen in these readings; the tolerance is %s.",
-			number(v.Growth), interval, judged, number(v.Resolution), number(options.Tolerance))
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request, but anything from %s fits as well "+
+			"(%s; %s). A growth below %s bytes a request cannot be seen in these readings; the tolerance is %s.",
+			number(v.Growth), bounds, percent(v.Confidence), judged, number(v.Resolution), number(options.Tolerance))
 	}
 	if rest := v.explainRest(e, options.Rest); rest != "" {
 		fmt.Fprintf(&s, " %s", rest)
