@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"leaklab/loader/config"
+	"leaklab/loader/verdict"
 )
 
 // Exit codes, made for CI and git bisect run.
@@ -55,21 +56,29 @@ func run(args []string) int {
 	}
 }
 
-// measureServer makes a run and returns the exit code.
+// measureServer makes a run for each shape of load, one after the other, and returns the exit code: a leak in any
+// of them is a leak, and only if all have none there is none.
 func measureServer(cfg config.Config, command []string) int {
 	ctx, stop := interruptible()
 	defer stop()
-	kind, err := measure(ctx, cfg, command)
-	switch {
-	case errors.Is(err, errSettings):
-		fmt.Fprintln(os.Stderr, err)
-		return exitSettings
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "loader:", err)
-		return exitUnknown
-	default:
-		return exitCode(kind)
+	all := verdict.NoLeak
+	for n, shape := range cfg.Shapes {
+		kind, err := measure(ctx, cfg, shape, command)
+		switch {
+		case errors.Is(err, errSettings) && n == 0:
+			fmt.Fprintln(os.Stderr, err)
+			return exitSettings
+		case err != nil:
+			fmt.Fprintln(os.Stderr, "loader:", err)
+		}
+		if ctx.Err() != nil {
+			return exitUnknown
+		}
+		if kind == verdict.Leak || all == verdict.NoLeak {
+			all = kind
+		}
 	}
+	return exitCode(all)
 }
 
 // interruptible returns a context that ends with the first SIGINT, SIGTERM or SIGHUP; a second one ends the

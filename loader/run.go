@@ -41,11 +41,16 @@ type server struct {
 	process     *subject.Process // nil if it was not started here
 }
 
-// measure makes one run: it finds or starts the server, runs the iterations, and stops what it has started.
-// It returns the verdict, which is inconclusive if there is an error.
-func measure(ctx context.Context, cfg config.Config, command []string) (kind verdict.Kind, err error) {
+// measure makes one run of a shape of load: it finds or starts the server, runs the iterations, and stops what it
+// has started. It returns the verdict, which is inconclusive if there is an error.
+func measure(ctx context.Context, cfg config.Config, shape string, command []string) (kind verdict.Kind, err error) {
 	kind = verdict.Inconclusive
 	started := time.Now()
+	request, err := requestOf(cfg)
+	if err != nil {
+		return kind, err
+	}
+	plan := planOf(cfg, shaped(cfg, shape, request))
 	if command != nil && subject.Listening(cfg.Address()) {
 		return kind, fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
 	}
@@ -57,7 +62,11 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 		return kind, fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
 	}
 	defer func() { err = errors.Join(err, endpoint.Close()) }()
-	folder, err := report.CreateFolder(cfg.Results, started)
+	label := ""
+	if len(cfg.Shapes) > 1 {
+		label = shape
+	}
+	folder, err := report.CreateFolder(cfg.Results, started, label)
 	if err != nil {
 		return kind, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
 	}
@@ -79,8 +88,7 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	sampler := memory.NewSampler(target.read, target.complete...)
 	go func() { cancel(sampler.Run(ctx)) }()
 
-	plan := planOf(cfg)
-	if err := awaitServer(ctx, cfg); err != nil {
+	if err := awaitServer(ctx, cfg, plan.Load); err != nil {
 		return kind, target.explain(err, cfg, folder)
 	}
 	reading, err := sampler.Read(ctx)
@@ -98,7 +106,7 @@ func measure(ctx context.Context, cfg config.Config, command []string) (kind ver
 	}
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
-	terminal.Settings(settings(cfg, target, reading, folder))
+	terminal.Settings(settings(cfg, shape, target, reading, folder))
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
 	jury.rest(rested, plan.Release)
 	err = errors.Join(err, jury.report(os.Stdout, folder))
@@ -252,10 +260,10 @@ func stopStray(cfg config.Config) error {
 }
 
 // awaitServer waits until the server answers, and warns when it does not like the request.
-func awaitServer(ctx context.Context, cfg config.Config) error {
+func awaitServer(ctx context.Context, cfg config.Config, plan load.Plan) error {
 	var code int
 	err := subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), func(ctx context.Context) (err error) {
-		code, err = load.Probe(ctx, cfg.Address(), string(cfg.RequestPath), time.Duration(cfg.Timeout))
+		code, err = load.Probe(ctx, plan)
 		return err
 	})
 	if err == nil && code >= http.StatusBadRequest {
@@ -281,22 +289,25 @@ func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
 	return nil
 }
 
-func planOf(cfg config.Config) lab.Plan {
+func planOf(cfg config.Config, behaviour load.Behaviour) lab.Plan {
 	return lab.Plan{
 		Tries:  cfg.Iterations(),
 		Settle: time.Duration(cfg.Settle), Release: time.Duration(cfg.Release),
 		Load: load.Plan{
-			Address:  cfg.Address(),
-			Path:     string(cfg.RequestPath),
-			Workers:  int(cfg.Workers),
-			Duration: time.Duration(cfg.Duration),
-			Requests: cfg.Requests,
-			Timeout:  time.Duration(cfg.Timeout),
+			Address:   cfg.Address(),
+			Protocol:  load.Protocol(cfg.Protocol),
+			Insecure:  cfg.TLSInsecure,
+			Behaviour: behaviour,
+			Workers:   int(cfg.Workers),
+			Duration:  time.Duration(cfg.Duration),
+			Requests:  cfg.Requests,
+			Rate:      float64(cfg.Rate),
+			Timeout:   time.Duration(cfg.Timeout),
 		},
 	}
 }
 
-func settings(cfg config.Config, target *server, reading memory.Reading, folder string) []report.Line {
+func settings(cfg config.Config, shape string, target *server, reading memory.Reading, folder string) []report.Line {
 	burst := time.Duration(cfg.Duration).String()
 	if cfg.Requests > 0 {
 		burst = fmt.Sprintf("%d requests", cfg.Requests)
@@ -304,11 +315,27 @@ func settings(cfg config.Config, target *server, reading memory.Reading, folder 
 	return []report.Line{
 		{Name: "Server", Value: target.description},
 		{Name: "Memory", Value: target.source + sharing(reading)},
-		{Name: "Request", Value: fmt.Sprintf("GET http://%s%s", cfg.Address(), cfg.RequestPath)},
-		{Name: "Load", Value: fmt.Sprintf("%s of %s, %d workers, each on a keep-alive connection", iterations(cfg), burst, cfg.Workers)},
+		{Name: "Request", Value: asked(cfg)},
+		{Name: "Load", Value: fmt.Sprintf("%s, %s of %s, %d workers, %s", shape, iterations(cfg), burst, cfg.Workers, rate(cfg))},
 		{Name: "Settle", Value: settle(cfg)},
 		{Name: "Results", Value: folder},
 	}
+}
+
+// asked says what is requested, without what may be secret.
+func asked(cfg config.Config) string {
+	what := string(cfg.RequestPath)
+	if cfg.URLFile != "" {
+		what = ", paths of " + cfg.URLFile
+	}
+	return fmt.Sprintf("%s %s://%s%s (%s)", cfg.Method, load.Protocol(cfg.Protocol).Scheme(), cfg.Address(), what, cfg.Protocol)
+}
+
+func rate(cfg config.Config) string {
+	if cfg.Rate == 0 {
+		return "as fast as it answers"
+	}
+	return fmt.Sprintf("%g requests/s", float64(cfg.Rate))
 }
 
 // sharing says how many processes a reading is the sum of, and how it counts what they share.

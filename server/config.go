@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ type config struct {
 	Host        string    `env:"HOST" envDefault:"127.0.0.1"`
 	Port        port      `env:"PORT" envDefault:"3030"`
 	MetricsPort port      `env:"METRICS_PORT" envDefault:"9101"`
+	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1"`
 	Leak        leakMode  `env:"LEAK" envDefault:"heap"`
 	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64"`
 }
@@ -29,6 +31,20 @@ func (p *port) UnmarshalText(text []byte) error {
 	*p = port(n)
 	return nil
 }
+
+// protocol is how the server is spoken to. It always speaks HTTP/1.1 and HTTP/2; this decides whether over TLS.
+type protocol string
+
+func (p *protocol) UnmarshalText(text []byte) error {
+	known := []protocol{"http1", "https", "h2c", "h2"}
+	*p = protocol(text)
+	if !slices.Contains(known, *p) {
+		return fmt.Errorf("expected one of %s", strings.Trim(fmt.Sprint(known), "[]"))
+	}
+	return nil
+}
+
+func (p protocol) encrypted() bool { return p == "https" || p == "h2" }
 
 type leakMode string
 

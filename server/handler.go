@@ -17,9 +17,9 @@ import (
 func newHandler(cfg config, metrics prometheus.Registerer) http.Handler {
 	leak := newLeak(cfg.Leak, int(cfg.LeakBytes), metrics)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /hello/{name}", func(w http.ResponseWriter, r *http.Request) {
-		leak()
+	mux.HandleFunc("/hello/{name}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		leak(w, r)
 		fmt.Fprintf(w, "Hello, %s!", r.PathValue("name"))
 	})
 	return mux

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"context"
+	"io"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -17,13 +23,28 @@ const (
 // leakModes are the demonstrations, by the value of LEAK. Each makes the function that is called once a
 // request, from many goroutines at a time, given the size in bytes. A size of 0 keeps nothing in heap and
 // burst, and only the bookkeeping in the others.
-var leakModes = map[leakMode]func(size int) func(){
-	"none":      func(int) func() { return func() {} },
-	"heap":      leakHeap,
-	"map":       leakMap,
-	"goroutine": leakGoroutine,
-	"cache":     fillCache,
-	"burst":     useAndFree,
+var leakModes = map[leakMode]func(size int) leak{
+	"none":      func(int) leak { return func(http.ResponseWriter, *http.Request) {} },
+	"heap":      always(leakHeap),
+	"map":       always(leakMap),
+	"goroutine": always(leakGoroutine),
+	"cache":     always(fillCache),
+	"burst":     always(useAndFree),
+	"conn":      leakConnection,
+	"abort":     leakAborted,
+	"body":      leakBody,
+	"path":      leakPath,
+}
+
+// leak is what a demonstration does in a request, before it is answered.
+type leak func(http.ResponseWriter, *http.Request)
+
+// always leaks in each request, whatever it is.
+func always(mode func(size int) func()) func(size int) leak {
+	return func(size int) leak {
+		do := mode(size)
+		return func(http.ResponseWriter, *http.Request) { do() }
+	}
 }
 
 func leakModeNames() []string {
@@ -36,7 +57,7 @@ func leakModeNames() []string {
 }
 
 // newLeak returns the demonstration that mode names and says in the metrics that it is active.
-func newLeak(mode leakMode, size int, metrics prometheus.Registerer) func() {
+func newLeak(mode leakMode, size int, metrics prometheus.Registerer) leak {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "leaklab_demo_info",
 		Help:        "Always 1; the labels name the demonstration leak that the server under test runs.",
@@ -120,4 +141,69 @@ func fillCache(size int) func() {
 // useAndFree is no leak: it uses burstFactor times size bytes and drops them before the request ends.
 func useAndFree(size int) func() {
 	return func() { filled(size * burstFactor) }
+}
+
+// The following leak off the beaten track only: a load of plain requests on connections that stay does not see them.
+
+// connectionKey is where the context of a request has its *connection.
+type connectionKey struct{}
+
+// connection is what the server knows of a client's connection.
+type connection struct{ greeted atomic.Bool }
+
+// withConnection is an http.Server's ConnContext.
+func withConnection(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, new(connection))
+}
+
+// leakConnection keeps size bytes for each connection, and forgets to let go when it closes.
+func leakConnection(size int) leak {
+	keep := leakHeap(size)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && !c.greeted.Swap(true) {
+			keep()
+		}
+	}
+}
+
+// answering is how long the first bytes of an answer are ahead of the rest in LEAK=abort.
+const answering = 5 * time.Millisecond
+
+// leakAborted sends the first bytes of the answer, and keeps size bytes if the client goes away before the rest.
+func leakAborted(size int) leak {
+	keep := leakHeap(size)
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client is gone
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+			keep()
+		case <-time.After(answering):
+		}
+	}
+}
+
+// leakBody keeps size bytes for each request whose body it does not read to the end.
+func leakBody(size int) leak {
+	const enough = 1024
+	keep := leakHeap(size)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if n, _ := io.CopyN(io.Discard, r.Body, enough); n == enough {
+			keep()
+		}
+	}
+}
+
+// leakPath keeps size bytes for each distinct path, as a cache or a metric's label without a bound does.
+func leakPath(size int) leak {
+	var mu sync.Mutex
+	seen := make(map[string][]byte)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, known := seen[r.URL.Path]; !known {
+			seen[r.URL.Path] = filled(size)
+		}
+	}
 }

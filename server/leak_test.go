@@ -1,7 +1,12 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,10 +25,10 @@ func liveHeap() int64 {
 }
 
 // grow calls leak the given number of times and returns what the live heap gained, in bytes.
-func grow(leak func(), times int) int64 {
+func grow(leak leak, times int) int64 {
 	before := liveHeap()
 	for range times {
-		leak()
+		leak(nil, nil) // these leak whatever the request is
 	}
 	gained := liveHeap() - before
 	runtime.KeepAlive(leak)
@@ -82,7 +87,7 @@ func TestBurstUsesMuchAndKeepsNothing(t *testing.T) {
 }
 
 func TestNoneAndSizeZeroKeepNothing(t *testing.T) {
-	for name, leak := range map[string]func(){
+	for name, leak := range map[string]leak{
 		"none":         newLeak("none", 64, prometheus.NewRegistry()),
 		"heap, size 0": newLeak("heap", 0, prometheus.NewRegistry()),
 	} {
@@ -95,5 +100,75 @@ func TestNoneAndSizeZeroKeepNothing(t *testing.T) {
 func TestFilledIsResident(t *testing.T) {
 	for _, b := range filled(3 * 4096) {
 		require.NotZero(t, b, "an untouched page takes no memory")
+	}
+}
+
+// gained returns what the live heap gains by what clients do to a server with the given leak, in bytes.
+func gained(t *testing.T, mode leakMode, do func(url string, client *http.Client)) int64 {
+	t.Helper()
+	const size = 4096
+	server := httptest.NewUnstartedServer(newHandler(config{Leak: mode, LeakBytes: size}, prometheus.NewRegistry()))
+	server.Config.ConnContext = withConnection
+	server.Start()
+	defer server.Close()
+	do(server.URL, server.Client()) // the warm-up
+	before := liveHeap()
+	for range 3 {
+		do(server.URL, server.Client())
+	}
+	time.Sleep(50 * time.Millisecond) // until the server has noticed
+	server.Client().CloseIdleConnections()
+	return (liveHeap() - before) / size
+}
+
+func ask(t *testing.T, client *http.Client, method, url string, body io.Reader) {
+	request, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	require.NoError(t, err)
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+}
+
+// Each leaks on its own path, and not with plain requests on a connection that stays.
+func TestLeaksOffTheBeatenTrack(t *testing.T) {
+	const times = 200
+	plain := func(url string, client *http.Client) {
+		for range times {
+			ask(t, client, "GET", url+"/hello/warp", nil)
+		}
+	}
+	paths := 0
+	for mode, do := range map[leakMode]func(url string, client *http.Client){
+		"conn": func(url string, client *http.Client) {
+			for range times {
+				ask(t, client, "GET", url+"/hello/warp", nil)
+				client.CloseIdleConnections()
+			}
+		},
+		"abort": func(url string, client *http.Client) {
+			for range times {
+				response, err := client.Get(url + "/hello/warp")
+				require.NoError(t, err)
+				require.NoError(t, response.Body.Close()) // before it is complete
+			}
+		},
+		"body": func(url string, client *http.Client) {
+			for range times {
+				ask(t, client, "POST", url+"/hello/warp", strings.NewReader(strings.Repeat("x", 10_000)))
+			}
+		},
+		"path": func(url string, client *http.Client) {
+			for range times {
+				paths++
+				ask(t, client, "GET", url+"/hello/warp-"+strconv.Itoa(paths), nil)
+			}
+		},
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			assert.InDelta(t, 3*times, gained(t, mode, do), times)
+			assert.InDelta(t, 0, gained(t, mode, plain), times/2)
+		})
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -61,10 +62,22 @@ func serve(cfg config) error {
 		return errors.Join(err, load.Close())
 	}
 
+	if cfg.Protocol.encrypted() {
+		certificate, err := selfSigned(cfg.Host)
+		if err != nil {
+			return errors.Join(err, load.Close(), admin.Close())
+		}
+		load = tls.NewListener(load, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+	}
+
 	registry := newRegistry()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
 	servers := map[*http.Server]net.Listener{
-		{Handler: newHandler(cfg, registry), ReadHeaderTimeout: 10 * time.Second}: load,
-		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}: admin,
+		{Handler: newHandler(cfg, registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}: load,
+		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}:                                                    admin,
 	}
 	failed := make(chan error, len(servers))
 	for server, listener := range servers {

@@ -60,13 +60,14 @@ func TestAdminPort(t *testing.T) {
 func TestConfigDefaults(t *testing.T) {
 	cfg, err := parseConfig(map[string]string{"LEAK": ""})
 	require.NoError(t, err)
-	assert.Equal(t, config{Host: "127.0.0.1", Port: 3030, MetricsPort: 9101, Leak: "heap", LeakBytes: 64}, cfg)
+	assert.Equal(t, config{Host: "127.0.0.1", Port: 3030, MetricsPort: 9101, Protocol: "http1", Leak: "heap", LeakBytes: 64}, cfg)
 }
 
 func TestConfigReportsAllThatIsWrong(t *testing.T) {
-	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k"})
+	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k", "PROTOCOL": "h3"})
 	assert.EqualError(t, err, `PORT="0": expected a port number from 1 to 65535
 METRICS_PORT="70000": expected a port number from 1 to 65535
-LEAK="Heap": expected one of burst, cache, goroutine, heap, map, none
+PROTOCOL="h3": expected one of http1 https h2c h2
+LEAK="Heap": expected one of abort, body, burst, cache, conn, goroutine, heap, map, none, path
 LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144`)
 }

@@ -27,7 +27,18 @@ type Config struct {
 	Release      Pause     `env:"RELEASE" envDefault:"5s"`
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s"`
+	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive"`
+	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1"`
+	TLSInsecure  bool      `env:"TLS_INSECURE"`
+	Rate         Rate      `env:"RATE" envDefault:"0"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp"`
+	URLFile      string    `env:"URL_FILE"`
+	Method       Method    `env:"METHOD" envDefault:"GET"`
+	Headers      Headers   `env:"HEADERS"`
+	BasicAuth    BasicAuth `env:"BASIC_AUTH"`
+	Body         string    `env:"BODY"`
+	BodyFile     string    `env:"BODY_FILE"`
+	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
 	Results      string    `env:"RESULTS" envDefault:"results"`
 	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
 	ServerPID    PID       `env:"SERVER_PID"`
@@ -81,6 +92,9 @@ func Parse(environment map[string]string) (Config, error) {
 	if c.Port == c.MetricsPort && c.Port != 0 {
 		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
 	}
+	if c.Body != "" && c.BodyFile != "" {
+		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
+	}
 	if len(wrong) > 0 {
 		return Config{}, errors.Join(wrong...)
 	}
@@ -94,8 +108,14 @@ func explain(err error, environment map[string]string) error {
 	}
 	field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
 	name, cause := field.Tag.Get("env"), parse.Err
-	if field.Type.Kind() == reflect.Uint64 {
+	switch field.Type.Kind() {
+	case reflect.Uint64:
 		cause = errors.New("expected a whole number of requests, or 0 for as many as fit into DURATION")
+	case reflect.Bool:
+		cause = errors.New("expected true or false")
+	}
+	if field.Type == reflect.TypeFor[BasicAuth]() || field.Type == reflect.TypeFor[Headers]() { // they may hold secrets
+		return fmt.Errorf("%s: %w", name, cause)
 	}
 	return fmt.Errorf("%s=%q: %w", name, environment[name], cause)
 }

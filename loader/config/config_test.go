@@ -13,6 +13,7 @@ func TestDefaults(t *testing.T) {
 		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
 		Settle: Pause(500 * time.Millisecond), Release: Pause(5 * time.Second), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results", MetricsPort: 9102,
+		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
 	c, err := Parse(nil)
 	require.NoError(t, err)
@@ -28,12 +29,16 @@ func TestAllSettings(t *testing.T) {
 		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
 		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics",
+		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "0.5", "URL_FILE": "urls", "METHOD": "PUT",
+		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7",
 	})
 	require.NoError(t, err)
 	assert.Equal(t, Config{
 		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics",
+		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 0.5, URLFile: "urls", Method: "PUT",
+		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7,
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
 	assert.Equal(t, 5, c.Iterations())
@@ -65,6 +70,7 @@ func TestWrongSettings(t *testing.T) {
 		requests = `expected a whole number of requests, or 0 for as many as fit into DURATION`
 		host     = `expected a host name or an IP address, without a scheme or a port`
 		path     = `expected a path that begins with "/", percent-encoded, without a host`
+		shape    = `expected one or several of keepalive, churn, abort, slow, upload, idle, unique, separated by commas`
 		address  = `expected an address such as "http://server:9101/metrics"`
 	)
 	for _, test := range []struct{ name, value, want string }{
@@ -82,6 +88,10 @@ func TestWrongSettings(t *testing.T) {
 		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},
 		{"SERVER_PID", "0", `expected a whole number (a process) from 1 to 4194304`}, {"SERVER_PID", "self", `expected a whole number (a process) from 1 to 4194304`},
 		{"METRICS_URL", "server:9101", address}, {"METRICS_URL", "ftp://server/", address}, {"METRICS_URL", "http://", address},
+		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
+		{"PROTOCOL", "http2", `expected one of http1 https h2c h2`}, {"TLS_INSECURE", "yes please", `expected true or false`},
+		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
+		{"METHOD", "GET /", `expected an HTTP method`}, {"BODY_BYTES", "-1", `expected a whole number (bytes) from 0 to 1073741824`},
 		{"METRICS_PORT", "3030", `expected another port than the server's PORT`},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
@@ -92,6 +102,22 @@ func TestWrongSettings(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n", "one error")
 		})
 	}
+}
+
+func TestWrongSecretsAreNotRepeated(t *testing.T) {
+	for name, values := range map[string][]string{
+		"BASIC_AUTH": {"secret"},
+		"HEADERS":    {"Authorization secret", "A: b|secret", "Content-Length: secret", "Content-Length: 7|A: secret", ": secret"},
+	} {
+		for _, value := range values {
+			_, err := Parse(map[string]string{name: value})
+			require.Error(t, err, value)
+			assert.Regexp(t, "^"+name+": expected ", err.Error())
+			assert.NotContains(t, err.Error(), "secret")
+		}
+	}
+	_, err := Parse(map[string]string{"BODY": "a", "BODY_FILE": "b"})
+	assert.EqualError(t, err, `BODY_FILE="b": expected nothing beside BODY; give one of the two`)
 }
 
 func TestAllWrongSettingsAreReportedTogether(t *testing.T) {

@@ -54,7 +54,9 @@ func (l *leaky) read(context.Context) (memory.Reading, error) {
 }
 
 func (l *leaky) plan(tries int) Plan {
-	return Plan{Tries: tries, Load: load.Plan{Address: l.Listener.Addr().String(), Path: "/", Workers: 1, Requests: 4, Timeout: time.Second}}
+	address := l.Listener.Addr().String()
+	behaviour := load.NewBehaviour(load.ShapeNamed("keepalive"), load.Request{Paths: []string{"/"}}, address)
+	return Plan{Tries: tries, Load: load.Plan{Address: address, Behaviour: behaviour, Workers: 1, Requests: 4, Timeout: time.Second}}
 }
 
 func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {

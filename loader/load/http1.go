@@ -3,10 +3,12 @@ package load
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -14,11 +16,12 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// connection is a keep-alive HTTP/1.1 connection that is opened when it is first needed and again after a
-// failure. Bodies are read to the end and thrown away, so its memory does not depend on their size.
+// connection speaks HTTP/1.1. Bodies are read to the end and thrown away, so its memory does not depend on
+// their size.
 type connection struct {
 	address string
 	timeout time.Duration
+	tls     *tls.Config // nil without TLS
 
 	mu      sync.Mutex // guards conn and aborted, between the worker and abort
 	conn    net.Conn
@@ -28,32 +31,72 @@ type connection struct {
 	response fasthttp.Response
 }
 
-const readBufferSize = 8 << 10 // also the longest response header that is accepted
+const (
+	readBufferSize = 8 << 10     // also the longest response header that is accepted
+	closeLimit     = time.Second // for the server to close a connection that it was told to
+)
 
 var errAborted = errors.New("aborted")
 
-// do sends the request and reads the answer. It returns the status code, or the reason why there is none.
-func (c *connection) do(ctx context.Context, now time.Time, request []byte) (int, Reason) {
+func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason) {
 	if c.conn == nil {
 		if err := c.open(ctx); err != nil {
 			return 0, Connect
 		}
 	}
+	if e.Cut != CutNothing {
+		return c.vanish(now, e)
+	}
 	err := c.conn.SetDeadline(now.Add(c.timeout))
 	if err == nil {
-		_, err = c.conn.Write(request)
+		_, err = c.conn.Write(e.wire)
+	}
+	if e.Slow {
+		c.reader.Reset(&slowReader{c.conn})
 	}
 	if err == nil {
-		err = c.read()
+		err = c.read(e.Method)
 	}
 	if err != nil {
 		c.close()
 		return 0, classify(err)
 	}
-	if c.response.ConnectionClose() {
+	if e.Close {
+		c.awaitClose()
+	}
+	if e.Close || c.response.ConnectionClose() {
 		c.close()
 	}
 	return c.response.StatusCode(), ""
+}
+
+// vanish sends half of the request, or all of it and waits for the first byte of the answer, and is gone.
+func (c *connection) vanish(now time.Time, e *Exchange) (int, Reason) {
+	defer c.close()
+	if conn, ok := c.conn.(*net.TCPConn); ok {
+		_ = conn.SetLinger(0) // a reset: it is gone for good, and its port is free at once
+	}
+	err := c.conn.SetDeadline(now.Add(c.timeout))
+	if err == nil && e.Cut == CutRequest {
+		_, err = c.conn.Write(e.wire[:len(e.wire)/2])
+	}
+	if err == nil && e.Cut == CutAnswer {
+		if _, err = c.conn.Write(e.wire); err == nil {
+			_, err = c.reader.Peek(1)
+		}
+	}
+	if err != nil {
+		return 0, classify(err)
+	}
+	return 0, ""
+}
+
+// awaitClose waits until the server has closed the connection, as it was asked to, so that the port which the
+// connection had is not kept back on this side.
+func (c *connection) awaitClose() {
+	if c.conn.SetReadDeadline(time.Now().Add(min(c.timeout, closeLimit))) == nil {
+		_, _ = c.reader.ReadByte()
+	}
 }
 
 func (c *connection) open(ctx context.Context) error {
@@ -61,6 +104,15 @@ func (c *connection) open(ctx context.Context) error {
 	conn, err := dialer.DialContext(ctx, "tcp", c.address)
 	if err != nil {
 		return err
+	}
+	if c.tls != nil {
+		secure := tls.Client(conn, c.tls)
+		ctx, cancel := context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return errors.Join(err, conn.Close())
+		}
+		conn = secure
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,12 +129,12 @@ func (c *connection) open(ctx context.Context) error {
 }
 
 // read reads one response, without its body when that has a known length: skipping is cheaper.
-func (c *connection) read() error {
+func (c *connection) read(method string) error {
 	c.response.SkipBody = true
 	if err := c.response.ReadLimitBody(c.reader, 0); err != nil {
 		return err
 	}
-	if code := c.response.StatusCode(); code == fasthttp.StatusNoContent || code == fasthttp.StatusNotModified {
+	if code := c.response.StatusCode(); method == http.MethodHead || code == fasthttp.StatusNoContent || code == fasthttp.StatusNotModified {
 		return nil
 	}
 	if length := c.response.Header.ContentLength(); length >= 0 {
@@ -95,6 +147,12 @@ func (c *connection) read() error {
 	}
 	_, err := io.Copy(io.Discard, c.response.BodyStream())
 	return errors.Join(err, c.response.CloseBodyStream())
+}
+
+// quiet frees the buffers: a connection that is silent needs none.
+func (c *connection) quiet() {
+	c.reader = nil
+	c.response = fasthttp.Response{}
 }
 
 func (c *connection) close() {
@@ -129,13 +187,23 @@ func classify(err error) Reason {
 	}
 }
 
-// Probe asks the server for path once. It returns the status code of the answer, or what went wrong.
-func Probe(ctx context.Context, address, path string, timeout time.Duration) (int, error) {
-	c := &connection{address: address, timeout: timeout}
+// Probe sends the first request of plan once. It returns the status code of the answer, or what went wrong.
+func Probe(ctx context.Context, plan Plan) (int, error) {
+	c := newClient(&plan)
 	defer c.close()
-	code, reason := c.do(ctx, time.Now(), encodeRequest(address, path))
+	e := *plan.Behaviour.Next()
+	e.Cut, e.Slow = CutNothing, false
+	code, reason := c.do(ctx, time.Now(), &e)
 	if reason != "" {
-		return 0, fmt.Errorf("no answer from http://%s%s (%s)", address, path, reason)
+		return 0, fmt.Errorf("no answer from %s://%s%s (%s)", plan.Protocol.Scheme(), plan.Address, e.Path, reason)
 	}
 	return code, nil
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
 }

@@ -4,20 +4,20 @@ package load
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // Plan describes the load of one iteration.
 type Plan struct {
-	Address  string        // host:port to connect to
-	Path     string        // request target, for example /hello/warp
-	Workers  int           // connections, each with one request in flight at a time
-	Duration time.Duration // no request starts later than this after the first one
-	Requests uint64        // if not 0, exactly this many requests are sent, however long it takes
-	Timeout  time.Duration // for connecting, and for a request from its first byte to the end of the answer
+	Address   string // host:port to connect to
+	Protocol  Protocol
+	Insecure  bool // any certificate of the server is taken
+	Behaviour Behaviour
+	Workers   int           // connections, each with one request in flight at a time
+	Duration  time.Duration // no request starts later than this after the first one
+	Requests  uint64        // if not 0, exactly this many requests are sent, however long it takes
+	Rate      float64       // requests per second over all workers; 0: as fast as they are answered
+	Timeout   time.Duration // for connecting, and for a request from its first byte to the end of the answer
 }
 
 // Result is what one iteration of load did.
@@ -31,24 +31,24 @@ type Result struct {
 // out, so that the counts are those the server saw, and all connections are closed on return: iterations are
 // equal. It fails only when ctx ends before the plan does; the requests in flight are then given up.
 func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
-	request := encodeRequest(plan.Address, plan.Path)
+	silent := holdSilent(ctx, &plan, meter)
 	start := time.Now()
-	more := untilTime(start.Add(plan.Duration))
-	if plan.Requests > 0 {
-		more = untilCount(plan.Requests)
-	}
+	next := newPace(&plan, start)
 	var workers sync.WaitGroup
-	for worker := range plan.Workers {
+	for worker := range plan.working() {
 		workers.Go(func() {
-			c := &connection{address: plan.Address, timeout: plan.Timeout}
+			c := newClient(&plan)
 			defer c.close()
 			stop := context.AfterFunc(ctx, c.abort)
 			defer stop()
-			work(ctx, c, request, more, meter.recorder(worker))
+			work(ctx, c, plan.Behaviour.Next, next, plan.Timeout, meter.recorder(worker))
 		})
 	}
 	workers.Wait()
 	elapsed := time.Since(start)
+	for _, c := range silent {
+		c.close()
+	}
 	totals := meter.closeIteration()
 	if ctx.Err() != nil {
 		return Result{}, context.Cause(ctx)
@@ -56,26 +56,65 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed}, nil
 }
 
-// work sends requests one after the other until more says no.
-func work(ctx context.Context, c *connection, request []byte, more func(time.Time) bool, counts *recorder) {
+// working is how many of the workers work.
+func (p *Plan) working() int {
+	return max(1, p.Workers/max(1, p.Behaviour.OneIn))
+}
+
+// holdSilent opens the connections that are to be silent, with one request each, and returns them.
+func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
+	silent := make([]client, plan.Workers*plan.Behaviour.Idle)
+	var workers sync.WaitGroup
+	for worker := range plan.Workers {
+		workers.Go(func() {
+			counts := meter.recorder(worker)
+			for n := worker; n < len(silent); n += plan.Workers {
+				c := newClient(plan)
+				silent[n] = c
+				stop := context.AfterFunc(ctx, c.abort)
+				now := time.Now()
+				if code, reason := c.do(ctx, now, plan.Behaviour.Next()); reason == "" {
+					counts.answered(code, time.Since(now))
+				} else if ctx.Err() == nil {
+					counts.failed(reason)
+				}
+				c.quiet()
+				stop()
+			}
+		})
+	}
+	workers.Wait()
+	return silent
+}
+
+// work sends requests one after the other until there is no next.
+func work(ctx context.Context, c client, exchange func() *Exchange, next pace, limit time.Duration, counts *recorder) {
 	now := time.Now()
-	for ctx.Err() == nil && more(now) {
+	for {
+		intended, more := next(ctx, now)
+		if !more || ctx.Err() != nil {
+			return
+		}
 		start := now
-		code, reason := c.do(ctx, start, request)
+		if intended.After(now) { // it was waited for
+			start = time.Now()
+		}
+		if start.Sub(intended) > limit { // the server has stalled for so long that this one has timed out before it was sent
+			counts.failed(Timeout)
+			continue
+		}
+		code, reason := c.do(ctx, start, exchange())
 		now = time.Now()
 		switch {
 		case reason == "":
-			counts.answered(code, now.Sub(start))
+			counts.answered(code, now.Sub(intended))
 		case ctx.Err() != nil:
 			return // the failure is ours
 		default:
 			counts.failed(reason)
 		}
 		if reason == Connect { // do not spin against a closed port
-			select {
-			case <-ctx.Done():
-			case <-time.After(reconnectPause):
-			}
+			pause(ctx, reconnectPause)
 			now = time.Now()
 		}
 	}
@@ -83,21 +122,12 @@ func work(ctx context.Context, c *connection, request []byte, more func(time.Tim
 
 const reconnectPause = 10 * time.Millisecond
 
-func untilTime(deadline time.Time) func(time.Time) bool {
-	return func(now time.Time) bool { return now.Before(deadline) }
-}
-
-func untilCount(n uint64) func(time.Time) bool {
-	var taken atomic.Uint64
-	return func(time.Time) bool { return taken.Add(1) <= n }
-}
-
-// encodeRequest returns the bytes of a request, which are the same each time.
-func encodeRequest(address, path string) []byte {
-	var header fasthttp.RequestHeader
-	header.SetMethod(fasthttp.MethodGet)
-	header.SetRequestURI(path)
-	header.SetHost(address)
-	header.SetUserAgent("leaklab")
-	return header.Header()
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, length time.Duration) {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }

@@ -46,7 +46,21 @@ func newCountingServer(t *testing.T, handler http.HandlerFunc) *countingServer {
 }
 
 func (s *countingServer) plan() Plan {
-	return Plan{Address: s.Listener.Addr().String(), Path: "/a?b=c", Workers: 8, Duration: 200 * time.Millisecond, Timeout: 5 * time.Second}
+	return planFor("keepalive", s.Listener.Addr().String(), Request{Paths: []string{"/a?b=c"}})
+}
+
+func planFor(shape, address string, request Request) Plan {
+	return Plan{
+		Address: address, Behaviour: NewBehaviour(ShapeNamed(shape), request, address),
+		Workers: 8, Duration: 200 * time.Millisecond, Timeout: 5 * time.Second,
+	}
+}
+
+// planOf asks for / once.
+func planOf(address string) Plan {
+	plan := planFor("keepalive", address, Request{Paths: []string{"/"}})
+	plan.Workers, plan.Requests = 1, 1
+	return plan
 }
 
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
@@ -181,7 +195,8 @@ func TestOddResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			plan := Plan{Address: rawServer(t, test.answer, test.closing), Path: "/", Workers: 1, Requests: 3, Timeout: 300 * time.Millisecond}
+			plan := planOf(rawServer(t, test.answer, test.closing))
+			plan.Requests, plan.Timeout = 3, 300*time.Millisecond
 			result, err := Run(t.Context(), plan, NewMeter())
 			require.NoError(t, err)
 			if test.reason != "" {
@@ -201,14 +216,15 @@ func TestNobodyListens(t *testing.T) {
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
 
-	plan := Plan{Address: address, Path: "/", Workers: 4, Duration: 100 * time.Millisecond, Timeout: time.Second}
+	plan := planOf(address)
+	plan.Workers, plan.Requests, plan.Duration = 4, 0, 100*time.Millisecond
 	result, err := Run(t.Context(), plan, NewMeter())
 	require.NoError(t, err)
 	assert.Zero(t, result.Requests)
 	assert.Positive(t, result.Errors[Connect])
 	assert.LessOrEqual(t, result.Errors[Connect], uint64(plan.Workers)*uint64(result.Elapsed/reconnectPause+2), "it does not spin")
 
-	_, err = Probe(t.Context(), address, "/", time.Second)
+	_, err = Probe(t.Context(), plan)
 	assert.ErrorContains(t, err, "no answer from http://"+address+"/ (connect)")
 }
 
@@ -235,7 +251,7 @@ func TestCancelGivesUpTheRequestsInFlight(t *testing.T) {
 
 func TestProbeTellsTheStatus(t *testing.T) {
 	server := newCountingServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
-	code, err := Probe(t.Context(), server.Listener.Addr().String(), "/", time.Second)
+	code, err := Probe(t.Context(), planOf(server.Listener.Addr().String()))
 	require.NoError(t, err)
 	assert.Equal(t, 404, code)
 }

@@ -13,14 +13,17 @@ import (
 	"leaklab/loader/lab"
 )
 
-// CreateFolder makes the folder of a run that starts at the given time, results/<UTC time>, and returns its
-// path. Folders are writable for everybody, as /tmp is, because the loader in a container has another user
+// CreateFolder makes the folder of a run that starts at the given time, results/<UTC time>, with -label after it
+// if there is one, and returns its path. Folders are writable for everybody, as /tmp is, because the loader in a container has another user
 // than the person who later reads, or deletes, what it has written.
-func CreateFolder(results string, start time.Time) (string, error) {
+func CreateFolder(results string, start time.Time, label string) (string, error) {
 	if err := makeShared(results); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("RESULTS=%q: %w", results, err)
 	}
 	name := filepath.Join(results, start.UTC().Format("20060102T150405Z"))
+	if label != "" {
+		name += "-" + label
+	}
 	for n := 1; ; n++ {
 		folder := name
 		if n > 1 {

@@ -117,7 +117,7 @@ func TestFolders(t *testing.T) {
 	results := filepath.Join(t.TempDir(), "results")
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 3600))
 	for _, want := range []string{"20261123T080000Z", "20261123T080000Z-2", "20261123T080000Z-3"} {
-		folder, err := CreateFolder(results, start)
+		folder, err := CreateFolder(results, start, "")
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(results, want), folder)
 		info, err := os.Stat(folder)
@@ -126,8 +126,8 @@ func TestFolders(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err := CreateFolder(file, start)
+	_, err := CreateFolder(file, start, "")
 	assert.ErrorContains(t, err, file)
-	_, err = CreateFolder(filepath.Join(file, "missing", "results"), start)
+	_, err = CreateFolder(filepath.Join(file, "missing", "results"), start, "")
 	assert.ErrorContains(t, err, "missing")
 }

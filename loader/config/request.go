@@ -1,0 +1,108 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"leaklab/loader/load"
+)
+
+// Shapes are the names of shapes of load, each once.
+type Shapes []string
+
+// UnmarshalText fails when text is not a list of such names, separated by commas.
+func (s *Shapes) UnmarshalText(text []byte) error {
+	for name := range strings.SplitSeq(string(text), ",") {
+		name = strings.TrimSpace(name)
+		if load.ShapeNamed(name) == nil || slices.Contains(*s, name) {
+			return fmt.Errorf("expected one or several of %s, separated by commas", strings.Join(load.ShapeNames(), ", "))
+		}
+		*s = append(*s, name)
+	}
+	return nil
+}
+
+// Protocol is one of load.Protocols.
+type Protocol load.Protocol
+
+// UnmarshalText fails when text is none of them.
+func (p *Protocol) UnmarshalText(text []byte) error {
+	*p = Protocol(text)
+	if !slices.Contains(load.Protocols(), load.Protocol(*p)) {
+		return fmt.Errorf("expected one of %s", strings.Trim(fmt.Sprint(load.Protocols()), "[]"))
+	}
+	return nil
+}
+
+// Rate is a number of requests per second; 0 is as fast as they are answered.
+type Rate float64
+
+// UnmarshalText fails when text is not such a number.
+func (r *Rate) UnmarshalText(text []byte) error {
+	value, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(value == 0 || value >= 0.001 && value <= 1e7) {
+		return errors.New("expected requests per second over all workers, for example \"5000\", or 0 for as fast as they are answered")
+	}
+	*r = Rate(value)
+	return nil
+}
+
+var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// Method is an HTTP method.
+type Method string
+
+// UnmarshalText fails when text cannot be one.
+func (m *Method) UnmarshalText(text []byte) error {
+	if !token.Match(text) {
+		return errors.New("expected an HTTP method, for example \"POST\"")
+	}
+	*m = Method(text)
+	return nil
+}
+
+// Headers are lines of a request's header.
+type Headers []load.Field
+
+// UnmarshalText fails when text is not a list of "Name: value", separated by | or line ends.
+func (h *Headers) UnmarshalText(text []byte) error {
+	for line := range strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == '|' || r == '\n' || r == '\r' }) {
+		name, value, found := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !found || !token.MatchString(name) || strings.ContainsAny(value, "\x00") {
+			return errors.New("expected lines like \"Accept: text/html|X-Color: blue\", separated by | or line ends")
+		}
+		switch strings.ToLower(name) {
+		case "content-length", "transfer-encoding", "connection":
+			return fmt.Errorf("expected no %s: the shape of the load decides it", name)
+		}
+		*h = append(*h, load.Field{Name: name, Value: value})
+	}
+	return nil
+}
+
+// BasicAuth is a user and a password, separated by a colon.
+type BasicAuth string
+
+// UnmarshalText fails when text has no colon. The error does not repeat the text.
+func (b *BasicAuth) UnmarshalText(text []byte) error {
+	if !strings.Contains(string(text), ":") {
+		return errors.New("expected user:password")
+	}
+	*b = BasicAuth(text)
+	return nil
+}
+
+// Size is a number of bytes, at most 1 GiB.
+type Size int
+
+// UnmarshalText fails when text is not such a number.
+func (s *Size) UnmarshalText(text []byte) error {
+	n, err := wholeNumber(text, 0, 1<<30, "bytes")
+	*s = Size(n)
+	return err
+}

@@ -1,0 +1,138 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// http2 is a client that speaks HTTP/2 over a connection of its own, with one stream at a time.
+type http2 struct {
+	protocol  Protocol
+	address   string
+	timeout   time.Duration
+	transport *http.Transport
+	ctx       context.Context // ends with abort
+	stop      context.CancelFunc
+}
+
+func newHTTP2(plan *Plan) *http2 {
+	c := &http2{protocol: plan.Protocol, address: plan.Address, timeout: plan.Timeout}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	dialer := net.Dialer{Timeout: plan.Timeout}
+	c.transport = &http.Transport{
+		Protocols:          new(http.Protocols),
+		DisableCompression: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, plan.Address)
+			if err != nil {
+				return nil, dialError{err}
+			}
+			return conn, nil
+		},
+	}
+	if plan.Protocol == H2 {
+		c.transport.Protocols.SetHTTP2(true)
+		c.transport.TLSClientConfig = plan.tls("h2")
+		c.transport.TLSHandshakeTimeout = plan.Timeout
+	} else {
+		c.transport.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return c
+}
+
+// dialError marks an error of connecting.
+type dialError struct{ error }
+
+func (e dialError) Unwrap() error { return e.error }
+
+func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason) {
+	ctx, cancel := context.WithDeadline(ctx, now.Add(c.timeout))
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	code, err := c.exchange(ctx, cancel, e)
+	if e.Close { // what vanishes is a stream: its client resets it, and keeps the connection
+		c.transport.CloseIdleConnections()
+	}
+	var dialing dialError
+	switch {
+	case err == nil:
+		return code, ""
+	case errors.As(err, &dialing):
+		return 0, Connect
+	case errors.Is(err, context.DeadlineExceeded):
+		return 0, Timeout
+	default:
+		return 0, classify(err)
+	}
+}
+
+// exchange returns the status of the answer; 0 if it vanished before there was one.
+func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, error) {
+	request := &http.Request{
+		Method: e.Method,
+		URL:    &url.URL{Scheme: c.protocol.Scheme(), Host: c.address, Opaque: e.Path},
+		Host:   e.Host,
+		Header: make(http.Header, len(e.Header)+1),
+	}
+	request.Header.Set("User-Agent", "leaklab")
+	for _, field := range e.Header {
+		request.Header.Add(field.Name, field.Value)
+	}
+	if len(e.Body) > 0 {
+		request.Body = io.NopCloser(bytes.NewReader(e.Body))
+		request.ContentLength = int64(len(e.Body))
+		if e.Chunked {
+			request.ContentLength = -1
+		}
+	}
+	if e.Cut == CutRequest {
+		// Half of the body, or of nothing, and then no more: the stream is reset.
+		request.Body = io.NopCloser(&vanishing{rest: e.Body[:len(e.Body)/2], vanish: cancel})
+		request.ContentLength = -1
+	}
+	response, err := c.transport.RoundTrip(request.WithContext(ctx))
+	if e.Cut == CutRequest && ctx.Err() != nil && c.ctx.Err() == nil {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	switch {
+	case e.Cut == CutAnswer:
+		return response.StatusCode, nil
+	case e.Slow:
+		_, err = io.Copy(io.Discard, &slowReader{response.Body})
+	default:
+		_, err = io.Copy(io.Discard, response.Body)
+	}
+	return response.StatusCode, err
+}
+
+// vanishing is a body whose sender is gone after the rest.
+type vanishing struct {
+	rest   []byte
+	vanish func()
+}
+
+func (v *vanishing) Read(p []byte) (int, error) {
+	if len(v.rest) == 0 {
+		v.vanish()
+		return 0, context.Canceled
+	}
+	n := copy(p, v.rest)
+	v.rest = v.rest[n:]
+	return n, nil
+}
+
+func (c *http2) quiet() {}
+
+func (c *http2) close() { c.transport.CloseIdleConnections() }
+
+func (c *http2) abort() { c.stop() }

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/config"
+	"leaklab/loader/load"
+)
+
+func parse(t *testing.T, settings map[string]string) config.Config {
+	t.Helper()
+	cfg, err := config.Parse(settings)
+	require.NoError(t, err)
+	return cfg
+}
+
+func TestRequestOfTheSettings(t *testing.T) {
+	folder := t.TempDir()
+	urls, body := filepath.Join(folder, "urls"), filepath.Join(folder, "body")
+	require.NoError(t, os.WriteFile(urls, []byte("# two\n/a?b=c\n\n  http://example.com/d%20e\nhttp://example.com\n"), 0o600))
+	require.NoError(t, os.WriteFile(body, []byte("{}\n"), 0o600))
+	request, err := requestOf(parse(t, map[string]string{
+		"METHOD": "PATCH", "HEADERS": "host: example.com|X-A: b", "BASIC_AUTH": "me:secret", "URL_FILE": urls, "BODY_FILE": body,
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, load.Request{
+		Method: "PATCH", Host: "example.com", Paths: []string{"/a?b=c", "/d%20e", "/"}, Body: []byte("{}\n"),
+		Header: []load.Field{{Name: "X-A", Value: "b"}, {Name: "Authorization", Value: "Basic bWU6c2VjcmV0"}},
+	}, request)
+
+	for content, want := range map[string]string{
+		"/a\nb c\n": `line 2 is "b c"; expected a URL, or a path that begins with "/"`,
+		"a\n":       `line 1 is "a"`,
+		"\n#\n":     "there is none",
+	} {
+		require.NoError(t, os.WriteFile(urls, []byte(content), 0o600))
+		_, err = requestOf(parse(t, map[string]string{"URL_FILE": urls}))
+		assert.ErrorIs(t, err, errSettings)
+		assert.ErrorContains(t, err, want)
+	}
+	for _, setting := range []string{"URL_FILE", "BODY_FILE"} {
+		_, err = requestOf(parse(t, map[string]string{setting: "/does/not/exist"}))
+		assert.ErrorIs(t, err, errSettings)
+		assert.ErrorContains(t, err, setting+`="/does/not/exist"`)
+	}
+}
+
+func TestUploadHasABody(t *testing.T) {
+	next := shaped(parse(t, map[string]string{"BODY_BYTES": "13"}), "upload", load.Request{Paths: []string{"/"}}).Next
+	assert.Equal(t, "leaklab\nleakl", string(next().Body))
+	next = shaped(parse(t, nil), "upload", load.Request{Paths: []string{"/"}, Body: []byte("own")}).Next
+	assert.Equal(t, "own", string(next().Body))
+}
