@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
@@ -215,12 +216,72 @@ func (e *Exporter) collectMemory(metrics chan<- prometheus.Metric) {
 func (e *Exporter) collectLoad(metrics chan<- prometheus.Metric) {
 	totals := e.meter.Snapshot()
 	for code, n := range totals.Codes {
-		counter(metrics, codesDesc, n, strconv.Itoa(code))
+		label := strconv.Itoa(code)
+		if code == 0 {
+			label = "none" // the client did not wait for an answer
+		}
+		counter(metrics, codesDesc, n, label)
 	}
 	for _, reason := range load.Reasons() {
 		counter(metrics, errorsDesc, totals.Errors[reason], string(reason))
 	}
-	metrics <- prometheus.MustNewConstHistogram(latencyDesc, totals.Requests, totals.SumLatency.Seconds(), cumulative(&totals))
+	metrics <- latencyMetric(&totals)
+}
+
+// latencyMetric shows the latencies in both of Prometheus's kinds of histogram: in classic buckets, and in native
+// ones that are 9% apart.
+func latencyMetric(totals *load.Totals) prometheus.Metric {
+	return bothKinds{
+		Metric: prometheus.MustNewConstHistogram(latencyDesc, totals.Requests, totals.SumLatency.Seconds(), cumulative(totals)),
+		native: prometheus.MustNewConstNativeHistogram(latencyDesc, totals.Requests, totals.SumLatency.Seconds(),
+			nativeBuckets(totals), nil, zeroLatencies(totals), nativeSchema, zeroThreshold, time.Now()),
+	}
+}
+
+const (
+	nativeSchema  = 3    // bucket n ends at 2^(n/8) seconds
+	zeroThreshold = 1e-9 // seconds; what is not longer has no bucket of its own
+)
+
+// bothKinds is a classic histogram with the buckets of a native one beside it.
+type bothKinds struct {
+	prometheus.Metric
+	native prometheus.Metric
+}
+
+// Write writes both.
+func (b bothKinds) Write(out *dto.Metric) error {
+	if err := b.Metric.Write(out); err != nil {
+		return err
+	}
+	var native dto.Metric
+	if err := b.native.Write(&native); err != nil {
+		return err
+	}
+	h, n := out.Histogram, native.Histogram
+	h.Schema, h.ZeroThreshold, h.ZeroCount = n.Schema, n.ZeroThreshold, n.ZeroCount
+	h.PositiveSpan, h.PositiveDelta = n.PositiveSpan, n.PositiveDelta
+	return nil
+}
+
+// nativeBuckets counts the answers by the number of their native bucket.
+func nativeBuckets(totals *load.Totals) map[int]int64 {
+	buckets := make(map[int]int64)
+	for _, bar := range totals.Latency.Distribution() {
+		seconds := time.Duration(bar.To).Seconds()
+		if bar.Count > 0 && seconds > zeroThreshold {
+			buckets[int(math.Ceil(math.Log2(seconds)*(1<<nativeSchema)))] += bar.Count
+		}
+	}
+	return buckets
+}
+
+func zeroLatencies(totals *load.Totals) uint64 {
+	zero := totals.Requests
+	for _, count := range nativeBuckets(totals) {
+		zero -= uint64(count)
+	}
+	return zero
 }
 
 // cumulative returns, for each bucket's upper bound in seconds, the number of answers that took at most as

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"leaklab/loader/lab"
+	"leaklab/loader/load"
 )
 
 // CreateFolder makes the folder of a run that starts at the given time, results/<UTC time>, with -label after it
@@ -67,7 +68,11 @@ func CreateCSV(folder string) (*CSV, error) {
 	for _, column := range partColumns() {
 		header = append(header, column.title)
 	}
-	return c, c.write(append(header, "processes"))
+	header = append(header, "processes", "latency_p90_seconds", "latency_p999_seconds")
+	for _, reason := range load.Reasons() {
+		header = append(header, "errors_"+string(reason))
+	}
+	return c, c.write(header)
 }
 
 // LoadBegins does nothing: a row is written when its iteration is complete.
@@ -100,7 +105,11 @@ func (c *CSV) IterationEnded(i lab.Iteration) error {
 	if i.End.Processes > 0 {
 		processes = strconv.Itoa(i.End.Processes)
 	}
-	return c.write(append(row, processes))
+	row = append(row, processes, seconds(i.Load.Percentile(90)), seconds(i.Load.Percentile(99.9)))
+	for _, reason := range load.Reasons() {
+		row = append(row, strconv.FormatUint(i.Load.Errors[reason], 10))
+	}
+	return c.write(row)
 }
 
 // Close closes the file.
