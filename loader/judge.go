@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"os"
 	"time"
 
@@ -79,7 +80,33 @@ func (j *jury) report(out io.Writer, folder string) error {
 	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
 		remarks = append([]string{report.TimeToLimit(left, j.limit.Bytes, j.limit.Of)}, remarks...)
 	}
+	if warning := j.warning(); warning != "" {
+		remarks = append([]string{warning}, remarks...)
+	}
 	return report.WriteVerdict(out, j.verdict, remarks...)
+}
+
+// warning says that the load may not have been what was meant; empty if there is no reason to.
+func (j *jury) warning() string {
+	bad, status := 0, 0
+	for _, i := range j.iterations {
+		var good, most uint64
+		for code, n := range i.Load.Codes {
+			if code == 0 || code/100 == 2 {
+				good += n
+			} else if n > most {
+				most, status = n, code
+			}
+		}
+		if 2*good < i.Load.Requests {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return ""
+	}
+	return fmt.Sprintf("In %d of %d iterations most answers were not 2xx but, for the most part, %d %s: this may be the verdict on an error page.",
+		bad, len(j.iterations), status, http.StatusText(status))
 }
 
 // optionsOf returns what the settings say about judging.

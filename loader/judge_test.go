@@ -21,7 +21,7 @@ import (
 // deliberate judges n iterations of 1 s with 1000 requests each that keep the given bytes a request.
 func deliberate(t *testing.T, n int, bytesPerRequest int64, limit memory.Limit) *jury {
 	t.Helper()
-	state := exporter.New(time.Now(), n, 4, memory.NewSampler(nil), load.NewMeter())
+	state := exporter.New(exporter.Run{Started: time.Now(), Tries: n, Tolerance: 4}, memory.NewSampler(nil), load.NewMeter())
 	j := newJury(verdict.Options{Tolerance: 4}, limit, state)
 	for number := range n {
 		require.NoError(t, j.IterationEnded(lab.Iteration{
@@ -79,4 +79,19 @@ func TestOptionsOf(t *testing.T) {
 	cfg, err = config.Parse(map[string]string{"TRIES": "auto", "MAX_TRIES": "50"})
 	require.NoError(t, err)
 	assert.Equal(t, verdict.Options{Tolerance: 4, MaxIterations: 50}, optionsOf(cfg))
+}
+
+func TestErrorPagesAreWarnedAbout(t *testing.T) {
+	answered := func(codes map[int]uint64) lab.Iteration {
+		totals := load.NewMeter().Snapshot()
+		for code, n := range codes {
+			totals.Codes[code] = n
+			totals.Requests += n
+		}
+		return lab.Iteration{Load: load.Result{Totals: totals}}
+	}
+	j := &jury{iterations: []lab.Iteration{answered(map[int]uint64{200: 60, 503: 40}), answered(map[int]uint64{0: 50, 206: 10, 500: 40}), answered(nil)}}
+	assert.Empty(t, j.warning())
+	j.iterations = append(j.iterations, answered(map[int]uint64{200: 40, 404: 50, 301: 10}))
+	assert.Equal(t, "In 1 of 4 iterations most answers were not 2xx but, for the most part, 404 Not Found: this may be the verdict on an error page.", j.warning())
 }

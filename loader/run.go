@@ -99,7 +99,9 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 		return kind, err
 	}
 	meter := load.NewMeter()
-	state := exporter.New(started, plan.Tries, float64(cfg.Tolerance), sampler, meter)
+	state := exporter.New(exporter.Run{
+		Started: started, Tries: plan.Tries, Tolerance: float64(cfg.Tolerance), Shape: shape, Protocol: string(cfg.Protocol),
+	}, sampler, meter)
 	jury := newJury(optionsOf(cfg), target.limit, state)
 	if cfg.Tries == config.Auto {
 		plan.Enough = jury.decided

@@ -20,11 +20,9 @@ import (
 // Exporter is a prometheus.Collector for the state of a run, and an observer of it. Finished iterations stay
 // in the metrics until the process ends, so that a scraper that comes late misses none.
 type Exporter struct {
-	started   time.Time
-	tries     int
-	tolerance float64 // bytes per request
-	sampler   *memory.Sampler
-	meter     *load.Meter
+	Run
+	sampler *memory.Sampler
+	meter   *load.Meter
 
 	mu         sync.Mutex
 	current    int
@@ -43,11 +41,18 @@ type finished struct {
 	at time.Time
 }
 
-// New returns an Exporter for a run of the given number of iterations, at most, and the given tolerance in bytes
-// per request.
-func New(started time.Time, tries int, tolerance float64, sampler *memory.Sampler, meter *load.Meter) *Exporter {
+// Run is what is known of a run from the beginning.
+type Run struct {
+	Started         time.Time
+	Tries           int     // iterations, at most
+	Tolerance       float64 // bytes per request
+	Shape, Protocol string  // of the load
+}
+
+// New returns an Exporter for a run.
+func New(run Run, sampler *memory.Sampler, meter *load.Meter) *Exporter {
 	return &Exporter{
-		started: started, tries: tries, tolerance: tolerance, sampler: sampler, meter: meter,
+		Run: run, sampler: sampler, meter: meter,
 		verdict: verdict.Verdict{Kind: verdict.Inconclusive}, timeToLimit: math.Inf(1), givenBack: math.NaN(),
 	}
 }
@@ -107,6 +112,7 @@ var (
 	givenBackDesc  = prometheus.NewDesc("leaklab_given_back_bytes", "Resident memory that the server gave back in the rest after the last iteration, in bytes; NaN before.", nil, nil)
 	endTimeDesc    = iterationDesc("end_timestamp_seconds", "Unix time at which the iteration was complete.")
 	loadStartDesc  = iterationDesc("start_timestamp_seconds", "Unix time at which the load of the iteration began.")
+	runInfoDesc    = prometheus.NewDesc("leaklab_run_info", "Always 1; the labels name the shape of the load, and its protocol.", []string{"shape", "protocol"}, nil)
 	runStartDesc   = prometheus.NewDesc("leaklab_run_start_timestamp_seconds", "Unix time at which the run began.", nil, nil)
 	currentDesc    = prometheus.NewDesc("leaklab_iteration", "Number of the iteration whose load began last; 0 before the first.", nil, nil)
 	triesDesc      = prometheus.NewDesc("leaklab_iterations", "Number of iterations of the run.", nil, nil)
@@ -140,8 +146,9 @@ func (e *Exporter) Collect(metrics chan<- prometheus.Metric) {
 func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	gauge(metrics, runStartDesc, unixSeconds(e.started))
-	gauge(metrics, triesDesc, float64(e.tries))
+	gauge(metrics, runInfoDesc, 1, e.Shape, e.Protocol)
+	gauge(metrics, runStartDesc, unixSeconds(e.Started))
+	gauge(metrics, triesDesc, float64(e.Tries))
 	gauge(metrics, currentDesc, float64(e.current))
 	loading := 0.0
 	if e.loading {
@@ -173,7 +180,7 @@ func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 
 // label is the iteration's number with leading zeros to the width of the last, so that it sorts as text.
 func (e *Exporter) label(number int) string {
-	return fmt.Sprintf("%0*d", len(strconv.Itoa(e.tries)), number)
+	return fmt.Sprintf("%0*d", len(strconv.Itoa(e.Tries)), number)
 }
 
 func (e *Exporter) collectVerdict(metrics chan<- prometheus.Metric) {
@@ -188,7 +195,7 @@ func (e *Exporter) collectVerdict(metrics chan<- prometheus.Metric) {
 	}
 	gauge(metrics, limitDesc, e.timeToLimit)
 	gauge(metrics, givenBackDesc, e.givenBack)
-	gauge(metrics, toleranceDesc, e.tolerance)
+	gauge(metrics, toleranceDesc, e.Tolerance)
 	for bound, value := range map[string]float64{"estimate": e.verdict.Growth, "lower": e.verdict.Lower, "upper": e.verdict.Upper} {
 		if !e.verdict.Estimated {
 			value = math.NaN() // rather than nothing, or Prometheus would go on with the value of the run before
@@ -277,7 +284,7 @@ func nativeBuckets(totals *load.Totals) map[int]int64 {
 }
 
 func zeroLatencies(totals *load.Totals) uint64 {
-	zero := totals.Requests
+	zero := uint64(totals.Latency.TotalCount())
 	for _, count := range nativeBuckets(totals) {
 		zero -= uint64(count)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +26,7 @@ func newExporter(tries int) *Exporter {
 		return memory.Reading{Total: 6000, Parts: &memory.Parts{Anonymous: 3000, File: 2000, Shared: 1000}}, nil
 	})
 	_, _ = sampler.Read(context.Background())
-	return New(time.Unix(1_700_000_000, 0), tries, 4, sampler, load.NewMeter())
+	return New(Run{Started: time.Unix(1_700_000_000, 0), Tries: tries, Tolerance: 4, Shape: "churn", Protocol: "h2c"}, sampler, load.NewMeter())
 }
 
 func iteration(number int) lab.Iteration {
@@ -158,6 +159,37 @@ func TestHistogramHasEveryAnswerInItsBucket(t *testing.T) {
 		}
 		assert.EqualValues(t, want, count, "up to %v s", bound)
 	}
+}
+
+func TestNativeHistogramHasEveryAnswerToo(t *testing.T) {
+	totals := load.NewMeter().Snapshot()
+	for _, latency := range []time.Duration{time.Millisecond, time.Millisecond, 20 * time.Millisecond, time.Minute} {
+		require.NoError(t, totals.Latency.RecordValue(int64(latency)))
+	}
+	totals.Requests = 4
+	var out dto.Metric
+	require.NoError(t, latencyMetric(&totals).Write(&out))
+	h := out.GetHistogram()
+	assert.EqualValues(t, 4, h.GetSampleCount())
+	assert.NotEmpty(t, h.Bucket, "and the classic buckets")
+	assert.EqualValues(t, nativeSchema, h.GetSchema())
+	assert.Zero(t, h.GetZeroCount())
+	counts := map[int]int64{}
+	index, count := int32(0), int64(0)
+	next := 0
+	for _, span := range h.PositiveSpan {
+		index += span.GetOffset()
+		for range span.GetLength() {
+			count += h.PositiveDelta[next]
+			next++
+			if count > 0 {
+				counts[int(index)] = count
+			}
+			index++
+		}
+	}
+	// A bucket n holds what is above 2^((n-1)/8) s and not above 2^(n/8) s.
+	assert.Equal(t, map[int]int64{-79: 2, -45: 1, 48: 1}, counts)
 }
 
 func scrape(t *testing.T, e *Endpoint) string {
