@@ -138,7 +138,7 @@ func TestDashboardHasWhatTheLabShows(t *testing.T) {
 		"leaklab_server_resident_memory_bytes", "leaklab_requests_total", "leaklab_request_errors_total",
 		"leaklab_request_duration_seconds_bucket", "go_memstats_heap_inuse_bytes", "go_memstats_heap_idle_bytes",
 		"go_memstats_heap_released_bytes", "go_memstats_stack_inuse_bytes", "go_goroutines",
-		"leaklab_iteration_server_open_files", "leaklab_iteration_server_threads", "leaklab_iteration_server_live_heap_bytes",
+		"leaklab_run_info", "leaklab_iteration_server_open_files", "leaklab_iteration_server_threads", "leaklab_iteration_server_live_heap_bytes",
 		`leaklab_iteration_server_cgroup_bytes{kind="file"}`, `leaklab_iteration_server_cgroup_bytes{kind="socket"}`,
 	} {
 		assert.Contains(t, all.String(), metric)
