@@ -26,7 +26,7 @@ command -v go >/dev/null || {
     exit 125
 }
 mkdir -p "$root/.build"
-(cd "$root" && go build -buildvcs=false -o .build/ ./server ./loader) || exit 125
+(cd "$root" && GOWORK="$root/go.work" go build -buildvcs=false -o .build/ ./server ./loader) || exit 125
 
 if [ $# = 0 ]; then
     export TLS_INSECURE="${TLS_INSECURE:-true}" # the demo server signs its certificate itself

@@ -5,6 +5,7 @@
 //	loader                     measures the server whose process is SERVER_PID, or METRICS_URL if no
 //	                           process can be seen
 //	loader verdict FILE.csv    judges a recorded run
+//	loader compare OLD NEW     says how two recorded runs differ
 //
 // README.md lists the settings, which come from the environment.
 package main
@@ -31,7 +32,8 @@ const (
 
 const usage = `usage: loader -- COMMAND ARG...   start the server with COMMAND, measure it, stop it
        loader                     measure the running server whose process is SERVER_PID
-       loader verdict FILE.csv    judge a recorded run`
+       loader verdict FILE.csv    judge a recorded run
+       loader compare OLD NEW     compare two recorded runs, folders or tables`
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -50,6 +52,8 @@ func run(args []string) int {
 		return measureServer(cfg, args[1:])
 	case args[0] == "verdict" && len(args) == 2:
 		return judgeFile(cfg, args[1], os.Stdout)
+	case args[0] == "compare" && len(args) == 3:
+		return compareRuns(cfg, args[1], args[2], os.Stdout)
 	default:
 		fmt.Fprintf(os.Stderr, "loader: unexpected arguments %q\n%s\n", args, usage)
 		return exitSettings

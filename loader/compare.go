@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"leaklab/loader/config"
+	"leaklab/loader/report"
+	"leaklab/loader/verdict"
+)
+
+// compareRuns prints how two recorded runs differ, each a folder of a run or its iterations.csv, and returns the exit
+// code: whether the new one is worse.
+func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
+	var runs [2][]verdict.Iteration
+	for n, path := range []string{before, after} {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			path = filepath.Join(path, "iterations.csv")
+		}
+		iterations, err := readFile(path)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "loader:", err)
+			return exitSettings
+		}
+		runs[n] = iterations
+	}
+	c := verdict.Compare(runs[0], runs[1], verdict.Options{Tolerance: float64(cfg.Tolerance)})
+	if err := report.WriteComparison(out, c, before, after); err != nil {
+		fmt.Fprintln(os.Stderr, "loader:", err)
+		return exitUnknown
+	}
+	switch c.Change {
+	case verdict.CannotTell:
+		return exitUnknown
+	case verdict.Worse:
+		return exitLeak
+	default:
+		return exitNoLeak
+	}
+}

@@ -1,0 +1,108 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+)
+
+// Change is what a comparison of two runs says.
+type Change string
+
+// The changes. Growth that is surely less, of a server that still leaks or may, is Better.
+const (
+	Fixed      Change = "fixed"       // the old one leaks, the new one does not
+	Better     Change = "better"      // the new one grows less, but it is not sure that it does not leak
+	Same       Change = "same"        // the difference is below the tolerance
+	Worse      Change = "worse"       // the new one grows more, by more than the tolerance or to a leak
+	CannotTell Change = "cannot tell" // the readings allow for several of these
+)
+
+// Comparison is how the growth of resident memory differs between two runs.
+type Comparison struct {
+	Old, New Verdict
+	Change   Change
+	// Difference is the growth of the new run less that of the old, in bytes per request, with its 95% interval.
+	Difference, Lower, Upper float64
+	Sentence                 string
+}
+
+// Compare judges two runs, as Judge does each of them, and how they differ.
+//
+// The difference of the two growths is distributed as that of what each run says of its own: the old one's quantiles
+// are subtracted from the new one's distribution, which is the convolution of the two by the midpoint rule.
+func Compare(before, after []Iteration, options Options) Comparison {
+	c := Comparison{Old: Judge(before, options), New: Judge(after, options), Change: CannotTell}
+	if !c.Old.Estimated || !c.New.Estimated {
+		c.Sentence = "Cannot tell: one of the runs is too short to estimate its growth."
+		return c
+	}
+	oldEvidence := newEvidence(before[restart(before):], confidence)
+	newEvidence := newEvidence(after[restart(after):], confidence)
+	c.Difference = c.New.Growth - c.Old.Growth
+	floor := math.Hypot(floorBytes/oldEvidence.judged.span(), floorBytes/newEvidence.judged.span())
+	c.Lower = min(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1-confidence)/2), c.Difference-floor)
+	c.Upper = max(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1+confidence)/2), c.Difference+floor)
+	switch less, more := c.Upper < 0, c.Lower > 0; {
+	case less && c.Old.Kind == Leak && c.New.Kind == NoLeak:
+		c.Change = Fixed
+	case more && c.New.Kind == Leak && c.Old.Kind == NoLeak, c.Lower > options.Tolerance:
+		c.Change = Worse
+	case c.Lower > -options.Tolerance && c.Upper < options.Tolerance:
+		c.Change = Same
+	case less:
+		c.Change = Better
+	}
+	c.explain(options)
+	return c
+}
+
+// differenceQuantile is the value that the growth of the new run less that of the old stays below with
+// probability q.
+func differenceQuantile(before, after belief, q float64) float64 {
+	const points = 50
+	quantiles := make([]float64, points)
+	for i := range quantiles {
+		quantiles[i] = before.quantile((float64(i) + 0.5) / points)
+	}
+	below := func(v float64) float64 {
+		sum := 0.0
+		for _, x := range quantiles {
+			sum += after.below(v + x)
+		}
+		return sum / points
+	}
+	middle := after.quantile(0.5) - before.quantile(0.5)
+	reach := 1 + before.deviation() + after.deviation()
+	for below(middle-reach) > q || below(middle+reach) < q {
+		reach *= 2
+	}
+	low, high := middle-reach, middle+reach
+	for range 50 {
+		half := low + (high-low)/2
+		if below(half) < q {
+			low = half
+		} else {
+			high = half
+		}
+	}
+	return low + (high-low)/2
+}
+
+func (c *Comparison) explain(options Options) {
+	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", number(math.Abs(c.Difference)),
+		number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
+	switch c.Change {
+	case Fixed:
+		c.Sentence = fmt.Sprintf("Fixed: the old run is a leak and the new one is none; it grows less, by %s.", difference)
+	case Better:
+		c.Sentence = fmt.Sprintf("Better: the new run grows less, by %s, but its own verdict is %q.", difference, c.New.Kind)
+	case Worse:
+		c.Sentence = fmt.Sprintf("Worse: the new run grows more, by %s.", difference)
+	case Same:
+		c.Sentence = fmt.Sprintf("Same: the growths differ by less than the tolerance of %s bytes a request (from %s to %s, %s).",
+			number(options.Tolerance), number(c.Lower), number(c.Upper), percent(confidence))
+	default:
+		c.Sentence = fmt.Sprintf("Cannot tell: the new run's growth differs from the old one's by anything from %s to %s bytes a "+
+			"request (%s); the tolerance is %s. Run both longer.", number(c.Lower), number(c.Upper), percent(confidence), number(options.Tolerance))
+	}
+}
