@@ -261,6 +261,11 @@ func TestLabInDocker(t *testing.T) {
 		assert.Equal(t, "running", l.inspect(service).State.Status, service)
 	}
 
+	profiles, err := filepath.Glob(filepath.Join(l.results, "*", "heap-end.pb.gz"))
+	require.NoError(t, err)
+	assert.Len(t, profiles, 1)
+	assert.Contains(t, strings.Join(strings.Fields(logs), " "), "called by main.leakHeap.func1 (leak.go:", "the leak's line")
+
 	// A second run while Prometheus keeps the first, with more iterations than there are scrapes: none is lost.
 	const many = 100
 	l.up("LEAK=none", "TRIES="+strconv.Itoa(many), "DURATION=20ms", "SETTLE=10ms")

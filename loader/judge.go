@@ -71,12 +71,12 @@ func (j *jury) timeToLimit() float64 {
 	return max(0, left) / (j.verdict.Growth * requests / seconds)
 }
 
-// report prints the verdict, unless there is nothing to judge.
-func (j *jury) report(out io.Writer, folder string) error {
+// report prints the verdict, and lines on what else was found, unless there is nothing to judge.
+func (j *jury) report(out io.Writer, folder string, found ...string) error {
 	if len(j.iterations) == 0 {
 		return nil
 	}
-	remarks := []string{"Results: " + folder}
+	remarks := append(found, "Results: "+folder)
 	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
 		remarks = append([]string{report.TimeToLimit(left, j.limit.Bytes, j.limit.Of)}, remarks...)
 	}

@@ -109,9 +109,11 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	endpoint.Serve(state)
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
-	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal)
+	profiles := newProfiler(ctx, cfg, folder)
+	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal, profiles)
 	jury.rest(rested, plan.Release)
-	err = errors.Join(err, jury.report(os.Stdout, folder))
+	sites, errProfiles := profiles.finish()
+	err = errors.Join(err, errProfiles, jury.report(os.Stdout, folder, sites...))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	if err != nil {
 		return kind, target.explain(err, cfg, folder)

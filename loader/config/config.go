@@ -43,6 +43,7 @@ type Config struct {
 	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
 	ServerPID    PID       `env:"SERVER_PID"`
 	MetricsURL   URL       `env:"METRICS_URL"`
+	PprofURL     URL       `env:"PPROF_URL"`
 	Leak         string    `env:"LEAK"` // the server's; here only to notice that it runs with another
 }
 

@@ -1,0 +1,199 @@
+// Package profile asks a Go server for its heap and goroutine profiles, and says which call sites have grown between
+// two of them. It knows neither what load the server is under nor how its memory is judged.
+package profile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+const (
+	timeout  = 10 * time.Second
+	maxBytes = 64 << 20
+)
+
+// Kind is a profile that Go's net/http/pprof serves under that name.
+type Kind string
+
+// The kinds, with the sample that counts what is there now.
+const (
+	Heap      Kind = "heap"      // bytes in use, as of the last collection
+	Goroutine Kind = "goroutine" // goroutines
+)
+
+// Kinds are both of them.
+func Kinds() []Kind { return []Kind{Heap, Goroutine} }
+
+// sample is the type of the samples of a kind that Growth compares.
+func (k Kind) sample() string {
+	if k == Heap {
+		return "inuse_space"
+	}
+	return "goroutine"
+}
+
+// Snapshot is the profiles of a server at one moment.
+type Snapshot map[Kind]*profile.Profile
+
+// Fetch takes a snapshot from url, the address of /debug/pprof/ of the server. It fails if there is no answer with
+// status 200 within 10 s, or one that is no profile.
+func Fetch(ctx context.Context, url string) (Snapshot, error) {
+	s := make(Snapshot)
+	for _, kind := range Kinds() {
+		p, err := fetch(ctx, strings.TrimSuffix(url, "/")+"/"+string(kind))
+		if err != nil {
+			return nil, err
+		}
+		s[kind] = p
+	}
+	return s, nil
+}
+
+func fetch(ctx context.Context, url string) (*profile.Profile, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s", url, response.Status)
+	}
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxBytes))
+	if err != nil {
+		return nil, err
+	}
+	p, err := profile.ParseData(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	return p, nil
+}
+
+// Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads.
+func (s Snapshot) Save(folder, label string) error {
+	var errs []error
+	for kind, p := range s {
+		var b bytes.Buffer
+		err := p.Write(&b)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%s.pb.gz", kind, label)), b.Bytes(), 0o644)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Line is a line of the server's code.
+type Line struct {
+	Function string
+	File     string
+	Number   int64
+}
+
+// String is like "main.keep (main.go:12)"; empty for no line.
+func (l Line) String() string {
+	if l.Function == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s:%d)", l.Function, filepath.Base(l.File), l.Number)
+}
+
+// Site is a place in the server's code, who called it, and what grew there.
+type Site struct {
+	Line
+	Caller Line
+	// Growth is in bytes for Heap, in goroutines for Goroutine.
+	Growth int64
+}
+
+// Least growth that is named: less comes and goes by itself, and heap profiles see one allocation in half a megabyte.
+const (
+	leastBytes      = 256 << 10
+	leastGoroutines = 64
+	leastShare      = 0.05 // of the site that grew most
+)
+
+// Growth returns the call sites at which most was gained between two snapshots, at most count of them, the largest
+// first; nothing if either has no such profile. A site is the innermost line that does not belong to the runtime. It
+// is pprof's own difference: the first profile is merged, with its samples negated, into the second.
+func Growth(before, after Snapshot, kind Kind, count int) ([]Site, error) {
+	if before[kind] == nil || after[kind] == nil {
+		return nil, nil
+	}
+	base := before[kind].Copy()
+	base.Scale(-1)
+	difference, err := profile.Merge([]*profile.Profile{base, after[kind].Copy()})
+	if err != nil {
+		return nil, fmt.Errorf("compare the %s profiles: %w", kind, err)
+	}
+	index := slices.IndexFunc(difference.SampleType, func(t *profile.ValueType) bool { return t.Type == kind.sample() })
+	if index < 0 {
+		return nil, fmt.Errorf("the %s profile has no samples of %s", kind, kind.sample())
+	}
+	gained := make(map[Site]int64)
+	for _, sample := range difference.Sample {
+		gained[siteOf(sample)] += sample.Value[index]
+	}
+	least := int64(leastBytes)
+	if kind == Goroutine {
+		least = leastGoroutines
+	}
+	for _, growth := range gained {
+		least = max(least, int64(leastShare*float64(growth)))
+	}
+	var sites []Site
+	for site, growth := range gained {
+		if growth >= least {
+			site.Growth = growth
+			sites = append(sites, site)
+		}
+	}
+	slices.SortFunc(sites, func(a, b Site) int {
+		return cmp.Or(cmp.Compare(b.Growth, a.Growth), cmp.Compare(a.String(), b.String()), cmp.Compare(a.Caller.String(), b.Caller.String()))
+	})
+	return sites[:min(count, len(sites))], nil
+}
+
+// siteOf is the innermost line of the sample's stack that is not the runtime's own, and the line that called it; the
+// outermost line if all are the runtime's.
+func siteOf(sample *profile.Sample) Site {
+	var lines []Line
+	var last Line
+	for _, location := range sample.Location {
+		for _, line := range location.Line {
+			if line.Function == nil {
+				continue
+			}
+			last = Line{Function: line.Function.Name, File: line.Function.Filename, Number: line.Line}
+			if !strings.HasPrefix(last.Function, "runtime.") && !strings.HasPrefix(last.Function, "internal/runtime/") {
+				lines = append(lines, last)
+			}
+		}
+	}
+	switch len(lines) {
+	case 0:
+		return Site{Line: last}
+	case 1:
+		return Site{Line: lines[0]}
+	default:
+		return Site{Line: lines[0], Caller: lines[1]}
+	}
+}
