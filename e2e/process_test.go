@@ -140,7 +140,7 @@ func rowsIn(t *testing.T, folder string) [][]string {
 	require.NoError(t, err)
 	require.Equal(t, "iteration,started_at,duration_seconds,requests,errors,requests_per_second,latency_p50_seconds,latency_p99_seconds,latency_max_seconds,rss_start_bytes,rss_end_bytes,rss_peak_bytes,"+
 		"anonymous_end_bytes,file_end_bytes,shared_end_bytes,live_heap_end_bytes,cgroup_file_end_bytes,cgroup_socket_end_bytes,open_files,threads,processes,"+
-		"latency_p90_seconds,latency_p999_seconds,errors_connect,errors_timeout,errors_reset,errors_bad_response,errors_status_4xx,errors_status_5xx",
+		"latency_p90_seconds,latency_p999_seconds,errors_connect,errors_timeout,errors_reset,errors_bad_response,errors_status_4xx,errors_status_5xx,errors_other",
 		strings.Join(rows[0], ","))
 	return rows[1:]
 }

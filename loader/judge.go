@@ -38,6 +38,9 @@ func (j *jury) LoadEnded() {}
 func (j *jury) IterationEnded(i lab.Iteration) error {
 	j.iterations = append(j.iterations, i)
 	j.evidence = append(j.evidence, report.Evidence(i))
+	if i.Uncounted {
+		j.options.Unit = verdict.PerIteration
+	}
 	j.verdict = verdict.Judge(j.evidence, j.options)
 	j.state.SetVerdict(j.verdict, j.timeToLimit())
 	return nil
@@ -61,7 +64,7 @@ func (j *jury) decided() bool { return j.verdict.Kind != verdict.Inconclusive }
 func (j *jury) timeToLimit() float64 {
 	var requests, seconds float64
 	for _, i := range j.iterations {
-		requests += float64(i.Load.Requests)
+		requests += float64(i.Requests)
 		seconds += i.Load.Elapsed.Seconds()
 	}
 	if j.verdict.Lower <= 0 || requests == 0 || j.limit.Bytes == 0 {
@@ -77,6 +80,9 @@ func (j *jury) report(out io.Writer, folder string, found ...string) error {
 		return nil
 	}
 	remarks := append(found, "Results: "+folder)
+	if remark := j.counted(); remark != "" {
+		remarks = append([]string{remark}, remarks...)
+	}
 	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
 		remarks = append([]string{report.TimeToLimit(left, j.limit.Bytes, j.limit.Of)}, remarks...)
 	}
@@ -109,6 +115,19 @@ func (j *jury) warning() string {
 		bad, len(j.iterations), status, http.StatusText(status))
 }
 
+// counted says who counted the requests of a load tool; empty if this program did.
+func (j *jury) counted() string {
+	switch last := j.iterations[len(j.iterations)-1]; {
+	case last.Uncounted:
+		return "Nobody could count the requests, neither from the output of LOAD_COMMAND nor from METRICS_URL: the growth, and " +
+			"TOLERANCE, are in bytes per iteration."
+	case last.Load.Uncounted:
+		return "The requests were counted by the server: " + last.End.RequestsCounter + " at METRICS_URL."
+	default:
+		return ""
+	}
+}
+
 // optionsOf returns what the settings say about judging.
 func optionsOf(cfg config.Config) verdict.Options {
 	options := verdict.Options{Tolerance: float64(cfg.Tolerance)}
@@ -136,12 +155,23 @@ func judgeFile(cfg config.Config, path string, out io.Writer) int {
 		fmt.Fprintln(os.Stderr, "loader:", err)
 		return exitSettings
 	}
-	v := verdict.Judge(iterations, verdict.Options{Tolerance: float64(cfg.Tolerance)})
+	v := verdict.Judge(iterations, verdict.Options{Tolerance: float64(cfg.Tolerance), Unit: unitOf(iterations)})
 	if err := report.WriteVerdict(out, v); err != nil {
 		fmt.Fprintln(os.Stderr, "loader:", err)
 		return exitUnknown
 	}
 	return exitCode(v.Kind)
+}
+
+// unitOf is the iteration if each has one request, as in a run whose requests nobody could count. If there really was
+// one in each, both are the same.
+func unitOf(iterations []verdict.Iteration) verdict.Unit {
+	for _, i := range iterations {
+		if i.Requests != 1 {
+			return verdict.PerRequest
+		}
+	}
+	return verdict.PerIteration
 }
 
 func readFile(path string) (iterations []verdict.Iteration, err error) {

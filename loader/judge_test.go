@@ -25,7 +25,7 @@ func deliberate(t *testing.T, n int, bytesPerRequest int64, limit memory.Limit) 
 	j := newJury(verdict.Options{Tolerance: 4}, limit, state)
 	for number := range n {
 		require.NoError(t, j.IterationEnded(lab.Iteration{
-			Number: number + 1, Of: n,
+			Number: number + 1, Of: n, Requests: 1000,
 			Load:  load.Result{Totals: load.Totals{Requests: 1000}, Elapsed: time.Second},
 			Start: memory.Reading{Total: 10<<20 + int64(number)*1000*bytesPerRequest},
 			End:   memory.Reading{Total: 10<<20 + int64(number+1)*1000*bytesPerRequest},
@@ -45,6 +45,34 @@ func TestTimeToLimit(t *testing.T) {
 	assert.True(t, math.IsInf(deliberate(t, 10, 10_000, memory.Limit{}).timeToLimit(), 1), "no limit")
 	assert.True(t, math.IsInf(deliberate(t, 3, 10_000, limit).timeToLimit(), 1), "too early to tell")
 	assert.Zero(t, deliberate(t, 10, 10_000, memory.Limit{Bytes: 10 << 20}).timeToLimit(), "it is reached")
+}
+
+func TestReportOfWhatNobodyCouldCount(t *testing.T) {
+	j := deliberate(t, 0, 0, memory.Limit{})
+	j.options.Tolerance = 100_000
+	for n := range 12 {
+		require.NoError(t, j.IterationEnded(lab.Iteration{
+			Number: n + 1, Of: 12, Requests: 1, Uncounted: true, Load: load.Result{Elapsed: time.Second, Uncounted: true},
+			Start: memory.Reading{Total: 10<<20 + int64(n)<<20}, End: memory.Reading{Total: 10<<20 + int64(n+1)<<20},
+		}))
+	}
+	var out bytes.Buffer
+	require.NoError(t, j.report(&out, "results/x"))
+	words := strings.Join(strings.Fields(out.String()), " ")
+	assert.Contains(t, words, "Growth: 1048576.0 bytes/iteration (")
+	assert.Contains(t, words, "resident memory grows by 1,048,576 bytes an iteration (")
+	assert.Contains(t, words, "Nobody could count the requests")
+	assert.NotContains(t, words, "request (")
+	assert.Equal(t, verdict.Leak, j.verdict.Kind)
+	assert.Equal(t, verdict.PerIteration, unitOf(j.evidence), "a recorded run is judged the same")
+	assert.Equal(t, verdict.PerRequest, unitOf(deliberate(t, 2, 0, memory.Limit{}).evidence))
+}
+
+func TestReportOfWhatTheServerCounted(t *testing.T) {
+	j := deliberate(t, 4, 0, memory.Limit{})
+	last := &j.iterations[3]
+	last.Load.Uncounted, last.End.RequestsCounter = true, "http_requests_total"
+	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
 }
 
 func TestReportOfAVerdict(t *testing.T) {

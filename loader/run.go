@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"leaklab/loader/config"
 	"leaklab/loader/exporter"
+	"leaklab/loader/external"
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
@@ -49,6 +51,11 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	request, err := requestOf(cfg)
 	if err != nil {
 		return kind, err
+	}
+	if cfg.LoadCommand != nil {
+		if _, err := exec.LookPath(cfg.LoadCommand[0]); err != nil {
+			return kind, fmt.Errorf("LOAD_COMMAND=%q: expected a program that can be run: %w: %w", strings.Join(cfg.LoadCommand, " "), err, errSettings)
+		}
 	}
 	plan := planOf(cfg, shaped(cfg, shape, request))
 	if command != nil && subject.Listening(cfg.Address()) {
@@ -98,6 +105,14 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err := checkDemo(ctx, cfg, target); err != nil {
 		return kind, err
 	}
+	tool, err := toolOf(cfg, folder)
+	if err != nil {
+		return kind, err
+	}
+	if tool != nil {
+		defer func() { err = errors.Join(err, tool.Log.Close()) }()
+		plan.External = tool.Run
+	}
 	meter := load.NewMeter()
 	state := exporter.New(exporter.Run{
 		Started: started, Tries: plan.Tries, Tolerance: float64(cfg.Tolerance), Shape: shape, Protocol: string(cfg.Protocol),
@@ -107,7 +122,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 		plan.Enough = jury.decided
 	}
 	endpoint.Serve(state)
-	terminal := report.NewTerminal(os.Stdout, plan, progressOf(meter))
+	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
 	profiles := newProfiler(ctx, cfg, folder)
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal, profiles)
@@ -149,7 +164,7 @@ func findServer(ctx context.Context, cfg config.Config, command []string, folder
 		}, nil
 	}
 	if target != nil {
-		target.complete = append(target.complete, memory.LiveHeap(url))
+		target.complete = append(target.complete, memory.OwnAccount(url))
 	}
 	return target, err
 }
@@ -293,6 +308,28 @@ func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
 	return nil
 }
 
+// toolOf returns the load tool that the settings ask for, with its log in the folder of the run; nil if there is none.
+func toolOf(cfg config.Config, folder string) (*external.Command, error) {
+	if cfg.LoadCommand == nil {
+		return nil, nil
+	}
+	log, err := os.OpenFile(filepath.Join(folder, "load.log"), os.O_CREATE|os.O_EXCL|os.O_APPEND|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	tool := &external.Command{Log: log, Words: external.Fill(cfg.LoadCommand, external.Values{
+		Duration: time.Duration(cfg.Duration),
+		Workers:  int(cfg.Workers),
+		URL:      load.Protocol(cfg.Protocol).Scheme() + "://" + cfg.Address() + string(cfg.RequestPath),
+		Requests: cfg.Requests,
+		Rate:     float64(cfg.Rate),
+	})}
+	if _, err := exec.LookPath("sh"); err == nil { // a container has none, and kills the tool with the loader
+		tool.Guard = subject.GuardGroup
+	}
+	return tool, nil
+}
+
 func planOf(cfg config.Config, behaviour load.Behaviour) lab.Plan {
 	return lab.Plan{
 		Tries:  cfg.Iterations(),
@@ -316,11 +353,15 @@ func settings(cfg config.Config, shape string, target *server, reading memory.Re
 	if cfg.Requests > 0 {
 		burst = fmt.Sprintf("%d requests", cfg.Requests)
 	}
+	pressure := fmt.Sprintf("%s, %s of %s, %d workers, %s", shape, iterations(cfg), burst, cfg.Workers, rate(cfg))
+	if cfg.LoadCommand != nil { // its arguments may be secret
+		pressure = fmt.Sprintf("%s of LOAD_COMMAND, which is %s", iterations(cfg), cfg.LoadCommand[0])
+	}
 	return []report.Line{
 		{Name: "Server", Value: target.description},
 		{Name: "Memory", Value: target.source + sharing(reading)},
 		{Name: "Request", Value: asked(cfg)},
-		{Name: "Load", Value: fmt.Sprintf("%s, %s of %s, %d workers, %s", shape, iterations(cfg), burst, cfg.Workers, rate(cfg))},
+		{Name: "Load", Value: pressure},
 		{Name: "Settle", Value: settle(cfg)},
 		{Name: "Results", Value: folder},
 	}
@@ -373,9 +414,9 @@ func settle(cfg config.Config) string {
 	return text
 }
 
-// progressOf returns the source of the progress line, nil when nobody watches.
-func progressOf(meter *load.Meter) func() uint64 {
-	if !term.IsTerminal(int(os.Stdout.Fd())) {
+// progressOf returns the source of the progress line, nil when nobody watches, or a load tool tells its progress to nobody.
+func progressOf(cfg config.Config, meter *load.Meter) func() uint64 {
+	if cfg.LoadCommand != nil || !term.IsTerminal(int(os.Stdout.Fd())) {
 		return nil
 	}
 	return meter.Requests

@@ -8,9 +8,13 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caarlos0/env/v10"
+
+	"leaklab/loader/external"
 )
 
 // Config is what the environment says; README.md's table explains each setting.
@@ -39,6 +43,7 @@ type Config struct {
 	Body         string    `env:"BODY"`
 	BodyFile     string    `env:"BODY_FILE"`
 	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
+	LoadCommand  Command   `env:"LOAD_COMMAND"`
 	Results      string    `env:"RESULTS" envDefault:"results"`
 	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
 	ServerPID    PID       `env:"SERVER_PID"`
@@ -96,10 +101,37 @@ func Parse(environment map[string]string) (Config, error) {
 	if c.Body != "" && c.BodyFile != "" {
 		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
 	}
+	if c.LoadCommand != nil {
+		wrong = append(wrong, c.besideLoadCommand()...)
+	}
 	if len(wrong) > 0 {
 		return Config{}, errors.Join(wrong...)
 	}
 	return c, nil
+}
+
+// besideLoadCommand names the settings of the loader's own load that LOAD_COMMAND would ignore.
+func (c Config) besideLoadCommand() (wrong []error) {
+	ignored := func(name, value, expected string) {
+		wrong = append(wrong, fmt.Errorf("%s=%q: expected %s: LOAD_COMMAND is the load", name, value, expected))
+	}
+	requests := external.Uses(c.LoadCommand, "{requests}")
+	if c.Requests > 0 && !requests {
+		ignored("REQUESTS", strconv.FormatUint(c.Requests, 10), "{requests} in LOAD_COMMAND, or 0")
+	}
+	if c.Requests == 0 && requests {
+		wrong = append(wrong, errors.New("REQUESTS=\"0\": expected more than 0, since LOAD_COMMAND has {requests}"))
+	}
+	if c.Rate > 0 && !external.Uses(c.LoadCommand, "{rate}") {
+		ignored("RATE", strconv.FormatFloat(float64(c.Rate), 'f', -1, 64), "{rate} in LOAD_COMMAND, or 0")
+	}
+	if len(c.Shapes) > 0 && !slices.Equal(c.Shapes, Shapes{"keepalive"}) {
+		ignored("SHAPE", strings.Join(c.Shapes, ","), "nothing")
+	}
+	if c.URLFile != "" {
+		ignored("URL_FILE", c.URLFile, "nothing")
+	}
+	return wrong
 }
 
 func explain(err error, environment map[string]string) error {

@@ -91,7 +91,10 @@ func TestWrongSettings(t *testing.T) {
 		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
 		{"PROTOCOL", "http2", `expected one of http1 https h2c h2`}, {"TLS_INSECURE", "yes please", `expected true or false`},
 		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
-		{"METHOD", "GET /", `expected an HTTP method`}, {"BODY_BYTES", "-1", `expected a whole number (bytes) from 0 to 1073741824`},
+		{"METHOD", "GET /", `expected an HTTP method`},
+		{"LOAD_COMMAND", "hey {URL} {uri}", `{uri} is no placeholder; expected {duration}, {seconds}, {workers}, {url}, {requests}, {rate}`},
+		{"LOAD_COMMAND", "hey '{url}", `expected a ' at the end of what it quotes`}, {"LOAD_COMMAND", " ", `expected a command`},
+		{"BODY_BYTES", "-1", `expected a whole number (bytes) from 0 to 1073741824`},
 		{"METRICS_PORT", "3030", `expected another port than the server's PORT`},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
@@ -102,6 +105,25 @@ func TestWrongSettings(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n", "one error")
 		})
 	}
+}
+
+func TestLoadCommand(t *testing.T) {
+	c, err := Parse(map[string]string{"LOAD_COMMAND": `hey -z {duration} -q {rate} -H "A: b c" {url}`, "RATE": "10"})
+	require.NoError(t, err)
+	assert.Equal(t, Command{"hey", "-z", "{duration}", "-q", "{rate}", "-H", "A: b c", "{url}"}, c.LoadCommand)
+	c, err = Parse(map[string]string{"LOAD_COMMAND": ""})
+	require.NoError(t, err)
+	assert.Nil(t, c.LoadCommand)
+
+	_, err = Parse(map[string]string{"LOAD_COMMAND": "wrk {url}", "RATE": "0.5", "REQUESTS": "7", "SHAPE": "churn,idle", "URL_FILE": "urls"})
+	assert.EqualError(t, err, `REQUESTS="7": expected {requests} in LOAD_COMMAND, or 0: LOAD_COMMAND is the load
+RATE="0.5": expected {rate} in LOAD_COMMAND, or 0: LOAD_COMMAND is the load
+SHAPE="churn,idle": expected nothing: LOAD_COMMAND is the load
+URL_FILE="urls": expected nothing: LOAD_COMMAND is the load`)
+	_, err = Parse(map[string]string{"LOAD_COMMAND": "hey -n {requests} {url}"})
+	assert.EqualError(t, err, `REQUESTS="0": expected more than 0, since LOAD_COMMAND has {requests}`)
+	_, err = Parse(map[string]string{"LOAD_COMMAND": "hey -n {requests} {url}", "REQUESTS": "7"})
+	assert.NoError(t, err)
 }
 
 func TestWrongSecretsAreNotRepeated(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"leaklab/loader/external"
 	"leaklab/loader/load"
 )
 
@@ -83,6 +84,19 @@ func (h *Headers) UnmarshalText(text []byte) error {
 		*h = append(*h, load.Field{Name: name, Value: value})
 	}
 	return nil
+}
+
+// Command is the command line of a load tool, in words with placeholders.
+type Command []string
+
+// UnmarshalText fails when text has an open quote, or a placeholder that does not exist.
+func (c *Command) UnmarshalText(text []byte) error {
+	words, err := external.Split(string(text))
+	if err == nil {
+		err = external.Check(words)
+	}
+	*c = words
+	return err
 }
 
 // BasicAuth is a user and a password, separated by a colon.

@@ -118,7 +118,7 @@ var (
 	triesDesc      = prometheus.NewDesc("leaklab_iterations", "Number of iterations of the run.", nil, nil)
 	loadingDesc    = prometheus.NewDesc("leaklab_load_active", "1 while load is running, 0 while the server rests.", nil, nil)
 	residentDesc   = prometheus.NewDesc("leaklab_server_resident_memory_bytes", "Resident memory of the server's process tree, seen from outside, by kind, in bytes.", []string{"kind"}, nil)
-	codesDesc      = prometheus.NewDesc("leaklab_requests_total", "Requests answered, by HTTP status code.", []string{"code"}, nil)
+	codesDesc      = prometheus.NewDesc("leaklab_requests_total", "Requests answered, by HTTP status code, \"unknown\" if a load tool does not tell it.", []string{"code"}, nil)
 	errorsDesc     = prometheus.NewDesc("leaklab_request_errors_total", "Requests that failed or were answered with a 4xx or 5xx status, by reason.", []string{"reason"}, nil)
 	latencyDesc    = prometheus.NewDesc("leaklab_request_duration_seconds", "Time from sending a request to the end of its answer, in seconds.", nil, nil)
 	verdictDesc    = prometheus.NewDesc("leaklab_verdict", "1 for the verdict on the iterations so far, 0 for the others.", []string{"verdict"}, nil)
@@ -164,8 +164,10 @@ func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 		gauge(metrics, endDesc, float64(i.End.Total), label)
 		gauge(metrics, peakDesc, float64(i.Peak), label)
 		gauge(metrics, leakedDesc, float64(i.Leaked()), label)
-		gauge(metrics, requestsDesc, float64(i.Load.Requests), label)
-		gauge(metrics, rateDesc, i.RequestsPerSecond(), label)
+		if !i.Uncounted {
+			gauge(metrics, requestsDesc, float64(i.Load.Requests), label)
+			gauge(metrics, rateDesc, i.RequestsPerSecond(), label)
+		}
 		gauge(metrics, endTimeDesc, unixSeconds(i.at), label)
 		known(metrics, threadsDesc, float64(i.End.Threads), label)
 		known(metrics, openDesc, float64(i.End.OpenFiles), label)
@@ -225,7 +227,7 @@ func (e *Exporter) collectLoad(metrics chan<- prometheus.Metric) {
 	for code, n := range totals.Codes {
 		label := strconv.Itoa(code)
 		if code == 0 {
-			label = "none" // the client did not wait for an answer
+			label = "unknown" // the client did not wait for an answer, or a tool does not tell
 		}
 		counter(metrics, codesDesc, n, label)
 	}
@@ -239,8 +241,8 @@ func (e *Exporter) collectLoad(metrics chan<- prometheus.Metric) {
 // ones that are 9% apart.
 func latencyMetric(totals *load.Totals) prometheus.Metric {
 	return bothKinds{
-		Metric: prometheus.MustNewConstHistogram(latencyDesc, totals.Requests, totals.SumLatency.Seconds(), cumulative(totals)),
-		native: prometheus.MustNewConstNativeHistogram(latencyDesc, totals.Requests, totals.SumLatency.Seconds(),
+		Metric: prometheus.MustNewConstHistogram(latencyDesc, uint64(totals.Latency.TotalCount()), totals.SumLatency.Seconds(), cumulative(totals)),
+		native: prometheus.MustNewConstNativeHistogram(latencyDesc, uint64(totals.Latency.TotalCount()), totals.SumLatency.Seconds(),
 			nativeBuckets(totals), nil, zeroLatencies(totals), nativeSchema, zeroThreshold, time.Now()),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -89,6 +90,7 @@ leaklab_server_resident_memory_bytes{kind="total"} 6000
 # TYPE leaklab_request_errors_total counter
 leaklab_request_errors_total{reason="bad_response"} 0
 leaklab_request_errors_total{reason="connect"} 0
+leaklab_request_errors_total{reason="other"} 0
 leaklab_request_errors_total{reason="reset"} 0
 leaklab_request_errors_total{reason="status_4xx"} 0
 leaklab_request_errors_total{reason="status_5xx"} 0
@@ -265,4 +267,21 @@ func TestTheWaitForTheLastScrapeIsLimited(t *testing.T) {
 	scrape(t, e)
 	e.AwaitFinalScrape(t.Context(), time.Millisecond)
 	require.NoError(t, e.Close())
+}
+
+func TestMetricsOfALoadTool(t *testing.T) {
+	e := newExporter(10)
+	e.meter.Add(map[int]uint64{0: 7, 200: 5}, map[load.Reason]uint64{load.Other: 2})
+	uncounted := iteration(1)
+	uncounted.Requests, uncounted.Uncounted, uncounted.Load.Requests = 1, true, 0
+	require.NoError(t, e.IterationEnded(uncounted))
+	require.NoError(t, testutil.CollectAndCompare(e, strings.NewReader(`
+# HELP leaklab_requests_total Requests answered, by HTTP status code, "unknown" if a load tool does not tell it.
+# TYPE leaklab_requests_total counter
+leaklab_requests_total{code="200"} 5
+leaklab_requests_total{code="unknown"} 7
+`), "leaklab_requests_total", "leaklab_iteration_requests", "leaklab_iteration_requests_per_second"))
+	gathered, err := testutil.CollectAndFormat(e, expfmt.TypeTextPlain, "leaklab_request_duration_seconds")
+	require.NoError(t, err)
+	assert.Contains(t, string(gathered), "leaklab_request_duration_seconds_count 0\n", "how long they took is not known")
 }

@@ -69,12 +69,74 @@ func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 		assert.Equal(t, n+1, i.Number)
 		assert.Equal(t, 3, i.Of)
 		assert.EqualValues(t, 4, i.Load.Requests)
+		assert.EqualValues(t, 4, i.Requests)
 		assert.EqualValues(t, 1000+40*n, i.Start.Total)
 		assert.EqualValues(t, 1000+40*(n+1), i.End.Total)
 		assert.EqualValues(t, 40, i.Leaked())
 		assert.EqualValues(t, i.End.Total+500, i.Peak, "what is given back after the load is in the peak")
 		assert.InEpsilon(t, 4/i.Load.Elapsed.Seconds(), i.RequestsPerSecond(), 1e-9)
 	}
+}
+
+// told is a load of another program that sends nothing and tells so many requests, or nothing if there are none.
+func told(requests uint64) func(context.Context, int, *load.Meter) (load.Result, error) {
+	return func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		return load.Result{Totals: meter.Add(map[int]uint64{0: requests}, nil), Elapsed: time.Second, Uncounted: requests == 0}, nil
+	}
+}
+
+func TestRequestsOfAnExternalLoad(t *testing.T) {
+	// A server that restarts in its third iteration.
+	counter, readings := []uint64{5, 10, 10, 30, 30, 7}, 0
+	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
+	complete := func(_ context.Context, reading *memory.Reading) {
+		if readings < len(counter) {
+			reading.Requests, reading.RequestsCounter = counter[readings], "c"
+		}
+		readings++
+	}
+	for name, test := range map[string]struct {
+		load      uint64
+		complete  []func(context.Context, *memory.Reading)
+		want      []uint64
+		uncounted bool
+		total     uint64
+	}{
+		"told":                  {50, []func(context.Context, *memory.Reading){complete}, []uint64{50, 50, 50}, false, 150},
+		"counted by the server": {0, []func(context.Context, *memory.Reading){complete}, []uint64{5, 20, 7}, false, 32},
+		"not known":             {0, nil, []uint64{1, 1, 1}, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			readings = 0
+			meter := load.NewMeter()
+			var j journal
+			_, err := Run(t.Context(), Plan{Tries: 3, External: told(test.load)}, memory.NewSampler(read, test.complete...), meter, &j)
+			require.NoError(t, err)
+			for n, i := range j.iterations {
+				assert.Equal(t, test.want[n], i.Requests)
+				assert.Equal(t, test.uncounted, i.Uncounted)
+				if !test.uncounted {
+					assert.Equal(t, i.Requests, i.Load.Requests)
+				}
+			}
+			assert.Equal(t, test.total, meter.Requests())
+		})
+	}
+	readings = 0
+	var j journal
+	_, err := Run(t.Context(), Plan{Tries: 4, External: told(0)}, memory.NewSampler(read, complete), load.NewMeter(), &j)
+	assert.EqualError(t, err, "iteration 4 of 4: the server does not tell any more how many requests it has answered")
+	assert.Len(t, j.iterations, 3)
+}
+
+func TestAnExternalLoadThatFails(t *testing.T) {
+	server := newLeaky(t)
+	failed := errors.New("failed")
+	plan := Plan{Tries: 2, External: func(context.Context, int, *load.Meter) (load.Result, error) { return load.Result{}, failed }}
+	var j journal
+	_, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
+	assert.ErrorIs(t, err, failed)
+	assert.Equal(t, []string{"begins", "ended"}, j.events)
 }
 
 func TestItSettlesBeforeEachReading(t *testing.T) {

@@ -25,6 +25,8 @@ type Result struct {
 	Totals
 	StartedAt time.Time
 	Elapsed   time.Duration // until the last answer
+	// Uncounted is true if nobody could tell how many requests there were; the totals are empty then.
+	Uncounted bool
 }
 
 // Run drives the server by plan and counts into meter. Every request that was started is completed or times

@@ -19,11 +19,12 @@ const (
 	BadResponse Reason = "bad_response" // what came back is not an HTTP response
 	Status4xx   Reason = "status_4xx"
 	Status5xx   Reason = "status_5xx"
+	Other       Reason = "other" // of a load tool that does not say more
 )
 
 // Reasons lists every Reason, in the order in which they are reported.
 func Reasons() []Reason {
-	return []Reason{Connect, Timeout, Reset, BadResponse, Status4xx, Status5xx}
+	return []Reason{Connect, Timeout, Reset, BadResponse, Status4xx, Status5xx, Other}
 }
 
 // Histogram range: 1 µs to 1 h (the longest TIMEOUT) with two significant digits, so that a value is exact
@@ -42,7 +43,7 @@ func newHistogram() *hdrhistogram.Histogram {
 type Totals struct {
 	// Requests that were answered, whatever the status.
 	Requests uint64
-	// Codes counts the answers by HTTP status code.
+	// Codes counts the answers by HTTP status code; 0 is of those whose status is not known.
 	Codes map[int]uint64
 	// Errors counts the requests that failed, and the answers with 4xx and 5xx, by reason.
 	Errors map[Reason]uint64
@@ -174,6 +175,23 @@ func (m *Meter) Requests() uint64 {
 		r.mu.Unlock()
 	}
 	return n
+}
+
+// Add counts an iteration of requests that another program has sent, with the answers by HTTP status code, and returns
+// them. How long they took is not known.
+func (m *Meter) Add(codes map[int]uint64, errors map[Reason]uint64) Totals {
+	totals := newTotals()
+	for code, n := range codes {
+		totals.Codes[code] += n
+		totals.Requests += n
+	}
+	for reason, n := range errors {
+		totals.Errors[reason] += n
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.past.add(&totals)
+	return totals
 }
 
 // closeIteration returns the counts since the last call and makes them part of the past.

@@ -30,13 +30,16 @@ func FromEndpoint(url string) Reader {
 	}
 }
 
-// LiveHeap returns what completes a reading with the live heap of a Go server that shows its runtime's metrics at
-// url, as Prometheus's client library does by default. The reading stays as it is if there is no answer, or none
-// of Go.
-func LiveHeap(url string) func(context.Context, *Reading) {
+// OwnAccount returns what completes a reading with what the server tells of itself at url: the live heap, if it is a Go
+// server that shows its runtime's metrics, as Prometheus's client library does by default, and how many requests it
+// has answered, if it counts them. The reading stays as it is if there is no answer, or none of these.
+func OwnAccount(url string) func(context.Context, *Reading) {
 	return func(ctx context.Context, reading *Reading) {
 		if metrics, err := scrape.Fetch(ctx, url); err == nil {
 			reading.LiveHeap = liveHeap(metrics)
+			if total, name, found := metrics.Requests(); found {
+				reading.Requests, reading.RequestsCounter = uint64(total), name
+			}
 		}
 	}
 }

@@ -229,7 +229,7 @@ func BenchmarkOfTree(b *testing.B) {
 	}
 }
 
-func TestLiveHeap(t *testing.T) {
+func TestOwnAccount(t *testing.T) {
 	const pacer = "go_memstats_next_gc_bytes 6e6\ngo_gc_gogc_percent 200\n"
 	for text, want := range map[string]int64{
 		"go_gc_heap_live_bytes 123456\n" + pacer: 123456,
@@ -244,11 +244,19 @@ func TestLiveHeap(t *testing.T) {
 			_, _ = io.WriteString(w, text)
 		}))
 		reading := Reading{Total: 1}
-		LiveHeap(server.URL)(t.Context(), &reading)
+		OwnAccount(server.URL)(t.Context(), &reading)
 		server.Close()
 		assert.Equal(t, Reading{Total: 1, LiveHeap: want}, reading, "%q", text)
 	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "http_requests_total{code=\"200\"} 40\nhttp_requests_total{code=\"404\"} 2\n")
+	}))
+	defer server.Close()
+	counted := Reading{Total: 1}
+	OwnAccount(server.URL)(t.Context(), &counted)
+	assert.Equal(t, Reading{Total: 1, Requests: 42, RequestsCounter: "http_requests_total"}, counted)
+
 	reading := Reading{Total: 1}
-	LiveHeap("http://127.0.0.1:1/")(t.Context(), &reading)
+	OwnAccount("http://127.0.0.1:1/")(t.Context(), &reading)
 	assert.Equal(t, Reading{Total: 1}, reading)
 }

@@ -27,6 +27,10 @@ type Reading struct {
 	// LiveHeap is what the last garbage collection found to be in use; 0 when that is not known, or in a reading
 	// that is not a complete one.
 	LiveHeap int64
+	// Requests are those that the server says it has answered since it started, with the name of its counter; the
+	// name is empty if it does not say so, or in a reading that is not a complete one.
+	Requests        uint64
+	RequestsCounter string
 }
 
 // Parts of resident memory, in bytes.

@@ -87,7 +87,7 @@ func (c *CSV) IterationEnded(i lab.Iteration) error {
 		strconv.Itoa(i.Number),
 		i.Load.StartedAt.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
 		seconds(i.Load.Elapsed),
-		strconv.FormatUint(i.Load.Requests, 10),
+		strconv.FormatUint(i.Requests, 10),
 		strconv.FormatUint(i.Load.ErrorCount(), 10),
 		strconv.FormatFloat(i.RequestsPerSecond(), 'f', 3, 64),
 		seconds(i.Load.Percentile(50)), seconds(i.Load.Percentile(99)), seconds(i.Load.MaxLatency),

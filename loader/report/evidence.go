@@ -23,7 +23,7 @@ func Evidence(i lab.Iteration) verdict.Iteration {
 	known(verdict.OpenFiles, int64(i.End.OpenFiles))
 	known(verdict.Threads, int64(i.End.Threads))
 	return verdict.Iteration{
-		Requests:   i.Load.Requests,
+		Requests:   i.Requests,
 		StartBytes: uint64(i.Start.Total),
 		EndBytes:   uint64(i.End.Total),
 		Parts:      parts,

@@ -108,9 +108,10 @@ func (t *Terminal) IterationEnded(i lab.Iteration) error {
 	fmt.Fprintln(&b, thickRule)
 	fmt.Fprintf(&b, "Iteration: %d of %d\n", i.Number, i.Of)
 	fmt.Fprintln(&b, thinRule)
-	fmt.Fprintf(&b, "Requests/sec: %.4f\n", i.RequestsPerSecond())
-	fmt.Fprintf(&b, "Latency (worst case): %.4f secs\n", i.Load.MaxLatency.Seconds())
-	fmt.Fprintf(&b, "Latency (p99): %.4f secs\n", i.Load.Percentile(99).Seconds())
+	fmt.Fprintf(&b, "Requests/sec: %s\n", unless(i.Uncounted, i.RequestsPerSecond(), ""))
+	untimed := i.Load.Latency.TotalCount() == 0 && i.Load.Requests > 0 || i.Uncounted
+	fmt.Fprintf(&b, "Latency (worst case): %s\n", unless(untimed, i.Load.MaxLatency.Seconds(), " secs"))
+	fmt.Fprintf(&b, "Latency (p99): %s\n", unless(untimed, i.Load.Percentile(99).Seconds(), " secs"))
 	if n := i.Load.ErrorCount(); n > 0 {
 		fmt.Fprintf(&b, "Errors: %d (%s)\n", n, describeErrors(i.Load.Errors))
 	}
@@ -120,6 +121,14 @@ func (t *Terminal) IterationEnded(i lab.Iteration) error {
 	fmt.Fprintf(&b, "Memory leaked: %d KB\n", i.End.Total/kibibyte-i.Start.Total/kibibyte)
 	_, err := io.WriteString(t.out, b.String())
 	return err
+}
+
+// unless is a figure with its unit, or "not known".
+func unless(unknown bool, value float64, unit string) string {
+	if unknown {
+		return "not known"
+	}
+	return fmt.Sprintf("%.4f%s", value, unit)
 }
 
 func describeErrors(errors map[load.Reason]uint64) string {

@@ -18,7 +18,7 @@ for _ in 1 2 3 4 5; do
 done
 kill -KILL "-$group" 2>/dev/null`
 
-// guard is a process that kills the server when the loader is gone.
+// guard is a process that kills the server, or a load tool, when the loader is gone.
 type guard struct {
 	command *exec.Cmd
 	input   io.WriteCloser
@@ -32,15 +32,28 @@ func startGuard() (*guard, error) {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot start the process that guards the server: %w", err)
+		return nil, fmt.Errorf("cannot start the process that guards it: %w", err)
 	}
 	return &guard{command: cmd, input: input}, nil
+}
+
+// GuardGroup has a process group killed should this program end before dismiss is called, in whatever way.
+func GuardGroup(group int) (dismiss func(), err error) {
+	guard, err := startGuard()
+	if err != nil {
+		return nil, err
+	}
+	if err := guard.watch(group); err != nil {
+		guard.dismiss()
+		return nil, err
+	}
+	return guard.dismiss, nil
 }
 
 // watch hands over the process group to kill.
 func (g *guard) watch(group int) error {
 	if _, err := fmt.Fprintln(g.input, group); err != nil {
-		return fmt.Errorf("cannot reach the process that guards the server: %w", err)
+		return fmt.Errorf("cannot reach the process that guards it: %w", err)
 	}
 	return nil
 }

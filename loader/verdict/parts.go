@@ -89,6 +89,7 @@ func (v *Verdict) part(part Part) (PartGrowth, bool) {
 
 // explainParts says what it is that grows, and what grows beside resident memory. Empty if there is nothing to say.
 func (v *Verdict) explainParts(tolerance float64) string {
+	one := v.Unit.one()
 	var said []string
 	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
 	if v.Lower > tolerance {
@@ -105,32 +106,32 @@ func (v *Verdict) explainParts(tolerance float64) string {
 		}
 	}
 	if live, known := v.part(LiveHeap); known && v.Kind != NoLeak {
-		figure := fmt.Sprintf("%s bytes a request (%s to %s)", number(live.Growth), number(live.Lower), number(live.Upper))
+		figure := fmt.Sprintf("%s bytes %s (%s to %s)", number(live.Growth), one, number(live.Lower), number(live.Upper))
 		switch {
 		case live.grows(tolerance) && live.Growth < 0.9*v.Growth:
 			say("The live heap, which the garbage collector found in use, grows by %s; the rest is garbage not yet collected, and pages that the runtime keeps.", figure)
 		case live.grows(tolerance):
 			say("The live heap, which the garbage collector found in use, grows by %s.", figure)
 		case live.Upper < tolerance && v.Lower > tolerance:
-			say("The live heap does not grow (less than %s bytes a request): what grows is outside of it, such as stacks, or "+
-				"pages that the runtime keeps.", number(live.Upper))
+			say("The live heap does not grow (less than %s bytes %s): what grows is outside of it, such as stacks, or "+
+				"pages that the runtime keeps.", number(live.Upper), one)
 		case live.Upper < tolerance:
-			say("The live heap does not grow (less than %s bytes a request): what goes up and down are pages that the runtime "+
-				"keeps for a while.", number(live.Upper))
+			say("The live heap does not grow (less than %s bytes %s): what goes up and down are pages that the runtime "+
+				"keeps for a while.", number(live.Upper), one)
 		}
 	}
 	if cache, known := v.part(PageCache); known && cache.grows(tolerance) {
-		say("The page cache of its control group grows by %s bytes a request: files that it writes or reads, which the kernel takes "+
-			"back when it needs to; no leak of the heap.", number(cache.Growth))
+		say("The page cache of its control group grows by %s bytes %s: files that it writes or reads, which the kernel takes "+
+			"back when it needs to; no leak of the heap.", number(cache.Growth), one)
 	}
 	if sockets, known := v.part(Sockets); known && sockets.grows(tolerance) {
-		say("Socket buffers grow by %s bytes a request: data that nobody reads, or connections that nobody closes.", number(sockets.Growth))
+		say("Socket buffers grow by %s bytes %s: data that nobody reads, or connections that nobody closes.", number(sockets.Growth), one)
 	}
 	if open, known := v.part(OpenFiles); known && open.grows(tolerance) {
-		say("Open files and connections grow by %s: they are not closed.", perThousand(open.Growth))
+		say("Open files and connections grow by %s: they are not closed.", v.Unit.many(open.Growth))
 	}
 	if threads, known := v.part(Threads); known && threads.grows(tolerance) {
-		say("Threads grow by %s: they do not end.", perThousand(threads.Growth))
+		say("Threads grow by %s: they do not end.", v.Unit.many(threads.Growth))
 	}
 	return strings.Join(said, " ")
 }
@@ -142,6 +143,10 @@ func shareOf(share float64) string {
 	return fmt.Sprintf("About %.0f%%", math.Round(20*share)*5)
 }
 
-func perThousand(growth float64) string {
+// many is a growth in things, for so many units that it is a readable number.
+func (u Unit) many(growth float64) string {
+	if u == PerIteration {
+		return number(growth) + " per iteration"
+	}
 	return fmt.Sprintf("%s per 1,000 requests", number(1000*growth))
 }

@@ -18,11 +18,15 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	}
 	bounds := fmt.Sprintf("%s to %s", number(v.Lower), number(v.Upper))
 	interval := fmt.Sprintf("%s, %s", bounds, percent(v.Confidence))
+	one := v.Unit.one()
 	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, number(float64(v.JudgedRequests)))
+	if v.Unit == PerIteration {
+		judged = fmt.Sprintf("iterations %s", v.Judged)
+	}
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
-		"(%s that it fades), t with %.0f degrees of freedom: %s bytes/request (%s); second half %s, first half %s, "+
+		"(%s that it fades), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
-		len(e.judged.bytes), percent(e.growth.fading()), e.growth.degree, number(v.Growth), interval,
+		len(e.judged.bytes), percent(e.growth.fading()), e.growth.degree, number(v.Growth), v.Unit, interval,
 		number(v.Late), number(v.Early), e.course.slower, e.course.straight)
 
 	var s strings.Builder
@@ -31,37 +35,37 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	}
 	switch {
 	case v.Kind == Leak:
-		fmt.Fprintf(&s, "Leak: after a warm-up of %s, resident memory grows by %s bytes a request (%s), "+
+		fmt.Fprintf(&s, "Leak: after a warm-up of %s, resident memory grows by %s bytes %s (%s), "+
 			"more than the tolerance of %s, and the growth goes on (%s).",
-			count(v.WarmUp, "iteration"), number(v.Growth), interval, number(options.Tolerance), judged)
+			count(v.WarmUp, "iteration"), number(v.Growth), one, interval, number(options.Tolerance), judged)
 		if _, known := v.part(LiveHeap); !known {
 			s.WriteString(" If the server collects garbage, the memory really kept is between half of this and all of it.")
 		}
 	case v.Kind == NoLeak:
-		fmt.Fprintf(&s, "No leak: after a warm-up of %s, resident memory grows by less than %s bytes a request "+
+		fmt.Fprintf(&s, "No leak: after a warm-up of %s, resident memory grows by less than %s bytes %s "+
 			"(%s), which is below the tolerance of %s (%s).",
-			count(v.WarmUp, "iteration"), number(v.Upper), percent(v.Confidence), number(options.Tolerance), judged)
+			count(v.WarmUp, "iteration"), number(v.Upper), one, percent(v.Confidence), number(options.Tolerance), judged)
 	case v.NextLook > 0:
-		fmt.Fprintf(&s, "Not decided yet: so far resident memory grows by %s bytes a request (%s; %s).",
-			number(v.Growth), interval, judged)
+		fmt.Fprintf(&s, "Not decided yet: so far resident memory grows by %s bytes %s (%s; %s).",
+			number(v.Growth), one, interval, judged)
 	case v.Shape == ShapeSlowing && v.WarmUp > v.Judged.length():
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s; %s), but it grew faster before, and "+
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s; %s), but it grew faster before, and "+
 			"for longer: the first %s. It may be a cache that fills.",
-			number(v.Growth), interval, judged, count(v.WarmUp, "iteration"))
+			number(v.Growth), one, interval, judged, count(v.WarmUp, "iteration"))
 	case v.Shape == ShapeSlowing:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s), but the growth slows down, "+
-			"or may as well: %s in the first half of the requests, %s in the second (%s). It may be a cache that fills.",
-			number(v.Growth), interval, number(v.Early), number(v.Late), judged)
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s), but the growth slows down, "+
+			"or may as well: %s in the first half of the %ss, %s in the second (%s). It may be a cache that fills.",
+			number(v.Growth), one, interval, number(v.Early), v.Unit, number(v.Late), judged)
 	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request under load (%s), but it does not stay (%s).",
-			number(v.Growth), interval, judged)
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s under load (%s), but it does not stay (%s).",
+			number(v.Growth), one, interval, judged)
 	case v.Lower > options.Tolerance:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request (%s), but in so few iterations "+
-			"a cache that fills looks the same (%s).", number(v.Growth), interval, judged)
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s), but in so few iterations "+
+			"a cache that fills looks the same (%s).", number(v.Growth), one, interval, judged)
 	default:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes a request, but anything from %s fits as well "+
-			"(%s; %s). A growth below %s bytes a request cannot be seen in these readings; the tolerance is %s.",
-			number(v.Growth), bounds, percent(v.Confidence), judged, number(v.Resolution), number(options.Tolerance))
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s, but anything from %s fits as well "+
+			"(%s; %s). A growth below %s bytes %s cannot be seen in these readings; the tolerance is %s.",
+			number(v.Growth), one, bounds, percent(v.Confidence), judged, number(v.Resolution), one, number(options.Tolerance))
 	}
 	if rest := v.explainRest(e, options.Rest); rest != "" {
 		fmt.Fprintf(&s, " %s", rest)
@@ -128,13 +132,18 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 	v.MoreIterations = e.moreIterations(options.Tolerance, v.Confidence)
 	if v.MoreIterations > 0 {
 		requests := e.judged.span() * (1 + float64(v.MoreIterations)/have)
+		if v.Unit == PerIteration {
+			v.Advice = fmt.Sprintf("If it goes on like this, about %s in all would decide it; fewer do if each has more load.",
+				count(n+v.MoreIterations, "iteration"))
+			return
+		}
 		v.Advice = fmt.Sprintf("If it goes on like this, about %s in all (%s judged requests) would decide it; "+
 			"fewer do if each has more requests.", count(n+v.MoreIterations, "iteration"), number(requests))
 		return
 	}
 	v.Advice = fmt.Sprintf("More of the same would hardly decide it. Make the iterations longer (more requests in each), "+
-		"take a tolerance that differs clearly from %s bytes a request (these readings resolve %s), or measure the live "+
-		"heap: resident memory goes up and down by itself here.", number(v.Growth), number(v.Resolution))
+		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), or measure the live "+
+		"heap: resident memory goes up and down by itself here.", number(v.Growth), v.Unit.one(), number(v.Resolution))
 }
 
 // count is "1 iteration", "12 iterations".

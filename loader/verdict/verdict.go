@@ -36,10 +36,37 @@ const (
 	ShapeSlowing Shape = "slowing down"      // ever less, or it may be
 )
 
+// Unit is what growth is said of.
+type Unit string
+
+// The units. If nobody can count the requests, each iteration is given one, and the growth is that of an iteration.
+const (
+	PerRequest   Unit = "request" // also the meaning of the zero Unit
+	PerIteration Unit = "iteration"
+)
+
+// String is the word for one.
+func (u Unit) String() string {
+	if u == "" {
+		return string(PerRequest)
+	}
+	return string(u)
+}
+
+// one is "a request" or "an iteration".
+func (u Unit) one() string {
+	if u == PerIteration {
+		return "an iteration"
+	}
+	return "a request"
+}
+
 // Options is what Judge needs besides the readings.
 type Options struct {
-	// Tolerance is the growth in bytes per request that nobody cares about.
+	// Tolerance is the growth in bytes per request, or per iteration if that is the Unit, that nobody cares about.
 	Tolerance float64
+	// Unit is what the growth is said of; it changes only the words.
+	Unit Unit
 	// MaxIterations is 0 for a run whose length was fixed before. A run that goes
 	// on until it is decided gives here how long it may become; it is decided only
 	// at the Looks of that number.
@@ -58,6 +85,7 @@ type Rest struct {
 type Verdict struct {
 	Kind  Kind
 	Shape Shape
+	Unit  Unit // of all figures that are per request
 
 	// Estimated is false if there is too little to estimate growth from; then
 	// all the figures are 0.
@@ -107,6 +135,7 @@ func Judge(iterations []Iteration, options Options) Verdict {
 	v := Verdict{
 		Kind:       Inconclusive,
 		Shape:      ShapeNone,
+		Unit:       options.Unit,
 		Confidence: confidenceOf(options.MaxIterations),
 	}
 	from := restart(iterations)

@@ -330,3 +330,26 @@ func BenchmarkJudge(b *testing.B) {
 		verdict.Judge(its, fixed)
 	}
 }
+
+// Every sentence says what the growth is said of, and only that.
+func TestUnit(t *testing.T) {
+	for name, gain := range map[string]uint64{"leak": 1 << 20, "no leak": 0} {
+		iterations := make([]verdict.Iteration, 12)
+		for n := range iterations {
+			iterations[n] = verdict.Iteration{Requests: 1, StartBytes: 1<<24 + uint64(n)*gain, EndBytes: 1<<24 + uint64(n+1)*gain}
+		}
+		perIteration := verdict.Judge(iterations, verdict.Options{Tolerance: 100_000, Unit: verdict.PerIteration})
+		perRequest := verdict.Judge(iterations, verdict.Options{Tolerance: 100_000})
+		assert.Equal(t, verdict.Kind(name), perIteration.Kind)
+		assert.Contains(t, perIteration.Sentence, " bytes an iteration (")
+		assert.Contains(t, perIteration.Statistic, " bytes/iteration (")
+		assert.NotContains(t, perIteration.Sentence+perIteration.Statistic, "request")
+		assert.Contains(t, perRequest.Sentence, " bytes a request (")
+		assert.Contains(t, perRequest.Statistic, " bytes/request (")
+
+		perRequest.Unit, perRequest.Sentence, perRequest.Statistic = perIteration.Unit, perIteration.Sentence, perIteration.Statistic
+		assert.Equal(t, perIteration, perRequest, "it changes only the words")
+	}
+	few := verdict.Judge(make([]verdict.Iteration, 6), verdict.Options{Tolerance: 4, Unit: verdict.PerIteration})
+	assert.Equal(t, verdict.Inconclusive, few.Kind)
+}

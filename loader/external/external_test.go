@@ -1,0 +1,147 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/load"
+)
+
+func command(t *testing.T, words ...string) (c *Command, printed func() string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "load.log")
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = log.Close() })
+	return &Command{Words: words, Log: log}, func() string {
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return string(content)
+	}
+}
+
+func TestWhatAToolTellsIsCounted(t *testing.T) {
+	c, printed := command(t, "cat", "testdata/hey-404.txt")
+	meter := load.NewMeter()
+	for iteration := 1; iteration <= 2; iteration++ {
+		before := time.Now()
+		result, err := c.Run(t.Context(), iteration, meter)
+		require.NoError(t, err)
+		assert.False(t, result.Uncounted)
+		assert.EqualValues(t, 200, result.Requests)
+		assert.EqualValues(t, 200, result.ErrorCount())
+		assert.Zero(t, result.Percentile(99))
+		assert.WithinRange(t, result.StartedAt, before, time.Now())
+		assert.Positive(t, result.Elapsed)
+	}
+	totals := meter.Snapshot()
+	assert.EqualValues(t, 400, totals.Requests)
+	assert.Equal(t, map[int]uint64{404: 400}, totals.Codes)
+	assert.Regexp(t, `^== iteration 1, \S+Z\n\nSummary:[^=]*== iteration 2, \S+Z\n\nSummary:`, printed())
+}
+
+func TestSomeToolsDoNotTell(t *testing.T) {
+	c, _ := command(t, "echo", "done")
+	meter := load.NewMeter()
+	result, err := c.Run(t.Context(), 1, meter)
+	require.NoError(t, err)
+	assert.True(t, result.Uncounted)
+	assert.Zero(t, meter.Requests())
+}
+
+func TestAToolMustGoOnTelling(t *testing.T) {
+	once := filepath.Join(t.TempDir(), "once")
+	c, _ := command(t, "sh", "-c", `[ -e "$1" ] || cat testdata/wrk.txt; touch "$1"; echo done`, "-", once)
+	_, err := c.Run(t.Context(), 1, load.NewMeter())
+	require.NoError(t, err)
+	_, err = c.Run(t.Context(), 2, load.NewMeter())
+	assert.EqualError(t, err, "LOAD_COMMAND does not tell its requests any more; its last lines:\n  done")
+}
+
+func TestAToolThatFails(t *testing.T) {
+	for _, test := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"sh", "-c", "exit 3"}, "LOAD_COMMAND failed with exit code 3; it printed nothing"},
+		{[]string{"sh", "-c", "seq 12; echo no connection >&2; exit 1"},
+			"LOAD_COMMAND failed with exit code 1; its last lines:\n  4\n  5\n  6\n  7\n  8\n  9\n  10\n  11\n  12\n  no connection"},
+		{[]string{"sh", "-c", "kill -9 $$"}, "LOAD_COMMAND was killed (killed); it printed nothing"},
+	} {
+		c, _ := command(t, test.words...)
+		_, err := c.Run(t.Context(), 1, load.NewMeter())
+		assert.EqualError(t, err, test.want)
+	}
+	c, _ := command(t, "/does/not/exist")
+	_, err := c.Run(t.Context(), 1, load.NewMeter())
+	assert.ErrorContains(t, err, "LOAD_COMMAND cannot be started: ")
+}
+
+// process reads the number that a test's tool has printed first.
+func process(t *testing.T, printed func() string) int {
+	t.Helper()
+	lines := strings.Split(printed(), "\n")
+	require.Greater(t, len(lines), 2, lines)
+	pid, err := strconv.Atoi(lines[1])
+	require.NoError(t, err)
+	return pid
+}
+
+func assertGone(t *testing.T, pid int) {
+	t.Helper()
+	assert.Eventually(t, func() bool {
+		status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		return syscall.Kill(pid, 0) != nil || err == nil && strings.Contains(string(status), ") Z ")
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestNothingOfTheToolIsLeft(t *testing.T) {
+	t.Run("when it has ended", func(t *testing.T) {
+		c, printed := command(t, "sh", "-c", "sleep 1000 & echo $!")
+		_, err := c.Run(t.Context(), 1, load.NewMeter())
+		require.NoError(t, err)
+		assertGone(t, process(t, printed))
+	})
+	t.Run("when the run is interrupted", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		interrupted := errors.New("interrupted")
+		c, printed := command(t, "sh", "-c", "trap '' TERM INT; sleep 1000 & echo $!; wait")
+		go func() {
+			for len(strings.Split(printed(), "\n")) < 3 {
+				time.Sleep(time.Millisecond)
+			}
+			cancel(interrupted)
+		}()
+		_, err := c.Run(ctx, 1, load.NewMeter())
+		assert.ErrorIs(t, err, interrupted)
+		assertGone(t, process(t, printed))
+	})
+}
+
+func TestTheGuardKnowsTheGroup(t *testing.T) {
+	c, printed := command(t, "sh", "-c", "echo $$")
+	guarded, dismissed := 0, false
+	c.Guard = func(group int) (func(), error) {
+		guarded = group
+		return func() { dismissed = true }, nil
+	}
+	_, err := c.Run(t.Context(), 1, load.NewMeter())
+	require.NoError(t, err)
+	assert.Equal(t, process(t, printed), guarded)
+	assert.True(t, dismissed)
+
+	none := errors.New("no guard")
+	c.Guard = func(int) (func(), error) { return nil, none }
+	_, err = c.Run(t.Context(), 2, load.NewMeter())
+	assert.ErrorIs(t, err, none)
+}
