@@ -8,12 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // connection speaks HTTP/1.1. Bodies are read to the end and thrown away, so its memory does not depend on
@@ -27,12 +24,11 @@ type connection struct {
 	conn    net.Conn
 	aborted bool
 
-	reader   *bufio.Reader
-	response fasthttp.Response
+	reader *bufio.Reader
 }
 
 const (
-	readBufferSize = 8 << 10     // also the longest response header that is accepted
+	readBufferSize = 8 << 10
 	closeLimit     = time.Second // for the server to close a connection that it was told to
 )
 
@@ -54,8 +50,9 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	if e.Slow {
 		c.reader.Reset(&slowReader{c.conn})
 	}
+	var answer response
 	if err == nil {
-		err = c.read(e.Method)
+		answer, err = readResponse(c.reader, e.Method)
 	}
 	if err != nil {
 		c.close()
@@ -64,10 +61,10 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	if e.Close {
 		c.awaitClose()
 	}
-	if e.Close || c.response.ConnectionClose() {
+	if e.Close || answer.close {
 		c.close()
 	}
-	return c.response.StatusCode(), ""
+	return answer.code, ""
 }
 
 // vanish sends half of the request, or all of it and waits for the first byte of the answer, and is gone.
@@ -128,31 +125,9 @@ func (c *connection) open(ctx context.Context) error {
 	return nil
 }
 
-// read reads one response, without its body when that has a known length: skipping is cheaper.
-func (c *connection) read(method string) error {
-	c.response.SkipBody = true
-	if err := c.response.ReadLimitBody(c.reader, 0); err != nil {
-		return err
-	}
-	if code := c.response.StatusCode(); method == http.MethodHead || code == fasthttp.StatusNoContent || code == fasthttp.StatusNotModified {
-		return nil
-	}
-	if length := c.response.Header.ContentLength(); length >= 0 {
-		_, err := c.reader.Discard(length)
-		return err
-	}
-	c.response.StreamBody = true
-	if err := c.response.ReadBody(c.reader, 0); err != nil {
-		return err
-	}
-	_, err := io.Copy(io.Discard, c.response.BodyStream())
-	return errors.Join(err, c.response.CloseBodyStream())
-}
-
 // quiet frees the buffers: a connection that is silent needs none.
 func (c *connection) quiet() {
 	c.reader = nil
-	c.response = fasthttp.Response{}
 }
 
 func (c *connection) close() {
@@ -175,9 +150,9 @@ func (c *connection) abort() {
 }
 
 func classify(err error) Reason {
-	var timeout interface{ Timeout() bool } // fasthttp's timeouts are no net.Error
+	var network net.Error
 	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &network) && network.Timeout():
 		return Timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):

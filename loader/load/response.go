@@ -1,0 +1,250 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+)
+
+// headerLimit is how many bytes of header an answer may have, its interim responses and its trailer counted in.
+// They are read line by line, so that it takes no memory.
+const headerLimit = 64 << 10
+
+// errBadResponse says that what came back is not an HTTP response, or one whose end cannot be told.
+var errBadResponse = errors.New("bad response")
+
+// response is what is known of an answer. Of its header only that is kept which says where it ends.
+type response struct {
+	code   int
+	close  bool // the connection is not for another request
+	budget int  // what is left of headerLimit
+	inside bool // the last line is not read to its end
+
+	keep    bool // Connection: keep-alive
+	chunked bool
+	length  int // -1 if there is none
+}
+
+// readResponse reads the answer to a request of that method, up to its last byte, and throws its body away.
+// Interim responses are skipped.
+func readResponse(r *bufio.Reader, method string) (response, error) {
+	a := response{budget: headerLimit}
+	for {
+		if err := a.readHeader(r); err != nil {
+			return a, err
+		}
+		if a.code >= 200 || a.code == http.StatusSwitchingProtocols {
+			break
+		}
+	}
+	switch {
+	case a.code == http.StatusSwitchingProtocols:
+		a.close = true // what follows is not HTTP
+		return a, nil
+	case method == http.MethodHead || a.code == http.StatusNoContent || a.code == http.StatusNotModified:
+		return a, nil
+	case a.chunked:
+		return a, a.skipChunks(r)
+	case a.length >= 0:
+		_, err := r.Discard(a.length)
+		return a, err
+	default:
+		a.close = true
+		return a, skipAll(r)
+	}
+}
+
+// readHeader reads a status line and the lines up to an empty one.
+func (a *response) readHeader(r *bufio.Reader) error {
+	line, err := a.line(r)
+	if err != nil {
+		return err
+	}
+	// HTTP/1.1 200 OK
+	if len(line) < 12 || string(line[:7]) != "HTTP/1." || !isDigit(line[7]) || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+		return errBadResponse
+	}
+	old := line[7] == '0'
+	code, ok := decimal(line[9:12])
+	if !ok || code < 100 {
+		return errBadResponse
+	}
+	a.code, a.close, a.keep, a.chunked, a.length = code, false, false, false, -1
+	for matters := false; ; {
+		line, err := a.line(r)
+		switch {
+		case err != nil:
+			return err
+		case len(line) == 0:
+			a.close = a.close || old && !a.keep
+			if a.chunked && old { // HTTP/1.0 has no chunks
+				return errBadResponse
+			}
+			return nil
+		case line[0] == ' ' || line[0] == '\t': // the line before goes on
+			if matters {
+				return errBadResponse
+			}
+			continue
+		}
+		if matters, err = a.field(line); err != nil {
+			return err
+		}
+		if matters && a.inside {
+			return errBadResponse
+		}
+	}
+}
+
+// field takes a line of the header. It returns whether the line matters.
+func (a *response) field(line []byte) (bool, error) {
+	name, value, ok := bytes.Cut(line, []byte(":"))
+	if !ok {
+		return false, errBadResponse
+	}
+	switch {
+	case is(name, "Content-Length"):
+		length, ok := decimal(trim(value))
+		if !ok || a.length >= 0 && a.length != length {
+			return true, errBadResponse
+		}
+		a.length = length
+	case is(name, "Transfer-Encoding"):
+		if a.chunked || !is(trim(value), "chunked") {
+			return true, errBadResponse
+		}
+		a.chunked = true
+	case is(name, "Connection"):
+		for more := true; more; {
+			var token []byte
+			token, value, more = bytes.Cut(value, []byte(","))
+			a.close = a.close || is(trim(token), "close")
+			a.keep = a.keep || is(trim(token), "keep-alive")
+		}
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// skipChunks skips a body in chunks, and its trailer.
+func (a *response) skipChunks(r *bufio.Reader) error {
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, ok := chunkSizeOf(withoutEnd(line))
+		if !ok {
+			return errBadResponse
+		}
+		if size == 0 {
+			break
+		}
+		if _, err := r.Discard(size); err != nil {
+			return err
+		}
+		if line, err = r.ReadSlice('\n'); err != nil {
+			return err
+		}
+		if len(withoutEnd(line)) != 0 {
+			return errBadResponse
+		}
+	}
+	for {
+		if line, err := a.line(r); err != nil || len(line) == 0 {
+			return err
+		}
+	}
+}
+
+// chunkSizeOf returns the size of the chunk that follows a line, which may have an extension.
+func chunkSizeOf(line []byte) (int, bool) {
+	n := 0
+	for i, c := range line {
+		digit := 0
+		switch {
+		case isDigit(c):
+			digit = int(c - '0')
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			digit = int(c|0x20-'a') + 10
+		default:
+			return n, i > 0 && (c == ';' || c == ' ' || c == '\t')
+		}
+		if n > math.MaxInt>>4 {
+			return 0, false
+		}
+		n = n<<4 | digit
+	}
+	return n, len(line) > 0
+}
+
+// line returns the next line of the header without its end, valid until the next read. Of a line that is longer
+// than the buffer it returns the beginning, and a.inside is true then.
+func (a *response) line(r *bufio.Reader) ([]byte, error) {
+	for {
+		piece, err := r.ReadSlice('\n')
+		begins := !a.inside
+		a.inside = err == bufio.ErrBufferFull
+		a.budget -= len(piece)
+		switch {
+		case a.inside:
+			err = nil
+		case err != nil:
+			return nil, err
+		}
+		if a.budget < 0 {
+			return nil, errBadResponse
+		}
+		if begins {
+			return withoutEnd(piece), nil
+		}
+	}
+}
+
+// withoutEnd returns a line without its end.
+func withoutEnd(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+		if n > 1 && line[n-2] == '\r' {
+			line = line[:n-2]
+		}
+	}
+	return line
+}
+
+// skipAll skips what comes until the connection ends.
+func skipAll(r *bufio.Reader) error {
+	for {
+		if _, err := r.Discard(r.Size()); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// decimal returns a number that is written in digits only.
+func decimal(digits []byte) (int, bool) {
+	n := 0
+	for _, c := range digits {
+		if !isDigit(c) || n > (math.MaxInt-9)/10 {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, len(digits) > 0
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// is compares without regard to case.
+func is(text []byte, name string) bool {
+	return len(text) == len(name) && strings.EqualFold(string(text), name)
+}
+
+func trim(value []byte) []byte { return bytes.Trim(value, " \t") }
