@@ -24,11 +24,13 @@ type connection struct {
 	conn    net.Conn
 	aborted bool
 
-	reader *bufio.Reader
+	reader   *bufio.Reader
+	deadline time.Time // of conn
 }
 
 const (
 	readBufferSize = 8 << 10
+	deadlineSlack  = 16          // a request may take this part of the timeout more
 	closeLimit     = time.Second // for the server to close a connection that it was told to
 )
 
@@ -43,7 +45,7 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	if e.Cut != CutNothing {
 		return c.vanish(now, e)
 	}
-	err := c.conn.SetDeadline(now.Add(c.timeout))
+	err := c.limit(now)
 	if err == nil {
 		_, err = c.conn.Write(e.wire)
 	}
@@ -67,13 +69,23 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	return answer.code, ""
 }
 
+// limit gives the exchange that begins now its time. To set a deadline costs, so it is not moved for each exchange,
+// which may take a little longer than the timeout then.
+func (c *connection) limit(now time.Time) error {
+	if c.deadline.Sub(now) >= c.timeout {
+		return nil
+	}
+	c.deadline = now.Add(c.timeout + c.timeout/deadlineSlack)
+	return c.conn.SetDeadline(c.deadline)
+}
+
 // vanish sends half of the request, or all of it and waits for the first byte of the answer, and is gone.
 func (c *connection) vanish(now time.Time, e *Exchange) (int, Reason) {
 	defer c.close()
 	if conn, ok := c.conn.(*net.TCPConn); ok {
 		_ = conn.SetLinger(0) // a reset: it is gone for good, and its port is free at once
 	}
-	err := c.conn.SetDeadline(now.Add(c.timeout))
+	err := c.limit(now)
 	if err == nil && e.Cut == CutRequest {
 		_, err = c.conn.Write(e.wire[:len(e.wire)/2])
 	}
@@ -116,7 +128,7 @@ func (c *connection) open(ctx context.Context) error {
 	if c.aborted {
 		return errors.Join(errAborted, conn.Close())
 	}
-	c.conn = conn
+	c.conn, c.deadline = conn, time.Time{}
 	if c.reader == nil {
 		c.reader = bufio.NewReaderSize(conn, readBufferSize)
 	} else {

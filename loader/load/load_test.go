@@ -275,3 +275,22 @@ func TestLatencyIsExactToOnePercent(t *testing.T) {
 	totals.reset()
 	assert.Zero(t, totals.Percentile(99))
 }
+
+func TestEachRequestHasItsTimeoutThoughTheDeadlineIsSeldomMoved(t *testing.T) {
+	near, far := net.Pipe()
+	t.Cleanup(func() { _ = near.Close(); _ = far.Close() })
+	const timeout = time.Hour
+	c := &connection{timeout: timeout, conn: near}
+	start, moved := time.Now(), 0
+	for n := range 1000 {
+		now, before := start.Add(time.Duration(n)*timeout/100), c.deadline
+		require.NoError(t, c.limit(now))
+		left := c.deadline.Sub(now)
+		assert.GreaterOrEqual(t, left, timeout)
+		assert.LessOrEqual(t, left, timeout+timeout/deadlineSlack)
+		if c.deadline != before {
+			moved++
+		}
+	}
+	assert.Less(t, moved, 200)
+}
