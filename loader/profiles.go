@@ -13,12 +13,8 @@ import (
 	"leaklab/loader/scrape"
 )
 
-const (
-	// profiledAfter is the iteration after which the first profiles are taken: by then a server has what it needs to
-	// answer at all.
-	profiledAfter = 2
-	sitesNamed    = 3
-)
+// sitesNamed is how many call sites are named, of each kind of profile.
+const sitesNamed = 3
 
 // profiler is an observer that takes the server's profiles after its warm-up, and once more in the end.
 type profiler struct {
@@ -26,6 +22,7 @@ type profiler struct {
 	url      string // of /debug/pprof/; empty if the server has none
 	folder   string
 	before   profile.Snapshot
+	err      error  // from saving it
 	requests uint64 // since then
 }
 
@@ -43,30 +40,32 @@ func newProfiler(ctx context.Context, cfg config.Config, folder string) *profile
 
 func (p *profiler) LoadBegins(int, time.Time) {}
 
-func (p *profiler) LoadEnded() {}
-
-// IterationEnded takes the first profiles. A server that has none is said to have none, and is not asked again.
-func (p *profiler) IterationEnded(i lab.Iteration) error {
-	if p.url == "" {
-		return nil
-	}
-	p.requests += i.Load.Requests
-	if i.Number != profiledAfter {
-		return nil
+// LoadEnded takes the first profiles after the load of the first iteration, and before its end reading, so that what
+// they cost the server counts as warm-up. A server that has none is not asked again.
+func (p *profiler) LoadEnded() {
+	if p.url == "" || p.before != nil || p.ctx.Err() != nil {
+		return
 	}
 	snapshot, err := profile.Fetch(p.ctx, p.url)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "loader: no profiles: %v\n", err)
 		p.url = ""
-		return nil
+		return
 	}
-	p.before, p.requests = snapshot, 0
-	return snapshot.Save(p.folder, "warm")
+	p.before, p.err = snapshot, snapshot.Save(p.folder, "warm")
+}
+
+// IterationEnded counts the requests since the first profiles.
+func (p *profiler) IterationEnded(i lab.Iteration) error {
+	if i.Number > 1 {
+		p.requests += i.Requests
+	}
+	return p.err
 }
 
 // finish takes the last profiles, and says in a line each which call sites have grown since the first.
 func (p *profiler) finish() ([]string, error) {
-	if p.before == nil || p.requests == 0 {
+	if p.before == nil || p.requests == 0 || p.ctx.Err() != nil {
 		return nil, nil
 	}
 	after, err := profile.Fetch(p.ctx, p.url)
