@@ -46,11 +46,13 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 		return c.vanish(now, e)
 	}
 	err := c.limit(now)
-	if err == nil {
-		_, err = c.conn.Write(e.wire)
-	}
 	if e.Slow {
 		c.reader.Reset(&slowReader{c.conn})
+	}
+	if s, ok := c.conn.(*socket); ok {
+		s.pending = e.wire
+	} else if err == nil {
+		_, err = c.conn.Write(e.wire)
 	}
 	var answer response
 	if err == nil {
@@ -82,7 +84,7 @@ func (c *connection) limit(now time.Time) error {
 // vanish sends half of the request, or all of it and waits for the first byte of the answer, and is gone.
 func (c *connection) vanish(now time.Time, e *Exchange) (int, Reason) {
 	defer c.close()
-	if conn, ok := c.conn.(*net.TCPConn); ok {
+	if conn, ok := c.conn.(interface{ SetLinger(int) error }); ok {
 		_ = conn.SetLinger(0) // a reset: it is gone for good, and its port is free at once
 	}
 	err := c.limit(now)
@@ -122,6 +124,8 @@ func (c *connection) open(ctx context.Context) error {
 			return errors.Join(err, conn.Close())
 		}
 		conn = secure
+	} else {
+		conn = newSocket(conn)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
