@@ -147,8 +147,11 @@ func rowsIn(t *testing.T, folder string) [][]string {
 
 // Columns of iterations.csv.
 const (
+	columnStarted   = 1
+	columnDuration  = 2
 	columnRequests  = 3
 	columnErrors    = 4
+	columnRate      = 5
 	columnStart     = 9
 	columnEnd       = 10
 	columnPeak      = 11

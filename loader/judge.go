@@ -121,7 +121,7 @@ func (j *jury) counted() string {
 	case last.Uncounted:
 		return "Nobody could count the requests, neither from the output of LOAD_COMMAND nor from METRICS_URL: the growth, and " +
 			"TOLERANCE, are in bytes per iteration."
-	case last.Load.Uncounted:
+	case last.Load.Uncounted || last.Requests != last.Load.Requests:
 		return "The requests were counted by the server: " + last.End.RequestsCounter + " at METRICS_URL."
 	default:
 		return ""

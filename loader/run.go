@@ -105,6 +105,9 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err := checkDemo(ctx, cfg, target); err != nil {
 		return kind, err
 	}
+	if err := checkCounter(ctx, cfg); err != nil {
+		return kind, err
+	}
 	tool, err := toolOf(cfg, folder)
 	if err != nil {
 		return kind, err
@@ -122,6 +125,9 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 		plan.Enough = jury.decided
 	}
 	endpoint.Serve(state)
+	if cfg.ScrapeWait > 0 && !endpoint.AwaitScrape(ctx, time.Duration(cfg.ScrapeWait)) && ctx.Err() == nil {
+		fmt.Fprintf(os.Stderr, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", time.Duration(cfg.ScrapeWait))
+	}
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
 	profiles := newProfiler(ctx, cfg, folder)
@@ -308,6 +314,21 @@ func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
 	return nil
 }
 
+// checkCounter notices that the server cannot tell how many requests it gets from all loaders together.
+func checkCounter(ctx context.Context, cfg config.Config) error {
+	if !cfg.Align {
+		return nil
+	}
+	metrics, err := scrape.Fetch(ctx, string(cfg.MetricsURL))
+	if err != nil {
+		return err
+	}
+	if _, _, found := metrics.Requests(); !found {
+		return fmt.Errorf("ALIGN=true: expected a counter of the server's requests at METRICS_URL, for example http_requests_total, since a loader sees only its own: %w", errSettings)
+	}
+	return nil
+}
+
 // toolOf returns the load tool that the settings ask for, with its log in the folder of the run; nil if there is none.
 func toolOf(cfg config.Config, folder string) (*external.Command, error) {
 	if cfg.LoadCommand == nil {
@@ -334,6 +355,7 @@ func planOf(cfg config.Config, behaviour load.Behaviour) lab.Plan {
 	return lab.Plan{
 		Tries:  cfg.Iterations(),
 		Settle: time.Duration(cfg.Settle), Release: time.Duration(cfg.Release),
+		Align: align(cfg),
 		Load: load.Plan{
 			Address:   cfg.Address(),
 			Protocol:  load.Protocol(cfg.Protocol),
@@ -348,6 +370,14 @@ func planOf(cfg config.Config, behaviour load.Behaviour) lab.Plan {
 	}
 }
 
+// align is the period at which iterations begin, so that those of other loaders begin together; 0 if there are none.
+func align(cfg config.Config) time.Duration {
+	if !cfg.Align {
+		return 0
+	}
+	return lab.Period(time.Duration(cfg.Settle), time.Duration(cfg.Duration))
+}
+
 func settings(cfg config.Config, shape string, target *server, reading memory.Reading, folder string) []report.Line {
 	burst := time.Duration(cfg.Duration).String()
 	if cfg.Requests > 0 {
@@ -356,6 +386,9 @@ func settings(cfg config.Config, shape string, target *server, reading memory.Re
 	pressure := fmt.Sprintf("%s, %s of %s, %d workers, %s", shape, iterations(cfg), burst, cfg.Workers, rate(cfg))
 	if cfg.LoadCommand != nil { // its arguments may be secret
 		pressure = fmt.Sprintf("%s of LOAD_COMMAND, which is %s", iterations(cfg), cfg.LoadCommand[0])
+	}
+	if cfg.Align {
+		pressure += fmt.Sprintf(", together with other loaders every %s", align(cfg))
 	}
 	return []report.Line{
 		{Name: "Server", Value: target.description},

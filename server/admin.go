@@ -22,6 +22,19 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
+// counted counts what handler has answered as http_requests_total, so that loaders on several machines know how many
+// requests there were in all. A handler that registers such a counter itself is left as it is.
+func counted(handler http.Handler, metrics prometheus.Registerer) http.Handler {
+	answered := prometheus.NewCounter(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."})
+	if err := metrics.Register(answered); err != nil {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer answered.Inc()
+		handler.ServeHTTP(w, r)
+	})
+}
+
 // newAdminHandler serves what is said about the process, on a port of its own, so that the port under load
 // carries nothing but load.
 func newAdminHandler(registry *prometheus.Registry) http.Handler {

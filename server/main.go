@@ -76,8 +76,8 @@ func serve(cfg config) error {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	servers := map[*http.Server]net.Listener{
-		{Handler: newHandler(cfg, registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}: load,
-		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}:                                                    admin,
+		{Handler: counted(newHandler(cfg, registry), registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}: load,
+		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}:                                                                       admin,
 	}
 	failed := make(chan error, len(servers))
 	for server, listener := range servers {

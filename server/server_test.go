@@ -57,6 +57,22 @@ func TestAdminPort(t *testing.T) {
 	}
 }
 
+func TestRequestsAreCounted(t *testing.T) {
+	registry := newRegistry()
+	handler := counted(newHandler(config{Leak: "none"}, registry), registry)
+	get(t, handler, "/hello/warp")
+	get(t, handler, "/missing")
+	_, metrics := get(t, newAdminHandler(registry), "/metrics")
+	assert.Contains(t, metrics, "\nhttp_requests_total 2\n")
+
+	own := prometheus.NewCounter(prometheus.CounterOpts{Name: "http_requests_total"})
+	registry = newRegistry()
+	registry.MustRegister(own)
+	get(t, counted(http.NotFoundHandler(), registry), "/")
+	_, metrics = get(t, newAdminHandler(registry), "/metrics")
+	assert.Contains(t, metrics, "\nhttp_requests_total 0\n", "a handler's own counter is left to it")
+}
+
 func TestConfigDefaults(t *testing.T) {
 	cfg, err := parseConfig(map[string]string{"LEAK": ""})
 	require.NoError(t, err)

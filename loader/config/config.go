@@ -44,6 +44,8 @@ type Config struct {
 	BodyFile     string    `env:"BODY_FILE"`
 	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
 	LoadCommand  Command   `env:"LOAD_COMMAND"`
+	Align        bool      `env:"ALIGN"`
+	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s"`
 	Results      string    `env:"RESULTS" envDefault:"results"`
 	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
 	ServerPID    PID       `env:"SERVER_PID"`
@@ -104,6 +106,9 @@ func Parse(environment map[string]string) (Config, error) {
 	if c.LoadCommand != nil {
 		wrong = append(wrong, c.besideLoadCommand()...)
 	}
+	if c.Align {
+		wrong = append(wrong, c.besideAlign()...)
+	}
 	if len(wrong) > 0 {
 		return Config{}, errors.Join(wrong...)
 	}
@@ -130,6 +135,29 @@ func (c Config) besideLoadCommand() (wrong []error) {
 	}
 	if c.URLFile != "" {
 		ignored("URL_FILE", c.URLFile, "nothing")
+	}
+	return wrong
+}
+
+// besideAlign names the settings with which loaders on other machines could not keep in step.
+func (c Config) besideAlign() (wrong []error) {
+	not := func(name, value, expected string) {
+		wrong = append(wrong, fmt.Errorf("%s=%q: expected %s with ALIGN=true: all loaders begin and end together", name, value, expected))
+	}
+	if c.Requests > 0 {
+		not("REQUESTS", strconv.FormatUint(c.Requests, 10), "0")
+	}
+	if c.Tries == Auto {
+		not("TRIES", "auto", "a number")
+	}
+	if len(c.Shapes) > 1 {
+		not("SHAPE", strings.Join(c.Shapes, ","), "one shape")
+	}
+	if c.LoadCommand != nil {
+		not("LOAD_COMMAND", strings.Join(c.LoadCommand, " "), "none")
+	}
+	if c.MetricsURL == "" {
+		not("METRICS_URL", "", "where the server counts its requests")
 	}
 	return wrong
 }

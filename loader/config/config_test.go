@@ -126,6 +126,22 @@ URL_FILE="urls": expected nothing: LOAD_COMMAND is the load`)
 	assert.NoError(t, err)
 }
 
+func TestAlign(t *testing.T) {
+	c, err := Parse(map[string]string{"ALIGN": "true", "METRICS_URL": "http://server:9101/metrics", "SCRAPE_WAIT": "20s"})
+	require.NoError(t, err)
+	assert.True(t, c.Align)
+	assert.Equal(t, Pause(20*time.Second), c.ScrapeWait)
+	_, err = Parse(map[string]string{"ALIGN": "true", "REQUESTS": "7", "SHAPE": "churn,idle", "TRIES": "auto"})
+	assert.EqualError(t, err, `REQUESTS="7": expected 0 with ALIGN=true: all loaders begin and end together
+TRIES="auto": expected a number with ALIGN=true: all loaders begin and end together
+SHAPE="churn,idle": expected one shape with ALIGN=true: all loaders begin and end together
+METRICS_URL="": expected where the server counts its requests with ALIGN=true: all loaders begin and end together`)
+	_, err = Parse(map[string]string{"ALIGN": "true", "LOAD_COMMAND": "wrk {url}", "METRICS_URL": "http://server:9101/metrics"})
+	assert.EqualError(t, err, `LOAD_COMMAND="wrk {url}": expected none with ALIGN=true: all loaders begin and end together`)
+	_, err = Parse(map[string]string{"ALIGN": "yes"})
+	assert.EqualError(t, err, `ALIGN="yes": expected true or false`)
+}
+
 func TestWrongSecretsAreNotRepeated(t *testing.T) {
 	for name, values := range map[string][]string{
 		"BASIC_AUTH": {"secret"},

@@ -269,6 +269,21 @@ func TestTheWaitForTheLastScrapeIsLimited(t *testing.T) {
 	require.NoError(t, e.Close())
 }
 
+func TestAwaitScrape(t *testing.T) {
+	e, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	defer e.Close()
+	e.Serve()
+	assert.False(t, e.AwaitScrape(t.Context(), time.Millisecond))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.False(t, e.AwaitScrape(over, time.Hour))
+	resp, err := http.Get("http://" + e.listener.Addr().String() + "/metrics")
+	require.NoError(t, err)
+	_ = resp.Body.Close()
+	assert.True(t, e.AwaitScrape(t.Context(), time.Hour))
+}
+
 func TestMetricsOfALoadTool(t *testing.T) {
 	e := newExporter(10)
 	e.meter.Add(map[int]uint64{0: 7, 200: 5}, map[load.Reason]uint64{load.Other: 2})

@@ -20,7 +20,7 @@ type Endpoint struct {
 	server   http.Server
 
 	mu       sync.Mutex
-	scraped  bool          // somebody has read the metrics
+	scraped  chan struct{} // closed when somebody has read the metrics
 	final    bool          // the values will not change any more
 	finished chan struct{} // closed when a scrape that began after final is over
 }
@@ -31,7 +31,7 @@ func Listen(address string) (*Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	return &Endpoint{listener: listener, finished: make(chan struct{})}, nil
+	return &Endpoint{listener: listener, scraped: make(chan struct{}), finished: make(chan struct{})}, nil
 }
 
 // Serve answers GET /metrics with the collectors' metrics and the standard process_* and go_*, until Close.
@@ -60,15 +60,30 @@ func (e *Endpoint) isFinal() bool {
 func (e *Endpoint) noteScrape(final bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.scraped = true
-	if !final {
-		return
+	closeOnce(e.scraped)
+	if final {
+		closeOnce(e.finished)
 	}
+}
+
+func closeOnce(done chan struct{}) {
 	select {
-	case <-e.finished:
+	case <-done:
 	default:
-		close(e.finished)
+		close(done)
 	}
+}
+
+// AwaitScrape waits until somebody has read the metrics, at the latest until limit or ctx ends, and says whether
+// somebody has.
+func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
+	select {
+	case <-e.scraped:
+		return true
+	case <-ctx.Done():
+	case <-time.After(limit):
+	}
+	return false
 }
 
 // AwaitFinalScrape is called once, when the metrics will not change any more. It returns when they have been
@@ -76,9 +91,10 @@ func (e *Endpoint) noteScrape(final bool) {
 func (e *Endpoint) AwaitFinalScrape(ctx context.Context, limit time.Duration) {
 	e.mu.Lock()
 	e.final = true
-	scraped := e.scraped
 	e.mu.Unlock()
-	if !scraped {
+	select {
+	case <-e.scraped:
+	default:
 		return
 	}
 	select {

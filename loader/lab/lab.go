@@ -21,6 +21,10 @@ type Plan struct {
 	Load    load.Plan // the load of each iteration
 	// External, if it is not nil, runs the load of an iteration in place of load.Run.
 	External func(ctx context.Context, number int, meter *load.Meter) (load.Result, error)
+	// Align is for several loaders of one server: each iteration begins at a time of day that is a multiple of this, so
+	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
+	// of them. 0 for a loader on its own.
+	Align time.Duration
 	// Enough, if it is not nil, is asked after each iteration has been observed, and may end the run before all of them.
 	Enough func() bool
 }
@@ -32,8 +36,9 @@ type Iteration struct {
 	Start      memory.Reading // before the load
 	End        memory.Reading // after the load and settling
 	Peak       int64          // the highest total from the start reading to the end of the load
-	// Requests are those that the growth is said of: those of the load, or else those that the server has counted
-	// between the readings. If neither is known it is 1, and Uncounted is true: the growth is that of an iteration.
+	// Requests are those that the growth is said of: those of the load, or else those that the server has counted, of
+	// all loaders if there are several. If neither is known it is 1, and Uncounted is true: the growth is that of an
+	// iteration.
 	Requests  uint64
 	Uncounted bool
 }
@@ -67,7 +72,7 @@ func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Me
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
 		if err == nil {
-			err = iteration.count(before, meter)
+			err = iteration.count(before, plan.Align > 0, meter)
 			before = iteration
 		}
 		if err == nil {
@@ -95,6 +100,11 @@ func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Me
 func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {
 	iteration := Iteration{Number: number, Of: plan.Tries}
 	var err error
+	if plan.Align > 0 {
+		if err := pause(ctx, time.Until(NextStart(time.Now(), plan.Align))); err != nil {
+			return iteration, err
+		}
+	}
 	if iteration.Start, err = settledReading(ctx, plan.Settle, sampler); err != nil {
 		return iteration, err
 	}
@@ -124,10 +134,31 @@ func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler
 	return iteration, err
 }
 
-// count sets the requests that the growth is said of, in the way in which those of the iteration before were counted:
-// a run is judged by one measure.
-func (i *Iteration) count(before Iteration, meter *load.Meter) error {
+// Period is how long an iteration takes that is aligned with those of other loaders, which find the same from the same
+// settings: two rests, the load, and a second for the last answers and the readings, in whole seconds. An iteration
+// that takes longer, since the server has stalled, lets the next start go by.
+func Period(settle, duration time.Duration) time.Duration {
+	const margin = time.Second
+	return (2*settle + duration + margin + time.Second - 1).Truncate(time.Second)
+}
+
+// NextStart is the first multiple of period, counted from the year 1 in UTC, that is not before now.
+func NextStart(now time.Time, period time.Duration) time.Time {
+	start := now.Truncate(period)
+	if start.Before(now) {
+		start = start.Add(period)
+	}
+	return start
+}
+
+// count sets the requests that the growth is said of: those of the load, unless there are other loaders, or else in the
+// way in which those of the iteration before were counted, since a run is judged by one measure.
+func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) error {
 	switch {
+	case others && i.End.RequestsCounter == "":
+		return errors.New("the server does not tell how many requests it has answered, of all loaders")
+	case others:
+		i.Requests = i.answered(before)
 	case !i.Load.Uncounted:
 		i.Requests = i.Load.Requests
 	case before.Uncounted || before.Number == 0 && i.End.RequestsCounter == "":
@@ -135,25 +166,38 @@ func (i *Iteration) count(before Iteration, meter *load.Meter) error {
 	case i.End.RequestsCounter == "":
 		return errors.New("the server does not tell any more how many requests it has answered")
 	default:
-		i.Load.Totals = meter.Add(map[int]uint64{0: i.answered()}, nil)
+		i.Load.Totals = meter.Add(map[int]uint64{0: i.answered(before)}, nil)
 		i.Requests = i.Load.Requests
 	}
 	return nil
 }
 
-// answered is how many requests the server says it has answered between the readings.
-func (i *Iteration) answered() uint64 {
-	if i.End.Requests < i.Start.Requests { // it has restarted
+// answered is how many requests the server says it has answered since the end reading of the iteration before, or
+// since the start reading of the first: other loaders may begin a moment before this one has read.
+func (i *Iteration) answered(before Iteration) uint64 {
+	from := i.Start.Requests
+	if before.Number > 0 {
+		from = before.End.Requests
+	}
+	if i.End.Requests < from { // it has restarted
 		return i.End.Requests
 	}
-	return i.End.Requests - i.Start.Requests
+	return i.End.Requests - from
 }
 
 func settledReading(ctx context.Context, settle time.Duration, sampler *memory.Sampler) (memory.Reading, error) {
-	select {
-	case <-ctx.Done():
-		return memory.Reading{}, context.Cause(ctx)
-	case <-time.After(settle):
+	if err := pause(ctx, settle); err != nil {
+		return memory.Reading{}, err
 	}
 	return sampler.ReadAll(ctx)
+}
+
+// pause waits, and fails when ctx ends before.
+func pause(ctx context.Context, length time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(length):
+		return nil
+	}
 }

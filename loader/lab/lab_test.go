@@ -129,6 +129,72 @@ func TestRequestsOfAnExternalLoad(t *testing.T) {
 	assert.Len(t, j.iterations, 3)
 }
 
+func TestNextStart(t *testing.T) {
+	at := func(text string) time.Time {
+		moment, err := time.Parse(time.RFC3339Nano, text)
+		require.NoError(t, err)
+		return moment
+	}
+	for _, test := range []struct {
+		now    string
+		period time.Duration
+		want   string
+	}{
+		{"2026-11-23T12:00:00Z", 5 * time.Second, "2026-11-23T12:00:00Z"},
+		{"2026-11-23T12:00:00.000000001Z", 5 * time.Second, "2026-11-23T12:00:05Z"},
+		{"2026-11-23T12:00:04.999Z", 5 * time.Second, "2026-11-23T12:00:05Z"},
+		{"2026-11-23T12:59:59Z", time.Minute, "2026-11-23T13:00:00Z"},
+		{"2026-11-23T13:00:01+05:30", 5 * time.Second, "2026-11-23T07:30:05Z"},
+	} {
+		assert.True(t, at(test.want).Equal(NextStart(at(test.now), test.period)), test.now)
+	}
+	// Wherever two loaders are in the same period, they find the same start.
+	for offset := range 7 {
+		now := at("2026-11-23T12:00:00.1Z").Add(time.Duration(offset) * time.Second)
+		start := NextStart(now, 7*time.Second)
+		assert.True(t, start.Equal(NextStart(start.Add(-time.Nanosecond).In(time.FixedZone("", 3600)), 7*time.Second)))
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	for _, test := range [][3]time.Duration{
+		{500 * time.Millisecond, 3 * time.Second, 5 * time.Second},
+		{0, time.Millisecond, 2 * time.Second},
+		{200 * time.Millisecond, time.Second, 3 * time.Second},
+		{time.Second, time.Second, 4 * time.Second},
+	} {
+		assert.Equal(t, test[2], Period(test[0], test[1]))
+	}
+}
+
+func TestAlignedIterationsBeginTogether(t *testing.T) {
+	server := newLeaky(t)
+	plan := server.plan(3)
+	plan.Align = 200 * time.Millisecond
+	var starts []time.Time
+	begun := true
+	complete := func(_ context.Context, reading *memory.Reading) {
+		if begun = !begun; !begun { // every other reading is a start
+			starts = append(starts, time.Now())
+		}
+		reading.Requests, reading.RequestsCounter = uint64(3*server.requests), "c"
+	}
+	var j journal
+	_, err := Run(t.Context(), plan, memory.NewSampler(server.read, complete), load.NewMeter(), &j)
+	require.NoError(t, err)
+	require.Len(t, starts, 3)
+	for n, i := range j.iterations {
+		assert.EqualValues(t, 12, i.Requests, "of all loaders")
+		assert.EqualValues(t, 4, i.Load.Requests, "of this one")
+		if n > 0 {
+			assert.Positive(t, starts[n].Truncate(plan.Align).Sub(starts[n-1].Truncate(plan.Align)), "each in a period of its own")
+		}
+	}
+
+	_, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter())
+	assert.EqualError(t, err, "iteration 1 of 3: the server does not tell how many requests it has answered, of all loaders")
+}
+
 func TestAnExternalLoadThatFails(t *testing.T) {
 	server := newLeaky(t)
 	failed := errors.New("failed")

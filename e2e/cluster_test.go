@@ -1,0 +1,243 @@
+package e2e
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tables returns iterations.csv of each run, once all of so many loaders have ended.
+func (l *lab) tables(loaders int) [][][]string {
+	l.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
+	require.NoError(l.t, err)
+	require.Len(l.t, folders, loaders, "a folder for each loader")
+	var tables [][][]string
+	for _, folder := range folders {
+		tables = append(tables, rowsIn(l.t, folder))
+	}
+	return tables
+}
+
+// assertTogether checks that most iterations of all loaders began in the same periods: one loader may be a period ahead,
+// and an iteration that takes too long lets one go by.
+func assertTogether(t *testing.T, tables [][][]string, period time.Duration) {
+	t.Helper()
+	seen := map[int64]int{}
+	for _, rows := range tables {
+		last := int64(0)
+		for _, row := range rows {
+			started, err := time.Parse(time.RFC3339, row[columnStarted])
+			require.NoError(t, err)
+			slot := started.Truncate(period).Unix()
+			assert.Greater(t, slot, last, "each in a period of its own")
+			last = slot
+			seen[slot]++
+		}
+	}
+	together := 0
+	for _, loaders := range seen {
+		if loaders == len(tables) {
+			together++
+		}
+	}
+	assert.Greater(t, together, len(tables[0])/2, "%v", seen)
+}
+
+func sum(t *testing.T, rows [][]string, column int) float64 {
+	t.Helper()
+	var total float64
+	for _, row := range rows {
+		total += number(t, row, column)
+	}
+	return total
+}
+
+// own is how many requests the loaders themselves have sent, as Prometheus knows it when they have ended.
+func (l *lab) own() float64 {
+	l.t.Helper()
+	return values(l.query(`sum(last_over_time(leaklab_requests_total[1d]))`, true))[0]
+}
+
+// together is how many iterations aligned loaders have.
+const together = 5
+
+// aligned are the settings of loaders whose iterations take alignedPeriod: 1 s of load, twice 200 ms of settling, and
+// 1 s for the rest, in whole seconds.
+func aligned(more ...string) []string {
+	return append([]string{"ALIGN=true", "TRIES=5", "DURATION=1s", "LEAK=heap", "LEAK_BYTES=64"}, more...)
+}
+
+const alignedPeriod = 3 * time.Second
+
+// Two loaders of one server on this machine keep in step without knowing of each other.
+func TestTwoLoadersBeginTogether(t *testing.T) {
+	ports := freePorts(t, 2)
+	demo := exec.Command(server)
+	demo.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "LEAK=none")
+	require.NoError(t, demo.Start())
+	t.Cleanup(func() { _ = demo.Process.Kill(); _ = demo.Wait() })
+	settings := []string{"ALIGN=true", "TRIES=3", "DURATION=300ms", "SETTLE=50ms", "WORKERS=2", "PORT=" + ports[0], "METRICS_URL=http://127.0.0.1:" + ports[1] + "/metrics"}
+	loaders := []*run{attach(t, settings), attach(t, settings)}
+	var tables [][][]string
+	for _, r := range loaders {
+		assert.Equal(t, 125, r.exitCode(), "%s", &r.err)
+		assert.Contains(t, r.out.String(), "together with other loaders every 2s\n")
+		tables = append(tables, r.rows(t))
+	}
+	assertTogether(t, tables, 2*time.Second)
+	for _, rows := range tables {
+		for _, row := range rows {
+			own := number(t, row, columnRate) * number(t, row, columnDuration)
+			assert.GreaterOrEqual(t, number(t, row, columnRequests)+1, own, "those of both loaders")
+		}
+	}
+	for n := range tables {
+		var own float64
+		for _, row := range tables[n] {
+			own += number(t, row, columnRate) * number(t, row, columnDuration)
+		}
+		assert.Greater(t, sum(t, tables[n], columnRequests), 1.1*own, "not its own alone")
+	}
+}
+
+func TestLoadersTogetherNeedACounter(t *testing.T) {
+	metrics := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "process_resident_memory_bytes 1e7\n")
+	}))
+	defer metrics.Close()
+	r := start(t, []string{"ALIGN=true", "METRICS_URL=" + metrics.URL})
+	assert.Equal(t, 2, r.exitCode())
+	assert.Contains(t, r.err.String(), "ALIGN=true: expected a counter of the server's requests at METRICS_URL")
+}
+
+func TestTwoLoadersInDocker(t *testing.T) {
+	l := newLab(t, aligned()...)
+	d := readDashboard(t)
+	l.mustCompose(nil, "up", "--detach", "--build", "--quiet-pull", "--scale", "loader=2")
+	require.Eventually(t, func() bool {
+		return strings.Count(l.mustCompose(nil, "ps", "--all", "--format", "{{.State}}", "loader"), "exited") == 2
+	}, 3*time.Minute, 200*time.Millisecond, "both loaders exit")
+	l.assertTwoLoaders(d)
+	l.assertEveryQueryReturnsData(d, "two loaders")
+	logs := l.mustCompose(nil, "logs", "--no-log-prefix", "loader")
+	assert.Equal(t, 2, strings.Count(logs, "together with other loaders every 3s\n"), logs)
+	assert.Equal(t, 2, strings.Count(strings.Join(strings.Fields(logs), " "), "The requests were counted by the server: http_requests_total at METRICS_URL."), logs)
+	assert.Equal(t, 2, strings.Count(logs, "Memory:  /proc, summed over the server's process tree"), logs)
+}
+
+// assertTwoLoaders checks what two loaders have left behind, and what the dashboard shows of them.
+func (l *lab) assertTwoLoaders(d dashboard) {
+	l.t.Helper()
+	tables := l.tables(2)
+	for _, rows := range tables {
+		require.Len(l.t, rows, together)
+		assert.Zero(l.t, sum(l.t, rows, columnErrors))
+	}
+	assertTogether(l.t, tables, alignedPeriod)
+
+	// Each knows the requests of both, as the server has counted them; the loaders together have sent no more.
+	own := l.own()
+	for _, rows := range tables {
+		all := sum(l.t, rows, columnRequests)
+		assert.Greater(l.t, all, 0.6*own)
+		assert.LessOrEqual(l.t, all, own+100, "and a few to see that the server answers")
+		assert.Greater(l.t, leakedBytes(l.t, rows, 0), all*64*0.5, "the memory of all requests, not only its own")
+	}
+
+	queries := d.queries()
+	bars := queries["Requests per iteration/requests"]
+	var shown float64
+	for _, bar := range l.query(bars.text(), bars.Instant) {
+		shown += bar.Value
+	}
+	assert.Equal(l.t, own, shown, "the dashboard's bars are of both")
+	for _, name := range []string{"Memory per iteration/start", "Memory per iteration/end", "Leaked per iteration/leaked"} {
+		assert.Len(l.t, l.query(queries[name].text(), queries[name].Instant), together, name)
+	}
+	shownVerdict := queries["Verdict/verdict"]
+	assert.Subset(l.t, []float64{0, 1, 2}, values(l.query(shownVerdict.text(), shownVerdict.Instant)))
+}
+
+// docker runs docker with the lab's settings and returns what it prints.
+func (l *lab) docker(settings []string, args ...string) (string, error) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Env = append(l.environment, settings...)
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+// joinSwarm makes this engine a cluster of one machine until the test is over, unless it is in a cluster already.
+func (l *lab) joinSwarm() {
+	l.t.Helper()
+	state, err := l.docker(nil, "info", "--format", "{{.Swarm.LocalNodeState}}")
+	require.NoError(l.t, err, state)
+	if strings.TrimSpace(state) == "active" {
+		return
+	}
+	output, err := l.docker(nil, "swarm", "init", "--advertise-addr", "127.0.0.1")
+	require.NoError(l.t, err, output)
+	l.t.Cleanup(func() {
+		output, err := l.docker(nil, "swarm", "leave", "--force")
+		assert.NoError(l.t, err, output)
+	})
+}
+
+func TestStackInDocker(t *testing.T) {
+	l := newLab(t, aligned()...)
+	d := readDashboard(t)
+	l.mustCompose(nil, "build", "server", "loader")
+	l.joinSwarm()
+	t.Cleanup(func() { l.removeStack() })
+	require.NoError(t, os.Mkdir(l.results, 0o700))
+	require.NoError(t, os.Chmod(l.results, 0o777), "whatever the umask")
+	output, err := l.docker([]string{"SERVER_IMAGE=" + l.project + "-server", "LOADER_IMAGE=" + l.project + "-loader", "LOADERS=2"},
+		"stack", "deploy", "--resolve-image=never", "-c", "../loader/stack.yml", l.project)
+	require.NoError(t, err, output)
+	l.results = filepath.Join(l.results, "leaklab")
+
+	ended := regexp.MustCompile(`(?m)^(Complete|Failed) `)
+	require.Eventually(t, func() bool {
+		output, err = l.docker(nil, "service", "ps", "--format", "{{.CurrentState}} {{.Error}}", l.project+"_loader")
+		return err == nil && len(ended.FindAllString(output, -1)) == 2
+	}, 3*time.Minute, 500*time.Millisecond, "both loaders end")
+	logs, err := l.docker(nil, "service", "logs", "--raw", l.project+"_loader")
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(logs, "Verdict: "), logs)
+	assert.Equal(t, 2, strings.Count(logs, "Memory:  process_resident_memory_bytes of http://server:9101/metrics"), logs)
+	l.assertTwoLoaders(d)
+}
+
+func (l *lab) removeStack() {
+	l.t.Helper()
+	if l.t.Failed() {
+		output, _ := l.docker(nil, "stack", "ps", "--no-trunc", l.project)
+		logs, _ := l.docker(nil, "service", "logs", "--raw", "--tail=100", l.project+"_loader")
+		l.t.Log(output, logs)
+	}
+	output, err := l.docker(nil, "stack", "rm", l.project)
+	assert.NoError(l.t, err, output)
+	left := []string{"ps", "--all", "--quiet", "--filter", "label=com.docker.stack.namespace=" + l.project}
+	assert.Eventually(l.t, func() bool {
+		containers, err := l.docker(nil, left...)
+		return err == nil && strings.TrimSpace(containers) == ""
+	}, time.Minute, 200*time.Millisecond, "its containers are removed")
+	for _, volume := range []string{"prometheus", "grafana"} {
+		output, err := l.docker(nil, "volume", "rm", "--force", l.project+"_"+volume)
+		assert.NoError(l.t, err, output)
+	}
+}
