@@ -16,7 +16,7 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 		leak, shape string
 	}{{"conn", "churn"}, {"abort", "abort"}, {"body", "upload"}, {"path", "unique"}} {
 		t.Run(planted.leak, func(t *testing.T) {
-			settings := twelve("LEAK="+planted.leak, "LEAK_BYTES=1024", "BODY_BYTES=8192", "REQUEST_PATH=/hello/warp", "WORKERS=20")
+			settings := twelve("TRIES=10", "DURATION=500ms", "LEAK="+planted.leak, "LEAK_BYTES=1024", "BODY_BYTES=8192", "REQUEST_PATH=/hello/warp", "WORKERS=20")
 			found := start(t, append(settings, "SHAPE="+planted.shape))
 			assert.Equal(t, 1, found.exitCode(), "%s%s", &found.out, &found.err)
 			plain := start(t, append(settings, "SHAPE=keepalive"))

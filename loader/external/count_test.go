@@ -11,8 +11,8 @@ import (
 	"leaklab/loader/load"
 )
 
-// The outputs of hey 0.1.5 and wrk 4.1.0 are real ones. Those of k6 (version 1, and before) and oha follow their
-// documentation, with errors put in.
+// The outputs of hey 0.1.5 and wrk 4.1.0 are real ones. Those of k6 (version 1, and before) follow its
+// documentation, with errors put in; that of oha is made up in its format, and was not compared with a real one.
 func TestCount(t *testing.T) {
 	for file, want := range map[string]Counts{
 		"hey.txt":         {Codes: map[int]uint64{200: 20319}, Errors: map[load.Reason]uint64{}},
