@@ -1,0 +1,154 @@
+// Package environment describes where a run takes place: the machine, the limits of the server, how the server was
+// built, and the few variables of its environment that change how it uses memory. It knows nothing about readings
+// or load. What cannot be known is left out; nothing here fails.
+package environment
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/host"
+	"github.com/shirou/gopsutil/v4/mem"
+)
+
+// Environment is where a run takes place.
+type Environment struct {
+	Kernel      string `json:"kernel,omitempty"` // "linux 6.1.0 x86_64"
+	CPU         string `json:"cpu,omitempty"`    // model
+	CPUs        int    `json:"cpus"`             // that the loader may use
+	MemoryBytes uint64 `json:"memory_bytes,omitempty"`
+	Limits      Limits `json:"server_limits"`
+	Server      Server `json:"server"`
+}
+
+// Limits are those of the server's control groups, the smallest of all above it; 0 stands for none.
+type Limits struct {
+	MemoryBytes int64   `json:"memory_bytes,omitempty"`
+	CPUs        float64 `json:"cpus,omitempty"`
+	Processes   int64   `json:"processes,omitempty"`
+}
+
+// Server is the server's program.
+type Server struct {
+	Go        *GoBuild          `json:"go,omitempty"` // nil if it is not written in Go, or cannot be seen
+	Variables map[string]string `json:"variables,omitempty"`
+}
+
+// GoBuild is what a Go program knows about its build.
+type GoBuild struct {
+	Version  string            `json:"version"`
+	Package  string            `json:"package,omitempty"`
+	Module   string            `json:"module,omitempty"` // with its version
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// Read describes this machine and the server with the given process; 0 if no process of it can be seen.
+func Read(pid int) Environment {
+	e := Environment{CPUs: runtime.NumCPU()}
+	if kernel, err := host.KernelVersion(); err == nil {
+		arch, _ := host.KernelArch()
+		e.Kernel = strings.TrimSpace(runtime.GOOS + " " + kernel + " " + arch)
+	}
+	if cpus, err := cpu.Info(); err == nil && len(cpus) > 0 {
+		e.CPU = strings.Join(strings.Fields(cpus[0].ModelName), " ")
+	}
+	if memory, err := mem.VirtualMemory(); err == nil {
+		e.MemoryBytes = memory.Total
+	}
+	if pid > 0 {
+		e.Limits = limitsOf(pid)
+		e.Server = Server{Go: goBuildOf(pid), Variables: variablesOf(pid)}
+	}
+	return e
+}
+
+// wantedSettings are the build settings that may change how a program uses memory. Others, such as -ldflags, may hold
+// what is nobody's business.
+var wantedSettings = map[string]bool{
+	"-race": true, "-msan": true, "-asan": true, "-tags": true, "CGO_ENABLED": true, "DefaultGODEBUG": true, "GOEXPERIMENT": true,
+	"GOARCH": true, "GOOS": true, "GOAMD64": true, "GOARM64": true, "vcs.revision": true, "vcs.modified": true,
+}
+
+func goBuildOf(pid int) *GoBuild {
+	info, err := buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return nil
+	}
+	return describe(info)
+}
+
+func describe(info *buildinfo.BuildInfo) *GoBuild {
+	build := GoBuild{Version: info.GoVersion, Package: info.Path, Module: strings.TrimSpace(info.Main.Path + " " + info.Main.Version)}
+	for _, setting := range info.Settings {
+		if wantedSettings[setting.Key] && setting.Value != "" {
+			if build.Settings == nil {
+				build.Settings = make(map[string]string)
+			}
+			build.Settings[setting.Key] = setting.Value
+		}
+	}
+	return &build
+}
+
+// variablesOf returns the variables with which the process was started; nil if that may not be read.
+func variablesOf(pid int) map[string]string {
+	block, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return nil
+	}
+	return wantedVariables(string(block))
+}
+
+// wantedVariables returns those of an environment, whose variables end with a NUL each, that change how a runtime or
+// an allocator uses memory, and no others: they may be secret.
+func wantedVariables(block string) map[string]string {
+	wanted := make(map[string]string)
+	for variable := range strings.SplitSeq(block, "\x00") {
+		name, value, found := strings.Cut(variable, "=")
+		if !found {
+			continue
+		}
+		switch name {
+		case "GOGC", "GOMEMLIMIT", "GODEBUG", "GOMAXPROCS":
+			wanted[name] = value
+		default:
+			if strings.HasPrefix(name, "MALLOC_") {
+				wanted[name] = value
+			}
+		}
+	}
+	return wanted
+}
+
+// Unknown is the version of a program that does not know it.
+const Unknown = "unknown"
+
+// Version is that of this program: the revision it was built from, or Unknown.
+func Version() string {
+	info, found := debug.ReadBuildInfo()
+	if !found {
+		return Unknown
+	}
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	settings := make(map[string]string)
+	for _, setting := range info.Settings {
+		settings[setting.Key] = setting.Value
+	}
+	revision := settings["vcs.revision"]
+	switch {
+	case revision == "":
+		return Unknown
+	case settings["vcs.modified"] == "true":
+		return revision + " (modified)"
+	default:
+		return revision
+	}
+}
