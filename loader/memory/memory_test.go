@@ -205,6 +205,24 @@ func TestReadAllIsCompleteAndCounts(t *testing.T) {
 	assert.ErrorIs(t, err, ErrGone)
 }
 
+func TestSamplerTellsEachSampleInOrder(t *testing.T) {
+	var total int64
+	sampler := NewSampler(func(context.Context) (Reading, error) { total++; return Reading{Total: total}, nil })
+	var last time.Time
+	var seen []int64
+	sampler.Observe = func(at time.Time, reading Reading) {
+		assert.False(t, at.Before(last))
+		last, seen = at, append(seen, reading.Total)
+	}
+	for range 3 {
+		_, err := sampler.Read(t.Context())
+		require.NoError(t, err)
+	}
+	_, err := sampler.ReadAll(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2, 3, 4}, seen)
+}
+
 func TestSamplerOutlastsPassingErrorsAndEndsWithTheProcess(t *testing.T) {
 	errs := []error{errors.New("timeout"), nil, ErrGone}
 	next := 0

@@ -17,6 +17,10 @@ const (
 
 // Sampler reads continually, for the peak and for live metrics.
 type Sampler struct {
+	// Observe, if it is not nil, is told each sample and when it was taken, one after the other, in the order of
+	// time. It is set before the first.
+	Observe func(time.Time, Reading)
+
 	read     Reader
 	complete []func(context.Context, *Reading)
 
@@ -69,6 +73,9 @@ func (s *Sampler) Read(ctx context.Context) (Reading, error) {
 	defer s.mu.Unlock()
 	s.latest = reading
 	s.peak = max(s.peak, reading.Total)
+	if s.Observe != nil {
+		s.Observe(time.Now(), reading)
+	}
 	return reading, nil
 }
 
