@@ -85,7 +85,7 @@ func (c *CSV) LoadEnded() {}
 func (c *CSV) IterationEnded(i lab.Iteration) error {
 	row := []string{
 		strconv.Itoa(i.Number),
-		i.Load.StartedAt.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
+		i.Load.StartedAt.UTC().Format(timeFormat),
 		seconds(i.Load.Elapsed),
 		strconv.FormatUint(i.Requests, 10),
 		strconv.FormatUint(i.Load.ErrorCount(), 10),

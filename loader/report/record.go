@@ -1,0 +1,124 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/verdict"
+)
+
+// Record is an observer that keeps the report of a run up to date: run.json, report.md, report.html, memory.svg and
+// memory.png. Each file is there in full, or as it was before, whenever the run is killed. It writes between
+// iterations, where it disturbs no load: that takes about 10 ms without memory.png, which takes five times as long and
+// ten megabytes by itself, and so is drawn now and then, and in the end (go test -bench Record ./loader/report).
+type Record struct {
+	folder string
+	run    Run
+	course func() []Point
+	judged func() (verdict.Verdict, []string)
+}
+
+// How often the files are written: with each of the first eachUntil iterations, then ten times less often for each
+// power of ten. memory.png is drawn with one in so many of those.
+const (
+	eachUntil    = 100
+	pictureEvery = 5
+)
+
+// NewRecord writes the report of a run that begins. run is what is known by then. course returns the samples of
+// memory, and judged the verdict on the iterations so far, with remarks of the caller's own.
+func NewRecord(folder string, run Run, course func() []Point, judged func() (verdict.Verdict, []string)) (*Record, error) {
+	run.Format, run.State, run.Iterations = runFormat, Running, []Iteration{}
+	r := &Record{folder: folder, run: run, course: course, judged: judged}
+	return r, r.write()
+}
+
+// LoadBegins does nothing: the report is written between iterations.
+func (r *Record) LoadBegins(int, time.Time) {}
+
+// LoadEnded does nothing.
+func (r *Record) LoadEnded() {}
+
+// IterationEnded writes the report with the iteration. It has to be judged before.
+func (r *Record) IterationEnded(i lab.Iteration) error {
+	r.run.Iterations = append(r.run.Iterations, newIteration(i))
+	n, step := len(r.run.Iterations), 1
+	for n > eachUntil*step {
+		step *= 10
+	}
+	if n%step != 0 {
+		return nil
+	}
+	err := r.write()
+	if n%(pictureEvery*step) == 0 {
+		err = errors.Join(err, r.Draw())
+	}
+	return err
+}
+
+// End writes the report of a run that is over; reason is why it ended early, or nil.
+func (r *Record) End(reason error) error {
+	r.run.State = Complete
+	if reason != nil {
+		r.run.State, r.run.Reason = EndedEarly, reason.Error()
+	}
+	return r.write()
+}
+
+// Draw draws memory.png, of the iterations so far; nothing if there are none.
+func (r *Record) Draw() error {
+	if len(r.run.Iterations) == 0 {
+		return nil
+	}
+	f := newFigure(r.run, r.course())
+	return replace(r.folder, "memory.png", func(out io.Writer) error { return writePNG(out, f) })
+}
+
+// write writes all but memory.png.
+func (r *Record) write() error {
+	v, remarks := r.judged()
+	r.run.Verdict, r.run.Remarks = newVerdict(v, r.run.Verdict.ToleranceBytesPerRequest), remarks
+	f := newFigure(r.run, r.course())
+	err := errors.Join(
+		replace(r.folder, "run.json", func(out io.Writer) error { return writeRun(out, r.run) }),
+		replace(r.folder, "report.md", func(out io.Writer) error { return writeMarkdown(out, r.run) }),
+		replace(r.folder, "report.html", func(out io.Writer) error { return writeHTML(out, r.run, f) }),
+	)
+	if len(r.run.Iterations) > 0 {
+		err = errors.Join(err, replace(r.folder, "memory.svg", func(out io.Writer) error { return writeSVG(out, f) }))
+	}
+	return err
+}
+
+// replace writes a file under another name and renames it then, so that nobody ever finds a part of it. Everybody may
+// read it.
+func replace(folder, name string, write func(io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot write %s: %w", filepath.Join(folder, name), err)
+		}
+	}()
+	var content bytes.Buffer
+	if err := write(&content); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(folder, "."+name+".*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content.Bytes())
+	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), filepath.Join(folder, name))
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
+}

@@ -1,0 +1,161 @@
+package report
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/memory"
+)
+
+// flushInterval is how long a sample may wait before it is in the file. It is less than a second by one sample, since
+// only a sample flushes those before.
+const flushInterval = time.Second - memory.SampleInterval
+
+// timeFormat is RFC 3339 with milliseconds, as the tables have it.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// Samples writes samples.csv, a row for each sample of memory, and keeps a course of them for the figures. It may be
+// used by several goroutines.
+type Samples struct {
+	mu        sync.Mutex
+	file      *os.File
+	buffer    *bufio.Writer
+	flushed   time.Time
+	iteration int // whose load runs; 0 if none does
+	course    course
+	err       error // the first of writing
+}
+
+// CreateSamples creates samples.csv in folder, with its header.
+func CreateSamples(folder string) (*Samples, error) {
+	file, err := os.Create(filepath.Join(folder, "samples.csv"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Samples{file: file, buffer: bufio.NewWriter(file)}
+	_, err = s.buffer.WriteString("time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes\n")
+	return s, errors.Join(err, s.buffer.Flush())
+}
+
+// Take writes a sample. What is not known stays empty, and so does the iteration while no load runs. An error is
+// returned by the next IterationEnded, or by Close.
+func (s *Samples) Take(at time.Time, reading memory.Reading) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.course.add(Point{At: at, Bytes: reading.Total})
+	iteration, parts := "", ",,"
+	if s.iteration > 0 {
+		iteration = strconv.Itoa(s.iteration)
+	}
+	if p := reading.Parts; p != nil {
+		parts = fmt.Sprintf("%d,%d,%d", p.Anonymous, p.File, p.Shared)
+	}
+	_, err := fmt.Fprintf(s.buffer, "%s,%s,%d,%s\n", at.UTC().Format(timeFormat), iteration, reading.Total, parts)
+	if at.Sub(s.flushed) >= flushInterval {
+		s.flushed = at
+		err = errors.Join(err, s.buffer.Flush())
+	}
+	s.fail(err)
+}
+
+func (s *Samples) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// LoadBegins notes the iteration that the samples from now on belong to.
+func (s *Samples) LoadBegins(number int, _ time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.iteration = number
+}
+
+// LoadEnded notes that they belong to none.
+func (s *Samples) LoadEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.iteration = 0
+}
+
+// IterationEnded returns an error of writing.
+func (s *Samples) IterationEnded(lab.Iteration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Course returns the samples so far, or as many of them as tell their course.
+func (s *Samples) Course() []Point {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	points := slices.Clone(s.course.points)
+	if waiting := s.course.pending; len(waiting) > 0 {
+		points = append(points, extremes(waiting)...)
+	}
+	return points
+}
+
+// Close writes what is left and closes the file. Samples that come later are lost.
+func (s *Samples) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.err, s.buffer.Flush(), s.file.Close())
+}
+
+// Point is resident memory at one moment.
+type Point struct {
+	At    time.Time
+	Bytes int64
+}
+
+// mostPoints is about as many as a figure can show. It is even.
+const mostPoints = 1200
+
+// course keeps at most mostPoints of all that is added, without losing what stands out: when they become too many,
+// the lowest and the highest of every four stay, and later ones are thinned as much before they are added.
+type course struct {
+	points  []Point
+	thinned int     // so many points make one of points; 0 is 1
+	pending []Point // fewer than make two of points
+}
+
+func (c *course) add(p Point) {
+	if c.thinned == 0 {
+		c.points = append(c.points, p)
+	} else if c.pending = append(c.pending, p); len(c.pending) == 2*c.thinned {
+		c.points = append(c.points, extremes(c.pending)...)
+		c.pending = c.pending[:0]
+	}
+	if len(c.points) < mostPoints {
+		return
+	}
+	c.thinned = max(1, c.thinned) * 2
+	kept := c.points[:0]
+	for i := 0; i < len(c.points); i += 4 {
+		kept = append(kept, extremes(c.points[i:i+4])...)
+	}
+	c.points = kept
+}
+
+// extremes returns the lowest and the highest of points, in the order of time.
+func extremes(points []Point) []Point {
+	low, high := 0, 0
+	for i, p := range points {
+		if p.Bytes < points[low].Bytes {
+			low = i
+		}
+		if p.Bytes >= points[high].Bytes {
+			high = i
+		}
+	}
+	return []Point{points[min(low, high)], points[max(low, high)]}
+}

@@ -1,0 +1,72 @@
+package report
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/memory"
+)
+
+func TestSamples(t *testing.T) {
+	folder := t.TempDir()
+	samples, err := CreateSamples(folder)
+	require.NoError(t, err)
+	written := func() string {
+		content, err := os.ReadFile(filepath.Join(folder, "samples.csv"))
+		require.NoError(t, err)
+		return string(content)
+	}
+	const header = "time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes\n"
+	assert.Equal(t, header, written(), "also of a run that is killed at once")
+
+	at := time.Date(2026, 11, 23, 9, 0, 1, 250e6, time.FixedZone("", 3600))
+	samples.Take(at, memory.Reading{Total: 120, Parts: &memory.Parts{Anonymous: 100, File: 20}})
+	samples.LoadBegins(3, at)
+	samples.Take(at.Add(100*time.Millisecond), memory.Reading{Total: 130})
+	samples.LoadEnded()
+	samples.Take(at.Add(900*time.Millisecond), memory.Reading{Total: 125})
+	const rows = header + "2026-11-23T08:00:01.250Z,,120,100,20,0\n2026-11-23T08:00:01.350Z,3,130,,,\n2026-11-23T08:00:02.150Z,,125,,,\n"
+	assert.Equal(t, rows, written(), "on disk within a second")
+	samples.Take(at.Add(time.Second), memory.Reading{Total: 126})
+	assert.Equal(t, rows, written(), "but not each by itself")
+
+	require.NoError(t, samples.IterationEnded(lab.Iteration{}))
+	require.NoError(t, samples.Close())
+	assert.Equal(t, rows+"2026-11-23T08:00:02.250Z,,126,,,\n", written())
+	assert.Len(t, samples.Course(), 4)
+	samples.Take(at.Add(time.Hour), memory.Reading{Total: 126})
+	assert.Error(t, samples.IterationEnded(lab.Iteration{}), "it is closed")
+}
+
+func TestCourseStaysSmallAndKeepsWhatStandsOut(t *testing.T) {
+	begin := time.Unix(0, 0)
+	for _, count := range []int{1, mostPoints - 1, mostPoints, 3 * mostPoints, 100_000} {
+		var c course
+		for i := range count {
+			bytes := int64(1000)
+			if i == count/3 {
+				bytes = 9000
+			}
+			if i == count/2 {
+				bytes = 10
+			}
+			c.add(Point{begin.Add(time.Duration(i) * time.Second), bytes})
+		}
+		assert.LessOrEqual(t, len(c.points), mostPoints)
+		assert.GreaterOrEqual(t, len(c.points), min(count, mostPoints/2-1))
+		low, high := int64(1000), int64(1000)
+		for i, p := range c.points {
+			low, high = min(low, p.Bytes), max(high, p.Bytes)
+			assert.True(t, i == 0 || p.At.After(c.points[i-1].At) || p == c.points[i-1], "in the order of time")
+		}
+		if count > 1 {
+			assert.EqualValues(t, []int64{10, 9000}, []int64{low, high}, "of %d", count)
+		}
+	}
+}
