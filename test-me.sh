@@ -26,7 +26,9 @@ command -v go >/dev/null || {
     exit 125
 }
 mkdir -p "$root/.build"
-(cd "$root" && GOWORK="$root/go.work" go build -buildvcs=false -o .build/ ./server ./loader) || exit 125
+# With the revision that they are built from, if git tells it.
+build() (cd "$root" && GOWORK="$root/go.work" go build "$@" -o .build/ ./server ./loader)
+build 2>/dev/null || build -buildvcs=false || exit 125
 
 if [ $# = 0 ]; then
     export TLS_INSECURE="${TLS_INSECURE:-true}" # the demo server signs its certificate itself

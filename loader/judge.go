@@ -25,6 +25,7 @@ type jury struct {
 	iterations []lab.Iteration
 	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
+	found      []string // lines on what else is known of the growth, in the end
 }
 
 func newJury(options verdict.Options, limit memory.Limit, state *exporter.Exporter) *jury {
@@ -74,22 +75,28 @@ func (j *jury) timeToLimit() float64 {
 	return max(0, left) / (j.verdict.Growth * requests / seconds)
 }
 
-// report prints the verdict, and lines on what else was found, unless there is nothing to judge.
-func (j *jury) report(out io.Writer, folder string, found ...string) error {
+// report prints the verdict, and what there is to say beside it, unless there is nothing to judge.
+func (j *jury) report(out io.Writer, folder string) error {
 	if len(j.iterations) == 0 {
 		return nil
 	}
-	remarks := append(found, "Results: "+folder)
-	if remark := j.counted(); remark != "" {
-		remarks = append([]string{remark}, remarks...)
+	_, remarks := j.current()
+	return report.WriteVerdict(out, j.verdict, append(remarks, "Results: "+folder)...)
+}
+
+// current returns the verdict so far, and what there is to say beside it.
+func (j *jury) current() (verdict.Verdict, []string) {
+	var remarks []string
+	if warning := j.warning(); warning != "" {
+		remarks = append(remarks, warning)
 	}
 	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
-		remarks = append([]string{report.TimeToLimit(left, j.limit.Bytes, j.limit.Of)}, remarks...)
+		remarks = append(remarks, report.TimeToLimit(left, j.limit.Bytes, j.limit.Of))
 	}
-	if warning := j.warning(); warning != "" {
-		remarks = append([]string{warning}, remarks...)
+	if remark := j.counted(); remark != "" {
+		remarks = append(remarks, remark)
 	}
-	return report.WriteVerdict(out, j.verdict, remarks...)
+	return j.verdict, append(remarks, j.found...)
 }
 
 // warning says that the load may not have been what was meant; empty if there is no reason to.
@@ -117,6 +124,9 @@ func (j *jury) warning() string {
 
 // counted says who counted the requests of a load tool; empty if this program did.
 func (j *jury) counted() string {
+	if len(j.iterations) == 0 {
+		return ""
+	}
 	switch last := j.iterations[len(j.iterations)-1]; {
 	case last.Uncounted:
 		return "Nobody could count the requests, neither from the output of LOAD_COMMAND nor from METRICS_URL: the growth, and " +

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"leaklab/loader/config"
+	"leaklab/loader/environment"
 	"leaklab/loader/exporter"
 	"leaklab/loader/external"
 	"leaklab/loader/lab"
@@ -37,6 +38,8 @@ var errSettings = errors.New("nothing was measured")
 type server struct {
 	description string
 	read        memory.Reader
+	command     string // as it was started
+	pid         int    // 0 if no process can be seen
 	source      string // what read reads
 	complete    []func(context.Context, *memory.Reading)
 	limit       memory.Limit
@@ -92,8 +95,22 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	samples, err := report.CreateSamples(folder)
+	if err != nil {
+		return kind, err
+	}
 	sampler := memory.NewSampler(target.read, target.complete...)
-	go func() { cancel(sampler.Run(ctx)) }()
+	sampler.Observe = samples.Take
+	sampling := make(chan struct{})
+	go func() {
+		defer close(sampling)
+		cancel(sampler.Run(ctx))
+	}()
+	defer func() { // nobody takes samples any more when their file is closed
+		cancel(nil)
+		<-sampling
+		err = errors.Join(err, samples.Close())
+	}()
 
 	if err := awaitServer(ctx, cfg, plan.Load); err != nil {
 		return kind, target.explain(err, cfg, folder)
@@ -124,6 +141,10 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if cfg.Tries == config.Auto {
 		plan.Enough = jury.decided
 	}
+	record, err := report.NewRecord(folder, describe(ctx, cfg, shape, started, target, command), samples.Course, jury.current)
+	if err != nil {
+		return kind, err
+	}
 	endpoint.Serve(state)
 	if cfg.ScrapeWait > 0 && !endpoint.AwaitScrape(ctx, time.Duration(cfg.ScrapeWait)) && ctx.Err() == nil {
 		fmt.Fprintf(os.Stderr, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", time.Duration(cfg.ScrapeWait))
@@ -131,11 +152,13 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
 	profiles := newProfiler(ctx, cfg, folder)
-	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, terminal, profiles)
+	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
 	jury.rest(rested, plan.Release)
-	sites, errProfiles := profiles.finish()
-	err = errors.Join(err, errProfiles, jury.report(os.Stdout, folder, sites...))
+	var errProfiles error
+	jury.found, errProfiles = profiles.finish()
+	err = errors.Join(err, errProfiles, record.End(err), jury.report(os.Stdout, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
+	err = errors.Join(err, record.Draw()) // not before, since it takes memory that would be scraped
 	if err != nil {
 		return kind, target.explain(err, cfg, folder)
 	}
@@ -186,6 +209,8 @@ func attach(pid int) (*server, error) {
 	}
 	return &server{
 		description: fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), subject.CommandLine(pid)),
+		command:     subject.CommandLine(pid),
+		pid:         pid,
 		read:        read,
 		source:      memory.TreeSource,
 		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
@@ -226,6 +251,8 @@ func launch(command []string, folder string) (*server, error) {
 	}
 	return &server{
 		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
+		command:     quoteAll(command),
+		pid:         process.PID,
 		read:        launchedReader(process),
 		source:      memory.TreeSource,
 		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(process.PID)},
@@ -397,6 +424,25 @@ func settings(cfg config.Config, shape string, target *server, reading memory.Re
 		{Name: "Load", Value: pressure},
 		{Name: "Settle", Value: settle(cfg)},
 		{Name: "Results", Value: folder},
+	}
+}
+
+// describe returns what is known of a run before its first iteration. Of the server it describes the process that
+// listens, which is not always the one that was started.
+func describe(ctx context.Context, cfg config.Config, shape string, started time.Time, target *server, command []string) report.Run {
+	way := wayOf(cfg, command)
+	chosen := settingsOf(os.Getenv, shape, way == demo || way == composed)
+	pid := target.pid
+	if listener, err := subject.FindListener(ctx, cfg.Address()); err == nil && target.process != nil {
+		pid = listener
+	}
+	return report.Run{
+		LeaklabVersion: environment.Version(), StartedAt: started.UTC(),
+		ServerCommand: target.command, MemorySource: target.source,
+		Tries: cfg.Iterations(), SettleSeconds: time.Duration(cfg.Settle).Seconds(),
+		Settings: chosen, Reproduce: way.reproduce(chosen, command),
+		Verdict:     report.Verdict{ToleranceBytesPerRequest: float64(cfg.Tolerance)},
+		Environment: environment.Read(pid),
 	}
 }
 

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"leaklab/loader/config"
+	"leaklab/loader/report"
+)
+
+// secret are the settings whose values are never written down.
+var secret = map[string]bool{"HEADERS": true, "BASIC_AUTH": true, "BODY": true}
+
+// local are the settings that say where things are on this machine, and change nothing about what is measured.
+var local = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "METRICS_URL": true}
+
+// settingsOf returns the settings as environment has them, for the report of a run of one shape. LEAK_BYTES, which is
+// the demo server's alone, is among them if it is known; so is LEAK, and neither is if another server is measured.
+func settingsOf(environment func(string) string, shape string, isDemo bool) []report.Setting {
+	var settings []report.Setting
+	add := func(name, standard string) {
+		value := environment(name)
+		switch {
+		case value == "":
+			value = standard
+		case secret[name]:
+			value = report.Hidden
+		case name == "METRICS_URL":
+			value = withoutPassword(value)
+		case name == "SHAPE":
+			value = shape
+		}
+		settings = append(settings, report.Setting{Name: name, Value: value, Default: standard})
+	}
+	for field := range reflect.TypeFor[config.Config]().Fields() {
+		if name := field.Tag.Get("env"); name != "LEAK" {
+			add(name, field.Tag.Get("envDefault"))
+		}
+	}
+	if isDemo {
+		add("LEAK", "")
+		add("LEAK_BYTES", "")
+	}
+	return settings
+}
+
+func withoutPassword(address string) string {
+	target, err := url.Parse(address)
+	if err != nil {
+		return report.Hidden
+	}
+	return target.Redacted()
+}
+
+// way is how the server came to be measured.
+type way int
+
+const (
+	launched way = iota // by a command
+	demo                // launched, the demo server as ./test-me.sh builds it
+	composed            // by the compose file
+	attached            // it was running
+)
+
+// wayOf tells it from the command, and from what the compose file alone sets.
+func wayOf(cfg config.Config, command []string) way {
+	switch {
+	case len(command) == 1 && strings.HasSuffix(filepath.ToSlash(command[0]), "/.build/server"):
+		return demo
+	case command != nil:
+		return launched
+	case cfg.Host == "server" && cfg.ServerPID == 1:
+		return composed
+	default:
+		return attached
+	}
+}
+
+// reproduce returns the line of shell that makes the same run again, from the top of the repository.
+func (w way) reproduce(settings []report.Setting, command []string) string {
+	var words []string
+	for _, s := range settings {
+		given := w != launched && w != attached && s.Name == "TLS_INSECURE" || w == composed && (s.Name == "HOST" || s.Name == "PORT")
+		if s.Value == s.Default || s.Value == report.Hidden || local[s.Name] || given {
+			continue
+		}
+		words = append(words, s.Name+"="+quote(s.Value))
+	}
+	switch w {
+	case composed:
+		words = append(words, "docker", "compose", "up")
+	case attached:
+		words = append(words, ".build/loader")
+	case demo:
+		words = append(words, "./test-me.sh")
+	default:
+		words = append(words, "./test-me.sh", quoteAll(command))
+	}
+	return strings.Join(words, " ")
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+
+// quote is a word of shell.
+func quote(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func quoteAll(words []string) string {
+	quoted := make([]string, len(words))
+	for n, word := range words {
+		quoted[n] = quote(word)
+	}
+	return strings.Join(quoted, " ")
+}

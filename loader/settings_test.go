@@ -1,0 +1,71 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"leaklab/loader/config"
+	"leaklab/loader/report"
+)
+
+func environmentOf(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func valueOf(settings []report.Setting, name string) string {
+	for _, s := range settings {
+		if s.Name == name {
+			return s.Value
+		}
+	}
+	return "(missing)"
+}
+
+func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
+	settings := settingsOf(environmentOf(map[string]string{
+		"HEADERS": "Authorization: hunter2", "BASIC_AUTH": "me:hunter2", "BODY": "hunter2", "METRICS_URL": "http://me:hunter2@host/metrics",
+		"OTHER": "hunter2", "TRIES": "12", "SHAPE": "keepalive,churn",
+	}), "churn", false)
+	for _, s := range settings {
+		assert.NotContains(t, s.Value, "hunter2", s.Name)
+	}
+	assert.Equal(t, "(set)", valueOf(settings, "HEADERS"))
+	assert.Equal(t, "http://me:xxxxx@host/metrics", valueOf(settings, "METRICS_URL"))
+	assert.Equal(t, "12", valueOf(settings, "TRIES"))
+	assert.Equal(t, "3s", valueOf(settings, "DURATION"), "the default")
+	assert.Equal(t, "churn", valueOf(settings, "SHAPE"), "that of this run")
+	assert.Equal(t, "", valueOf(settings, "URL_FILE"))
+	assert.Equal(t, "(missing)", valueOf(settings, "LEAK"), "another server")
+	assert.Len(t, settings, reflect.TypeFor[config.Config]().NumField()-1, "each setting")
+
+	settings = settingsOf(environmentOf(map[string]string{"HEADERS": "", "LEAK": "heap"}), "keepalive", true)
+	assert.Equal(t, "", valueOf(settings, "HEADERS"), "not set")
+	assert.Equal(t, "heap", valueOf(settings, "LEAK"))
+	assert.Equal(t, "(set)", valueOf(settingsOf(environmentOf(map[string]string{"METRICS_URL": "http://[:x@/"}), "", false), "METRICS_URL"))
+}
+
+func TestReproduce(t *testing.T) {
+	for _, test := range []struct {
+		host    config.Host
+		pid     config.PID
+		command []string
+		values  map[string]string
+		want    string
+	}{
+		{"127.0.0.1", 0, []string{"/x/.build/server"}, map[string]string{"TRIES": "12", "LEAK": "heap", "TLS_INSECURE": "true", "RESULTS": "/tmp/r", "BODY": "b"},
+			"TRIES=12 LEAK=heap ./test-me.sh"},
+		{"127.0.0.1", 0, []string{"python3", "-m", "http.server", "it's"}, map[string]string{"PORT": "8000", "REQUEST_PATH": "/a?b=c&d", "LEAK": "heap"},
+			`PORT=8000 REQUEST_PATH='/a?b=c&d' ./test-me.sh python3 -m http.server 'it'\''s'`},
+		{"server", 1, nil, map[string]string{"HOST": "server", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "TLS_INSECURE": "true", "DURATION": "1s", "LEAK": "none"},
+			"DURATION=1s LEAK=none docker compose up"},
+		{"127.0.0.1", 77, nil, map[string]string{"SERVER_PID": "77", "TLS_INSECURE": "true", "PORT": "80"},
+			"PORT=80 TLS_INSECURE=true .build/loader"},
+		{"127.0.0.1", 0, []string{"/x/.build/server", "a\nb", ""}, nil, "./test-me.sh /x/.build/server 'a\nb' ''"},
+	} {
+		way := wayOf(config.Config{Host: test.host, ServerPID: test.pid}, test.command)
+		settings := settingsOf(environmentOf(test.values), "keepalive", way == demo || way == composed)
+		assert.Equal(t, test.want, way.reproduce(settings, test.command))
+	}
+}
