@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -141,7 +143,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if cfg.Tries == config.Auto {
 		plan.Enough = jury.decided
 	}
-	record, err := report.NewRecord(folder, describe(ctx, cfg, shape, started, target, command), samples.Course, jury.current)
+	record, err := report.NewRecord(folder, describe(ctx, cfg, shape, started, target, command), samples.Course, jury.current, drawElsewhere)
 	if err != nil {
 		return kind, err
 	}
@@ -156,9 +158,8 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	jury.rest(rested, plan.Release)
 	var errProfiles error
 	jury.found, errProfiles = profiles.finish()
-	err = errors.Join(err, errProfiles, record.End(err), jury.report(os.Stdout, folder))
+	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
-	err = errors.Join(err, record.Draw()) // not before, since it takes memory that would be scraped
 	if err != nil {
 		return kind, target.explain(err, cfg, folder)
 	}
@@ -444,6 +445,21 @@ func describe(ctx context.Context, cfg config.Config, shape string, started time
 		Verdict:     report.Verdict{ToleranceBytesPerRequest: float64(cfg.Tolerance)},
 		Environment: environment.Read(pid),
 	}
+}
+
+// drawElsewhere draws the pictures of a folder in a process of its own, since fonts and pixels would take as much memory
+// as all the rest of the loader. Ctrl-C does not reach it: it is done in a moment.
+func drawElsewhere(folder string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	drawing := exec.Command(program, "draw", folder)
+	drawing.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if output, err := drawing.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
+	}
+	return nil
 }
 
 // asked says what is requested, without what may be secret.

@@ -69,14 +69,14 @@ const (
 	chartLeft  = 70
 	chartRight = 950
 	chartTop   = 8
-	chartBelow = 44
+	chartBelow = 48
 )
 
 func newChart(height float64) chart {
 	bottom := height - chartBelow
 	return chart{
 		Height: height, Top: chartTop, Bottom: bottom, Inner: bottom - chartTop,
-		TickLabels: bottom + 18, AxisLabel: height - 6, Centre: (chartTop + bottom) / 2,
+		TickLabels: bottom + 21, AxisLabel: height - 6, Centre: (chartTop + bottom) / 2,
 	}
 }
 

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"errors"
+	"fmt"
 	"image/color"
 	"io"
-	"runtime/debug"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -32,6 +35,38 @@ var (
 	colourInterval = color.NRGBA{R: 0xc8, G: 0x45, B: 0x1b, A: 0x38}
 )
 
+// Draw draws memory.svg and memory.png of the folder of a run, from run.json and samples.csv. Fonts and pixels take
+// more memory than all the rest of the loader.
+func Draw(folder string) error {
+	f, err := readFigure(folder)
+	if err != nil {
+		return fmt.Errorf("cannot draw %s: %w", folder, err)
+	}
+	return errors.Join(
+		replace(folder, "memory.svg", func(out io.Writer) error { return writeSVG(out, f) }),
+		replace(folder, "memory.png", func(out io.Writer) error { return writePNG(out, f) }),
+	)
+}
+
+func readFigure(folder string) (figure, error) {
+	file, err := os.Open(filepath.Join(folder, "run.json"))
+	if err != nil {
+		return figure{}, err
+	}
+	defer file.Close()
+	run, err := ReadRun(file)
+	if err != nil {
+		return figure{}, err
+	}
+	samples, err := os.Open(filepath.Join(folder, "samples.csv"))
+	if err != nil {
+		return figure{}, err
+	}
+	defer samples.Close()
+	points, err := readSamples(samples)
+	return newFigure(run, points), err
+}
+
 // writeSVG draws memory.svg.
 func writeSVG(out io.Writer, f figure) error {
 	canvas := vgsvg.New(pictureWidth, pictureHeight)
@@ -42,9 +77,8 @@ func writeSVG(out io.Writer, f figure) error {
 	return err
 }
 
-// writePNG draws memory.png. Pixels take megabytes, which are given back.
+// writePNG draws memory.png.
 func writePNG(out io.Writer, f figure) error {
-	defer debug.FreeOSMemory()
 	canvas := vgimg.NewWith(vgimg.UseWH(pictureWidth, pictureHeight), vgimg.UseDPI(pictureDPI))
 	if err := f.draw(draw.New(canvas)); err != nil {
 		return err

@@ -7,35 +7,39 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"leaklab/loader/lab"
 	"leaklab/loader/verdict"
 )
 
-// Record is an observer that keeps the report of a run up to date: run.json, report.md, report.html, memory.svg and
-// memory.png. Each file is there in full, or as it was before, whenever the run is killed. It writes between
-// iterations, where it disturbs no load: that takes about 10 ms without memory.png, which takes five times as long and
-// ten megabytes by itself, and so is drawn now and then, and in the end (go test -bench Record ./loader/report).
+// Record is an observer that keeps the report of a run up to date: run.json, report.md and report.html, and memory.svg
+// and memory.png, which it has drawn. Each file is there in full, or as it was before, whenever the run is killed. It
+// writes between iterations, where it disturbs no load: that takes about 10 ms without the pictures, which take ten
+// times as long, and so are drawn now and then, and in the end (go test -bench Record ./loader/report). report.html
+// draws by itself, each time.
 type Record struct {
 	folder string
 	run    Run
 	course func() []Point
 	judged func() (verdict.Verdict, []string)
+	draw   func(folder string) error
 }
 
 // How often the files are written: with each of the first eachUntil iterations, then ten times less often for each
-// power of ten. memory.png is drawn with one in so many of those.
+// power of ten. The pictures are drawn with one in so many of those.
 const (
 	eachUntil    = 100
 	pictureEvery = 5
 )
 
-// NewRecord writes the report of a run that begins. run is what is known by then. course returns the samples of
-// memory, and judged the verdict on the iterations so far, with remarks of the caller's own.
-func NewRecord(folder string, run Run, course func() []Point, judged func() (verdict.Verdict, []string)) (*Record, error) {
+// NewRecord writes the report of a run that begins. run is what is known by then, the verdict's tolerance included.
+// course returns the samples of memory, and judged the verdict on the iterations so far, with remarks of the caller's
+// own. draw draws the pictures of a folder, as Draw does; if it is another process that does, this one stays small.
+func NewRecord(folder string, run Run, course func() []Point, judged func() (verdict.Verdict, []string), draw func(folder string) error) (*Record, error) {
 	run.Format, run.State, run.Iterations = runFormat, Running, []Iteration{}
-	r := &Record{folder: folder, run: run, course: course, judged: judged}
+	r := &Record{folder: folder, run: run, course: course, judged: judged, draw: draw}
 	return r, r.write()
 }
 
@@ -71,29 +75,25 @@ func (r *Record) End(reason error) error {
 	return r.write()
 }
 
-// Draw draws memory.png, of the iterations so far; nothing if there are none.
+// Draw has the pictures of the iterations so far drawn; none if there are none.
 func (r *Record) Draw() error {
 	if len(r.run.Iterations) == 0 {
 		return nil
 	}
-	f := newFigure(r.run, r.course())
-	return replace(r.folder, "memory.png", func(out io.Writer) error { return writePNG(out, f) })
+	return r.draw(r.folder)
 }
 
-// write writes all but memory.png.
+// write writes all but the pictures. What that took is given back at once, since the loader is to stay small.
 func (r *Record) write() error {
+	defer debug.FreeOSMemory()
 	v, remarks := r.judged()
 	r.run.Verdict, r.run.Remarks = newVerdict(v, r.run.Verdict.ToleranceBytesPerRequest), remarks
 	f := newFigure(r.run, r.course())
-	err := errors.Join(
+	return errors.Join(
 		replace(r.folder, "run.json", func(out io.Writer) error { return writeRun(out, r.run) }),
 		replace(r.folder, "report.md", func(out io.Writer) error { return writeMarkdown(out, r.run) }),
 		replace(r.folder, "report.html", func(out io.Writer) error { return writeHTML(out, r.run, f) }),
 	)
-	if len(r.run.Iterations) > 0 {
-		err = errors.Join(err, replace(r.folder, "memory.svg", func(out io.Writer) error { return writeSVG(out, f) }))
-	}
-	return err
 }
 
 // replace writes a file under another name and renames it then, so that nobody ever finds a part of it. Everybody may

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"leaklab/loader/memory"
 	"leaklab/loader/verdict"
 )
 
@@ -22,9 +23,15 @@ func recorded(t testing.TB, count int) (string, *Record) {
 	var evidence []verdict.Iteration
 	run := exampleRun(0)
 	run.Tries = count + 1
-	record, err := NewRecord(folder, run, func() []Point { return exampleCourse(run) }, func() (verdict.Verdict, []string) {
+	samples, err := CreateSamples(folder)
+	require.NoError(t, err)
+	for _, p := range exampleCourse(exampleRun(count)) {
+		samples.Take(p.At, memory.Reading{Total: p.Bytes})
+	}
+	require.NoError(t, samples.Close())
+	record, err := NewRecord(folder, run, samples.Course, func() (verdict.Verdict, []string) {
 		return verdict.Judge(evidence, verdict.Options{Tolerance: 4}), []string{"A remark."}
-	})
+	}, Draw)
 	require.NoError(t, err)
 	for _, i := range exampleIterations(count) {
 		evidence = append(evidence, Evidence(i))
@@ -57,7 +64,7 @@ func readFolder(t testing.TB, folder string) (Run, []string) {
 func TestReportIsThereFromTheBeginning(t *testing.T) {
 	folder, _ := recorded(t, 0)
 	run, names := readFolder(t, folder)
-	assert.Equal(t, []string{"report.html", "report.md", "run.json"}, names)
+	assert.Equal(t, []string{"report.html", "report.md", "run.json", "samples.csv"}, names)
 	assert.Equal(t, Running, run.State)
 	assert.Empty(t, run.Iterations)
 	assert.Equal(t, verdict.Inconclusive, run.Verdict.Kind)
@@ -66,7 +73,7 @@ func TestReportIsThereFromTheBeginning(t *testing.T) {
 func TestReportIsCompleteAfterEachIteration(t *testing.T) {
 	folder, record := recorded(t, 4)
 	run, names := readFolder(t, folder)
-	assert.Equal(t, []string{"memory.svg", "report.html", "report.md", "run.json"}, names)
+	assert.Equal(t, []string{"report.html", "report.md", "run.json", "samples.csv"}, names)
 	assert.Len(t, run.Iterations, 4)
 	assert.Equal(t, Running, run.State)
 	assert.Equal(t, []string{"A remark."}, run.Remarks)
@@ -77,7 +84,7 @@ func TestReportIsCompleteAfterEachIteration(t *testing.T) {
 	require.NoError(t, record.End(errors.New("interrupted")))
 	require.NoError(t, record.Draw())
 	run, names = readFolder(t, folder)
-	assert.Equal(t, []string{"memory.png", "memory.svg", "report.html", "report.md", "run.json"}, names)
+	assert.Equal(t, []string{"memory.png", "memory.svg", "report.html", "report.md", "run.json", "samples.csv"}, names)
 	assert.Equal(t, EndedEarly, run.State)
 	assert.Equal(t, "interrupted", run.Reason)
 	file, err := os.Open(filepath.Join(folder, "memory.png"))
@@ -109,7 +116,24 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 	assert.ErrorContains(t, record.End(nil), "cannot write "+filepath.Join(folder, "run.json"))
 }
 
-// BenchmarkRecord measures what the report takes after an iteration, and memory.png.
+func TestDrawErrors(t *testing.T) {
+	assert.ErrorContains(t, Draw(t.TempDir()), "run.json: no such file")
+	const header = "time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes\n"
+	const good = "2026-11-23T08:00:01.250Z,,120,100,20,0\n"
+	for text, want := range map[string]string{
+		header + "2026-11-23T08:00:01.250Z,,120\n":      "samples.csv:2: 3 columns; expected 6",
+		header + good + "yesterday,,120,100,20,0\n":     `samples.csv:3: time is "yesterday"; expected one like 2006-01-02T15:04:05.000Z07:00`,
+		header + "2026-11-23T08:00:01.250Z,,-1,100,,\n": `samples.csv:2: rss_bytes is "-1"; expected a number of bytes`,
+	} {
+		_, err := readSamples(strings.NewReader(text))
+		assert.EqualError(t, err, want)
+	}
+	points, err := readSamples(strings.NewReader(header + good + "2026-11-23T08:00"))
+	require.NoError(t, err, "a run that was killed")
+	assert.Len(t, points, 1)
+}
+
+// BenchmarkRecord measures what the report takes after an iteration, and the pictures.
 func BenchmarkRecord(b *testing.B) {
 	_, record := recorded(b, 99)
 	b.Run("write", func(b *testing.B) {

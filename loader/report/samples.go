@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,11 +99,7 @@ func (s *Samples) IterationEnded(lab.Iteration) error {
 func (s *Samples) Course() []Point {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	points := slices.Clone(s.course.points)
-	if waiting := s.course.pending; len(waiting) > 0 {
-		points = append(points, extremes(waiting)...)
-	}
-	return points
+	return s.course.all()
 }
 
 // Close writes what is left and closes the file. Samples that come later are lost.
@@ -144,6 +142,47 @@ func (c *course) add(p Point) {
 		kept = append(kept, extremes(c.points[i:i+4])...)
 	}
 	c.points = kept
+}
+
+// all returns the points so far.
+func (c *course) all() []Point {
+	points := slices.Clone(c.points)
+	if len(c.pending) > 0 {
+		points = append(points, extremes(c.pending)...)
+	}
+	return points
+}
+
+// readSamples reads the course of memory from samples.csv. A last line that is not complete, as a run that is killed
+// may leave it, ends the file.
+func readSamples(in io.Reader) ([]Point, error) {
+	var c course
+	lines := bufio.NewReader(in)
+	for number := 1; ; number++ {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			return c.all(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if number == 1 {
+			continue
+		}
+		fields := strings.Split(line, ",")
+		if len(fields) != 6 {
+			return nil, fmt.Errorf("samples.csv:%d: %d columns; expected 6", number, len(fields))
+		}
+		at, err := time.Parse(timeFormat, fields[0])
+		if err != nil {
+			return nil, fmt.Errorf("samples.csv:%d: time is %q; expected one like %s", number, fields[0], timeFormat)
+		}
+		bytes, err := strconv.ParseInt(fields[2], 10, 64)
+		if err != nil || bytes < 0 {
+			return nil, fmt.Errorf("samples.csv:%d: rss_bytes is %q; expected a number of bytes", number, fields[2])
+		}
+		c.add(Point{at, bytes})
+	}
 }
 
 // extremes returns the lowest and the highest of points, in the order of time.
