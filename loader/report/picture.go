@@ -153,11 +153,11 @@ func (a axis) set(to *plot.Axis) {
 
 // barPlot is a bar for each iteration, up to its end reading.
 func (f figure) barPlot() (*plot.Plot, error) {
-	label := "iteration"
+	label := "iteration; memory at its end"
 	if f.every > 1 {
-		label += " (one of " + strconv.Itoa(f.every) + " is shown)"
+		label += "; one of " + strconv.Itoa(f.every) + " is shown"
 	}
-	p := newPlot("leaklab: "+f.title, label, "resident memory at its end, MiB")
+	p := newPlot("leaklab: "+f.title, label, "resident memory, MiB")
 	var warmUp, judged *plotter.Polygon
 	var ticks []plot.Tick
 	step := 1 + (len(f.bars)-1)/30

@@ -88,10 +88,11 @@ func (s *Samples) LoadEnded() {
 	s.iteration = 0
 }
 
-// IterationEnded returns an error of writing.
+// IterationEnded writes what is left, since the pictures are drawn from the file, and returns an error of writing.
 func (s *Samples) IterationEnded(lab.Iteration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fail(s.buffer.Flush())
 	return s.err
 }
 
