@@ -29,9 +29,11 @@ const testMe = "../test-me.sh"
 const server = "../.build/server"
 
 func TestMain(m *testing.M) {
-	if output, err := exec.Command("go", "build", "-C", "..", "-buildvcs=false", "-o", ".build/", "./server", "./loader").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "cannot build the lab: %v\n%s", err, output)
-		os.Exit(1)
+	for _, what := range [][]string{{"./server", "./loader"}, {"-tags", "pictures", "./loader/draw"}} {
+		if output, err := exec.Command("go", append([]string{"build", "-C", "..", "-buildvcs=false", "-o", ".build/"}, what...)...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "cannot build the lab: %v\n%s", err, output)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }

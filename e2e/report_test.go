@@ -121,11 +121,11 @@ func TestReportOfARun(t *testing.T) {
 	assert.Equal(t, []string{"iterations.csv", "memory.png", "memory.svg", "report.html", "report.md", "run.json", "samples.csv", "server.log"}, names)
 
 	require.NoError(t, os.Remove(filepath.Join(r.folder(t), "memory.png")))
-	drawing := exec.Command("../.build/loader", "draw", r.folder(t))
+	drawing := exec.Command("../.build/draw", r.folder(t))
 	output, err := drawing.CombinedOutput()
 	require.NoError(t, err, string(output))
 	r.assertPictures(t)
-	drawing = exec.Command("../.build/loader", "draw", t.TempDir())
+	drawing = exec.Command("../.build/draw", t.TempDir())
 	output, _ = drawing.CombinedOutput()
 	assert.Equal(t, 2, drawing.ProcessState.ExitCode())
 	assert.Contains(t, string(output), "run.json: no such file")

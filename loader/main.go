@@ -6,7 +6,6 @@
 //	                           process can be seen
 //	loader verdict FILE.csv    judges a recorded run
 //	loader compare OLD NEW     says how two recorded runs differ
-//	loader draw FOLDER         draws the pictures of a recorded run anew
 //
 // README.md lists the settings, which come from the environment.
 package main
@@ -20,7 +19,6 @@ import (
 	"syscall"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
 	"leaklab/loader/verdict"
 )
 
@@ -35,8 +33,7 @@ const (
 const usage = `usage: loader -- COMMAND ARG...   start the server with COMMAND, measure it, stop it
        loader                     measure the running server whose process is SERVER_PID
        loader verdict FILE.csv    judge a recorded run
-       loader compare OLD NEW     compare two recorded runs, folders or tables
-       loader draw FOLDER         draw the pictures of a recorded run anew`
+       loader compare OLD NEW     compare two recorded runs, folders or tables`
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -57,12 +54,6 @@ func run(args []string) int {
 		return judgeFile(cfg, args[1], os.Stdout)
 	case args[0] == "compare" && len(args) == 3:
 		return compareRuns(cfg, args[1], args[2], os.Stdout)
-	case args[0] == "draw" && len(args) == 2:
-		if err := report.Draw(args[1]); err != nil {
-			fmt.Fprintln(os.Stderr, "loader:", err)
-			return exitSettings
-		}
-		return exitNoLeak
 	default:
 		fmt.Fprintf(os.Stderr, "loader: unexpected arguments %q\n%s\n", args, usage)
 		return exitSettings

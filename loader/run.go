@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -447,19 +448,21 @@ func describe(ctx context.Context, cfg config.Config, shape string, started time
 	}
 }
 
-// drawElsewhere draws the pictures of a folder in a process of its own, since fonts and pixels would take as much memory
-// as all the rest of the loader. Ctrl-C does not reach it: it is done in a moment.
+// drawElsewhere has the program beside this one draw the pictures of a folder, since fonts and pixels would take as
+// much memory as all the rest of the loader. Without that program there are none. Ctrl-C does not reach it: it is done
+// in a moment.
 func drawElsewhere(folder string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	drawing := exec.Command(program, "draw", folder)
+	drawing := exec.Command(filepath.Join(filepath.Dir(program), "draw"), folder)
 	drawing.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if output, err := drawing.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
+	output, err := drawing.CombinedOutput()
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
 }
 
 // asked says what is requested, without what may be secret.

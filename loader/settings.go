@@ -12,10 +12,10 @@ import (
 )
 
 // secret are the settings whose values are never written down.
-var secret = map[string]bool{"HEADERS": true, "BASIC_AUTH": true, "BODY": true}
+var secret = map[string]bool{"HEADERS": true, "BASIC_AUTH": true, "BODY": true, "LOAD_COMMAND": true}
 
 // local are the settings that say where things are on this machine, and change nothing about what is measured.
-var local = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "METRICS_URL": true}
+var local = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "METRICS_URL": true, "PPROF_URL": true, "SCRAPE_WAIT": true}
 
 // settingsOf returns the settings as environment has them, for the report of a run of one shape. LEAK_BYTES, which is
 // the demo server's alone, is among them if it is known; so is LEAK, and neither is if another server is measured.
@@ -28,7 +28,7 @@ func settingsOf(environment func(string) string, shape string, isDemo bool) []re
 			value = standard
 		case secret[name]:
 			value = report.Hidden
-		case name == "METRICS_URL":
+		case name == "METRICS_URL" || name == "PPROF_URL":
 			value = withoutPassword(value)
 		case name == "SHAPE":
 			value = shape

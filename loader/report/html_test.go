@@ -2,10 +2,6 @@ package report
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
-	"image/png"
-	"io"
 	"math"
 	"regexp"
 	"strings"
@@ -59,29 +55,6 @@ func TestPageWithoutIterations(t *testing.T) {
 	assert.Contains(t, page, "Verdict: inconclusive")
 	assert.Contains(t, page, "There is none that was completed.")
 	assert.NotContains(t, page, "<svg")
-}
-
-func TestPictures(t *testing.T) {
-	for _, count := range []int{1, 4, 12, 450} {
-		run := exampleRun(count)
-		f := newFigure(run, exampleCourse(run))
-		var vector, pixels bytes.Buffer
-		require.NoError(t, writeSVG(&vector, f))
-		decoder := xml.NewDecoder(bytes.NewReader(vector.Bytes()))
-		for {
-			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
-				break
-			} else if !assert.NoError(t, err) {
-				break
-			}
-		}
-		assert.Contains(t, vector.String(), "resident memory, MiB")
-		assert.Contains(t, vector.String(), "iteration")
-		require.NoError(t, writePNG(&pixels, f))
-		picture, err := png.Decode(&pixels)
-		require.NoError(t, err)
-		assert.Equal(t, 960, picture.Bounds().Dx())
-	}
 }
 
 func TestFitGoesThroughTheReadings(t *testing.T) {

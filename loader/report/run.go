@@ -121,6 +121,7 @@ type Iteration struct {
 	ErrorsBadResponse    uint64    `json:"errors_bad_response"`
 	ErrorsStatus4xx      uint64    `json:"errors_status_4xx"`
 	ErrorsStatus5xx      uint64    `json:"errors_status_5xx"`
+	ErrorsOther          uint64    `json:"errors_other"`
 }
 
 func newIteration(i lab.Iteration) Iteration {
@@ -133,7 +134,7 @@ func newIteration(i lab.Iteration) Iteration {
 	}
 	return Iteration{
 		Iteration: i.Number, StartedAt: i.Load.StartedAt.UTC(), DurationSeconds: i.Load.Elapsed.Seconds(),
-		Requests: i.Load.Requests, Errors: i.Load.ErrorCount(), RequestsPerSecond: i.RequestsPerSecond(),
+		Requests: i.Requests, Errors: i.Load.ErrorCount(), RequestsPerSecond: i.RequestsPerSecond(),
 		LatencyP50Seconds: i.Load.Percentile(50).Seconds(), LatencyP90Seconds: i.Load.Percentile(90).Seconds(),
 		LatencyP99Seconds: i.Load.Percentile(99).Seconds(), LatencyP999Seconds: i.Load.Percentile(99.9).Seconds(),
 		LatencyMaxSeconds: i.Load.MaxLatency.Seconds(),
@@ -142,7 +143,7 @@ func newIteration(i lab.Iteration) Iteration {
 		LiveHeapEndBytes: part(verdict.LiveHeap), CgroupFileEndBytes: part(verdict.PageCache), CgroupSocketEndBytes: part(verdict.Sockets),
 		OpenFiles: part(verdict.OpenFiles), Threads: part(verdict.Threads), Processes: i.End.Processes,
 		ErrorsConnect: i.Load.Errors[load.Connect], ErrorsTimeout: i.Load.Errors[load.Timeout], ErrorsReset: i.Load.Errors[load.Reset],
-		ErrorsBadResponse: i.Load.Errors[load.BadResponse], ErrorsStatus4xx: i.Load.Errors[load.Status4xx], ErrorsStatus5xx: i.Load.Errors[load.Status5xx],
+		ErrorsBadResponse: i.Load.Errors[load.BadResponse], ErrorsStatus4xx: i.Load.Errors[load.Status4xx], ErrorsStatus5xx: i.Load.Errors[load.Status5xx], ErrorsOther: i.Load.Errors[load.Other],
 	}
 }
 

@@ -30,7 +30,8 @@ func exampleIterations(count int) []lab.Iteration {
 		totals := load.NewMeter().Snapshot()
 		totals.Requests = 10_000
 		all = append(all, lab.Iteration{
-			Number: n + 1, Of: count, Load: load.Result{Totals: totals, StartedAt: start.Add(time.Duration(n)*4*time.Second + time.Second), Elapsed: 3 * time.Second},
+			Requests: 10_000,
+			Number:   n + 1, Of: count, Load: load.Result{Totals: totals, StartedAt: start.Add(time.Duration(n)*4*time.Second + time.Second), Elapsed: 3 * time.Second},
 			Start: memory.Reading{Total: int64(n+1) * 10_000_000}, End: memory.Reading{Total: int64(n+2) * 10_000_000}, Peak: int64(n+2) * 10_000_000,
 		})
 	}
