@@ -76,15 +76,21 @@ func (p *Process) Err() error {
 // of the server's process group is left, nor any descendant that had left the group.
 func (p *Process) Stop() error {
 	defer p.guard.dismiss()
-	stopped := make(chan error, 1)
-	go func(strays []*process.Process) { stopped <- stopAll(strays) }(descendants(p.PID))
-	return errors.Join(p.stopGroup(), <-stopped)
-}
-
-func (p *Process) stopGroup() error {
+	strays := slices.DeleteFunc(descendants(p.PID), func(child *process.Process) bool {
+		group, err := syscall.Getpgid(int(child.Pid))
+		return err != nil || group == p.PID
+	})
+	// The group first: a master that is asked to end may want to see its workers out.
 	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
 	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stopAll(strays) }()
+	return errors.Join(p.awaitGroup(), <-stopped)
+}
+
+// awaitGroup waits until none of the server's process group is left, and kills it after 5 s.
+func (p *Process) awaitGroup() error {
 	deadline := time.After(stopLimit)
 	for !p.groupEnded() {
 		select {
