@@ -14,6 +14,8 @@ import (
 	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/host"
 	"github.com/shirou/gopsutil/v4/mem"
+
+	"leaklab/loader/cgroup"
 )
 
 // Environment is where a run takes place.
@@ -61,7 +63,7 @@ func Read(pid int) Environment {
 		e.MemoryBytes = memory.Total
 	}
 	if pid > 0 {
-		e.Limits = limitsOf(pid)
+		e.Limits = limitsOf(cgroup.Of(pid))
 		e.Server = Server{Go: goBuildOf(pid), Variables: variablesOf(pid)}
 	}
 	return e

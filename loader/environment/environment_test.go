@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/cgroup"
 )
 
 func TestOwnEnvironment(t *testing.T) {
@@ -98,7 +100,7 @@ func TestLimits(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 				require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 			}
-			assert.Equal(t, test.want, readLimits(folder, test.groups))
+			assert.Equal(t, test.want, limitsOf(cgroup.Parse(folder, test.groups)))
 		})
 	}
 }

@@ -1,75 +1,48 @@
 package environment
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+
+	"leaklab/loader/cgroup"
 )
 
-// limitsOf reads the limits of the control groups that the process is in, as its own view of the file system shows
-// them; in a container that has the container's group as the root.
-func limitsOf(pid int) Limits {
-	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return Limits{}
-	}
-	return readLimits(fmt.Sprintf("/proc/%d/root/sys/fs/cgroup", pid), string(groups))
-}
-
-// readLimits reads the limits of groups, in the format of /proc/PID/cgroup of either version, from the folder where
-// control groups are mounted.
-func readLimits(mounted, groups string) Limits {
+// limitsOf returns the lowest limits of the groups.
+func limitsOf(groups []cgroup.Group) Limits {
 	var limits Limits
-	for line := range strings.Lines(groups) {
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // hierarchy:controllers:path
-		if len(fields) != 3 {
-			continue
-		}
-		for folder := range above(filepath.Clean("/" + fields[2])) {
-			limits.lower(mounted, fields[1], folder)
-		}
+	for _, group := range groups {
+		limits.lower(group)
 	}
 	return limits
 }
 
-// above yields a path and all above it, up to the root.
-func above(path string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for yield(path) && path != "/" {
-			path = filepath.Dir(path)
-		}
-	}
-}
-
-// lower takes over the limits of one group that are lower. Version 2 has no controllers in its name.
-func (l *Limits) lower(mounted, controllers, folder string) {
-	read := func(top, file string) []string {
-		text, err := os.ReadFile(filepath.Join(mounted, top, folder, file))
+// lower takes over the limits of one group that are lower.
+func (l *Limits) lower(group cgroup.Group) {
+	read := func(file string) []string {
+		text, err := os.ReadFile(filepath.Join(group.Folder, file))
 		if err != nil {
 			return nil
 		}
 		return strings.Fields(string(text))
 	}
-	if controllers == "" {
-		lowest(&l.MemoryBytes, read("", "memory.max"))
-		lowest(&l.Processes, read("", "pids.max"))
-		if cpu := read("", "cpu.max"); len(cpu) == 2 {
+	if group.Controllers == nil {
+		lowest(&l.MemoryBytes, read("memory.max"))
+		lowest(&l.Processes, read("pids.max"))
+		if cpu := read("cpu.max"); len(cpu) == 2 {
 			l.lowerCPUs(cpu[0], cpu[1])
 		}
 		return
 	}
-	names := strings.Split(controllers, ",")
-	if slices.Contains(names, "memory") {
-		lowest(&l.MemoryBytes, read(controllers, "memory.limit_in_bytes"))
+	if group.Has("memory") {
+		lowest(&l.MemoryBytes, read("memory.limit_in_bytes"))
 	}
-	if slices.Contains(names, "pids") {
-		lowest(&l.Processes, read(controllers, "pids.max"))
+	if group.Has("pids") {
+		lowest(&l.Processes, read("pids.max"))
 	}
-	if slices.Contains(names, "cpu") {
-		quota, period := read(controllers, "cpu.cfs_quota_us"), read(controllers, "cpu.cfs_period_us")
+	if group.Has("cpu") {
+		quota, period := read("cpu.cfs_quota_us"), read("cpu.cfs_period_us")
 		if len(quota) == 1 && len(period) == 1 {
 			l.lowerCPUs(quota[0], period[0])
 		}

@@ -1,77 +1,44 @@
 package memory
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"leaklab/loader/cgroup"
 )
 
-// cgroup is where a control group that accounts for memory shows itself.
-type cgroup struct {
+// account is where a control group accounts for memory.
+type account struct {
 	folder    string
 	limitFile string
-	keys      cgroupKeys
+	keys      accountKeys
 }
 
-// cgroupKeys are the names that memory.stat has for what Cgroup holds.
-type cgroupKeys struct{ anonymous, file, socket string }
+// accountKeys are the names that memory.stat has for what Cgroup holds.
+type accountKeys struct{ anonymous, file, socket string }
 
-// cgroupsOf returns the control groups that the process is in, the nearest first, as the process's own view of
-// the file system shows them; in a container that has the container's group as the root. Some may not exist.
-func cgroupsOf(pid int) []cgroup {
-	paths, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return nil
-	}
-	groups := parseCgroups(paths)
-	for i := range groups {
-		groups[i].folder = filepath.Join(fmt.Sprintf("/proc/%d/root/sys/fs/cgroup", pid), groups[i].folder)
-	}
-	return groups
-}
-
-// parseCgroups reads /proc/PID/cgroup, of either version. Folders are below /sys/fs/cgroup.
-func parseCgroups(text []byte) []cgroup {
-	var groups []cgroup
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		// hierarchy:controllers:path; version 2 has no controllers.
-		fields := strings.SplitN(lines.Text(), ":", 3)
-		if len(fields) != 3 {
-			continue
-		}
-		var top string
-		var group cgroup
-		switch fields[1] {
-		case "":
-			group = cgroup{limitFile: "memory.max", keys: cgroupKeys{"anon", "file", "sock"}}
-		case "memory":
-			top = "memory"
-			group = cgroup{limitFile: "memory.limit_in_bytes", keys: cgroupKeys{"total_rss", "total_cache", ""}}
-		default:
-			continue
-		}
-		for path := filepath.Clean("/" + fields[2]); ; path = filepath.Dir(path) {
-			group.folder = filepath.Join(top, path)
-			groups = append(groups, group)
-			if path == "/" {
-				break
-			}
+// accounts returns those of the groups that account for memory, in the same order.
+func accounts(groups []cgroup.Group) []account {
+	var all []account
+	for _, group := range groups {
+		switch {
+		case group.Controllers == nil:
+			all = append(all, account{group.Folder, "memory.max", accountKeys{"anon", "file", "sock"}})
+		case group.Has("memory"):
+			all = append(all, account{group.Folder, "memory.limit_in_bytes", accountKeys{"total_rss", "total_cache", ""}})
 		}
 	}
-	return groups
+	return all
 }
 
 // OwnCgroup returns what completes a reading with the memory of the control group that holds the process root,
 // its descendants and nobody else, as that of a container does. It adds nothing while there is no such group; a
 // health check that is run in a container is a stranger there, for a moment.
 func OwnCgroup(root int) func(context.Context, *Reading) {
-	var own *cgroup
+	var own *account
 	return func(_ context.Context, reading *Reading) {
 		if own == nil {
 			own = findOwn(root)
@@ -85,8 +52,8 @@ func OwnCgroup(root int) func(context.Context, *Reading) {
 	}
 }
 
-func findOwn(root int) *cgroup {
-	for _, group := range cgroupsOf(root) {
+func findOwn(root int) *account {
+	for _, group := range accounts(cgroup.Of(root)) {
 		if members, err := os.ReadFile(filepath.Join(group.folder, "cgroup.procs")); err == nil && onlyOf(root, members) {
 			return &group
 		}
@@ -113,16 +80,16 @@ func onlyOf(root int, members []byte) bool {
 	return len(pids) > 0
 }
 
-func (c cgroup) read() (Cgroup, error) {
-	text, err := os.ReadFile(filepath.Join(c.folder, "memory.stat"))
+func (a account) read() (Cgroup, error) {
+	text, err := os.ReadFile(filepath.Join(a.folder, "memory.stat"))
 	if err != nil {
 		return Cgroup{}, err
 	}
-	return c.keys.parse(string(text)), nil
+	return a.keys.parse(string(text)), nil
 }
 
 // parse reads memory.stat, which has a name and a number of bytes a line.
-func (k cgroupKeys) parse(text string) Cgroup {
+func (k accountKeys) parse(text string) Cgroup {
 	values := make(map[string]int64)
 	for line := range strings.Lines(text) {
 		if name, value, found := strings.Cut(strings.TrimSpace(line), " "); found {

@@ -8,11 +8,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/cgroup"
 )
 
 func TestParseCgroups(t *testing.T) {
 	limits := func(text string) (files []string) {
-		for _, group := range parseCgroups([]byte(text)) {
+		for _, group := range accounts(cgroup.Parse("", text)) {
 			files = append(files, filepath.Join(group.folder, group.limitFile))
 		}
 		return files
@@ -29,13 +31,13 @@ func TestReadCgroup(t *testing.T) {
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "memory.stat"),
 		[]byte("anon 4096\nfile 8192\nkernel 7\nsock 12288\ntotal_rss 1\ntotal_cache 2\n\nodd line here\n"), 0o600))
-	second, err := cgroup{folder: folder, keys: cgroupKeys{"anon", "file", "sock"}}.read()
+	second, err := account{folder: folder, keys: accountKeys{"anon", "file", "sock"}}.read()
 	require.NoError(t, err)
 	assert.Equal(t, Cgroup{Anonymous: 4096, File: 8192, Socket: 12288}, second)
-	first, err := cgroup{folder: folder, keys: cgroupKeys{"total_rss", "total_cache", ""}}.read()
+	first, err := account{folder: folder, keys: accountKeys{"total_rss", "total_cache", ""}}.read()
 	require.NoError(t, err)
 	assert.Equal(t, Cgroup{Anonymous: 1, File: 2}, first)
-	_, err = cgroup{folder: filepath.Join(folder, "missing")}.read()
+	_, err = account{folder: filepath.Join(folder, "missing")}.read()
 	assert.Error(t, err)
 }
 

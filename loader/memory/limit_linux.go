@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"leaklab/loader/cgroup"
 )
 
 // LimitOf returns the limit of the cgroup that the process is in, or of the nearest one above that has a limit,
@@ -19,7 +21,7 @@ func LimitOf(pid int) Limit {
 
 func cgroupLimit(pid int) (int64, bool) {
 	smallest, found := int64(0), false
-	for _, group := range cgroupsOf(pid) {
+	for _, group := range accounts(cgroup.Of(pid)) {
 		limit, ok := readLimit(filepath.Join(group.folder, group.limitFile))
 		if ok && (!found || limit < smallest) {
 			smallest, found = limit, true
