@@ -31,13 +31,14 @@ type Comparison struct {
 // The difference of the two growths is distributed as that of what each run says of its own: the old one's quantiles
 // are subtracted from the new one's distribution, which is the convolution of the two by the midpoint rule.
 func Compare(before, after []Iteration, options Options) Comparison {
-	c := Comparison{Old: Judge(before, options), New: Judge(after, options), Change: CannotTell}
+	c := Comparison{Change: CannotTell}
+	var oldEvidence, newEvidence evidence
+	c.Old, oldEvidence = judge(before, options)
+	c.New, newEvidence = judge(after, options)
 	if !c.Old.Estimated || !c.New.Estimated {
 		c.Sentence = "Cannot tell: one of the runs is too short to estimate its growth."
 		return c
 	}
-	oldEvidence := newEvidence(before[restart(before):], confidence)
-	newEvidence := newEvidence(after[restart(after):], confidence)
 	c.Difference = c.New.Growth - c.Old.Growth
 	floor := math.Hypot(floorBytes/oldEvidence.judged.span(), floorBytes/newEvidence.judged.span())
 	c.Lower = min(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1-confidence)/2), c.Difference-floor)
@@ -76,16 +77,7 @@ func differenceQuantile(before, after belief, q float64) float64 {
 	for below(middle-reach) > q || below(middle+reach) < q {
 		reach *= 2
 	}
-	low, high := middle-reach, middle+reach
-	for range 50 {
-		half := low + (high-low)/2
-		if below(half) < q {
-			low = half
-		} else {
-			high = half
-		}
-	}
-	return low + (high-low)/2
+	return bisect(middle-reach, middle+reach, func(v float64) bool { return below(v) < q })
 }
 
 func (c *Comparison) explain(options Options) {

@@ -43,9 +43,13 @@ func (b belief) quantile(q float64) float64 {
 		low = min(low, p.centre+z*p.scale)
 		high = max(high, p.centre+z*p.scale)
 	}
+	return bisect(low, high, func(v float64) bool { return b.below(v) < q })
+}
+
+// bisect returns the value between low and high up to which tooLow holds.
+func bisect(low, high float64, tooLow func(float64) bool) float64 {
 	for range 50 {
-		middle := low + (high-low)/2
-		if b.below(middle) < q {
+		if middle := low + (high-low)/2; tooLow(middle) {
 			low = middle
 		} else {
 			high = middle

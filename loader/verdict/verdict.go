@@ -132,6 +132,12 @@ type Verdict struct {
 // Judge says what the iterations, in the order they were run, tell of the
 // server's memory. The same input gives the same verdict.
 func Judge(iterations []Iteration, options Options) Verdict {
+	v, _ := judge(iterations, options)
+	return v
+}
+
+// judge is Judge, with the evidence that the verdict rests on.
+func judge(iterations []Iteration, options Options) (Verdict, evidence) {
 	v := Verdict{
 		Kind:       Inconclusive,
 		Shape:      ShapeNone,
@@ -151,7 +157,7 @@ func Judge(iterations []Iteration, options Options) Verdict {
 		v.decide(evidence, len(iterations), options)
 	}
 	v.explain(evidence, len(iterations), options)
-	return v
+	return v, evidence
 }
 
 // evidence is what was computed from the iterations after the last restart.
