@@ -45,13 +45,11 @@ func newFigure(run Run, course []Point) figure {
 	for _, p := range course {
 		f.line = append(f.line, position{seconds(p.At), float64(p.Bytes) / mebibyte})
 	}
-	v := run.Verdict
 	for n, i := range run.Iterations {
 		from := seconds(i.StartedAt)
 		b := bar{
 			iteration: i, mebibytes: float64(i.RSSEndBytes) / mebibyte,
-			judged: v.Estimated && i.Iteration >= v.JudgedFirst && i.Iteration <= v.JudgedLast,
-			from:   from, to: from + i.DurationSeconds,
+			judged: run.Verdict.judges(i), from: from, to: from + i.DurationSeconds,
 		}
 		if n%f.every == 0 {
 			f.bars = append(f.bars, b)
@@ -153,10 +151,11 @@ func newAxis(low, high float64, about int) axis {
 		room := max(0.5, math.Abs(high)/2)
 		low, high = low-room, low+room
 	}
-	step := math.Pow(10, math.Floor(math.Log10((high-low)/float64(about))))
+	unit := math.Pow(10, math.Floor(math.Log10((high-low)/float64(about))))
+	step := unit
 	for _, factor := range []float64{2, 5, 10} {
 		if (high-low)/step > float64(about)*1.6 {
-			step = math.Pow(10, math.Floor(math.Log10((high-low)/float64(about)))) * factor
+			step = unit * factor
 		}
 	}
 	a := axis{low: low, high: high, digits: max(0, int(math.Ceil(-math.Log10(step)-1e-9)))}

@@ -71,7 +71,7 @@ func markdownIterations(b *strings.Builder, run Run) {
 			continue
 		}
 		judged := ""
-		if run.Verdict.Estimated && i.Iteration >= run.Verdict.JudgedFirst && i.Iteration <= run.Verdict.JudgedLast {
+		if run.Verdict.judges(i) {
 			judged = "yes"
 		}
 		fmt.Fprintf(b, "| %d | %d | %.0f | %d | %.2f | %d | %d | %d | %s |\n", i.Iteration, i.Requests, i.RequestsPerSecond, i.Errors,

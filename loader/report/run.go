@@ -90,6 +90,11 @@ func newVerdict(v verdict.Verdict, tolerance float64) Verdict {
 	}
 }
 
+// judges says whether the growth of an iteration was judged.
+func (v Verdict) judges(i Iteration) bool {
+	return v.Estimated && i.Iteration >= v.JudgedFirst && i.Iteration <= v.JudgedLast
+}
+
 // Iteration is a row of iterations.csv, with the same names. What is not known is nil, or 0 processes.
 type Iteration struct {
 	Iteration            int       `json:"iteration"`
