@@ -26,14 +26,13 @@ type profiler struct {
 	requests uint64 // since then
 }
 
-// newProfiler returns one for PPROF_URL, or for the demo server, which shows its profiles beside its metrics.
-func newProfiler(ctx context.Context, cfg config.Config, folder string) *profiler {
+// newProfiler returns one for PPROF_URL, or for the demo server, which shows its profiles beside its metrics. shown is
+// what the server shows at METRICS_URL.
+func newProfiler(ctx context.Context, cfg config.Config, shown scrape.Metrics, folder string) *profiler {
 	p := &profiler{ctx: ctx, url: string(cfg.PprofURL), folder: folder}
-	if base, found := strings.CutSuffix(string(cfg.MetricsURL), "/metrics"); p.url == "" && found {
-		metrics, err := scrape.Fetch(ctx, string(cfg.MetricsURL))
-		if err == nil && metrics.Label("leaklab_demo_info", "leak") != "" {
-			p.url = base + "/debug/pprof/"
-		}
+	base, found := strings.CutSuffix(string(cfg.MetricsURL), "/metrics")
+	if p.url == "" && found && shown.Label("leaklab_demo_info", "leak") != "" {
+		p.url = base + "/debug/pprof/"
 	}
 	return p
 }

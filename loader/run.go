@@ -122,10 +122,14 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err != nil {
 		return kind, target.explain(err, cfg, folder)
 	}
-	if err := checkDemo(ctx, cfg, target); err != nil {
-		return kind, err
+	shown, err := shownBy(ctx, cfg)
+	if err == nil {
+		err = checkDemo(cfg, target, shown)
 	}
-	if err := checkCounter(ctx, cfg); err != nil {
+	if err == nil {
+		err = checkCounter(cfg, shown)
+	}
+	if err != nil {
 		return kind, err
 	}
 	tool, err := toolOf(cfg, folder)
@@ -154,7 +158,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
-	profiles := newProfiler(ctx, cfg, folder)
+	profiles := newProfiler(ctx, cfg, shown, folder)
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
 	jury.rest(rested, plan.Release)
 	var errProfiles error
@@ -209,9 +213,10 @@ func attach(pid int) (*server, error) {
 	if _, err := read(context.Background()); err != nil {
 		return nil, err
 	}
+	command := subject.CommandLine(pid)
 	return &server{
-		description: fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), subject.CommandLine(pid)),
-		command:     subject.CommandLine(pid),
+		description: fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), command),
+		command:     command,
 		pid:         pid,
 		read:        read,
 		source:      memory.TreeSource,
@@ -327,32 +332,37 @@ func awaitServer(ctx context.Context, cfg config.Config, plan load.Plan) error {
 	return err
 }
 
-// checkDemo notices that LEAK has been set for the loader alone (docker compose run -e LEAK=none loader), which
-// changes nothing at the demo server and would be taken for its result.
-func checkDemo(ctx context.Context, cfg config.Config, target *server) error {
-	if target.process != nil || cfg.Leak == "" || cfg.MetricsURL == "" {
-		return nil
+// shownBy returns what the server shows at METRICS_URL; nil if it shows nothing, which is an error only if there are
+// other loaders, since a loader sees only its own requests.
+func shownBy(ctx context.Context, cfg config.Config) (scrape.Metrics, error) {
+	if cfg.MetricsURL == "" {
+		return nil, nil
 	}
 	metrics, err := scrape.Fetch(ctx, string(cfg.MetricsURL))
-	if err != nil {
-		return nil // a server of any other kind
+	if err != nil && !cfg.Align {
+		return nil, nil // a server of any other kind
 	}
-	if leak := metrics.Label("leaklab_demo_info", "leak"); leak != "" && leak != cfg.Leak {
+	return metrics, err
+}
+
+// checkDemo notices that LEAK has been set for the loader alone (docker compose run -e LEAK=none loader), which
+// changes nothing at the demo server and would be taken for its result.
+func checkDemo(cfg config.Config, target *server, shown scrape.Metrics) error {
+	if target.process != nil || cfg.Leak == "" {
+		return nil
+	}
+	if leak := shown.Label("leaklab_demo_info", "leak"); leak != "" && leak != cfg.Leak {
 		return fmt.Errorf("LEAK=%q: the server is running with LEAK=%s; set it for both, as in LEAK=%s docker compose up: %w", cfg.Leak, leak, cfg.Leak, errSettings)
 	}
 	return nil
 }
 
 // checkCounter notices that the server cannot tell how many requests it gets from all loaders together.
-func checkCounter(ctx context.Context, cfg config.Config) error {
+func checkCounter(cfg config.Config, shown scrape.Metrics) error {
 	if !cfg.Align {
 		return nil
 	}
-	metrics, err := scrape.Fetch(ctx, string(cfg.MetricsURL))
-	if err != nil {
-		return err
-	}
-	if _, _, found := metrics.Requests(); !found {
+	if _, _, found := shown.Requests(); !found {
 		return fmt.Errorf("ALIGN=true: expected a counter of the server's requests at METRICS_URL, for example http_requests_total, since a loader sees only its own: %w", errSettings)
 	}
 	return nil
