@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"leaklab/loader/scrape"
 )
 
 const (
@@ -64,19 +65,12 @@ func Fetch(ctx context.Context, url string) (Snapshot, error) {
 func fetch(ctx context.Context, url string) (*profile.Profile, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	body, err := scrape.Get(ctx, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s", url, response.Status)
-	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, maxBytes))
+	defer body.Close()
+	content, err := io.ReadAll(io.LimitReader(body, maxBytes))
 	if err != nil {
 		return nil, err
 	}

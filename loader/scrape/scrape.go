@@ -3,6 +3,7 @@ package scrape
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,25 +26,38 @@ type Metrics map[string]*dto.MetricFamily
 func Fetch(ctx context.Context, url string) (Metrics, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	body, err := Get(ctx, url, http.Header{
+		"Accept":          {string(expfmt.NewFormat(expfmt.TypeTextPlain))},
+		"Accept-Encoding": {"identity"}, // compressing would take half a megabyte of the server's memory
+	})
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept", string(expfmt.NewFormat(expfmt.TypeTextPlain)))
-	request.Header.Set("Accept-Encoding", "identity") // compressing would take half a megabyte of the server's memory
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s", url, response.Status)
-	}
-	metrics, err := Parse(io.LimitReader(response.Body, maxBytes))
+	defer body.Close()
+	metrics, err := Parse(io.LimitReader(body, maxBytes))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	return metrics, nil
+}
+
+// Get asks for url and returns the body of the answer, to be closed. It fails when the status is not 200.
+func Get(ctx context.Context, url string, header http.Header) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if header != nil {
+		request.Header = header
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s answered %s", url, response.Status), response.Body.Close())
+	}
+	return response.Body, nil
 }
 
 // Parse reads metrics from text.
