@@ -84,10 +84,7 @@ const alignedPeriod = 3 * time.Second
 // Two loaders of one server on this machine keep in step without knowing of each other.
 func TestTwoLoadersBeginTogether(t *testing.T) {
 	ports := freePorts(t, 2)
-	demo := exec.Command(server)
-	demo.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "LEAK=none")
-	require.NoError(t, demo.Start())
-	t.Cleanup(func() { _ = demo.Process.Kill(); _ = demo.Wait() })
+	startDemo(t, ports[0], ports[1])
 	settings := []string{"ALIGN=true", "TRIES=3", "DURATION=300ms", "SETTLE=50ms", "WORKERS=2", "PORT=" + ports[0], "METRICS_URL=http://127.0.0.1:" + ports[1] + "/metrics"}
 	loaders := []*run{attach(t, settings), attach(t, settings)}
 	var tables [][][]string

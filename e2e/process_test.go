@@ -209,6 +209,16 @@ Memory leaked: (-?\d+) KB
 	assert.Len(t, log, 1)
 }
 
+// requestsIn is how many requests the rows have in all.
+func requestsIn(t *testing.T, rows [][]string) float64 {
+	t.Helper()
+	var sum float64
+	for _, row := range rows {
+		sum += number(t, row, columnRequests)
+	}
+	return sum
+}
+
 // leakedBytes is what the iterations gained in all, without the first few.
 func leakedBytes(t *testing.T, rows [][]string, without int) float64 {
 	t.Helper()
@@ -429,12 +439,19 @@ func TestLastIterationIsScrapedBeforeTheEnd(t *testing.T) {
 	r.exitCode()
 }
 
-func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
-	ports := freePorts(t, 4)
+// startDemo starts the demo server, which does not leak, without a loader.
+func startDemo(t *testing.T, port, metricsPort string) *exec.Cmd {
+	t.Helper()
 	demo := exec.Command(server)
-	demo.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "LEAK=none")
+	demo.Env = append(os.Environ(), "PORT="+port, "METRICS_PORT="+metricsPort, "LEAK=none")
 	require.NoError(t, demo.Start())
 	t.Cleanup(func() { _ = demo.Process.Kill(); _ = demo.Wait() })
+	return demo
+}
+
+func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
+	ports := freePorts(t, 4)
+	demo := startDemo(t, ports[0], ports[1])
 	pid := "SERVER_PID=" + strconv.Itoa(demo.Process.Pid)
 	url := "METRICS_URL=http://127.0.0.1:" + ports[1] + "/metrics"
 
