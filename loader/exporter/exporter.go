@@ -240,10 +240,11 @@ func (e *Exporter) collectLoad(metrics chan<- prometheus.Metric) {
 // latencyMetric shows the latencies in both of Prometheus's kinds of histogram: in classic buckets, and in native
 // ones that are 9% apart.
 func latencyMetric(totals *load.Totals) prometheus.Metric {
+	count, sum := uint64(totals.Latency.TotalCount()), totals.SumLatency.Seconds()
+	buckets, zero := nativeBuckets(totals)
 	return bothKinds{
-		Metric: prometheus.MustNewConstHistogram(latencyDesc, uint64(totals.Latency.TotalCount()), totals.SumLatency.Seconds(), cumulative(totals)),
-		native: prometheus.MustNewConstNativeHistogram(latencyDesc, uint64(totals.Latency.TotalCount()), totals.SumLatency.Seconds(),
-			nativeBuckets(totals), nil, zeroLatencies(totals), nativeSchema, zeroThreshold, time.Now()),
+		Metric: prometheus.MustNewConstHistogram(latencyDesc, count, sum, cumulative(totals)),
+		native: prometheus.MustNewConstNativeHistogram(latencyDesc, count, sum, buckets, nil, zero, nativeSchema, zeroThreshold, time.Now()),
 	}
 }
 
@@ -273,24 +274,19 @@ func (b bothKinds) Write(out *dto.Metric) error {
 	return nil
 }
 
-// nativeBuckets counts the answers by the number of their native bucket.
-func nativeBuckets(totals *load.Totals) map[int]int64 {
-	buckets := make(map[int]int64)
+// nativeBuckets counts the answers by the number of their native bucket, and those that took no time.
+func nativeBuckets(totals *load.Totals) (buckets map[int]int64, zero uint64) {
+	buckets = make(map[int]int64)
 	for _, bar := range totals.Latency.Distribution() {
-		seconds := time.Duration(bar.To).Seconds()
-		if bar.Count > 0 && seconds > zeroThreshold {
+		switch seconds := time.Duration(bar.To).Seconds(); {
+		case bar.Count == 0:
+		case seconds > zeroThreshold:
 			buckets[int(math.Ceil(math.Log2(seconds)*(1<<nativeSchema)))] += bar.Count
+		default:
+			zero += uint64(bar.Count)
 		}
 	}
-	return buckets
-}
-
-func zeroLatencies(totals *load.Totals) uint64 {
-	zero := uint64(totals.Latency.TotalCount())
-	for _, count := range nativeBuckets(totals) {
-		zero -= uint64(count)
-	}
-	return zero
+	return buckets, zero
 }
 
 // cumulative returns, for each bucket's upper bound in seconds, the number of answers that took at most as
