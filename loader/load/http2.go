@@ -96,17 +96,22 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 		request.Body = io.NopCloser(&vanishing{rest: e.Body[:len(e.Body)/2], vanish: cancel})
 		request.ContentLength = -1
 	}
-	response, err := c.transport.RoundTrip(request.WithContext(ctx))
-	if e.Cut == CutRequest && ctx.Err() != nil && c.ctx.Err() == nil {
-		return 0, nil
+	code, err := c.answer(request.WithContext(ctx), e)
+	if e.Cut == CutRequest && errors.Is(ctx.Err(), context.Canceled) && c.ctx.Err() == nil {
+		return code, nil // the client vanished, before or while the answer came
 	}
+	return code, err
+}
+
+// answer sends a request and reads what comes; the status is 0 if nothing came.
+func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
+	response, err := c.transport.RoundTrip(request)
 	if err != nil {
 		return 0, err
 	}
 	defer response.Body.Close()
 	switch {
 	case e.Cut == CutAnswer:
-		return response.StatusCode, nil
 	case e.Slow:
 		_, err = io.Copy(io.Discard, &slowReader{response.Body})
 	default:

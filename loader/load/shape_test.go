@@ -169,6 +169,28 @@ func TestAbortVanishes(t *testing.T) {
 	})
 }
 
+// A server may answer before it has the whole request; a client that vanishes then is no error.
+func TestAbortVanishesWhileTheAnswerComes(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol Protocol) {
+		w := newWitness(t, protocol)
+		w.Config.Handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			control := http.NewResponseController(out)
+			assert.NoError(t, control.EnableFullDuplex())
+			out.WriteHeader(http.StatusAccepted)
+			_ = control.Flush()
+			time.Sleep(10 * time.Millisecond)
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
+		// The body is more than the server takes before its handler asks for it.
+		plan := planFor("abort", w.Listener.Addr().String(), Request{Method: "POST", Paths: []string{"/"}, Body: make([]byte, 8<<20)})
+		plan.Protocol, plan.Insecure, plan.Requests, plan.Workers = protocol, true, 8, 2
+		result, err := Run(t.Context(), plan, NewMeter())
+		require.NoError(t, err)
+		assert.Empty(t, result.Errors)
+		assert.EqualValues(t, 8, result.Requests)
+	})
+}
+
 func TestUploadSendsTheBodyWithItsLengthAndInChunks(t *testing.T) {
 	body := strings.Repeat("0123456789", 1000)
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
