@@ -445,8 +445,10 @@ func describe(ctx context.Context, cfg config.Config, shape string, started time
 	way := wayOf(cfg, command)
 	chosen := settingsOf(os.Getenv, shape, way == demo || way == composed)
 	pid := target.pid
-	if listener, err := subject.FindListener(ctx, cfg.Address()); err == nil && target.process != nil {
-		pid = listener
+	if target.process != nil {
+		if listener, err := subject.FindListener(ctx, cfg.Address()); err == nil {
+			pid = listener
+		}
 	}
 	return report.Run{
 		LeaklabVersion: environment.Version(), StartedAt: started.UTC(),
