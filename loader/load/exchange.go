@@ -87,6 +87,9 @@ func (e *Exchange) has(name string) bool {
 	return false
 }
 
+// plain says whether it is sent and read as fast as that goes, over a connection that stays.
+func (e *Exchange) plain() bool { return e.Cut == CutNothing && !e.Slow && !e.Close }
+
 // exchanges returns one for each path of the request.
 func (r Request) exchanges(address string) []Exchange {
 	e := Exchange{Method: r.Method, Host: r.Host, Header: r.Header, Body: r.Body}

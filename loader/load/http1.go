@@ -26,6 +26,7 @@ type connection struct {
 
 	reader   *bufio.Reader
 	deadline time.Time // of conn
+	sent     int       // bytes of the next exchange that were sent over conn already
 }
 
 const (
@@ -50,7 +51,7 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 		c.reader.Reset(&slowReader{c.conn})
 	}
 	if s, ok := c.conn.(*socket); ok {
-		s.pending = e.wire
+		s.pending, c.sent = e.wire[c.sent:], 0
 	} else if err == nil {
 		_, err = c.conn.Write(e.wire)
 	}
@@ -127,6 +128,11 @@ func (c *connection) open(ctx context.Context) error {
 	} else {
 		conn = newSocket(conn)
 	}
+	return c.use(conn)
+}
+
+// use makes conn the connection.
+func (c *connection) use(conn net.Conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.aborted {

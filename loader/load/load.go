@@ -36,18 +36,24 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	silent := holdSilent(ctx, &plan, meter)
 	start := time.Now()
 	next := newPace(&plan, start)
+	loops := startLoops(ctx, &plan, next, meter)
 	var workers sync.WaitGroup
-	for worker := range plan.working() {
+	for n := range plan.working() {
 		workers.Go(func() {
-			c := newClient(&plan)
-			defer c.close()
-			stop := context.AfterFunc(ctx, c.abort)
-			defer stop()
-			work(ctx, c, plan.Behaviour.Next, next, plan.Timeout, meter.recorder(worker))
+			w := worker{client: newClient(&plan), plan: &plan, next: next, counts: meter.recorder(n)}
+			if len(loops) > 0 {
+				w.loop = loops[n%len(loops)]
+			}
+			defer w.client.close()
+			defer context.AfterFunc(ctx, w.client.abort)()
+			w.work(ctx)
 		})
 	}
 	workers.Wait()
 	elapsed := time.Since(start)
+	for _, l := range loops {
+		l.stop()
+	}
 	for _, c := range silent {
 		c.close()
 	}
@@ -89,37 +95,57 @@ func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
 	return silent
 }
 
-// work sends requests one after the other until there is no next.
-func work(ctx context.Context, c client, exchange func() *Exchange, next pace, limit time.Duration, counts *recorder) {
+// worker sends requests one after the other, over a connection of its own.
+type worker struct {
+	client client
+	plan   *Plan
+	next   pace
+	counts *recorder
+	loop   *loop // carries the connection while its requests are plain; nil if there is none
+}
+
+// turn is a request that is to be sent, or has been.
+type turn struct {
+	exchange *Exchange // nil until it is sent
+	intended time.Time // when it is due
+	start    time.Time // when it was sent
+}
+
+// work sends requests until there is no next.
+func (w *worker) work(ctx context.Context) {
 	now := time.Now()
-	for {
-		intended, more := next(ctx, now)
-		if !more || ctx.Err() != nil {
-			return
-		}
+	intended, more := w.next(now)
+	for more && ctx.Err() == nil {
 		start := now
-		if intended.After(now) { // it was waited for
+		if wait := intended.Sub(now); wait > 0 {
+			pause(ctx, wait)
 			start = time.Now()
 		}
-		if start.Sub(intended) > limit { // the server has stalled for so long that this one has timed out before it was sent
-			counts.failed(Timeout)
+		if start.Sub(intended) > w.plan.Timeout { // the server has stalled for so long that this one has timed out before it was sent
+			w.counts.failed(Timeout)
+			intended, more = w.next(now)
 			continue
 		}
-		code, reason := c.do(ctx, start, exchange())
-		now = time.Now()
-		switch {
-		case reason == "":
-			counts.answered(code, now.Sub(intended))
-		case ctx.Err() != nil:
-			return // the failure is ours
-		default:
-			counts.failed(reason)
-		}
-		if reason == Connect { // do not spin against a closed port
-			pause(ctx, reconnectPause)
-			now = time.Now()
-		}
+		now = w.finish(ctx, turn{intended: intended, start: start, exchange: w.plan.Behaviour.Next()})
+		intended, more = w.carry(ctx, &now)
 	}
+}
+
+// finish does an exchange and counts it. It returns when that was.
+func (w *worker) finish(ctx context.Context, t turn) time.Time {
+	code, reason := w.client.do(ctx, t.start, t.exchange)
+	now := time.Now()
+	switch {
+	case reason == "":
+		w.counts.answered(code, now.Sub(t.intended))
+	case ctx.Err() == nil: // else the failure is ours
+		w.counts.failed(reason)
+	}
+	if reason == Connect { // do not spin against a closed port
+		pause(ctx, reconnectPause)
+		now = time.Now()
+	}
+	return now
 }
 
 const reconnectPause = 10 * time.Millisecond

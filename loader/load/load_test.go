@@ -136,9 +136,8 @@ func TestStatusesAreAnswersAndErrors(t *testing.T) {
 	assert.Equal(t, map[Reason]uint64{Status4xx: 200, Status5xx: 200}, result.Errors)
 }
 
-// rawServer answers each request, whatever it is, with the bytes of answer, and closes the connection then if
-// closing is set.
-func rawServer(t *testing.T, answer string, closing bool) string {
+// serveConnections has each connection to the address that it returns served, and closed then.
+func serveConnections(t *testing.T, serve func(net.Conn)) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -150,19 +149,27 @@ func rawServer(t *testing.T, answer string, closing bool) string {
 			}
 			go func() {
 				defer conn.Close()
-				reader := bufio.NewReader(conn)
-				for {
-					if _, err := http.ReadRequest(reader); err != nil {
-						return
-					}
-					if _, err := io.WriteString(conn, answer); err != nil || closing {
-						return
-					}
-				}
+				serve(conn)
 			}()
 		}
 	}()
 	return listener.Addr().String()
+}
+
+// rawServer answers each request, whatever it is, with the bytes of answer, and closes the connection then if
+// closing is set.
+func rawServer(t *testing.T, answer string, closing bool) string {
+	return serveConnections(t, func(conn net.Conn) {
+		reader := bufio.NewReader(conn)
+		for {
+			if _, err := http.ReadRequest(reader); err != nil {
+				return
+			}
+			if _, err := io.WriteString(conn, answer); err != nil || closing {
+				return
+			}
+		}
+	})
 }
 
 func TestOddResponses(t *testing.T) {

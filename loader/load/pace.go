@@ -1,15 +1,14 @@
 package load
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 )
 
-// pace says when the next request is to be sent, and waits until then; false if there is none any more. It is
-// called by every worker, with the time that it is now. A latency is counted from the time that pace returns: if a
-// server stalls, the requests that would have been sent meanwhile have waited as well.
-type pace func(ctx context.Context, now time.Time) (intended time.Time, more bool)
+// pace says when the next request is to be sent; false if there is none any more. It is called by every worker, with
+// the time that it is now. A latency is counted from the time that pace returns: if a server stalls, the requests that
+// would have been sent meanwhile have waited as well.
+type pace func(now time.Time) (intended time.Time, more bool)
 
 // newPace returns the pace of plan, whose first request is due at start.
 func newPace(plan *Plan, start time.Time) pace {
@@ -24,12 +23,12 @@ func newPace(plan *Plan, start time.Time) pace {
 }
 
 func untilTime(deadline time.Time) pace {
-	return func(_ context.Context, now time.Time) (time.Time, bool) { return now, now.Before(deadline) }
+	return func(now time.Time) (time.Time, bool) { return now, now.Before(deadline) }
 }
 
 func untilCount(n uint64) pace {
 	var taken atomic.Uint64
-	return func(_ context.Context, now time.Time) (time.Time, bool) { return now, taken.Add(1) <= n }
+	return func(now time.Time) (time.Time, bool) { return now, taken.Add(1) <= n }
 }
 
 // scheduled is the open loop: the requests are due at equal distances, whatever the server does. Those that are
@@ -41,15 +40,11 @@ func scheduled(plan *Plan, start time.Time) pace {
 		total = max(1, uint64(plan.Rate*plan.Duration.Seconds()))
 	}
 	between := float64(time.Second) / plan.Rate
-	return func(ctx context.Context, now time.Time) (time.Time, bool) {
+	return func(now time.Time) (time.Time, bool) {
 		n := taken.Add(1) - 1
 		if n >= total {
 			return now, false
 		}
-		intended := start.Add(time.Duration(float64(n) * between))
-		if wait := intended.Sub(now); wait > 0 {
-			pause(ctx, wait)
-		}
-		return intended, true
+		return start.Add(time.Duration(float64(n) * between)), true
 	}
 }

@@ -217,6 +217,8 @@ func TestUniqueNeverAsksTwice(t *testing.T) {
 			_, err := Run(t.Context(), plan, NewMeter())
 			require.NoError(t, err)
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		paths, names := map[string]bool{}, map[string]bool{}
 		for _, r := range w.requests {
 			paths[r.URL.Path] = true

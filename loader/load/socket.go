@@ -14,6 +14,7 @@ type socket struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	pending []byte // to be sent by the next Read
+	ahead   []byte // was read before
 }
 
 // newSocket returns conn as a socket, or as it is if it is none of the kernel's.
@@ -28,6 +29,11 @@ func newSocket(conn net.Conn) net.Conn {
 
 // Read sends what is pending, waits, and reads. It observes the connection's deadline, and ends when it is closed.
 func (s *socket) Read(b []byte) (n int, err error) {
+	if len(s.ahead) > 0 {
+		n = copy(b, s.ahead)
+		s.ahead = s.ahead[n:]
+		return n, nil
+	}
 	waited := s.raw.Read(func(fd uintptr) bool {
 		if len(s.pending) > 0 {
 			sent, sendErr := syscall.Write(int(fd), s.pending)

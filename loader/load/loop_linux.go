@@ -1,0 +1,422 @@
+package load
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// loop carries the connections of plain HTTP/1.1 requests: it waits for all of their answers at once, by epoll, and
+// sends the next request as soon as one is there. That takes two calls of the kernel a request and a share of one that
+// waits, and no change from one goroutine to another. What is not plain it gives back to the connection's worker: an
+// answer that does not fit into its buffer, a connection that ends, a request that times out.
+type loop struct {
+	plan   *Plan
+	next   pace
+	counts *recorder
+
+	poll, bell, clock int      // epoll, and an eventfd and a timerfd that it waits for as well
+	file              *os.File // epoll, for Go to wait for: a thread that waits by itself would keep Go's monitor busy
+
+	mu       sync.Mutex // guards bell, arrivals and stopped
+	arrivals []*carried
+	stopped  bool
+
+	all     []*carried // by the number that epoll knows them by; nil where one has left
+	vacant  []int32    // the numbers of those
+	due     []*carried // those that wait for the time of their next request, in this order
+	armed   time.Time  // what the clock is set to; zero once it has struck
+	checked time.Time  // when timeouts were last looked for
+
+	buffer [readBufferSize]byte
+	piece  piece
+	reader *bufio.Reader
+}
+
+// carried is a connection in a loop.
+type carried struct {
+	fd     int
+	number int32
+	turn   turn
+	got    []byte // what has come of an answer that is not complete
+	back   chan returned
+}
+
+// returned is a connection that a loop has given back.
+type returned struct {
+	fd    int    // -1 if it is closed
+	turn  turn   // what is left to do
+	sent  int    // bytes of its exchange
+	got   []byte // of its answer
+	ended bool   // there is no request any more
+	unfit bool   // it is not to be carried again
+}
+
+// The numbers of the loop's own descriptors in epoll.
+const (
+	bellNumber  = -1
+	clockNumber = -2
+)
+
+// carry has the loop send requests for as long as it can, and finishes what the loop has left. It returns when the next
+// request is due; false if there is none.
+func (w *worker) carry(ctx context.Context, now *time.Time) (time.Time, bool) {
+	for w.loop != nil {
+		connection := w.client.(*connection)
+		fd, ok := connection.lend()
+		if !ok {
+			break
+		}
+		r := w.loop.carry(fd)
+		*now = time.Now()
+		if r.unfit {
+			w.loop = nil
+		}
+		switch {
+		case r.ended:
+			return time.Time{}, false
+		case r.turn.exchange != nil:
+			connection.takeBack(r)
+			*now = w.finish(ctx, r.turn)
+		case !r.turn.intended.IsZero():
+			return r.turn.intended, true
+		}
+	}
+	return w.next(*now)
+}
+
+// lend gives the descriptor of the open connection away: Go would wait for it as well if it were still its own. False
+// if there is none.
+func (c *connection) lend() (fd int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.conn.(*socket)
+	if !ok || c.aborted || c.reader.Buffered() > 0 || len(s.ahead) > 0 {
+		return -1, false
+	}
+	var failed error
+	err := s.raw.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
+	if err != nil || failed != nil {
+		return -1, false
+	}
+	_ = c.conn.Close()
+	c.conn = nil
+	return fd, true
+}
+
+// takeBack takes a descriptor that was lent, so that its exchange can go on. If that fails, the exchange begins anew.
+func (c *connection) takeBack(r returned) {
+	file := os.NewFile(uintptr(r.fd), "")
+	conn, err := net.FileConn(file)
+	_ = file.Close()
+	if err != nil {
+		return
+	}
+	if s, ok := newSocket(conn).(*socket); ok && c.use(s) == nil {
+		s.ahead, c.sent = r.got, r.sent
+	}
+}
+
+// newLoop returns a loop that is not running yet.
+func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
+	l := &loop{plan: plan, next: next, counts: counts, poll: -1, bell: -1, clock: -1}
+	l.reader = bufio.NewReaderSize(&l.piece, readBufferSize)
+	var err error
+	if l.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
+		l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	if err == nil {
+		l.clock, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	}
+	if err == nil {
+		err = errors.Join(l.watch(l.bell, bellNumber), l.watch(l.clock, clockNumber), unix.SetNonblock(l.poll, true))
+	}
+	if err != nil {
+		l.free()
+		return nil, os.NewSyscallError("epoll", err)
+	}
+	l.file = os.NewFile(uintptr(l.poll), "epoll")
+	if err := l.file.SetReadDeadline(time.Time{}); err != nil { // Go cannot wait for it
+		l.free()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) watch(fd int, number int32) error {
+	return unix.EpollCtl(l.poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: number})
+}
+
+func (l *loop) free() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_ = l.file.Close()
+		l.poll = -1
+	}
+	for _, fd := range []int{l.poll, l.bell, l.clock} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+	l.bell = -1
+}
+
+// startLoops returns running loops for the plan's workers; none if its protocol cannot be carried, or the kernel has no
+// more descriptors. There is one for each other processor, since the server needs some as well.
+func startLoops(ctx context.Context, plan *Plan, next pace, meter *Meter) []*loop {
+	if plan.Protocol != HTTP1 {
+		return nil
+	}
+	var loops []*loop
+	for n := range min(plan.working(), max(1, runtime.GOMAXPROCS(0)/2)) {
+		l, err := newLoop(plan, next, meter.recorder(n))
+		if err != nil {
+			break
+		}
+		loops = append(loops, l)
+		go l.run(ctx)
+	}
+	return loops
+}
+
+// carry sends requests over a connection for as long as they are plain. It is called by the connection's worker.
+func (l *loop) carry(fd int) returned {
+	c := &carried{fd: fd, back: make(chan returned, 1)}
+	l.ring(func() { l.arrivals = append(l.arrivals, c) })
+	return <-c.back
+}
+
+// stop ends a loop that carries nothing any more.
+func (l *loop) stop() { l.ring(func() { l.stopped = true }) }
+
+// ring changes what mu guards, and wakes the loop.
+func (l *loop) ring(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	_, _ = unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+}
+
+// run serves the connections until the loop is stopped. When ctx ends, it gives them all back.
+func (l *loop) run(ctx context.Context) {
+	defer l.free()
+	defer context.AfterFunc(ctx, func() { l.ring(func() {}) })()
+	events := make([]unix.EpollEvent, 128)
+	interval := max(l.plan.Timeout/deadlineSlack, time.Millisecond)
+	ready, err := l.file.SyscallConn()
+	for {
+		n := 0
+		if err == nil {
+			err = ready.Read(func(fd uintptr) bool {
+				n, _ = unix.EpollWait(int(fd), events, 0)
+				return n != 0
+			})
+		}
+		if err != nil {
+			panic(err) // nobody but this function closes it
+		}
+		for _, event := range events[:max(0, n)] {
+			switch event.Fd {
+			case bellNumber:
+				_, _ = unix.Read(l.bell, l.buffer[:8])
+			case clockNumber:
+				l.armed = time.Time{}
+			default:
+				if c := l.all[event.Fd]; c != nil {
+					l.receive(c)
+				}
+			}
+		}
+		if l.arrive() {
+			return
+		}
+		now := time.Now()
+		l.sendDue(now)
+		if ctx.Err() != nil || now.Sub(l.checked) >= interval {
+			l.checked = now
+			l.expire(ctx, now)
+		}
+		l.setClock(l.checked.Add(interval))
+	}
+}
+
+// setClock has the loop woken when the next request is due, or at the latest at a time.
+func (l *loop) setClock(at time.Time) {
+	if len(l.due) > 0 && l.due[0].turn.intended.Before(at) {
+		at = l.due[0].turn.intended
+	}
+	if l.armed.IsZero() || at.Before(l.armed) {
+		l.armed = at
+		wait := unix.NsecToTimespec(max(1, int64(time.Until(at))))
+		_ = unix.TimerfdSettime(l.clock, 0, &unix.ItimerSpec{Value: wait}, nil)
+	}
+}
+
+// arrive takes in the connections that have come. It returns whether the loop is to end.
+func (l *loop) arrive() bool {
+	l.mu.Lock()
+	arrivals, stopped := l.arrivals, l.stopped
+	l.arrivals = nil
+	l.mu.Unlock()
+	for _, c := range arrivals {
+		if n := len(l.vacant); n > 0 {
+			c.number, l.vacant = l.vacant[n-1], l.vacant[:n-1]
+			l.all[c.number] = c
+		} else {
+			c.number = int32(len(l.all))
+			l.all = append(l.all, c)
+		}
+		if l.watch(c.fd, c.number) != nil {
+			l.giveBack(c, returned{unfit: true})
+			continue
+		}
+		l.begin(c, time.Now())
+	}
+	return stopped
+}
+
+// begin has the next request of a connection sent, now or when it is due.
+func (l *loop) begin(c *carried, now time.Time) {
+	for {
+		intended, more := l.next(now)
+		switch {
+		case !more:
+			l.giveBack(c, returned{ended: true})
+			return
+		case now.Sub(intended) > l.plan.Timeout:
+			l.counts.failed(Timeout)
+			continue
+		}
+		c.turn = turn{intended: intended}
+		if intended.After(now) {
+			l.due = append(l.due, c)
+		} else {
+			l.send(c, now)
+		}
+		return
+	}
+}
+
+// sendDue sends the requests that are due.
+func (l *loop) sendDue(now time.Time) {
+	for len(l.due) > 0 && !l.due[0].turn.intended.After(now) {
+		c := l.due[0]
+		l.due = l.due[1:]
+		if l.all[c.number] == c { // it has not left meanwhile
+			l.send(c, time.Now())
+		}
+	}
+}
+
+func (l *loop) send(c *carried, now time.Time) {
+	c.turn.exchange, c.turn.start = l.plan.Behaviour.Next(), now
+	sent := 0
+	if c.turn.exchange.plain() {
+		sent, _ = call(unix.SYS_WRITE, c.fd, c.turn.exchange.wire)
+	}
+	if sent < len(c.turn.exchange.wire) {
+		l.giveBack(c, returned{turn: c.turn, sent: max(0, sent), unfit: true})
+	}
+}
+
+// receive reads what has come over a connection.
+func (l *loop) receive(c *carried) {
+	n, err := call(unix.SYS_READ, c.fd, l.buffer[copy(l.buffer[:], c.got):])
+	if err != nil && again(err) {
+		return
+	}
+	l.piece.rest = l.buffer[:len(c.got)+max(0, n)]
+	if n <= 0 || c.turn.exchange == nil { // it ends, or speaks without having been asked
+		l.giveBack(c, returned{turn: c.turn, sent: c.sent(), got: c.got})
+		return
+	}
+	whole := l.piece.rest
+	l.reader.Reset(&l.piece)
+	answer, err := readResponse(l.reader, c.turn.exchange.Method)
+	switch {
+	case errors.Is(err, errMore) && len(whole) < len(l.buffer):
+		c.got = append(c.got[:0], whole...)
+		return
+	case err != nil:
+		l.giveBack(c, returned{turn: c.turn, sent: c.sent(), got: append([]byte(nil), whole...), unfit: true})
+		return
+	}
+	now := time.Now()
+	c.got = c.got[:0]
+	l.counts.answered(answer.code, now.Sub(c.turn.intended))
+	c.turn = turn{}
+	if answer.close || l.reader.Buffered() > 0 || len(l.piece.rest) > 0 {
+		l.giveBack(c, returned{})
+		return
+	}
+	l.begin(c, now)
+}
+
+// expire gives back the connections whose request has taken too long, and all of them when ctx has ended.
+func (l *loop) expire(ctx context.Context, now time.Time) {
+	for _, c := range l.all {
+		switch {
+		case c == nil:
+		case ctx.Err() != nil:
+			l.giveBack(c, returned{ended: true})
+		case c.turn.exchange != nil && now.Sub(c.turn.start) > l.plan.Timeout:
+			l.giveBack(c, returned{turn: c.turn, sent: c.sent(), got: c.got})
+		}
+	}
+	if ctx.Err() != nil {
+		l.due = nil
+	}
+}
+
+func (c *carried) sent() int {
+	if c.turn.exchange == nil {
+		return 0
+	}
+	return len(c.turn.exchange.wire)
+}
+
+// giveBack lets a connection leave the loop. It is closed if no exchange is going on.
+func (l *loop) giveBack(c *carried, r returned) {
+	l.all[c.number] = nil
+	l.vacant = append(l.vacant, c.number)
+	_ = unix.EpollCtl(l.poll, unix.EPOLL_CTL_DEL, c.fd, nil)
+	r.fd = c.fd
+	if r.turn.exchange == nil {
+		_ = unix.Close(c.fd)
+		r.fd = -1
+	}
+	c.back <- r
+}
+
+// call reads or writes without telling Go's scheduler, which is right for a call that never waits.
+func call(number uintptr, fd int, b []byte) (int, error) {
+	n, _, failed := unix.RawSyscall(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if failed != 0 {
+		return 0, failed
+	}
+	return int(n), nil
+}
+
+// errMore says that an answer is not complete.
+var errMore = errors.New("there is more to come")
+
+// piece is what has come so far.
+type piece struct{ rest []byte }
+
+func (p *piece) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, errMore
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package load
+
+import (
+	"context"
+	"time"
+)
+
+// loop is what only Linux has: see loop_linux.go.
+type loop struct{}
+
+func startLoops(context.Context, *Plan, pace, *Meter) []*loop { return nil }
+
+func (*loop) stop() {}
+
+// carry returns when the next request is due; false if there is none.
+func (w *worker) carry(_ context.Context, now *time.Time) (time.Time, bool) { return w.next(*now) }
