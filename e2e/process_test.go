@@ -261,7 +261,7 @@ func TestALeakIsSeenAndNoLeakIsNot(t *testing.T) {
 }
 
 func TestEveryModeOfTheDemoRuns(t *testing.T) {
-	for _, mode := range []string{"none", "heap", "map", "goroutine", "cache", "burst"} {
+	for _, mode := range []string{"none", "heap", "log", "map", "goroutine", "cache", "burst"} {
 		t.Run(mode, func(t *testing.T) {
 			r := start(t, []string{"TRIES=2", "REQUESTS=500", "LEAK=" + mode})
 			r.exitCode()

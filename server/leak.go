@@ -21,11 +21,12 @@ const (
 )
 
 // leakModes are the demonstrations, by the value of LEAK. Each makes the function that is called once a
-// request, from many goroutines at a time, given the size in bytes. A size of 0 keeps nothing in heap and
+// request, from many goroutines at a time, given the size in bytes. A size of 0 keeps nothing in heap, log and
 // burst, and only the bookkeeping in the others.
 var leakModes = map[leakMode]func(size int) leak{
 	"none":      func(int) leak { return func(http.ResponseWriter, *http.Request) {} },
 	"heap":      always(leakHeap),
+	"log":       always(leakLog),
 	"map":       always(leakMap),
 	"goroutine": always(leakGoroutine),
 	"cache":     always(fillCache),
@@ -96,6 +97,28 @@ func leakHeap(size int) func() {
 		}
 		last := &blocks[len(blocks)-1]
 		*last = append(*last, b)
+	}
+}
+
+// leakLog appends size bytes to a log in memory that nobody reads. It keeps no more than that: the log grows by
+// blocks, and an entry goes on in the next one where the last is full.
+func leakLog(size int) func() {
+	const blockLength = 64 << 10
+	entry := filled(size)
+	var mu sync.Mutex
+	var blocks [][]byte
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for rest := entry; len(rest) > 0; {
+			if n := len(blocks); n == 0 || len(blocks[n-1]) == blockLength {
+				blocks = append(blocks, make([]byte, 0, blockLength))
+			}
+			last := &blocks[len(blocks)-1]
+			fitting := min(len(rest), blockLength-len(*last))
+			*last = append(*last, rest[:fitting]...)
+			rest = rest[fitting:]
+		}
 	}
 }
 

@@ -54,6 +54,18 @@ func TestRealLeaksKeepMemoryOfEveryRequest(t *testing.T) {
 	}
 }
 
+// The bytes are all that it keeps, however few or many they are: that is what the smallest leak is searched with.
+func TestLogKeepsTheBytesAndNothingElse(t *testing.T) {
+	for _, test := range []struct{ requests, size int }{{500_000, 1}, {100_000, 8}, {10_000, 100}, {10, 200_000}} {
+		t.Run(strconv.Itoa(test.size), func(t *testing.T) {
+			leak := newLeak("log", test.size, prometheus.NewRegistry())
+			for burst := range 2 {
+				assert.InDelta(t, test.requests*test.size, grow(leak, test.requests), slack, "burst %d", burst)
+			}
+		})
+	}
+}
+
 func TestGoroutineLeakBlocksOneForEverPerRequest(t *testing.T) {
 	const requests, size = 2_000, 100
 	leak := newLeak("goroutine", size, prometheus.NewRegistry())
@@ -90,6 +102,7 @@ func TestNoneAndSizeZeroKeepNothing(t *testing.T) {
 	for name, leak := range map[string]leak{
 		"none":         newLeak("none", 64, prometheus.NewRegistry()),
 		"heap, size 0": newLeak("heap", 0, prometheus.NewRegistry()),
+		"log, size 0":  newLeak("log", 0, prometheus.NewRegistry()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.InDelta(t, 0, grow(leak, 100_000), slack)
