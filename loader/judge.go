@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"leaklab/loader/config"
@@ -17,7 +18,7 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// jury is an observer that judges anew after each iteration.
+// jury is an observer that judges anew after each iteration that is due, and in the end.
 type jury struct {
 	options    verdict.Options
 	limit      memory.Limit
@@ -37,25 +38,29 @@ func (j *jury) LoadBegins(int, time.Time) {}
 func (j *jury) LoadEnded() {}
 
 func (j *jury) IterationEnded(i lab.Iteration) error {
-	j.iterations = append(j.iterations, i)
+	j.iterations = append(j.iterations, i.WithoutLatencies())
 	j.evidence = append(j.evidence, report.Evidence(i))
 	if i.Uncounted {
 		j.options.Unit = verdict.PerIteration
 	}
-	j.verdict = verdict.Judge(j.evidence, j.options)
-	j.state.SetVerdict(j.verdict, j.timeToLimit())
+	if report.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number) {
+		j.judge()
+	}
 	return nil
 }
 
-// rest judges once more, with the reading after a rest; nil if there was none.
-func (j *jury) rest(reading *memory.Reading, length time.Duration) {
-	if reading == nil {
-		return
-	}
-	j.state.SetGivenBack(float64(j.iterations[len(j.iterations)-1].End.Total - reading.Total))
-	j.options.Rest = &verdict.Rest{Seconds: length.Seconds(), Bytes: uint64(reading.Total)}
+func (j *jury) judge() {
 	j.verdict = verdict.Judge(j.evidence, j.options)
 	j.state.SetVerdict(j.verdict, j.timeToLimit())
+}
+
+// end judges once more, when the run is over: with the reading after a rest, nil if there was none.
+func (j *jury) end(rested *memory.Reading, length time.Duration) {
+	if rested != nil {
+		j.state.SetGivenBack(float64(j.iterations[len(j.iterations)-1].End.Total - rested.Total))
+		j.options.Rest = &verdict.Rest{Seconds: length.Seconds(), Bytes: uint64(rested.Total)}
+	}
+	j.judge()
 }
 
 func (j *jury) decided() bool { return j.verdict.Kind != verdict.Inconclusive }

@@ -47,6 +47,36 @@ func TestTimeToLimit(t *testing.T) {
 	assert.Zero(t, deliberate(t, 10, 10_000, memory.Limit{Bytes: 10 << 20}).timeToLimit(), "it is reached")
 }
 
+// A judgement takes the longer the more iterations there are, so that later ones are judged now and then: those that are
+// reported, those after which a run of unknown length may end, and the last.
+func TestLongRunsAreJudgedLessOften(t *testing.T) {
+	later := func(maxIterations, last int) *jury {
+		j := deliberate(t, 0, 0, memory.Limit{})
+		j.options.MaxIterations = maxIterations
+		for number := 101; number <= last; number++ {
+			require.NoError(t, j.IterationEnded(lab.Iteration{Number: number, Requests: 1000, End: memory.Reading{Total: 10 << 20}}))
+		}
+		return j
+	}
+	j := later(0, 109)
+	assert.Zero(t, j.verdict.Judged.Last)
+	j.end(nil, 0)
+	assert.Equal(t, 9, j.verdict.Judged.Last)
+
+	assert.Equal(t, 10, later(0, 111).verdict.Judged.Last)
+	require.Contains(t, verdict.Looks(1000), 111)
+	assert.Equal(t, 11, later(1000, 111).verdict.Judged.Last)
+}
+
+// The histogram of latencies is most of what an iteration takes.
+func TestLatenciesAreNotKept(t *testing.T) {
+	j := deliberate(t, 0, 0, memory.Limit{})
+	i := lab.Iteration{Number: 1, Load: load.Result{Totals: load.NewMeter().Snapshot()}}
+	require.NoError(t, j.IterationEnded(i))
+	assert.Nil(t, j.iterations[0].Load.Latency)
+	assert.NotNil(t, i.Load.Latency, "others still need it")
+}
+
 func TestReportOfWhatNobodyCouldCount(t *testing.T) {
 	j := deliberate(t, 0, 0, memory.Limit{})
 	j.options.Tolerance = 100_000

@@ -160,7 +160,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
 	profiles := newProfiler(ctx, cfg, shown, folder)
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
-	jury.rest(rested, plan.Release)
+	jury.end(rested, plan.Release)
 	var errProfiles error
 	jury.found, errProfiles = profiles.finish()
 	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder))

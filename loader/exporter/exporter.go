@@ -17,8 +17,8 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// Exporter is a prometheus.Collector for the state of a run, and an observer of it. Finished iterations stay
-// in the metrics until the process ends, so that a scraper that comes late misses none.
+// Exporter is a prometheus.Collector for the state of a run, and an observer of it. The last mostIterations stay in the
+// metrics until the process ends, so that a scraper that comes late misses none.
 type Exporter struct {
 	Run
 	sampler *memory.Sampler
@@ -27,12 +27,24 @@ type Exporter struct {
 	mu         sync.Mutex
 	current    int
 	loading    bool
-	begun      []time.Time // of the load of each iteration so far
+	begun      []begun
 	iterations []finished
 
 	verdict     verdict.Verdict
 	timeToLimit float64 // seconds
 	givenBack   float64 // bytes
+}
+
+// mostIterations is how many iterations there are series of. A run may have ten times as many.
+const mostIterations = 1000
+
+// newest returns all, or the last of them.
+func newest[T any](all []T) []T { return all[max(0, len(all)-mostIterations):] }
+
+// begun is the load of an iteration.
+type begun struct {
+	number int
+	at     time.Time
 }
 
 // finished is an iteration with the time at which it was observed.
@@ -62,7 +74,7 @@ func (e *Exporter) LoadBegins(number int, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.current, e.loading = number, true
-	e.begun = append(e.begun, at)
+	e.begun = newest(append(e.begun, begun{number, at}))
 }
 
 // LoadEnded notes that the server is at rest.
@@ -76,7 +88,7 @@ func (e *Exporter) LoadEnded() {
 func (e *Exporter) IterationEnded(i lab.Iteration) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.iterations = append(e.iterations, finished{i, time.Now()})
+	e.iterations = newest(append(e.iterations, finished{i.WithoutLatencies(), time.Now()}))
 	return nil
 }
 
@@ -155,8 +167,8 @@ func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 		loading = 1
 	}
 	gauge(metrics, loadingDesc, loading)
-	for n, at := range e.begun {
-		gauge(metrics, loadStartDesc, unixSeconds(at), e.label(n+1))
+	for _, b := range e.begun {
+		gauge(metrics, loadStartDesc, unixSeconds(b.at), e.label(b.number))
 	}
 	for _, i := range e.iterations {
 		label := e.label(i.Number)

@@ -146,6 +146,27 @@ func TestIterationsSortAsText(t *testing.T) {
 	}
 }
 
+// A run of any length has as many series as one of mostIterations: those of the newest, and of the load that runs.
+func TestSeriesAreBounded(t *testing.T) {
+	series := func(iterations int) (e *Exporter, count int) {
+		e = newExporter(10_000)
+		for n := range iterations {
+			e.LoadBegins(n+1, time.Unix(1_700_000_000, 0))
+			require.NoError(t, e.IterationEnded(iteration(n+1)))
+		}
+		return e, testutil.CollectAndCount(e)
+	}
+	_, one := series(1)
+	_, two := series(2)
+	assert.LessOrEqual(t, two-one, 14, "of an iteration")
+	_, most := series(mostIterations)
+	assert.Equal(t, one+(mostIterations-1)*(two-one), most)
+	e, more := series(3 * mostIterations / 2)
+	assert.Equal(t, most, more)
+	assert.Equal(t, mostIterations/2+1, e.iterations[0].Number)
+	assert.Equal(t, mostIterations/2+1, e.begun[0].number)
+}
+
 func TestHistogramHasEveryAnswerInItsBucket(t *testing.T) {
 	totals := load.NewMeter().Snapshot()
 	for _, latency := range []time.Duration{10 * time.Microsecond, time.Millisecond, 20 * time.Millisecond, time.Minute} {

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -148,8 +149,9 @@ func (f figure) courseChart() chart {
 	for _, p := range f.fit {
 		fit = append(fit, point(x(p.x), y(p.middle)))
 		above = append(above, point(x(p.x), y(p.high)))
-		below = append([]string{point(x(p.x), y(p.low))}, below...)
+		below = append(below, point(x(p.x), y(p.low)))
 	}
+	slices.Reverse(below) // the band goes on to the right above, and back below
 	c.Line, c.Fit, c.Band = strings.Join(line, " "), strings.Join(fit, " "), strings.Join(append(above, below...), " ")
 	return c
 }

@@ -27,12 +27,22 @@ type Record struct {
 	draw   func(folder string) error
 }
 
-// How often the files are written: with each of the first eachUntil iterations, then ten times less often for each
-// power of ten. The pictures are drawn with one in so many of those.
-const (
-	eachUntil    = 100
-	pictureEvery = 5
-)
+// pictureEvery is how often the pictures are drawn: with one in so many reports.
+const pictureEvery = 5
+
+// Due says whether it is time to judge and to report the first so many iterations: after each of the first 100, then
+// ten times less often for each power of ten, since both take the longer the more there are.
+func Due(iterations int) bool { return iterations%step(iterations) == 0 }
+
+// step is the number of iterations from one report to the next.
+func step(iterations int) int {
+	const eachUntil = 100
+	step := 1
+	for iterations > eachUntil*step {
+		step *= 10
+	}
+	return step
+}
 
 // NewRecord writes the report of a run that begins. run is what is known by then, the verdict's tolerance included.
 // course returns the samples of memory, and judged the verdict on the iterations so far, with remarks of the caller's
@@ -52,15 +62,12 @@ func (r *Record) LoadEnded() {}
 // IterationEnded writes the report with the iteration. It has to be judged before.
 func (r *Record) IterationEnded(i lab.Iteration) error {
 	r.run.Iterations = append(r.run.Iterations, newIteration(i))
-	n, step := len(r.run.Iterations), 1
-	for n > eachUntil*step {
-		step *= 10
-	}
-	if n%step != 0 {
+	n := len(r.run.Iterations)
+	if !Due(n) {
 		return nil
 	}
 	err := r.write()
-	if n%(pictureEvery*step) == 0 {
+	if n%(pictureEvery*step(n)) == 0 {
 		err = errors.Join(err, r.Draw())
 	}
 	return err

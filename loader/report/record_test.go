@@ -95,6 +95,12 @@ func TestReportIsCompleteAfterEachIteration(t *testing.T) {
 	assert.EqualValues(t, 4, run.Verdict.ToleranceBytesPerRequest)
 }
 
+func TestDue(t *testing.T) {
+	for iterations, want := range map[int]bool{1: true, 100: true, 101: false, 110: true, 1000: true, 1010: false, 1100: true, 10_000: true} {
+		assert.Equal(t, want, Due(iterations), iterations)
+	}
+}
+
 func TestLongRunsAreWrittenLessOften(t *testing.T) {
 	folder, record := recorded(t, 109)
 	run, _ := readFolder(t, folder)
