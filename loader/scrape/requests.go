@@ -13,6 +13,7 @@ func requestCounters() []string {
 		"nginx_http_requests_total", "apache_accesses_total", "caddy_http_requests_total",
 		"traefik_entrypoint_requests_total", "envoy_http_downstream_rq_total", "haproxy_frontend_http_requests_total",
 		"flask_http_request_total", "django_http_requests_before_middlewares_total", "starlette_requests_total",
+		"leaklab_requests_total", // of a loader that is measured itself
 	}
 }
 
