@@ -56,6 +56,11 @@ type runFile struct {
 		Iteration   int
 		RSSEndBytes int64 `json:"rss_end_bytes"`
 	}
+	Profiles *struct {
+		Files    []string
+		Requests int
+		Sites    []callSite
+	}
 	Verdict     struct{ Kind, Sentence string }
 	Environment struct {
 		Kernel string

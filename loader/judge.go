@@ -26,7 +26,7 @@ type jury struct {
 	iterations []lab.Iteration
 	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
-	found      []string // lines on what else is known of the growth, in the end
+	sites      []string // lines on the code that leaks, in the end
 }
 
 func newJury(options verdict.Options, limit memory.Limit, state *exporter.Exporter) *jury {
@@ -86,7 +86,8 @@ func (j *jury) report(out io.Writer, folder string) error {
 		return nil
 	}
 	_, remarks := j.current()
-	return report.WriteVerdict(out, j.verdict, append(remarks, "Results: "+folder)...)
+	remarks = append(append(remarks, j.sites...), "Results: "+folder)
+	return report.WriteVerdict(out, j.verdict, remarks...)
 }
 
 // current returns the verdict so far, and what there is to say beside it.
@@ -101,7 +102,7 @@ func (j *jury) current() (verdict.Verdict, []string) {
 	if remark := j.counted(); remark != "" {
 		remarks = append(remarks, remark)
 	}
-	return j.verdict, append(remarks, j.found...)
+	return j.verdict, remarks
 }
 
 // warning says that the load may not have been what was meant; empty if there is no reason to.

@@ -10,6 +10,7 @@ import (
 	"leaklab/loader/config"
 	"leaklab/loader/lab"
 	"leaklab/loader/profile"
+	"leaklab/loader/report"
 	"leaklab/loader/scrape"
 )
 
@@ -21,15 +22,17 @@ type profiler struct {
 	ctx      context.Context
 	url      string // of /debug/pprof/; empty if the server has none
 	folder   string
+	record   *report.Record
 	before   profile.Snapshot
-	err      error  // from saving it
-	requests uint64 // since then
+	err      error           // from saving it
+	requests uint64          // since then
+	found    report.Profiles // in the record as soon as there are any
 }
 
 // newProfiler returns one for PPROF_URL, or for the demo server, which shows its profiles beside its metrics. shown is
 // what the server shows at METRICS_URL.
-func newProfiler(ctx context.Context, cfg config.Config, shown scrape.Metrics, folder string) *profiler {
-	p := &profiler{ctx: ctx, url: string(cfg.PprofURL), folder: folder}
+func newProfiler(ctx context.Context, cfg config.Config, shown scrape.Metrics, folder string, record *report.Record) *profiler {
+	p := &profiler{ctx: ctx, url: string(cfg.PprofURL), folder: folder, record: record}
 	base, found := strings.CutSuffix(string(cfg.MetricsURL), "/metrics")
 	if p.url == "" && found && shown.Label("leaklab_demo_info", "leak") != "" {
 		p.url = base + "/debug/pprof/"
@@ -51,7 +54,9 @@ func (p *profiler) LoadEnded() {
 		p.url = ""
 		return
 	}
-	p.before, p.err = snapshot, snapshot.Save(p.folder, "warm")
+	p.before = snapshot
+	p.found.Files, p.err = snapshot.Save(p.folder, "warm")
+	p.record.SetProfiles(&p.found)
 }
 
 // IterationEnded counts the requests since the first profiles.
@@ -62,41 +67,49 @@ func (p *profiler) IterationEnded(i lab.Iteration) error {
 	return p.err
 }
 
-// finish takes the last profiles, and says in a line each which call sites have grown since the first.
-func (p *profiler) finish() ([]string, error) {
+// finish takes the last profiles, and tells which call sites have grown since the first.
+func (p *profiler) finish() error {
 	if p.before == nil || p.requests == 0 || p.ctx.Err() != nil {
-		return nil, nil
+		return nil
 	}
 	after, err := profile.Fetch(p.ctx, p.url)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "loader: no profiles in the end: %v\n", err)
-		return nil, nil
+		return nil
 	}
-	if err := after.Save(p.folder, "end"); err != nil {
-		return nil, err
+	names, err := after.Save(p.folder, "end")
+	if err != nil {
+		return err
 	}
-	var lines []string
+	p.found.Files, p.found.Requests = append(p.found.Files, names...), p.requests
 	for _, kind := range profile.Kinds() {
 		sites, err := profile.Growth(p.before, after, kind, sitesNamed)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, site := range sites {
-			lines = append(lines, p.describe(kind, site))
+			p.found.Sites = append(p.found.Sites, p.describe(kind, site))
 		}
 	}
-	return lines, nil
+	return nil
 }
 
-// describe names a call site, and by how much it grew.
-func (p *profiler) describe(kind profile.Kind, site profile.Site) string {
+// describe says by how much a call site grew.
+func (p *profiler) describe(kind profile.Kind, site profile.Site) report.CallSite {
+	s := report.CallSite{Kind: string(kind), Place: place(site.Line)}
+	if site.Caller.Function != "" {
+		caller := place(site.Caller)
+		s.CalledBy = &caller
+	}
 	perRequest := float64(site.Growth) / float64(p.requests)
-	where := site.String()
-	if caller := site.Caller.String(); caller != "" {
-		where += ", called by " + caller
-	}
 	if kind == profile.Heap {
-		return fmt.Sprintf("Live heap gained %.1f MiB, %.1f bytes/request, at %s.", float64(site.Growth)/(1<<20), perRequest, where)
+		s.Bytes, s.BytesPerRequest = site.Growth, perRequest
+	} else {
+		s.Goroutines, s.GoroutinesPerRequest = site.Growth, perRequest
 	}
-	return fmt.Sprintf("Goroutines gained %d, %.1f per 1,000 requests, at %s.", site.Growth, 1000*perRequest, where)
+	return s
+}
+
+func place(line profile.Line) report.Place {
+	return report.Place{Function: line.Function, File: line.File, Line: line.Number}
 }

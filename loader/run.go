@@ -158,11 +158,11 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
 	terminal.Settings(settings(cfg, shape, target, reading, folder))
-	profiles := newProfiler(ctx, cfg, shown, folder)
+	profiles := newProfiler(ctx, cfg, shown, folder, record)
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
 	jury.end(rested, plan.Release)
-	var errProfiles error
-	jury.found, errProfiles = profiles.finish()
+	errProfiles := profiles.finish()
+	jury.sites = profiles.found.Lines()
 	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,18 +80,24 @@ func fetch(ctx context.Context, url string) (*profile.Profile, error) {
 	return p, nil
 }
 
-// Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads.
-func (s Snapshot) Save(folder, label string) error {
-	var errs []error
-	for kind, p := range s {
-		var b bytes.Buffer
-		err := p.Write(&b)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%s.pb.gz", kind, label)), b.Bytes(), 0o644)
+// Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads, and returns their names.
+func (s Snapshot) Save(folder, label string) ([]string, error) {
+	var names []string
+	for _, kind := range Kinds() {
+		if s[kind] == nil {
+			continue
 		}
-		errs = append(errs, err)
+		var b bytes.Buffer
+		if err := s[kind].Write(&b); err != nil {
+			return names, err
+		}
+		name := fmt.Sprintf("%s-%s.pb.gz", kind, label)
+		if err := os.WriteFile(filepath.Join(folder, name), b.Bytes(), 0o644); err != nil {
+			return names, err
+		}
+		names = append(names, name)
 	}
-	return errors.Join(errs...)
+	return names, nil
 }
 
 // Line is a line of the server's code.

@@ -65,7 +65,9 @@ func TestTheLeakIsNamed(t *testing.T) {
 	assert.Equal(t, "leaklab/loader/profile.TestTheLeakIsNamed.func1", sites[0].Function)
 
 	folder := t.TempDir()
-	require.NoError(t, after.Save(folder, "end"))
+	names, err := after.Save(folder, "end")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"heap-end.pb.gz", "goroutine-end.pb.gz"}, names)
 	for _, kind := range Kinds() {
 		file, err := os.Open(filepath.Join(folder, string(kind)+"-end.pb.gz"))
 		require.NoError(t, err)

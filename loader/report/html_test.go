@@ -36,6 +36,8 @@ func TestPage(t *testing.T) {
 	assert.Equal(t, 12, strings.Count(page, `<rect class="bar`))
 	assert.Equal(t, 12, strings.Count(page, `<rect class="load"`))
 	assert.Contains(t, page, `<polyline class="fit"`)
+	assert.Contains(t, page, "<td>Live heap</td><td>3.0 MiB</td><td>28.6 bytes/request</td>")
+	assert.Contains(t, page, "<code>main.handler (main.go:7)</code>")
 	assert.Contains(t, page, "iteration 12: 124.0 MiB at its end, &#43;9765 KiB; 10000 requests")
 	assert.NotContains(t, page, "NaN")
 	assert.NotContains(t, page, "Inf")

@@ -29,6 +29,9 @@ func writeMarkdown(out io.Writer, run Run) error {
 		fmt.Fprintf(&b, "It ended with: %s\n\n", code(run.Reason))
 	}
 
+	if p := run.Profiles; p != nil && len(p.Sites) > 0 {
+		markdownSites(&b, p.Sites)
+	}
 	b.WriteString("### Iterations\n\n")
 	markdownIterations(&b, run)
 
@@ -56,6 +59,18 @@ func writeMarkdown(out io.Writer, run Run) error {
 	fmt.Fprintf(&b, "\nStatistic: %s.\n", escape(run.Verdict.Statistic))
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+func markdownSites(b *strings.Builder, sites []CallSite) {
+	b.WriteString("### Where it grew\n\n| | gained | per request | at | called by |\n|---|--:|--:|---|---|\n")
+	for _, s := range sites {
+		caller := ""
+		if s.CalledBy != nil {
+			caller = s.CalledBy.String()
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", s.What(), s.Gained(), s.PerRequest(), cell(s.Place.String()), cell(caller))
+	}
+	b.WriteString("\n")
 }
 
 func markdownIterations(b *strings.Builder, run Run) {

@@ -25,8 +25,11 @@ func TestMarkdownRenders(t *testing.T) {
 	page, _ := rendered(t, exampleRun(12))
 	assert.Contains(t, page, "<h2>Verdict: leak, 1000.0 bytes/request (")
 	assert.Contains(t, page, "more than the tolerance of 4")
-	assert.Equal(t, 3, strings.Count(page, "<table>"), "iterations, settings, environment")
-	assert.Equal(t, 1+12+1+3+1+11, strings.Count(page, "<tr>"), "rows, with those of the headers: %s", page)
+	assert.Equal(t, 4, strings.Count(page, "<table>"), "call sites, iterations, settings, environment")
+	assert.Equal(t, 1+2+1+12+1+3+1+11, strings.Count(page, "<tr>"), "rows, with those of the headers: %s", page)
+	assert.Contains(t, page, "<h3>Where it grew</h3>")
+	assert.Contains(t, page, "<td style=\"text-align:right\">28.6 bytes/request</td>\n<td><code>a|b `c` ")
+	assert.Contains(t, page, "<td>Goroutines</td>\n<td style=\"text-align:right\">110</td>\n<td style=\"text-align:right\">1.0 per 1,000 requests</td>\n<td><code>main.wait (main.go:9)</code></td>\n<td></td>")
 	assert.Contains(t, page, "<code>TRIES</code></td>\n<td><code>12</code></td>\n<td><code>10</code>")
 	assert.Contains(t, page, "The others have their defaults: <code>WORKERS=100</code>.")
 	assert.Contains(t, page, "<code>2048 MiB of memory, 1.5 CPUs, 99 processes</code>")
@@ -66,11 +69,12 @@ func TestMarkdownFitsAnIssue(t *testing.T) {
 
 func TestMarkdownOfARunThatGoesOn(t *testing.T) {
 	run := exampleRun(0)
-	run.State, run.Tries = Running, 10
+	run.State, run.Tries, run.Profiles = Running, 10, &Profiles{Files: []string{"heap-warm.pb.gz"}}
 	page, _ := rendered(t, run)
 	assert.Contains(t, page, "<h2>Verdict: inconclusive</h2>")
 	assert.Contains(t, page, "0 of 10 iterations so far. If the run is not going on any more, it was killed.")
 	assert.Contains(t, page, "There is none that was completed.")
+	assert.NotContains(t, page, "Where it grew", "there are no last profiles yet")
 }
 
 func TestCodeSpans(t *testing.T) {

@@ -73,6 +73,9 @@ func (r *Record) IterationEnded(i lab.Iteration) error {
 	return err
 }
 
+// SetProfiles has the report show what is known from the server's profiles, when it is written next.
+func (r *Record) SetProfiles(profiles *Profiles) { r.run.Profiles = profiles }
+
 // End writes the report of a run that is over; reason is why it ended early, or nil.
 func (r *Record) End(reason error) error {
 	r.run.State = Complete

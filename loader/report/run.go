@@ -42,7 +42,8 @@ type Run struct {
 	Reproduce     string    `json:"reproduce"` // a line of shell
 
 	Verdict     Verdict                 `json:"verdict"`
-	Remarks     []string                `json:"remarks,omitempty"` // what goes with the verdict
+	Remarks     []string                `json:"remarks,omitempty"`  // what goes with the verdict
+	Profiles    *Profiles               `json:"profiles,omitempty"` // nil if the server shows none
 	Iterations  []Iteration             `json:"iterations"`
 	Environment environment.Environment `json:"environment"`
 }

@@ -48,7 +48,11 @@ func exampleRun(count int) Run {
 			{"TRIES", "12", "10"}, {"REQUEST_PATH", hostile, "/hello/warp"}, {"HEADERS", Hidden, ""}, {"WORKERS", "100", "100"}, {"URL_FILE", "", ""},
 		},
 		Reproduce: "TRIES=12 ./test-me.sh '" + hostile + "'",
-		Remarks:   []string{"Under this load it reaches the limit in 2 days."}, Iterations: []Iteration{},
+		Profiles: &Profiles{Files: []string{"heap-warm.pb.gz"}, Requests: 110_000, Sites: []CallSite{
+			{Kind: "heap", Place: Place{hostile, "/src/a|b.go", 12}, CalledBy: &Place{"main.handler", "/src/main.go", 7}, Bytes: 3 << 20, BytesPerRequest: 28.6},
+			{Kind: "goroutine", Place: Place{"main.wait", "main.go", 9}, Goroutines: 110, GoroutinesPerRequest: 0.001},
+		}},
+		Remarks: []string{"Under this load it reaches the limit in 2 days."}, Iterations: []Iteration{},
 		Environment: environment.Environment{
 			Kernel: "linux 6.1.0 x86_64", CPU: hostile, CPUs: 2, MemoryBytes: 4 << 30, Limits: environment.Limits{MemoryBytes: 2 << 30, CPUs: 1.5, Processes: 99},
 			Server: environment.Server{Go: &environment.GoBuild{Version: "go1.26.0", Package: hostile}, Variables: map[string]string{"GOGC": hostile}},
