@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -219,6 +220,15 @@ func (l *lab) newestRows(runs int) [][]string {
 	return rowsIn(l.t, folders[runs-1])
 }
 
+// newestReport returns run.json of the newest run.
+func (l *lab) newestReport() runFile {
+	l.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
+	require.NoError(l.t, err)
+	require.NotEmpty(l.t, folders)
+	return readRunFile(l.t, folders[len(folders)-1])
+}
+
 func TestLabInDocker(t *testing.T) {
 	const tries = 10
 	l := newLab(t, "TRIES="+strconv.Itoa(tries), "DURATION=1s", "LEAK=heap", "LEAK_BYTES=64")
@@ -295,6 +305,14 @@ func TestRunOnceInDocker(t *testing.T) {
 	output, _ := l.compose(nil, "run", "--rm", "--build", "--no-TTY", "-e", "TRIES=1", "loader")
 	assert.Contains(t, output, "Iteration: 1 of 1")
 	assert.Len(t, l.newestRows(1), 1)
+	report := l.newestReport()
+	if checkout, err := os.Stat("../.git"); err == nil && checkout.IsDir() {
+		head, err := exec.Command("git", "rev-parse", "HEAD").Output()
+		require.NoError(t, err)
+		assert.Equal(t, strings.TrimSpace(string(head))+" (image)", report.Version)
+	}
+	assert.Nil(t, report.Environment.Server.Image)
+	assert.Regexp(t, ` LEAK=none LEAK_BYTES=64 docker compose up$`, report.Reproduce)
 
 	output, err := l.compose(nil, "run", "--rm", "--no-TTY", "-e", "LEAK=heap", "loader")
 	var exit *exec.ExitError
@@ -333,6 +351,11 @@ func TestAnyImageInDocker(t *testing.T) {
 		assert.Positive(t, number(t, row, columnOpenFiles))
 		assert.NotEmpty(t, row[columnPageCache], "the container has a control group of its own")
 	}
+
+	report := l.newestReport()
+	assert.Equal(t, &serverImage{Reference: "nginx:1.29"}, report.Environment.Server.Image)
+	assert.Regexp(t, `^SERVER_PORT=80 DURATION=1s .*REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE=`+regexp.QuoteMeta(environment)+
+		` docker compose -f docker-compose.yml -f server/image.yml up$`, report.Reproduce)
 
 	// The same dashboard, from what the loader sees; the server shows no metrics of its own.
 	l.assertBarsEqualTable(d, rows)

@@ -48,6 +48,7 @@ func (r *run) content(t *testing.T, name string) string {
 // runFile is what these tests need of run.json.
 type runFile struct {
 	Format     int
+	Version    string `json:"leaklab_version"`
 	State      string
 	Reason     string
 	Reproduce  string
@@ -65,16 +66,26 @@ type runFile struct {
 	Environment struct {
 		Kernel string
 		Server struct {
+			Image     *serverImage
 			Go        struct{ Version string }
 			Variables map[string]string
 		}
 	}
 }
 
+type serverImage struct{ Reference, Digest string }
+
 func (r *run) runFile(t *testing.T) runFile {
 	t.Helper()
+	return readRunFile(t, r.folder(t))
+}
+
+func readRunFile(t *testing.T, folder string) runFile {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(folder, "run.json"))
+	require.NoError(t, err)
 	var file runFile
-	require.NoError(t, json.Unmarshal([]byte(r.content(t, "run.json")), &file))
+	require.NoError(t, json.Unmarshal(content, &file))
 	return file
 }
 

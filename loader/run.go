@@ -443,12 +443,16 @@ func settings(cfg config.Config, shape string, target *server, reading memory.Re
 // listens, which is not always the one that was started.
 func describe(ctx context.Context, cfg config.Config, shape string, started time.Time, target *server, command []string) report.Run {
 	way := wayOf(cfg, command)
-	chosen := settingsOf(os.Getenv, shape, way == demo || way == composed)
+	chosen := settingsOf(os.Getenv, shape, way)
 	pid := target.pid
 	if target.process != nil {
 		if listener, err := subject.FindListener(ctx, cfg.Address()); err == nil {
 			pid = listener
 		}
+	}
+	surroundings := environment.Read(pid)
+	if way == image {
+		surroundings.Server.Image = environment.ImageOf(cfg.ServerImage)
 	}
 	return report.Run{
 		LeaklabVersion: environment.Version(), StartedAt: started.UTC(),
@@ -456,7 +460,7 @@ func describe(ctx context.Context, cfg config.Config, shape string, started time
 		Tries: cfg.Iterations(), SettleSeconds: time.Duration(cfg.Settle).Seconds(),
 		Settings: chosen, Reproduce: way.reproduce(chosen, command),
 		Verdict:     report.Verdict{ToleranceBytesPerRequest: float64(cfg.Tolerance)},
-		Environment: environment.Read(pid),
+		Environment: surroundings,
 	}
 }
 

@@ -17,9 +17,9 @@ var secret = map[string]bool{"HEADERS": true, "BASIC_AUTH": true, "BODY": true, 
 // local are the settings that say where things are on this machine, and change nothing about what is measured.
 var local = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "METRICS_URL": true, "PPROF_URL": true, "SCRAPE_WAIT": true}
 
-// settingsOf returns the settings as environment has them, for the report of a run of one shape. LEAK_BYTES, which is
-// the demo server's alone, is among them if it is known; so is LEAK, and neither is if another server is measured.
-func settingsOf(environment func(string) string, shape string, isDemo bool) []report.Setting {
+// settingsOf returns the settings as environment has them, for the report of a run of one shape. LEAK and LEAK_BYTES,
+// which are the demo server's, are among them only if that is measured, and those of an image only if one is.
+func settingsOf(environment func(string) string, shape string, w way) []report.Setting {
 	var settings []report.Setting
 	add := func(name, standard string) {
 		value := environment(name)
@@ -36,13 +36,12 @@ func settingsOf(environment func(string) string, shape string, isDemo bool) []re
 		settings = append(settings, report.Setting{Name: name, Value: value, Default: standard})
 	}
 	for field := range reflect.TypeFor[config.Config]().Fields() {
-		if name := field.Tag.Get("env"); name != "LEAK" {
+		if name := field.Tag.Get("env"); name != "LEAK" && name != "SERVER_IMAGE" {
 			add(name, field.Tag.Get("envDefault"))
 		}
 	}
-	if isDemo {
-		add("LEAK", "")
-		add("LEAK_BYTES", "")
+	for _, name := range w.ownSettings() {
+		add(name, "")
 	}
 	return settings
 }
@@ -56,22 +55,25 @@ func withoutPassword(address string) string {
 }
 
 // way is how the server came to be measured.
-type way int
+type way string
 
 const (
-	launched way = iota // by a command
-	demo                // launched, the demo server as ./test-me.sh builds it
-	composed            // by the compose file
-	attached            // it was running
+	launched way = "launched" // by a command
+	demo     way = "demo"     // launched, the demo server as ./test-me.sh builds it
+	composed way = "composed" // by the compose file
+	image    way = "image"    // by the compose file with server/image.yml
+	attached way = "attached" // it was running
 )
 
-// wayOf tells it from the command, and from what the compose file alone sets.
+// wayOf tells it from the command, and from what the compose files alone set.
 func wayOf(cfg config.Config, command []string) way {
 	switch {
 	case len(command) == 1 && strings.HasSuffix(filepath.ToSlash(command[0]), "/.build/server"):
 		return demo
 	case command != nil:
 		return launched
+	case cfg.Host == "server" && cfg.ServerPID == 1 && cfg.ServerImage != "":
+		return image
 	case cfg.Host == "server" && cfg.ServerPID == 1:
 		return composed
 	default:
@@ -79,11 +81,27 @@ func wayOf(cfg config.Config, command []string) way {
 	}
 }
 
+// ownSettings are the settings of the server itself, which have no defaults in the loader.
+func (w way) ownSettings() []string {
+	switch w {
+	case demo, composed:
+		return []string{"LEAK", "LEAK_BYTES"}
+	case image:
+		return []string{"SERVER_IMAGE", "SERVER_ENV_FILE"}
+	default:
+		return nil
+	}
+}
+
 // reproduce returns the line of shell that makes the same run again, from the top of the repository.
 func (w way) reproduce(settings []report.Setting, command []string) string {
+	compose := w == composed || w == image // HOST and PORT are in its file
 	var words []string
 	for _, s := range settings {
-		given := w != launched && w != attached && s.Name == "TLS_INSECURE" || w == composed && (s.Name == "HOST" || s.Name == "PORT")
+		if w == image && s.Name == "PORT" {
+			words = append(words, "SERVER_PORT="+quote(s.Value))
+		}
+		given := (w == demo || w == composed) && s.Name == "TLS_INSECURE" || compose && (s.Name == "HOST" || s.Name == "PORT")
 		if s.Value == s.Default || s.Value == report.Hidden || local[s.Name] || given {
 			continue
 		}
@@ -92,6 +110,8 @@ func (w way) reproduce(settings []report.Setting, command []string) string {
 	switch w {
 	case composed:
 		words = append(words, "docker", "compose", "up")
+	case image:
+		words = append(words, "docker", "compose", "-f", "docker-compose.yml", "-f", "server/image.yml", "up")
 	case attached:
 		words = append(words, ".build/loader")
 	case demo:

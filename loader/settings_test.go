@@ -27,7 +27,7 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	settings := settingsOf(environmentOf(map[string]string{
 		"HEADERS": "Authorization: hunter2", "BASIC_AUTH": "me:hunter2", "BODY": "hunter2", "METRICS_URL": "http://me:hunter2@host/metrics",
 		"OTHER": "hunter2", "TRIES": "12", "SHAPE": "keepalive,churn",
-	}), "churn", false)
+	}), "churn", launched)
 	for _, s := range settings {
 		assert.NotContains(t, s.Value, "hunter2", s.Name)
 	}
@@ -38,12 +38,12 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	assert.Equal(t, "churn", valueOf(settings, "SHAPE"), "that of this run")
 	assert.Equal(t, "", valueOf(settings, "URL_FILE"))
 	assert.Equal(t, "(missing)", valueOf(settings, "LEAK"), "another server")
-	assert.Len(t, settings, reflect.TypeFor[config.Config]().NumField()-1, "each setting")
+	assert.Len(t, settings, reflect.TypeFor[config.Config]().NumField()-2, "each setting")
 
-	settings = settingsOf(environmentOf(map[string]string{"HEADERS": "", "LEAK": "heap"}), "keepalive", true)
+	settings = settingsOf(environmentOf(map[string]string{"HEADERS": "", "LEAK": "heap"}), "keepalive", demo)
 	assert.Equal(t, "", valueOf(settings, "HEADERS"), "not set")
 	assert.Equal(t, "heap", valueOf(settings, "LEAK"))
-	assert.Equal(t, "(set)", valueOf(settingsOf(environmentOf(map[string]string{"METRICS_URL": "http://[:x@/"}), "", false), "METRICS_URL"))
+	assert.Equal(t, "(set)", valueOf(settingsOf(environmentOf(map[string]string{"METRICS_URL": "http://[:x@/"}), "", launched), "METRICS_URL"))
 }
 
 func TestReproduce(t *testing.T) {
@@ -60,12 +60,16 @@ func TestReproduce(t *testing.T) {
 			`PORT=8000 REQUEST_PATH='/a?b=c&d' ./test-me.sh python3 -m http.server 'it'\''s'`},
 		{"server", 1, nil, map[string]string{"HOST": "server", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "TLS_INSECURE": "true", "DURATION": "1s", "LEAK": "none"},
 			"DURATION=1s LEAK=none docker compose up"},
+		{"server", 1, nil, map[string]string{"HOST": "server", "PORT": "80", "SERVER_PID": "1", "SERVER_IMAGE": "nginx:1.29", "SERVER_ENV_FILE": "my env", "REQUEST_PATH": "/", "LEAK_BYTES": "64"},
+			"SERVER_PORT=80 REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE='my env' docker compose -f docker-compose.yml -f server/image.yml up"},
+		{"server", 1, nil, map[string]string{"HOST": "server", "SERVER_PID": "1", "SERVER_IMAGE": "i@sha256:0a", "TLS_INSECURE": "true"},
+			"SERVER_PORT=3030 TLS_INSECURE=true SERVER_IMAGE=i@sha256:0a docker compose -f docker-compose.yml -f server/image.yml up"},
 		{"127.0.0.1", 77, nil, map[string]string{"SERVER_PID": "77", "TLS_INSECURE": "true", "PORT": "80"},
 			"PORT=80 TLS_INSECURE=true .build/loader"},
 		{"127.0.0.1", 0, []string{"/x/.build/server", "a\nb", ""}, nil, "./test-me.sh /x/.build/server 'a\nb' ''"},
 	} {
-		way := wayOf(config.Config{Host: test.host, ServerPID: test.pid}, test.command)
-		settings := settingsOf(environmentOf(test.values), "keepalive", way == demo || way == composed)
+		way := wayOf(config.Config{Host: test.host, ServerPID: test.pid, ServerImage: test.values["SERVER_IMAGE"]}, test.command)
+		settings := settingsOf(environmentOf(test.values), "keepalive", way)
 		assert.Equal(t, test.want, way.reproduce(settings, test.command))
 	}
 }

@@ -51,7 +51,8 @@ type Config struct {
 	ServerPID    PID       `env:"SERVER_PID"`
 	MetricsURL   URL       `env:"METRICS_URL"`
 	PprofURL     URL       `env:"PPROF_URL"`
-	Leak         string    `env:"LEAK"` // the server's; here only to notice that it runs with another
+	ServerImage  string    `env:"SERVER_IMAGE"` // that Compose runs; here only for the report
+	Leak         string    `env:"LEAK"`         // the server's; here only to notice that it runs with another
 }
 
 // Iterations is how many iterations the run has, or, with TRIES=auto, how many it may have.

@@ -37,7 +37,8 @@ type Limits struct {
 
 // Server is the server's program.
 type Server struct {
-	Go        *GoBuild          `json:"go,omitempty"` // nil if it is not written in Go, or cannot be seen
+	Image     *Image            `json:"image,omitempty"` // nil if it is none, or one that the lab has built
+	Go        *GoBuild          `json:"go,omitempty"`    // nil if it is not written in Go, or cannot be seen
 	Variables map[string]string `json:"variables,omitempty"`
 }
 
@@ -130,22 +131,29 @@ func wantedVariables(block string) map[string]string {
 // Unknown is the version of a program that does not know it.
 const Unknown = "unknown"
 
+// imageRevision is the revision of the checkout that the image of this program was built from. The linker sets it
+// (-X), since an image is built without git, which would note it otherwise.
+var imageRevision string
+
 // Version is that of this program: the revision it was built from, or Unknown.
 func Version() string {
 	info, found := debug.ReadBuildInfo()
 	if !found {
 		return Unknown
 	}
-	return versionOf(info)
+	return versionOf(info, imageRevision)
 }
 
-func versionOf(info *debug.BuildInfo) string {
+// versionOf prefers what Go has noted. Of an image it is not known whether the checkout had been modified.
+func versionOf(info *debug.BuildInfo, image string) string {
 	settings := make(map[string]string)
 	for _, setting := range info.Settings {
 		settings[setting.Key] = setting.Value
 	}
 	revision := settings["vcs.revision"]
 	switch {
+	case revision == "" && image != "":
+		return image + " (image)"
 	case revision == "":
 		return Unknown
 	case settings["vcs.modified"] == "true":

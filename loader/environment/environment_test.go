@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -69,9 +70,21 @@ func TestVersion(t *testing.T) {
 		"3f2a":            {revision, {Key: "vcs.modified", Value: "false"}},
 		"3f2a (modified)": {revision, {Key: "vcs.modified", Value: "true"}},
 	} {
-		assert.Equal(t, want, versionOf(&debug.BuildInfo{Settings: settings}))
+		assert.Equal(t, want, versionOf(&debug.BuildInfo{Settings: settings}, ""))
 	}
+	assert.Equal(t, "77ab (image)", versionOf(&debug.BuildInfo{}, "77ab"))
 	assert.NotEmpty(t, Version())
+}
+
+func TestImageOf(t *testing.T) {
+	sum := "sha256:" + strings.Repeat("0a", 32)
+	for reference, digest := range map[string]string{
+		"nginx": "", "example.org:5000/nginx:1.29": "", "nginx@" + sum: sum, "nginx:1.29@" + sum: sum, sum: sum,
+		"nginx@sha256:0a": "", "nginx@" + sum + "0": "",
+	} {
+		assert.Equal(t, &Image{Reference: reference, Digest: digest}, ImageOf(reference))
+	}
+	assert.Nil(t, ImageOf(""))
 }
 
 func TestLimits(t *testing.T) {

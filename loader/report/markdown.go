@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -127,6 +128,9 @@ func hiddenNames(run Run) []string {
 	return names
 }
 
+// unknownDigest says how to have one.
+const unknownDigest = "not known; that of SERVER_IMAGE=NAME@sha256:... is"
+
 // surroundings are the lines about where the run took place.
 func surroundings(run Run) []Line {
 	e := run.Environment
@@ -139,6 +143,9 @@ func surroundings(run Run) []Line {
 		{"CPU", processors(e)},
 		{"Memory", mebibytes(int64(e.MemoryBytes))},
 		{"Limits of the server", limits(e.Limits)},
+	}
+	if i := e.Server.Image; i != nil {
+		lines = append(lines, Line{"Image", i.Reference}, Line{"Its digest", cmp.Or(i.Digest, unknownDigest)})
 	}
 	if g := e.Server.Go; g != nil {
 		lines = append(lines, Line{"Built with", g.Version}, Line{"Package", g.Package}, Line{"Module", g.Module},

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
+
+	"leaklab/loader/environment"
 )
 
 // rendered is Markdown as GitHub renders it, and the text it was made from.
@@ -52,6 +54,17 @@ func TestNothingFromOutsideIsMarkdown(t *testing.T) {
 			assert.Equal(t, strings.Count(before, "<code"), strings.Count(before, "</code>")+1, "a mention before %q", part)
 		}
 	}
+}
+
+func TestMarkdownOfAnImage(t *testing.T) {
+	run := exampleRun(5)
+	run.Environment.Server.Image = &environment.Image{Reference: "nginx:1.29"}
+	page, _ := rendered(t, run)
+	assert.Contains(t, page, "<td>Image</td>\n<td><code>nginx:1.29</code></td>")
+	assert.Contains(t, page, "<td>Its digest</td>\n<td><code>not known; that of SERVER_IMAGE=NAME@sha256:... is</code></td>")
+	run.Environment.Server.Image.Digest = "sha256:0a"
+	page, _ = rendered(t, run)
+	assert.Contains(t, page, "<td>Its digest</td>\n<td><code>sha256:0a</code></td>")
 }
 
 func TestMarkdownFitsAnIssue(t *testing.T) {
