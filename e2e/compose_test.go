@@ -314,7 +314,15 @@ func TestRunOnceInDocker(t *testing.T) {
 	assert.Nil(t, report.Environment.Server.Image)
 	assert.Regexp(t, ` LEAK=none LEAK_BYTES=64 docker compose up$`, report.Reproduce)
 
-	output, err := l.compose(nil, "run", "--rm", "--no-TTY", "-e", "LEAK=heap", "loader")
+	// Made again where it was made, with the recorded settings.
+	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
+	require.NoError(t, err)
+	output, _ = l.compose([]string{"TRIES=7"}, "run", "--rm", "--no-TTY", "loader", "reproduce", "/results/"+filepath.Base(folders[0]))
+	assert.Contains(t, output, "Iteration: 1 of 1")
+	assert.Contains(t, output, "Reproduction: the same verdict, inconclusive\n")
+	assert.Len(t, l.newestRows(2), 1)
+
+	output, err = l.compose(nil, "run", "--rm", "--no-TTY", "-e", "LEAK=heap", "loader")
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, output)
 	assert.Equal(t, 2, exit.ExitCode(), output)

@@ -390,7 +390,7 @@ func TestPortsInUse(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"--"}, {"server"}, {"verdict"}, {"verdict", "a.csv", "b.csv"}} {
+	for _, args := range [][]string{{"--"}, {"server"}, {"verdict"}, {"verdict", "a.csv", "b.csv"}, {"reproduce"}, {"reproduce", "a", "b"}} {
 		loader := exec.Command("../.build/loader", args...)
 		output, _ := loader.CombinedOutput()
 		assert.Equal(t, 2, loader.ProcessState.ExitCode(), args)

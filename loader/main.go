@@ -6,6 +6,7 @@
 //	                           process can be seen
 //	loader verdict FILE.csv    judges a recorded run
 //	loader compare OLD NEW     says how two recorded runs differ
+//	loader reproduce RUN       makes a recorded run again, and says what differs
 //
 // README.md lists the settings, which come from the environment.
 package main
@@ -33,7 +34,8 @@ const (
 const usage = `usage: loader -- COMMAND ARG...   start the server with COMMAND, measure it, stop it
        loader                     measure the running server whose process is SERVER_PID
        loader verdict FILE.csv    judge a recorded run
-       loader compare OLD NEW     compare two recorded runs, folders or tables`
+       loader compare OLD NEW     compare two recorded runs, folders or tables
+       loader reproduce RUN       make a recorded run again; RUN is its folder or run.json`
 
 func main() {
 	os.Exit(run(os.Args[1:]))
@@ -41,15 +43,18 @@ func main() {
 
 // run returns the exit code.
 func run(args []string) int {
+	if len(args) == 2 && args[0] == "reproduce" { // its settings win over those of the environment
+		return reproduce(args[1])
+	}
 	cfg, err := config.FromEnvironment()
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return exitSettings
 	case len(args) == 0:
-		return measureServer(cfg, nil)
+		return measureServer(cfg, nil, nil)
 	case args[0] == "--" && len(args) > 1:
-		return measureServer(cfg, args[1:])
+		return measureServer(cfg, args[1:], nil)
 	case args[0] == "verdict" && len(args) == 2:
 		return judgeFile(cfg, args[1], os.Stdout)
 	case args[0] == "compare" && len(args) == 3:
@@ -61,13 +66,13 @@ func run(args []string) int {
 }
 
 // measureServer makes a run for each shape of load, one after the other, and returns the exit code: a leak in any
-// of them is a leak, and only if all have none there is none.
-func measureServer(cfg config.Config, command []string) int {
+// of them is a leak, and only if all have none there is none. again is a run that is made again, or nil.
+func measureServer(cfg config.Config, command []string, again *reproduction) int {
 	ctx, stop := interruptible()
 	defer stop()
 	all := verdict.NoLeak
 	for n, shape := range cfg.Shapes {
-		kind, err := measure(ctx, cfg, shape, command)
+		kind, err := measure(ctx, cfg, shape, command, again)
 		switch {
 		case errors.Is(err, errSettings) && n == 0:
 			fmt.Fprintln(os.Stderr, err)

@@ -50,8 +50,9 @@ type server struct {
 }
 
 // measure makes one run of a shape of load: it finds or starts the server, runs the iterations, and stops what it
-// has started. It returns the verdict, which is inconclusive if there is an error.
-func measure(ctx context.Context, cfg config.Config, shape string, command []string) (kind verdict.Kind, err error) {
+// has started. If another run is made again, it says how they differ. It returns the verdict, which is inconclusive if
+// there is an error.
+func measure(ctx context.Context, cfg config.Config, shape string, command []string, again *reproduction) (kind verdict.Kind, err error) {
 	kind = verdict.Inconclusive
 	started := time.Now()
 	request, err := requestOf(cfg)
@@ -163,7 +164,8 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	jury.end(rested, plan.Release)
 	errProfiles := profiles.finish()
 	jury.sites = profiles.found.Lines()
-	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder))
+	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder),
+		again.report(os.Stdout, record.Run(), jury.options, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	if err != nil {
 		return kind, target.explain(err, cfg, folder)
@@ -456,7 +458,7 @@ func describe(ctx context.Context, cfg config.Config, shape string, started time
 	}
 	return report.Run{
 		LeaklabVersion: environment.Version(), StartedAt: started.UTC(),
-		ServerCommand: target.command, MemorySource: target.source,
+		Way: string(way), ServerCommand: target.command, ServerArguments: command, MemorySource: target.source,
 		Tries: cfg.Iterations(), SettleSeconds: time.Duration(cfg.Settle).Seconds(),
 		Settings: chosen, Reproduce: way.reproduce(chosen, command),
 		Verdict:     report.Verdict{ToleranceBytesPerRequest: float64(cfg.Tolerance)},

@@ -46,6 +46,18 @@ func settingsOf(environment func(string) string, shape string, w way) []report.S
 	return settings
 }
 
+// noPassword stands for the password of an address, as url.Redacted writes it.
+const noPassword = "xxxxx"
+
+func hasNoPassword(address string) bool {
+	target, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	password, _ := target.User.Password()
+	return password == noPassword
+}
+
 func withoutPassword(address string) string {
 	target, err := url.Parse(address)
 	if err != nil {

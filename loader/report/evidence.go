@@ -30,6 +30,27 @@ func Evidence(i lab.Iteration) verdict.Iteration {
 	}
 }
 
+// Evidence is what the verdict needs of the iterations of a run.
+func (r Run) Evidence() []verdict.Iteration {
+	var all []verdict.Iteration
+	for _, i := range r.Iterations {
+		parts := make(map[verdict.Part]uint64)
+		for part, value := range map[verdict.Part]*uint64{
+			verdict.Anonymous: i.AnonymousEndBytes, verdict.File: i.FileEndBytes, verdict.Shared: i.SharedEndBytes,
+			verdict.LiveHeap: i.LiveHeapEndBytes, verdict.PageCache: i.CgroupFileEndBytes, verdict.Sockets: i.CgroupSocketEndBytes,
+			verdict.OpenFiles: i.OpenFiles, verdict.Threads: i.Threads,
+		} {
+			if value != nil {
+				parts[part] = *value
+			}
+		}
+		all = append(all, verdict.Iteration{
+			Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts,
+		})
+	}
+	return all
+}
+
 // partColumn is the column of a part in iterations.csv.
 type partColumn struct {
 	title string

@@ -131,11 +131,18 @@ func hiddenNames(run Run) []string {
 // unknownDigest says how to have one.
 const unknownDigest = "not known; that of SERVER_IMAGE=NAME@sha256:... is"
 
+// Names of lines that are not compared as they are.
+const (
+	started         = "Started"
+	buildSettings   = "Build settings"
+	serverVariables = "Variables of the server"
+)
+
 // surroundings are the lines about where the run took place.
 func surroundings(run Run) []Line {
 	e := run.Environment
 	lines := []Line{
-		{"Started", run.StartedAt.UTC().Format(timeFormat)},
+		{started, run.StartedAt.UTC().Format(timeFormat)},
 		{"leaklab", run.LeaklabVersion},
 		{"Server", run.ServerCommand},
 		{"Memory is read from", run.MemorySource},
@@ -149,9 +156,9 @@ func surroundings(run Run) []Line {
 	}
 	if g := e.Server.Go; g != nil {
 		lines = append(lines, Line{"Built with", g.Version}, Line{"Package", g.Package}, Line{"Module", g.Module},
-			Line{"Build settings", pairs(g.Settings)})
+			Line{buildSettings, pairs(g.Settings)})
 	}
-	lines = append(lines, Line{"Variables of the server", pairs(e.Server.Variables)})
+	lines = append(lines, Line{serverVariables, pairs(e.Server.Variables)})
 	return slices.DeleteFunc(lines, func(l Line) bool { return l.Value == "" })
 }
 

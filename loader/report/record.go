@@ -73,6 +73,9 @@ func (r *Record) IterationEnded(i lab.Iteration) error {
 	return err
 }
 
+// Run is what the report says of the run so far.
+func (r *Record) Run() Run { return r.run }
+
 // SetProfiles has the report show what is known from the server's profiles, when it is written next.
 func (r *Record) SetProfiles(profiles *Profiles) { r.run.Profiles = profiles }
 

@@ -34,12 +34,14 @@ type Run struct {
 	State          State     `json:"state"`
 	Reason         string    `json:"reason,omitempty"` // why it ended early
 
-	ServerCommand string    `json:"server_command,omitempty"`
-	MemorySource  string    `json:"memory_source"`
-	Tries         int       `json:"tries"` // iterations, at most
-	SettleSeconds float64   `json:"settle_seconds"`
-	Settings      []Setting `json:"settings"`
-	Reproduce     string    `json:"reproduce"` // a line of shell
+	Way             string    `json:"way,omitempty"` // how the server came to be measured
+	ServerCommand   string    `json:"server_command,omitempty"`
+	ServerArguments []string  `json:"server_arguments,omitempty"` // of one that was started: its command, word for word
+	MemorySource    string    `json:"memory_source"`
+	Tries           int       `json:"tries"` // iterations, at most
+	SettleSeconds   float64   `json:"settle_seconds"`
+	Settings        []Setting `json:"settings"`
+	Reproduce       string    `json:"reproduce"` // a line of shell
 
 	Verdict     Verdict                 `json:"verdict"`
 	Remarks     []string                `json:"remarks,omitempty"`  // what goes with the verdict

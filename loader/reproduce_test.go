@@ -1,0 +1,110 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/config"
+	"leaklab/loader/report"
+)
+
+func recordedRun(w way, settings ...report.Setting) *reproduction {
+	return &reproduction{path: "results/first/run.json", old: report.Run{Way: string(w), Settings: settings}}
+}
+
+func TestRecordedSettingsWin(t *testing.T) {
+	exported := environmentOf(map[string]string{
+		"TRIES": "1", "URL_FILE": "/mine", "PORT": "4040", "RESULTS": "/tmp/new", "HEADERS": "X-Key: hunter2", "METHOD": "POST", "LEAK_BYTES": "1",
+	})
+	settings, err := recordedRun(demo,
+		report.Setting{Name: "TRIES", Value: "12", Default: "10"},
+		report.Setting{Name: "WORKERS", Value: "100", Default: "100"},
+		report.Setting{Name: "PORT", Value: "3030", Default: "3030"},
+		report.Setting{Name: "HOST", Value: "127.0.0.2", Default: "127.0.0.1"},
+		report.Setting{Name: "URL_FILE", Value: "/theirs"},
+		report.Setting{Name: "RESULTS", Value: "/theirs", Default: "results"},
+		report.Setting{Name: "SERVER_PID", Value: "77"},
+		report.Setting{Name: "HEADERS", Value: report.Hidden},
+		report.Setting{Name: "LEAK_BYTES", Value: "64"},
+		report.Setting{Name: "A_LATER_ONE", Value: "3", Default: "3"},
+	).settings(exported)
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"TRIES": "12", "WORKERS": "100", "HOST": "127.0.0.2", "LEAK_BYTES": "64", // recorded
+		"PORT": "4040", "URL_FILE": "/mine", // where things are now
+		"RESULTS": "/tmp/new", "SERVER_PID": "", "METRICS_PORT": "", // never the recorded one
+		"HEADERS": "X-Key: hunter2", // not recorded, but needed
+		"METHOD":  "", "LEAK": "",   // not set then
+	} {
+		value, known := settings[name]
+		assert.True(t, known, name)
+		assert.Equal(t, want, value, name)
+	}
+	assert.NotContains(t, settings, "A_LATER_ONE")
+}
+
+func TestSettingsOfTheServerAreTodays(t *testing.T) {
+	now := environmentOf(map[string]string{"LEAK": "none", "SERVER_IMAGE": "nginx:1.30"})
+	for w, want := range map[way]map[string]string{
+		composed: {"LEAK": "none", "LEAK_BYTES": ""},
+		image:    {"SERVER_IMAGE": "nginx:1.30", "SERVER_ENV_FILE": ""},
+		launched: {},
+		attached: {},
+	} {
+		settings, err := recordedRun(w, report.Setting{Name: "LEAK", Value: "heap", Default: "heap"}, report.Setting{Name: "SERVER_IMAGE", Value: "nginx:1.29"}).settings(now)
+		require.NoError(t, err)
+		for name, value := range want {
+			assert.Equal(t, value, settings[name], "%s: %s", w, name)
+		}
+		if w == launched || w == attached {
+			assert.NotContains(t, settings, "LEAK", "it may mean something to that server")
+		}
+	}
+}
+
+func TestRunsThatCannotBeMadeAgain(t *testing.T) {
+	_, err := recordedRun(launched,
+		report.Setting{Name: "LD_PRELOAD", Value: "/tmp/x.so"},
+		report.Setting{Name: "BODY", Value: report.Hidden},
+		report.Setting{Name: "BASIC_AUTH", Value: report.Hidden},
+		report.Setting{Name: "METRICS_URL", Value: "http://me:xxxxx@host/metrics"},
+	).settings(environmentOf(nil))
+	assert.EqualError(t, err, `settings: LD_PRELOAD="/tmp/x.so": expected a setting that this leaklab has
+BODY, BASIC_AUTH, METRICS_URL: expected in the environment, as it was for the recorded run: what may be secret is not written down`)
+
+	trial := recordedRun(composed, report.Setting{Name: "TRIES", Value: "12", Default: "10"}, report.Setting{Name: "LEAK", Value: "a b"})
+	_, err = trial.command(config.Config{Host: "127.0.0.1"})
+	assert.ErrorContains(t, err, "  TRIES=12 LEAK='a b' docker compose run --rm --use-aliases loader reproduce /results/first")
+	command, err := trial.command(config.Config{Host: "server", ServerPID: 1})
+	assert.NoError(t, err)
+	assert.Nil(t, command)
+
+	_, err = recordedRun(launched).command(config.Config{})
+	assert.EqualError(t, err, "results/first/run.json: server_arguments is empty; expected the server's command")
+	_, err = recordedRun("").command(config.Config{})
+	assert.EqualError(t, err, `results/first/run.json: way is ""; expected "launched", "demo", "composed", "image" or "attached"`)
+	_, err = recordedRun(demo).command(config.Config{})
+	assert.ErrorContains(t, err, "expected the demo server beside this program: ")
+}
+
+func TestRecordThatCannotBeRead(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "run.json")
+	_, err := readReproduction(folder)
+	assert.EqualError(t, err, "expected the folder of a run, or its run.json: open "+file+": no such file or directory")
+	for content, want := range map[string]string{
+		`{"format":2}`:     "format is 2; expected 1",
+		`{"format":1,"st`:  "the file ends in the middle",
+		"iteration,rss\n1": "byte 1: invalid character 'i' looking for beginning of value",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		for _, path := range []string{folder, file} {
+			_, err := readReproduction(path)
+			assert.EqualError(t, err, file+": not a run.json: "+want)
+		}
+	}
+}
