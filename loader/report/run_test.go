@@ -141,7 +141,7 @@ func TestReadRunErrors(t *testing.T) {
 	assert.Equal(t, verdict.Leak, run.Verdict.Kind)
 }
 
-// Whatever is read can be reported.
+// Whatever is read can be reported, compared and said to differ.
 func FuzzReadRun(f *testing.F) {
 	for _, count := range []int{0, 5} {
 		var text bytes.Buffer
@@ -161,6 +161,13 @@ func FuzzReadRun(f *testing.F) {
 		}
 		var out bytes.Buffer
 		if err := writeMarkdown(&out, run); err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteReproduction(&out, run, exampleRun(1)); err != nil {
+			t.Fatal(err)
+		}
+		evidence := run.Evidence()
+		if err := WriteComparison(&out, verdict.Compare(evidence, evidence, verdict.Options{Tolerance: 4}), "old", "new"); err != nil {
 			t.Fatal(err)
 		}
 		if err := writeHTML(&out, run, newFigure(run, nil)); err != nil {
