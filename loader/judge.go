@@ -133,15 +133,16 @@ func (j *jury) counted() string {
 	if len(j.iterations) == 0 {
 		return ""
 	}
-	switch last := j.iterations[len(j.iterations)-1]; {
-	case last.Uncounted:
+	if j.iterations[len(j.iterations)-1].Uncounted {
 		return "Nobody could count the requests, neither from the output of LOAD_COMMAND nor from METRICS_URL: the growth, and " +
 			"TOLERANCE, are in bytes per iteration."
-	case last.Load.Uncounted || last.Requests != last.Load.Requests:
-		return "The requests were counted by the server: " + last.End.RequestsCounter + " at METRICS_URL."
-	default:
-		return ""
 	}
+	for _, i := range j.iterations { // in one of them no other loader may have sent any
+		if i.Load.Uncounted || i.Requests != i.Load.Requests {
+			return "The requests were counted by the server: " + i.End.RequestsCounter + " at METRICS_URL."
+		}
+	}
+	return ""
 }
 
 // optionsOf returns what the settings say about judging.

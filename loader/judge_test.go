@@ -100,8 +100,15 @@ func TestReportOfWhatNobodyCouldCount(t *testing.T) {
 
 func TestReportOfWhatTheServerCounted(t *testing.T) {
 	j := deliberate(t, 4, 0, memory.Limit{})
+	assert.Empty(t, j.counted())
 	last := &j.iterations[3]
 	last.Load.Uncounted, last.End.RequestsCounter = true, "http_requests_total"
+	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
+
+	// Those of other loaders too, of which there were none in the last iteration.
+	j = deliberate(t, 4, 0, memory.Limit{})
+	second := &j.iterations[1]
+	second.Requests, second.End.RequestsCounter = second.Load.Requests+1, "http_requests_total"
 	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
 }
 
