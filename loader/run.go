@@ -153,7 +153,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err != nil {
 		return kind, err
 	}
-	endpoint.Serve(state)
+	endpoint.Serve(filepath.Base(folder), state)
 	if cfg.ScrapeWait > 0 && !endpoint.AwaitScrape(ctx, time.Duration(cfg.ScrapeWait)) && ctx.Err() == nil {
 		fmt.Fprintf(os.Stderr, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", time.Duration(cfg.ScrapeWait))
 	}

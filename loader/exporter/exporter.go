@@ -126,6 +126,7 @@ var (
 	loadStartDesc  = iterationDesc("start_timestamp_seconds", "Unix time at which the load of the iteration began.")
 	runInfoDesc    = prometheus.NewDesc("leaklab_run_info", "Always 1; the labels name the shape of the load, and its protocol.", []string{"shape", "protocol"}, nil)
 	runStartDesc   = prometheus.NewDesc("leaklab_run_start_timestamp_seconds", "Unix time at which the run began.", nil, nil)
+	runSeenDesc    = prometheus.NewDesc("leaklab_run_seen_timestamp_seconds", "Unix time of this reading; the last one tells when the run was over.", nil, nil)
 	currentDesc    = prometheus.NewDesc("leaklab_iteration", "Number of the iteration whose load began last; 0 before the first.", nil, nil)
 	triesDesc      = prometheus.NewDesc("leaklab_iterations", "Number of iterations of the run.", nil, nil)
 	loadingDesc    = prometheus.NewDesc("leaklab_load_active", "1 while load is running, 0 while the server rests.", nil, nil)
@@ -160,6 +161,7 @@ func (e *Exporter) collectIterations(metrics chan<- prometheus.Metric) {
 	defer e.mu.Unlock()
 	gauge(metrics, runInfoDesc, 1, e.Shape, e.Protocol)
 	gauge(metrics, runStartDesc, unixSeconds(e.Started))
+	gauge(metrics, runSeenDesc, unixSeconds(time.Now()))
 	gauge(metrics, triesDesc, float64(e.Tries))
 	gauge(metrics, currentDesc, float64(e.current))
 	loading := 0.0

@@ -215,8 +215,10 @@ func TestNativeHistogramHasEveryAnswerToo(t *testing.T) {
 	assert.Equal(t, map[int]int64{-79: 2, -45: 1, 48: 1}, counts)
 }
 
-func scrape(t *testing.T, e *Endpoint) string {
-	resp, err := http.Get(fmt.Sprintf("http://%s/metrics", e.listener.Addr()))
+func scrape(t *testing.T, e *Endpoint) string { return get(t, e, "/metrics") }
+
+func get(t *testing.T, e *Endpoint, path string) string {
+	resp, err := http.Get(fmt.Sprintf("http://%s%s", e.listener.Addr(), path))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -227,10 +229,20 @@ func scrape(t *testing.T, e *Endpoint) string {
 func TestEndpointServesTheRunAndTheProcess(t *testing.T) {
 	e, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	e.Serve(newExporter(10))
+	e.Serve("20261123T144625Z", newExporter(10))
 	body := scrape(t, e)
 	assert.Contains(t, body, "\nleaklab_iterations 10\n")
 	assert.Contains(t, body, "\ngo_goroutines ")
+	assert.NotContains(t, body, "run=")
+
+	// The same, for a scraper that keeps several runs.
+	named := get(t, e, "/metrics/run")
+	for _, line := range strings.Split(strings.TrimSpace(named), "\n") {
+		assert.True(t, strings.HasPrefix(line, "#") || strings.Contains(line, `run="20261123T144625Z"`), line)
+	}
+	assert.Contains(t, named, "\nleaklab_iterations{run=\"20261123T144625Z\"} 10\n")
+	assert.Contains(t, named, "\nleaklab_run_info{protocol=\"h2c\",run=\"20261123T144625Z\",shape=\"churn\"} 1\n")
+	assert.Contains(t, named, "\ngo_goroutines{run=")
 	require.NoError(t, e.Close())
 	_, err = http.Get(fmt.Sprintf("http://%s/metrics", e.listener.Addr()))
 	assert.Error(t, err)
@@ -239,7 +251,7 @@ func TestEndpointServesTheRunAndTheProcess(t *testing.T) {
 func TestNothingWaitsWhenNobodyScrapes(t *testing.T) {
 	e, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	e.Serve()
+	e.Serve("")
 	e.AwaitFinalScrape(t.Context(), time.Hour)
 	require.NoError(t, e.Close())
 }
@@ -253,7 +265,7 @@ func TestTheFinalValuesAreScrapedBeforeTheEnd(t *testing.T) {
 		<-release
 		return 1
 	})
-	e.Serve(slow)
+	e.Serve("", slow)
 	done := make(chan struct{})
 	go func() { scrape(t, e); done <- struct{}{} }()
 	<-entered
@@ -284,7 +296,7 @@ func TestTheFinalValuesAreScrapedBeforeTheEnd(t *testing.T) {
 func TestTheWaitForTheLastScrapeIsLimited(t *testing.T) {
 	e, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	e.Serve()
+	e.Serve("")
 	scrape(t, e)
 	e.AwaitFinalScrape(t.Context(), time.Millisecond)
 	require.NoError(t, e.Close())
@@ -294,7 +306,7 @@ func TestAwaitScrape(t *testing.T) {
 	e, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	defer e.Close()
-	e.Serve()
+	e.Serve("")
 	assert.False(t, e.AwaitScrape(t.Context(), time.Millisecond))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Endpoint serves /metrics and knows whether the final values have been read.
+// Endpoint serves the metrics and knows whether the final values have been read.
 type Endpoint struct {
 	listener net.Listener
 	server   http.Server
@@ -34,21 +34,29 @@ func Listen(address string) (*Endpoint, error) {
 	return &Endpoint{listener: listener, scraped: make(chan struct{}), finished: make(chan struct{})}, nil
 }
 
-// Serve answers GET /metrics with the collectors' metrics and the standard process_* and go_*, until Close.
-func (e *Endpoint) Serve(collected ...prometheus.Collector) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
-	registry.MustRegister(collected...)
-	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+// Serve answers GET /metrics with the collectors' metrics and the standard process_* and go_*, and GET /metrics/run with
+// the same, where each has one label more, run, which keeps the runs of a scraper apart. It ends with Close.
+func (e *Endpoint) Serve(run string, collected ...prometheus.Collector) {
+	collected = append(collected, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	plain, labelled := prometheus.NewRegistry(), prometheus.NewRegistry()
+	plain.MustRegister(collected...)
+	prometheus.WrapRegistererWith(prometheus.Labels{"run": run}, labelled).MustRegister(collected...)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET /metrics", e.show(plain))
+	mux.Handle("GET /metrics/run", e.show(labelled))
+	e.server.Handler = mux
+	e.server.ReadHeaderTimeout = 5 * time.Second
+	go func() { _ = e.server.Serve(e.listener) }() // returns when Close is called
+}
+
+// show answers with the registry's metrics, and notes that somebody has read them.
+func (e *Endpoint) show(registry *prometheus.Registry) http.Handler {
+	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		final := e.isFinal()
 		metrics.ServeHTTP(w, r)
 		e.noteScrape(final)
 	})
-	e.server.Handler = mux
-	e.server.ReadHeaderTimeout = 5 * time.Second
-	go func() { _ = e.server.Serve(e.listener) }() // returns when Close is called
 }
 
 func (e *Endpoint) isFinal() bool {
