@@ -143,13 +143,18 @@ type series struct {
 // query asks Prometheus, as Grafana would: for the last 15 minutes, or for this moment.
 func (l *lab) query(text string, instant bool) []series {
 	l.t.Helper()
-	form := url.Values{"query": {text}}
+	return l.queryAt(time.Now(), text, instant)
+}
+
+// queryAt is query with another end of the time that is shown.
+func (l *lab) queryAt(end time.Time, text string, instant bool) []series {
+	l.t.Helper()
+	form := url.Values{"query": {text}, "time": {strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)}}
 	path := "/api/v1/query"
 	if !instant {
 		path = "/api/v1/query_range"
-		now := time.Now()
-		form.Set("start", strconv.FormatInt(now.Add(-15*time.Minute).Unix(), 10))
-		form.Set("end", strconv.FormatInt(now.Unix(), 10))
+		form.Set("start", strconv.FormatInt(end.Add(-15*time.Minute).Unix(), 10))
+		form.Set("end", strconv.FormatInt(end.Unix(), 10))
 		form.Set("step", "1")
 	}
 	resp, err := http.PostForm("http://"+l.prometheus+path, form)
@@ -182,15 +187,62 @@ func (l *lab) query(text string, instant bool) []series {
 	return result
 }
 
-func (l *lab) assertEveryQueryReturnsData(d dashboard, when string) {
+func (l *lab) assertEveryQueryReturnsData(d dashboard, when string, runs ...string) {
 	l.t.Helper()
 	for name, query := range d.queries() {
-		assert.NotEmpty(l.t, l.query(query.text(), query.Instant), "%s: %s:\n%s", when, name, query.text())
+		assert.NotEmpty(l.t, l.query(query.text(runs...), query.Instant), "%s: %s:\n%s", when, name, query.text(runs...))
 	}
 }
 
-// assertBarsEqualTable compares the bars of the dashboard with iterations.csv.
-func (l *lab) assertBarsEqualTable(d dashboard, rows [][]string) {
+// choices returns what can be chosen at the top of the dashboard, as Grafana finds it in Prometheus's answer.
+func (l *lab) choices(d dashboard, end time.Time) []string {
+	l.t.Helper()
+	run := d.Templating.List[0]
+	query := strings.TrimSuffix(strings.TrimPrefix(run.Query.Query, "query_result("), ")")
+	pattern := regexp.MustCompile(strings.Trim(run.Regex, "/"))
+	var choices []string
+	for _, one := range l.queryAt(end, query, true) {
+		var labels []string
+		for name, value := range one.Metric {
+			labels = append(labels, fmt.Sprintf("%s=%q", name, value))
+		}
+		match := pattern.FindStringSubmatch(fmt.Sprintf("{%s} %v %d", strings.Join(labels, ","), one.Value, time.Now().UnixMilli()))
+		require.Len(l.t, match, 2)
+		choices = append(choices, match[1])
+	}
+	sort.Sort(sort.Reverse(sort.StringSlice(choices)))
+	return choices
+}
+
+// runs returns the names of the runs so far, the oldest first.
+func (l *lab) runs() []string {
+	l.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
+	require.NoError(l.t, err)
+	for n := range folders {
+		folders[n] = filepath.Base(folders[n])
+	}
+	return folders
+}
+
+// assertOverlay compares the bars that lay runs over each other with each run's iterations.csv.
+func (l *lab) assertOverlay(d dashboard, runs ...string) {
+	l.t.Helper()
+	want, got := map[string]float64{}, map[string]float64{}
+	for _, run := range runs {
+		for _, row := range rowsIn(l.t, filepath.Join(l.results, run)) {
+			want[run+" "+row[0]] = number(l.t, row, columnEnd)
+		}
+	}
+	overlay := d.queries()["End of each iteration, run by run/end"]
+	for _, bar := range l.query(overlay.text(runs...), overlay.Instant) {
+		got[bar.Metric["run"]+" "+strings.TrimLeft(bar.Metric["iteration"], "0")] = bar.Value
+	}
+	assert.Equal(l.t, want, got)
+}
+
+// assertBarsEqualTable compares the bars of the dashboard, with a run chosen or else the newest, with iterations.csv.
+func (l *lab) assertBarsEqualTable(d dashboard, rows [][]string, run ...string) {
 	l.t.Helper()
 	queries := d.queries()
 	for name, value := range map[string]func(row []string) float64{
@@ -201,7 +253,7 @@ func (l *lab) assertBarsEqualTable(d dashboard, rows [][]string) {
 		"Requests per iteration/requests": func(row []string) float64 { return number(l.t, row, columnRequests) },
 	} {
 		require.Contains(l.t, queries, name)
-		bars := l.query(queries[name].text(), queries[name].Instant)
+		bars := l.query(queries[name].text(run...), queries[name].Instant)
 		sort.Slice(bars, func(i, j int) bool { return bars[i].Metric["iteration"] < bars[j].Metric["iteration"] })
 		require.Len(l.t, bars, len(rows), name)
 		for n, row := range rows {
@@ -241,6 +293,7 @@ func TestLabInDocker(t *testing.T) {
 		assert.Equal(t, []float64{1}, values(l.query(fmt.Sprintf("up{job=%q}", job), true)), job)
 	}
 	l.assertEveryQueryReturnsData(d, "during the run")
+	l.assertEveryQueryReturnsData(d, "during the run, by its name", l.runs()...)
 	l.assertHardened()
 	l.assertOnlyTheDocumentedPortsArePublished()
 	l.assertGrafanaHasItsFiles()
@@ -289,6 +342,7 @@ func TestLabInDocker(t *testing.T) {
 	rows = l.newestRows(3)
 	require.Len(t, rows, 3)
 	l.assertBarsEqualTable(d, rows)
+	l.assertRunsCanBeChosen(d)
 
 	// And as CI would: the loader's exit code is the result, and everything stops.
 	output, err := l.compose([]string{"TRIES=2", "DURATION=300ms"}, "up", "--abort-on-container-exit", "--exit-code-from", "loader")
@@ -298,6 +352,51 @@ func TestLabInDocker(t *testing.T) {
 	assert.Len(t, l.newestRows(4), 2)
 	assert.Equal(t, "exited", l.inspect("server").State.Status)
 	assert.Zero(t, l.inspect("server").State.ExitCode, "SIGTERM drains, and the exit code is 0")
+}
+
+// assertRunsCanBeChosen checks what the dashboard shows of three runs that are over.
+func (l *lab) assertRunsCanBeChosen(d dashboard) {
+	l.t.Helper()
+	runs := l.runs()
+	require.Len(l.t, runs, 3)
+	first, second, third := runs[0], runs[1], runs[2]
+	assert.Equal(l.t, []string{"newest", third, second, first}, l.choices(d, time.Now()))
+	for _, run := range runs {
+		l.assertBarsEqualTable(d, rowsIn(l.t, filepath.Join(l.results, run)), run)
+		l.assertOverlay(d, run)
+	}
+	l.assertEveryQueryReturnsData(d, "the first of three", first)
+	l.assertEveryQueryReturnsData(d, "the second of three", second)
+	l.assertEveryQueryReturnsData(d, "two of three", first, second)
+	l.assertOverlay(d, first, second)
+	l.assertOverlay(d, first, second, third)
+	l.assertBarsEqualTable(d, rowsIn(l.t, filepath.Join(l.results, second)), first, second) // the newer of them
+
+	// The newest beside another; and what is no run is nothing.
+	overlay := d.queries()["End of each iteration, run by run/end"]
+	assert.ElementsMatch(l.t, l.query(overlay.text(first, third), true), l.query(overlay.text(first, "newest"), true))
+	assert.ElementsMatch(l.t, l.query(overlay.text(third), true), l.query(overlay.text("newest"), true))
+	assert.Empty(l.t, l.query(overlay.text("20001231T235959Z"), true))
+
+	// Whatever time is shown.
+	before := time.Now().Add(-time.Hour)
+	assert.Equal(l.t, []string{"newest", third, second, first}, l.choices(d, before))
+	assert.ElementsMatch(l.t, l.query(overlay.text(first, third), true), l.queryAt(before, overlay.text(first, third), true))
+
+	// Each choice has its own server, verdict and lines.
+	demo, verdict, kinds := d.queries()["Demo server and load/demo"], d.queries()["Verdict/verdict"], d.queries()["Resident memory over time, by kind/kinds"]
+	for n, leak := range []string{"heap", "none"} {
+		shown := l.query(demo.text(runs[n]), true)
+		require.Len(l.t, shown, 1)
+		assert.Equal(l.t, leak, shown[0].Metric["leak"])
+		assert.Equal(l.t, runs[n], l.query(verdict.text(runs[n]), true)[0].Metric["run"])
+	}
+	assert.NotEqual(l.t, values(l.query(kinds.text(first), false)), values(l.query(kinds.text(second), false)))
+
+	// The table lists them all, whichever is chosen.
+	for _, column := range []string{"started", "ended", "iterations", "rate", "verdict", "lower", "estimate", "upper"} {
+		assert.Len(l.t, l.query(d.queries()["Runs/"+column].text(first), true), len(runs), column)
+	}
 }
 
 func TestRunOnceInDocker(t *testing.T) {

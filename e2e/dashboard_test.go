@@ -19,6 +19,7 @@ type dashboard struct {
 	Editable    bool
 	Time        struct{ From, To string }
 	Panels      []panel
+	Templating  struct{ List []variable }
 	Annotations struct {
 		List []struct {
 			Name   string
@@ -39,6 +40,16 @@ type panel struct {
 			Custom struct{ AxisLabel string }
 		}
 	}
+}
+
+// variable is a choice at the top of the dashboard.
+type variable struct {
+	Type, Name, Regex string
+	Datasource        struct{ UID string }
+	Query             struct{ Query string }
+	Multi, IncludeAll bool
+	Refresh, Sort     int
+	Current           struct{ Text, Value []string }
 }
 
 type target struct {
@@ -73,9 +84,18 @@ func (d dashboard) queries() map[string]target {
 	return queries
 }
 
-// text is the query as Grafana sends it for a range of 15 minutes and a scrape interval of 1 s.
-func (q target) text() string {
-	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", "900s").Replace(q.Expr)
+// text is the query as Grafana sends it for a range of 15 minutes and a scrape interval of 1 s, with the runs that are
+// chosen; none are the newest.
+func (q target) text(runs ...string) string {
+	chosen := strings.Join(runs, "|")
+	switch len(runs) {
+	case 0:
+		chosen = "newest"
+	case 1:
+	default:
+		chosen = "(" + chosen + ")"
+	}
+	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", "900s", "$run", chosen).Replace(q.Expr)
 }
 
 func TestDashboardIsComplete(t *testing.T) {
@@ -142,5 +162,25 @@ func TestDashboardHasWhatTheLabShows(t *testing.T) {
 		`leaklab_iteration_server_cgroup_bytes{kind="file"}`, `leaklab_iteration_server_cgroup_bytes{kind="socket"}`,
 	} {
 		assert.Contains(t, all.String(), metric)
+	}
+}
+
+func TestDashboardLetsRunsBeChosen(t *testing.T) {
+	d := readDashboard(t)
+	require.Len(t, d.Templating.List, 1)
+	run := d.Templating.List[0]
+	assert.Equal(t, "query", run.Type)
+	assert.Equal(t, "run", run.Name)
+	assert.Equal(t, "prometheus", run.Datasource.UID)
+	assert.True(t, run.Multi)
+	assert.False(t, run.IncludeAll)
+	assert.Equal(t, []string{"newest"}, run.Current.Value, "a first look shows the run that is under way")
+	assert.Equal(t, run.Current.Value, run.Current.Text)
+	const onTimeRangeChange, alphabeticalDescending = 2, 2
+	assert.Equal(t, onTimeRangeChange, run.Refresh, "which each refresh of the dashboard is")
+	assert.Equal(t, alphabeticalDescending, run.Sort, "newest, then the newest run by name")
+	for name, query := range d.queries() {
+		all := strings.HasPrefix(name, "Runs/")
+		assert.NotEqual(t, all, strings.Contains(query.Expr, "$run"), "%s is of the runs that are chosen", name)
 	}
 }
