@@ -393,10 +393,20 @@ func (l *lab) assertRunsCanBeChosen(d dashboard) {
 	}
 	assert.NotEqual(l.t, values(l.query(kinds.text(first), false)), values(l.query(kinds.text(second), false)))
 
-	// The table lists them all, whichever is chosen.
+	// The table lists them all, whichever is chosen, and each has its report where the link leads.
 	for _, column := range []string{"started", "ended", "iterations", "rate", "verdict", "lower", "estimate", "upper"} {
 		assert.Len(l.t, l.query(d.queries()["Runs/"+column].text(first), true), len(runs), column)
 	}
+	for _, run := range runs {
+		want, err := os.ReadFile(filepath.Join(l.results, run, "report.html"))
+		require.NoError(l.t, err)
+		for panel, path := range d.reportLinks(l.t, run) {
+			assert.Equal(l.t, string(want), l.mustCompose(nil, "exec", "--no-TTY", "grafana", "cat", "/usr/share/grafana"+path), panel)
+		}
+	}
+	output, err := l.compose(nil, "exec", "--no-TTY", "--user=0", "grafana", "rm", "/usr/share/grafana"+reports+first+"/report.html")
+	assert.Error(l.t, err, output)
+	assert.Contains(l.t, output, "Read-only file system")
 }
 
 func TestRunOnceInDocker(t *testing.T) {

@@ -38,8 +38,20 @@ type panel struct {
 		Defaults struct {
 			Unit   string
 			Custom struct{ AxisLabel string }
+			Links  []link
+		}
+		Overrides []struct {
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
 		}
 	}
+}
+
+type link struct {
+	Title, URL  string
+	TargetBlank bool
 }
 
 // variable is a choice at the top of the dashboard.
@@ -96,6 +108,39 @@ func (q target) text(runs ...string) string {
 		chosen = "(" + chosen + ")"
 	}
 	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", "900s", "$run", chosen).Replace(q.Expr)
+}
+
+// links returns the links of a panel's values.
+func (p panel) links(t *testing.T) []link {
+	t.Helper()
+	links := p.FieldConfig.Defaults.Links
+	for _, override := range p.FieldConfig.Overrides {
+		for _, property := range override.Properties {
+			if property.ID == "links" {
+				var more []link
+				require.NoError(t, json.Unmarshal(property.Value, &more))
+				links = append(links, more...)
+			}
+		}
+	}
+	return links
+}
+
+const reports = "/public/leaklab/" // where Grafana shows the results folder
+
+// reportLinks returns the panels that link to a run's report, with the path of that for the run.
+func (d dashboard) reportLinks(t *testing.T, run string) map[string]string {
+	t.Helper()
+	paths := map[string]string{}
+	for _, p := range d.Panels {
+		for _, link := range p.links(t) {
+			if strings.HasPrefix(link.URL, reports) {
+				path, _, _ := strings.Cut(link.URL, "?")
+				paths[p.Title] = strings.NewReplacer("${__value.raw}", run, "${__field.labels.run}", run).Replace(path)
+			}
+		}
+	}
+	return paths
 }
 
 func TestDashboardIsComplete(t *testing.T) {
@@ -182,5 +227,21 @@ func TestDashboardLetsRunsBeChosen(t *testing.T) {
 	for name, query := range d.queries() {
 		all := strings.HasPrefix(name, "Runs/")
 		assert.NotEqual(t, all, strings.Contains(query.Expr, "$run"), "%s is of the runs that are chosen", name)
+	}
+}
+
+func TestDashboardLinksToTheReports(t *testing.T) {
+	d := readDashboard(t)
+	want := reports + "20261123T144625Z-churn/report.html"
+	assert.Equal(t, map[string]string{"Verdict": want, "Runs": want}, d.reportLinks(t, "20261123T144625Z-churn"))
+	for _, p := range d.Panels {
+		for _, link := range p.links(t) {
+			if strings.HasPrefix(link.URL, reports) {
+				assert.True(t, link.TargetBlank, "%q: the report is no page of Grafana", p.Title)
+				assert.Contains(t, link.URL, "?at=${__to}", "%q: Grafana lets browsers keep files for an hour, and a report changes", p.Title)
+			} else {
+				assert.True(t, strings.HasPrefix(link.URL, "/d/"+d.UID+"/"), "%q: %s", p.Title, link.URL)
+			}
+		}
 	}
 }
