@@ -21,8 +21,11 @@ const (
 type Comparison struct {
 	Old, New Verdict
 	Change   Change
+	// Estimated is false if one of the runs is too short; then the figures are 0.
+	Estimated bool
 	// Difference is the growth of the new run less that of the old, in bytes per request, with its 95% interval.
 	Difference, Lower, Upper float64
+	Judged                   Range // of the pairs, if the two were loaded in turns
 	Sentence                 string
 }
 
@@ -35,7 +38,7 @@ func Compare(before, after []Iteration, options Options) Comparison {
 	var oldEvidence, newEvidence evidence
 	c.Old, oldEvidence = judge(before, options)
 	c.New, newEvidence = judge(after, options)
-	if !c.Old.Estimated || !c.New.Estimated {
+	if c.Estimated = c.Old.Estimated && c.New.Estimated; !c.Estimated {
 		c.Sentence = "Cannot tell: one of the runs is too short to estimate its growth."
 		return c
 	}
@@ -43,6 +46,13 @@ func Compare(before, after []Iteration, options Options) Comparison {
 	floor := math.Hypot(floorBytes/oldEvidence.judged.span(), floorBytes/newEvidence.judged.span())
 	c.Lower = min(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1-confidence)/2), c.Difference-floor)
 	c.Upper = max(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1+confidence)/2), c.Difference+floor)
+	c.decide(options)
+	c.explain(options, words{old: "the old run", new: "the new run", it: "the new one", longer: "Run both longer."})
+	return c
+}
+
+// decide sets the change.
+func (c *Comparison) decide(options Options) {
 	switch less, more := c.Upper < 0, c.Lower > 0; {
 	case less && c.Old.Kind == Leak && c.New.Kind == NoLeak:
 		c.Change = Fixed
@@ -53,8 +63,6 @@ func Compare(before, after []Iteration, options Options) Comparison {
 	case less:
 		c.Change = Better
 	}
-	c.explain(options)
-	return c
 }
 
 // differenceQuantile is the value that the growth of the new run less that of the old stays below with
@@ -80,21 +88,24 @@ func differenceQuantile(before, after belief, q float64) float64 {
 	return bisect(middle-reach, middle+reach, func(v float64) bool { return below(v) < q })
 }
 
-func (c *Comparison) explain(options Options) {
+// words are how a comparison names the two, the second once more, and what to do if it cannot tell.
+type words struct{ old, new, it, longer string }
+
+func (c *Comparison) explain(options Options, w words) {
 	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", number(math.Abs(c.Difference)),
 		number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
 	switch c.Change {
 	case Fixed:
-		c.Sentence = fmt.Sprintf("Fixed: the old run is a leak and the new one is none; it grows less, by %s.", difference)
+		c.Sentence = fmt.Sprintf("Fixed: %s is a leak and %s is none; it grows less, by %s.", w.old, w.it, difference)
 	case Better:
-		c.Sentence = fmt.Sprintf("Better: the new run grows less, by %s, but its own verdict is %q.", difference, c.New.Kind)
+		c.Sentence = fmt.Sprintf("Better: %s grows less, by %s, but its own verdict is %q.", w.new, difference, c.New.Kind)
 	case Worse:
-		c.Sentence = fmt.Sprintf("Worse: the new run grows more, by %s.", difference)
+		c.Sentence = fmt.Sprintf("Worse: %s grows more, by %s.", w.new, difference)
 	case Same:
 		c.Sentence = fmt.Sprintf("Same: the growths differ by less than the tolerance of %s bytes a request (from %s to %s, %s).",
 			number(options.Tolerance), number(c.Lower), number(c.Upper), percent(confidence))
 	default:
-		c.Sentence = fmt.Sprintf("Cannot tell: the new run's growth differs from the old one's by anything from %s to %s bytes a "+
-			"request (%s); the tolerance is %s. Run both longer.", number(c.Lower), number(c.Upper), percent(confidence), number(options.Tolerance))
+		c.Sentence = fmt.Sprintf("Cannot tell: the growth of %s differs from that of %s by anything from %s to %s bytes a "+
+			"request (%s); the tolerance is %s. %s", w.new, w.old, number(c.Lower), number(c.Upper), percent(confidence), number(options.Tolerance), w.longer)
 	}
 }

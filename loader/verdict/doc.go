@@ -48,6 +48,19 @@
 // and correcting that from their autocorrelation (Hamed and Rao 1998) takes far
 // more than ten of them.
 //
+// # Two servers in turns
+//
+// Matias, Andrzejak, Machida, Elias and Trivedi ("A systematic differential
+// analysis for fast and robust detection of software aging", 2014) compare a new
+// version with one that is known to be sound under the same load, and look at the
+// difference of the two; Matias, de Sena, Andrzejak and Trivedi ("Software aging
+// detection based on differential analysis", 2016) found the same of a real
+// program. ComparePaired follows them, with steps 2, 4 and 5 on the differences, if
+// the two were loaded in turns: what the machine does to both is not in them. The
+// suspect always comes first. With the order turned about in every other pair
+// (ABBA), a drift that rises evenly would go up and down in the differences; with
+// the same order it is the same in each, and the slope has nothing of it.
+//
 // # Looking while it runs
 //
 // A run of unknown length may be decided only at a few looks (5, 7, 10, 14, ...

@@ -1,0 +1,55 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+)
+
+// Judged is iterations with what Judge says of them.
+type Judged struct {
+	Iterations []Iteration
+	Verdict    Verdict
+}
+
+// ComparePaired says how two servers differ that were loaded in turns, with equal requests, so that iteration n of the
+// one and of the other are a pair. The suspect is judged against the baseline by the differences of the pairs' end
+// readings: what drifts for both cancels there, so that the slope of the differences over the cumulated requests, which
+// is reckoned as the growth of a single server is, may have a narrower interval than Compare can give. The pairs are
+// judged from where both servers have warmed up, after the last restart of either.
+func ComparePaired(baseline, suspect Judged, options Options) Comparison {
+	c := Comparison{Old: baseline.Verdict, New: suspect.Verdict, Change: CannotTell}
+	if !c.Old.Estimated || !c.New.Estimated {
+		c.Sentence = fmt.Sprintf("Cannot tell: each of the two needs %d iterations with requests in them, after its last restart.", minIterations)
+		return c
+	}
+	pairs := min(len(baseline.Iterations), len(suspect.Iterations)) // one of the two may be ahead by one
+	first := max(c.Old.Judged.First, c.New.Judged.First)            // the reading before it is the last of the longer warm-up
+	judged := differenceCurve(baseline.Iterations[:pairs], suspect.Iterations[:pairs]).from(first - 2)
+	growth, _, ok := regress(judged.bytes, judged.since())
+	if !ok {
+		c.Sentence = "Cannot tell: the iterations after the warm-up have too few requests to judge."
+		return c
+	}
+	c.Estimated, c.Judged = true, Range{First: first, Last: pairs}
+	floor := math.Sqrt2 * floorBytes / judged.span() // each of the two readings may err by it
+	c.Difference = growth.quantile(0.5)
+	c.Lower = min(growth.quantile((1-confidence)/2), c.Difference-floor)
+	c.Upper = max(growth.quantile((1+confidence)/2), c.Difference+floor)
+	c.decide(options)
+	c.explain(options, words{old: "the baseline", new: "the suspect", it: "the suspect", longer: "Take more iterations, or more requests in each."})
+	return c
+}
+
+// differenceCurve is the suspect's end reading less the baseline's, over the requests that each of them had. A
+// difference that stands out and returns is replaced as a reading is. The last two stay: a rise or a fall there may be
+// a step of the one server or of the other.
+func differenceCurve(baseline, suspect []Iteration) curve {
+	c := newCurve(suspect)
+	for i, level := range newCurve(baseline).bytes {
+		c.bytes[i] -= level
+	}
+	cleaned := withoutOutliers(c)
+	last := max(0, len(c.bytes)-2)
+	copy(cleaned.bytes[last:], c.bytes[last:])
+	return cleaned
+}

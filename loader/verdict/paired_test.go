@@ -1,0 +1,105 @@
+package verdict_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"leaklab/loader/verdict"
+	"leaklab/loader/verdict/synthetic"
+)
+
+// judged is iterations with their verdict.
+func judged(iterations []verdict.Iteration) verdict.Judged {
+	return verdict.Judged{Iterations: iterations, Verdict: verdict.Judge(iterations, fixed)}
+}
+
+// drifting is a pair of 12 iterations, of which the suspect has the given growth in bytes per request, both with noise
+// and drift of the machine in bytes.
+func drifting(seed uint64, growth, noise, drift float64) (baseline, suspect verdict.Judged) {
+	pattern := synthetic.Steady
+	if growth == 0 {
+		pattern = synthetic.Flat
+	}
+	old, now := synthetic.Pair(synthetic.Plan{Pattern: pattern, Iterations: 12, Growth: growth, Noise: noise}, drift, rand.New(rand.NewPCG(seed, seed)))
+	return judged(old), judged(now)
+}
+
+func TestComparePaired(t *testing.T) {
+	baseline, leaking := drifting(1, 60, 3e4, 1e6)
+	other, clean := drifting(2, 0, 3e4, 0)
+	less, more := judged(made(3, 60, 2e4)), judged(made(3, 120, 2e4))
+	noisy, asNoisy := drifting(4, 0, 3e6, 0)
+	short := judged(baseline.Iterations[:4])
+	for _, test := range []struct {
+		name          string
+		before, after verdict.Judged
+		change        verdict.Change
+		says          string
+	}{
+		{"introduced", baseline, leaking, verdict.Worse, "Worse: the suspect grows more, by "},
+		{"gone", judged(made(3, 60, 2e4)), judged(made(3, 0, 2e4)), verdict.Fixed, "Fixed: the baseline is a leak and the suspect is none"},
+		{"leaks less", more, less, verdict.Better, "Better: the suspect grows less"},
+		{"both clean", other, clean, verdict.Same, "Same: the growths differ by less than the tolerance of 4 "},
+		{"noise", noisy, asNoisy, verdict.CannotTell, "the growth of the suspect differs from that of the baseline by anything from "},
+		{"too short", short, clean, verdict.CannotTell, "each of the two needs 5 iterations"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := verdict.ComparePaired(test.before, test.after, fixed)
+			assert.Equal(t, test.change, c.Change, c.Sentence)
+			assert.Contains(t, c.Sentence, test.says)
+			assert.Equal(t, test.before.Verdict, c.Old)
+			assert.Equal(t, test.after.Verdict, c.New)
+			back := verdict.ComparePaired(test.after, test.before, fixed)
+			assert.InDelta(t, -c.Difference, back.Difference, 1e-6)
+			assert.InDelta(t, -c.Lower, back.Upper, 0.02*(1+back.Upper-back.Lower), "the same the other way round")
+		})
+	}
+}
+
+// What both servers see cancels: the interval of the pairs holds the true difference as often as that of Compare, and is
+// less than half as wide on the same readings.
+func TestPairingCancelsDrift(t *testing.T) {
+	const pairs, growth = 40, 20
+	held, paired, apart := 0, 0.0, 0.0
+	for seed := range uint64(pairs) {
+		baseline, suspect := drifting(seed, growth, 1e5, 2e6)
+		c := verdict.ComparePaired(baseline, suspect, fixed)
+		if c.Lower <= growth && growth <= c.Upper {
+			held++
+		}
+		paired += c.Upper - c.Lower
+		two := verdict.Compare(baseline.Iterations, suspect.Iterations, fixed)
+		apart += two.Upper - two.Lower
+	}
+	assert.GreaterOrEqual(t, held, 37)
+	assert.Less(t, paired, apart/2)
+}
+
+// A pair is judged after the warm-up, and after the restart, of either; a baseline that is one iteration behind leaves
+// the last one out; and both may not fall apart at the end.
+func TestPairsThatAreJudged(t *testing.T) {
+	baseline, suspect := drifting(5, 20, 3e4, 0)
+	c := verdict.ComparePaired(baseline, suspect, fixed)
+	assert.Equal(t, max(baseline.Verdict.Judged.First, suspect.Verdict.Judged.First), c.Judged.First)
+	assert.Equal(t, 12, c.Judged.Last)
+
+	behind := verdict.ComparePaired(judged(baseline.Iterations[:11]), suspect, fixed)
+	assert.Equal(t, 11, behind.Judged.Last)
+
+	restarted := slices.Clone(baseline.Iterations)
+	for i := range restarted[:5] {
+		restarted[i].EndBytes += 500 << 20
+		if i > 0 {
+			restarted[i].StartBytes += 500 << 20
+		}
+	}
+	c = verdict.ComparePaired(judged(restarted), suspect, fixed)
+	assert.Equal(t, 6, c.Old.RestartedBefore)
+	assert.GreaterOrEqual(t, c.Judged.First, 7)
+	assert.LessOrEqual(t, c.Lower, 20.0)
+	assert.GreaterOrEqual(t, c.Upper, 20.0)
+	assert.Less(t, c.Upper-c.Lower, 10.0, "the fall is not in the difference")
+}
