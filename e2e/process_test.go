@@ -135,7 +135,13 @@ func (r *run) rows(t *testing.T) [][]string {
 // rowsIn returns iterations.csv in the folder of a run, without its header.
 func rowsIn(t *testing.T, folder string) [][]string {
 	t.Helper()
-	file, err := os.Open(filepath.Join(folder, "iterations.csv"))
+	return tableIn(t, folder, "iterations.csv")
+}
+
+// tableIn returns a table of iterations, without its header.
+func tableIn(t *testing.T, folder, name string) [][]string {
+	t.Helper()
+	file, err := os.Open(filepath.Join(folder, name))
 	require.NoError(t, err)
 	defer file.Close()
 	rows, err := csv.NewReader(file).ReadAll()

@@ -27,11 +27,16 @@ func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 		runs[n] = iterations
 	}
 	c := verdict.Compare(runs[0], runs[1], verdict.Options{Tolerance: float64(cfg.Tolerance)})
-	if err := report.WriteComparison(out, c, before, after); err != nil {
+	if err := report.WriteComparison(out, c, report.Side{Name: "old", Of: before}, report.Side{Name: "new", Of: after}); err != nil {
 		fmt.Fprintln(os.Stderr, "loader:", err)
 		return exitUnknown
 	}
-	switch c.Change {
+	return codeOfChange(c.Change)
+}
+
+// codeOfChange is the exit code of a comparison: whether the new one is worse.
+func codeOfChange(change verdict.Change) int {
+	switch change {
 	case verdict.CannotTell:
 		return exitUnknown
 	case verdict.Worse:

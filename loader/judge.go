@@ -55,10 +55,10 @@ func (j *jury) judge() {
 }
 
 // end judges once more, when the run is over: with the reading after a rest, nil if there was none.
-func (j *jury) end(rested *memory.Reading, length time.Duration) {
+func (j *jury) end(rested *lab.Rest) {
 	if rested != nil {
-		j.state.SetGivenBack(float64(j.iterations[len(j.iterations)-1].End.Total - rested.Total))
-		j.options.Rest = &verdict.Rest{Seconds: length.Seconds(), Bytes: uint64(rested.Total)}
+		j.state.SetGivenBack(float64(j.iterations[len(j.iterations)-1].End.Total - rested.Reading.Total))
+		j.options.Rest = &verdict.Rest{Seconds: rested.Length.Seconds(), Bytes: uint64(rested.Reading.Total)}
 	}
 	j.judge()
 }

@@ -60,7 +60,7 @@ func TestLongRunsAreJudgedLessOften(t *testing.T) {
 	}
 	j := later(0, 109)
 	assert.Zero(t, j.verdict.Judged.Last)
-	j.end(nil, 0)
+	j.end(nil)
 	assert.Equal(t, 9, j.verdict.Judged.Last)
 
 	assert.Equal(t, 10, later(0, 111).verdict.Judged.Last)

@@ -20,7 +20,6 @@ import (
 	"syscall"
 
 	"leaklab/loader/config"
-	"leaklab/loader/verdict"
 )
 
 // Exit codes, made for CI and git bisect run.
@@ -66,13 +65,14 @@ func run(args []string) int {
 }
 
 // measureServer makes a run for each shape of load, one after the other, and returns the exit code: a leak in any
-// of them is a leak, and only if all have none there is none. again is a run that is made again, or nil.
+// of them is a leak, and only if all have none there is none. With a baseline a suspect that is worse counts as a leak.
+// again is a run that is made again, or nil.
 func measureServer(cfg config.Config, command []string, again *reproduction) int {
 	ctx, stop := interruptible()
 	defer stop()
-	all := verdict.NoLeak
+	all := exitNoLeak
 	for n, shape := range cfg.Shapes {
-		kind, err := measure(ctx, cfg, shape, command, again)
+		code, err := measure(ctx, cfg, shape, command, again)
 		switch {
 		case errors.Is(err, errSettings) && n == 0:
 			fmt.Fprintln(os.Stderr, err)
@@ -83,11 +83,11 @@ func measureServer(cfg config.Config, command []string, again *reproduction) int
 		if ctx.Err() != nil {
 			return exitUnknown
 		}
-		if kind == verdict.Leak || all == verdict.NoLeak {
-			all = kind
+		if code == exitLeak || all == exitNoLeak {
+			all = code
 		}
 	}
-	return exitCode(all)
+	return all
 }
 
 // interruptible returns a context that ends with the first SIGINT, SIGTERM or SIGHUP; a second one ends the

@@ -19,7 +19,7 @@ import (
 var here = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "SCRAPE_WAIT": true}
 
 // movable are the settings that say where things are: those of the environment win over the recorded ones.
-var movable = map[string]bool{"HOST": true, "PORT": true, "METRICS_URL": true, "PPROF_URL": true, "URL_FILE": true, "BODY_FILE": true}
+var movable = map[string]bool{"HOST": true, "PORT": true, "BASELINE_PORT": true, "METRICS_URL": true, "PPROF_URL": true, "URL_FILE": true, "BODY_FILE": true}
 
 // reproduction is a recorded run that is made again.
 type reproduction struct {
@@ -181,7 +181,7 @@ func (r *reproduction) report(out io.Writer, run report.Run, options verdict.Opt
 	options.Rest = nil // that of the new run alone
 	return errors.Join(
 		report.WriteReproduction(out, atAnyPlace(r.old), atAnyPlace(run)),
-		report.WriteComparison(out, verdict.Compare(r.old.Evidence(), run.Evidence(), options), r.path, folder))
+		report.WriteComparison(out, verdict.Compare(r.old.Evidence(), run.Evidence(), options), report.Side{Name: "old", Of: r.path}, report.Side{Name: "new", Of: folder}))
 }
 
 // atAnyPlace is a run without the settings that belong to where it was made. Where the demo server is does not matter

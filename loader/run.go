@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +27,6 @@ import (
 	"leaklab/loader/report"
 	"leaklab/loader/scrape"
 	"leaklab/loader/subject"
-	"leaklab/loader/verdict"
 )
 
 const (
@@ -47,33 +47,40 @@ type server struct {
 	complete    []func(context.Context, *memory.Reading)
 	limit       memory.Limit
 	process     *subject.Process // nil if it was not started here
+	log         string           // the file of its output, in the folder of the run; empty if it was not started here
 }
 
-// measure makes one run of a shape of load: it finds or starts the server, runs the iterations, and stops what it
-// has started. If another run is made again, it says how they differ. It returns the verdict, which is inconclusive if
-// there is an error.
-func measure(ctx context.Context, cfg config.Config, shape string, command []string, again *reproduction) (kind verdict.Kind, err error) {
-	kind = verdict.Inconclusive
+// measure makes one run of a shape of load: it finds or starts the server, and the baseline if there is one, runs the
+// iterations, and stops what it has started. If another run is made again, it says how they differ. It returns the exit
+// code, which is exitUnknown if there is an error.
+func measure(ctx context.Context, cfg config.Config, shape string, command []string, again *reproduction) (code int, err error) {
+	code = exitUnknown
 	started := time.Now()
 	request, err := requestOf(cfg)
 	if err != nil {
-		return kind, err
+		return code, err
 	}
 	if cfg.LoadCommand != nil {
 		if _, err := exec.LookPath(cfg.LoadCommand[0]); err != nil {
-			return kind, fmt.Errorf("LOAD_COMMAND=%q: expected a program that can be run: %w: %w", strings.Join(cfg.LoadCommand, " "), err, errSettings)
+			return code, fmt.Errorf("LOAD_COMMAND=%q: expected a program that can be run: %w: %w", strings.Join(cfg.LoadCommand, " "), err, errSettings)
 		}
 	}
 	plan := planOf(cfg, shaped(cfg, shape, request))
+	if command == nil && cfg.Baseline != nil {
+		return code, fmt.Errorf("BASELINE=%q: expected a command for the server as well, as in ./test-me.sh COMMAND: the loader starts both: %w", quoteAll(cfg.Baseline), errSettings)
+	}
 	if command != nil && subject.Listening(cfg.Address()) {
-		return kind, fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
+		return code, fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
+	}
+	if other := cfg.OfBaseline(); cfg.Baseline != nil && subject.Listening(other.Address()) {
+		return code, fmt.Errorf("BASELINE_PORT=\"%d\": another program listens on %s already: %w", other.Port, other.Address(), errSettings)
 	}
 	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" && !subject.IsLocal(ctx, string(cfg.Host)) {
-		return kind, fmt.Errorf("HOST=%q: expected an address of this machine, whose memory can be read; or a METRICS_URL that tells the server's: %w", string(cfg.Host), errSettings)
+		return code, fmt.Errorf("HOST=%q: expected an address of this machine, whose memory can be read; or a METRICS_URL that tells the server's: %w", string(cfg.Host), errSettings)
 	}
 	endpoint, err := exporter.Listen(cfg.MetricsAddress())
 	if err != nil {
-		return kind, fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
+		return code, fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
 	}
 	defer func() { err = errors.Join(err, endpoint.Close()) }()
 	label := ""
@@ -82,46 +89,42 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	folder, err := report.CreateFolder(cfg.Results, started, label)
 	if err != nil {
-		return kind, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
+		return code, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
 	}
-	table, err := report.CreateCSV(folder)
+	table, err := report.CreateCSV(folder, "iterations.csv")
 	if err != nil {
-		return kind, err
+		return code, err
 	}
 	defer func() { err = errors.Join(err, table.Close()) }()
 
 	target, err := findServer(ctx, cfg, command, folder)
 	if err != nil {
-		return kind, err
+		return code, err
 	}
 	if target.process != nil {
 		defer func() { err = errors.Join(err, target.process.Stop()) }()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	samples, err := report.CreateSamples(folder)
+	sampler, samples, stop, err := watch(ctx, cancel, target, folder, "samples.csv")
 	if err != nil {
-		return kind, err
+		return code, err
 	}
-	sampler := memory.NewSampler(target.read, target.complete...)
-	sampler.Observe = samples.Take
-	sampling := make(chan struct{})
-	go func() {
-		defer close(sampling)
-		cancel(sampler.Run(ctx))
-	}()
-	defer func() { // nobody takes samples any more when their file is closed
-		cancel(nil)
-		<-sampling
-		err = errors.Join(err, samples.Close())
-	}()
+	defer func() { err = errors.Join(err, stop()) }()
 
-	if err := awaitServer(ctx, cfg, plan.Load); err != nil {
-		return kind, target.explain(err, cfg, folder)
+	if err := awaitServer(ctx, cfg, plan.Load, "the server"); err != nil {
+		return code, target.explain(err, cfg, folder)
 	}
 	reading, err := sampler.Read(ctx)
 	if err != nil {
-		return kind, target.explain(err, cfg, folder)
+		return code, target.explain(err, cfg, folder)
+	}
+	var other *rival
+	if cfg.Baseline != nil {
+		if other, err = startRival(ctx, cancel, cfg, shaped(cfg.OfBaseline(), shape, request), folder); err != nil {
+			return code, target.explain(err, cfg, folder)
+		}
+		defer func() { err = errors.Join(err, other.close()) }()
 	}
 	shown, err := shownBy(ctx, cfg)
 	if err == nil {
@@ -131,11 +134,11 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 		err = checkCounter(cfg, shown)
 	}
 	if err != nil {
-		return kind, err
+		return code, err
 	}
 	tool, err := toolOf(cfg, folder)
 	if err != nil {
-		return kind, err
+		return code, err
 	}
 	if tool != nil {
 		defer func() { err = errors.Join(err, tool.Log.Close()) }()
@@ -151,26 +154,64 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	record, err := report.NewRecord(folder, describe(ctx, cfg, shape, started, target, command), samples.Course, jury.current, drawElsewhere)
 	if err != nil {
-		return kind, err
+		return code, err
 	}
 	endpoint.Serve(filepath.Base(folder), state)
 	if cfg.ScrapeWait > 0 && !endpoint.AwaitScrape(ctx, time.Duration(cfg.ScrapeWait)) && ctx.Err() == nil {
 		fmt.Fprintf(os.Stderr, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", time.Duration(cfg.ScrapeWait))
 	}
 	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
-	terminal.Settings(settings(cfg, shape, target, reading, folder))
+	terminal.Settings(settings(cfg, shape, target, other, reading, folder))
+	if other != nil {
+		shown := report.NewTerminal(os.Stdout, plan, progressOf(cfg, other.plan.Meter))
+		shown.Note = ", baseline"
+		plan.Baseline = other.against(jury, record, shown)
+	}
 	profiles := newProfiler(ctx, cfg, shown, folder, record)
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
-	jury.end(rested, plan.Release)
+	jury.end(rested)
+	if other != nil {
+		other.referee.end(rested, plan.Release)
+	}
 	errProfiles := profiles.finish()
 	jury.sites = profiles.found.Lines()
-	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder),
-		again.report(os.Stdout, record.Run(), jury.options, folder))
-	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
-	if err != nil {
-		return kind, target.explain(err, cfg, folder)
+	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder))
+	if other != nil && len(jury.iterations) > 0 {
+		err = errors.Join(err, report.WriteComparison(os.Stdout, other.referee.comparison,
+			report.Side{Name: "baseline", Of: other.server.command}, report.Side{Name: "suspect", Of: target.command}))
 	}
-	return jury.verdict.Kind, nil
+	err = errors.Join(err, again.report(os.Stdout, record.Run(), jury.options, folder))
+	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
+	switch {
+	case err != nil:
+		return code, other.explain(target.explain(err, cfg, folder))
+	case other != nil:
+		return codeOfChange(other.referee.comparison.Change), nil
+	default:
+		return exitCode(jury.verdict.Kind), nil
+	}
+}
+
+// watch samples the memory of target into a table of the folder, until stop is called. cancel is told when the server
+// is gone.
+func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, folder, name string) (*memory.Sampler, *report.Samples, func() error, error) {
+	samples, err := report.CreateSamples(folder, name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	sampler := memory.NewSampler(target.read, target.complete...)
+	sampler.Observe = samples.Take
+	sampling := make(chan struct{})
+	go func() {
+		defer close(sampling)
+		cancel(sampler.Run(ctx))
+	}()
+	stop := func() error { // nobody takes samples any more when their file is closed
+		cancel(nil)
+		<-sampling
+		return samples.Close()
+	}
+	return sampler, samples, stop, nil
 }
 
 // findServer starts command, or takes SERVER_PID, or else who listens on HOST:PORT of this machine, or else
@@ -180,7 +221,7 @@ func findServer(ctx context.Context, cfg config.Config, command []string, folder
 	var err error
 	switch {
 	case command != nil:
-		target, err = launch(command, folder)
+		target, err = launch(command, subject.Environment(), folder, "server.log")
 	case cfg.ServerPID != 0:
 		target, err = attach(int(cfg.ServerPID))
 		if err != nil {
@@ -240,7 +281,7 @@ func attachToListener(ctx context.Context, cfg config.Config) (*server, error) {
 	err := find(ctx)
 	if errors.Is(err, subject.ErrNobodyListens) {
 		fmt.Fprintf(os.Stderr, "loader: waiting for a server that listens on %s\n", cfg.Address())
-		err = subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), find)
+		err = subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), "the server", find)
 	}
 	if err != nil {
 		err = fmt.Errorf("PORT=\"%d\": expected a server on %s: %w", cfg.Port, cfg.Address(), err)
@@ -248,13 +289,14 @@ func attachToListener(ctx context.Context, cfg config.Config) (*server, error) {
 	return target, err
 }
 
-func launch(command []string, folder string) (*server, error) {
-	output, err := os.Create(filepath.Join(folder, "server.log"))
+// launch starts a server by command; what it prints is kept in the file log of the folder.
+func launch(command, environment []string, folder, log string) (*server, error) {
+	output, err := os.Create(filepath.Join(folder, log))
 	if err != nil {
 		return nil, err
 	}
 	defer output.Close() // the server has its own copy
-	process, err := subject.Launch(command, subject.Environment(), output)
+	process, err := subject.Launch(command, environment, output)
 	if err != nil {
 		return nil, err
 	}
@@ -267,6 +309,7 @@ func launch(command []string, folder string) (*server, error) {
 		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(process.PID)},
 		limit:       memory.LimitOf(process.PID),
 		process:     process,
+		log:         log,
 	}, nil
 }
 
@@ -299,7 +342,7 @@ func (s *server) explain(err error, cfg config.Config, folder string) error {
 	default:
 		return err
 	}
-	path := filepath.Join(folder, "server.log")
+	path := filepath.Join(folder, s.log)
 	lines := subject.Tail(path, serverLogLines)
 	if len(lines) == 0 {
 		err = fmt.Errorf("%w; it wrote nothing", err)
@@ -320,16 +363,16 @@ func stopStray(cfg config.Config) error {
 		subject.StopTree(pid))
 }
 
-// awaitServer waits until the server answers, and warns when it does not like the request.
-func awaitServer(ctx context.Context, cfg config.Config, plan load.Plan) error {
+// awaitServer waits until the server, or the baseline, answers, and warns when it does not like the request.
+func awaitServer(ctx context.Context, cfg config.Config, plan load.Plan, who string) error {
 	var code int
-	err := subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), func(ctx context.Context) (err error) {
+	err := subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), who, func(ctx context.Context) (err error) {
 		code, err = load.Probe(ctx, plan)
 		return err
 	})
 	if err == nil && code >= http.StatusBadRequest {
-		fmt.Fprintf(os.Stderr, "loader: REQUEST_PATH=%q: the server answers %d %s; you may be measuring its error page\n",
-			string(cfg.RequestPath), code, http.StatusText(code))
+		fmt.Fprintf(os.Stderr, "loader: REQUEST_PATH=%q: %s answers %d %s; you may be measuring its error page\n",
+			string(cfg.RequestPath), who, code, http.StatusText(code))
 	}
 	return err
 }
@@ -419,7 +462,7 @@ func align(cfg config.Config) time.Duration {
 	return lab.Period(time.Duration(cfg.Settle), time.Duration(cfg.Duration))
 }
 
-func settings(cfg config.Config, shape string, target *server, reading memory.Reading, folder string) []report.Line {
+func settings(cfg config.Config, shape string, target *server, other *rival, reading memory.Reading, folder string) []report.Line {
 	burst := time.Duration(cfg.Duration).String()
 	if cfg.Requests > 0 {
 		burst = fmt.Sprintf("%d requests", cfg.Requests)
@@ -431,7 +474,7 @@ func settings(cfg config.Config, shape string, target *server, reading memory.Re
 	if cfg.Align {
 		pressure += fmt.Sprintf(", together with other loaders every %s", align(cfg))
 	}
-	return []report.Line{
+	lines := []report.Line{
 		{Name: "Server", Value: target.description},
 		{Name: "Memory", Value: target.source + sharing(reading)},
 		{Name: "Request", Value: asked(cfg)},
@@ -439,6 +482,10 @@ func settings(cfg config.Config, shape string, target *server, reading memory.Re
 		{Name: "Settle", Value: settle(cfg)},
 		{Name: "Results", Value: folder},
 	}
+	if other != nil {
+		lines = slices.Insert(lines, 1, report.Line{Name: "Baseline", Value: other.server.description + ", in turns with the server"})
+	}
+	return lines
 }
 
 // describe returns what is known of a run before its first iteration. Of the server it describes the process that

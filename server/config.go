@@ -15,7 +15,7 @@ import (
 type config struct {
 	Host        string    `env:"HOST" envDefault:"127.0.0.1"`
 	Port        port      `env:"PORT" envDefault:"3030"`
-	MetricsPort port      `env:"METRICS_PORT" envDefault:"9101"`
+	MetricsPort adminPort `env:"METRICS_PORT" envDefault:"9101"`
 	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1"`
 	Leak        leakMode  `env:"LEAK" envDefault:"heap"`
 	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64"`
@@ -29,6 +29,18 @@ func (p *port) UnmarshalText(text []byte) error {
 		return errors.New("expected a port number from 1 to 65535")
 	}
 	*p = port(n)
+	return nil
+}
+
+// adminPort is a port, or 0 for any that is free.
+type adminPort uint16
+
+func (p *adminPort) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil {
+		return errors.New("expected a port number from 1 to 65535, or 0 for any that is free")
+	}
+	*p = adminPort(n)
 	return nil
 }
 

@@ -57,7 +57,7 @@ func serve(cfg config) error {
 	if err != nil {
 		return err
 	}
-	admin, err := listen(cfg.Host, cfg.MetricsPort, "METRICS_PORT")
+	admin, err := listen(cfg.Host, port(cfg.MetricsPort), "METRICS_PORT")
 	if err != nil {
 		return errors.Join(err, load.Close())
 	}

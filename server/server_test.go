@@ -82,7 +82,7 @@ func TestConfigDefaults(t *testing.T) {
 func TestConfigReportsAllThatIsWrong(t *testing.T) {
 	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k", "PROTOCOL": "h3"})
 	assert.EqualError(t, err, `PORT="0": expected a port number from 1 to 65535
-METRICS_PORT="70000": expected a port number from 1 to 65535
+METRICS_PORT="70000": expected a port number from 1 to 65535, or 0 for any that is free
 PROTOCOL="h3": expected one of http1 https h2c h2
 LEAK="Heap": expected one of abort, body, burst, cache, conn, goroutine, heap, log, map, none, path
 LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144`)

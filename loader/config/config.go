@@ -45,6 +45,8 @@ type Config struct {
 	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
 	LoadCommand  Command   `env:"LOAD_COMMAND"`
 	Align        bool      `env:"ALIGN"`
+	Baseline     Server    `env:"BASELINE"`
+	BaselinePort Port      `env:"BASELINE_PORT"` // the one after PORT if it is not set
 	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s"`
 	Results      string    `env:"RESULTS" envDefault:"results"`
 	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
@@ -66,6 +68,12 @@ func (c Config) Iterations() int {
 // Address is where the server listens, as host:port.
 func (c Config) Address() string {
 	return net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.Port)))
+}
+
+// OfBaseline returns the settings as they are for the baseline, which has a port of its own, and shows nothing.
+func (c Config) OfBaseline() Config {
+	c.Port, c.MetricsURL, c.PprofURL = c.BaselinePort, "", ""
+	return c
 }
 
 // MetricsAddress is where the loader's own metrics are served, as host:port: on loopback if the server is
@@ -109,6 +117,12 @@ func Parse(environment map[string]string) (Config, error) {
 	}
 	if c.Align {
 		wrong = append(wrong, c.besideAlign()...)
+	}
+	if c.Baseline != nil {
+		if c.BaselinePort == 0 {
+			c.BaselinePort = c.Port + 1
+		}
+		wrong = append(wrong, c.besideBaseline()...)
 	}
 	if len(wrong) > 0 {
 		return Config{}, errors.Join(wrong...)
@@ -159,6 +173,29 @@ func (c Config) besideAlign() (wrong []error) {
 	}
 	if c.MetricsURL == "" {
 		not("METRICS_URL", "", "where the server counts its requests")
+	}
+	return wrong
+}
+
+// besideBaseline names the settings with which two servers could not be loaded in turns.
+func (c Config) besideBaseline() (wrong []error) {
+	not := func(name, value, expected string) {
+		wrong = append(wrong, fmt.Errorf("%s=%q: expected %s", name, value, expected))
+	}
+	if port := c.BaselinePort; port == 0 || port == c.Port || port == c.MetricsPort {
+		not("BASELINE_PORT", strconv.Itoa(int(port)), "a port from 1 to 65535 that is neither PORT nor METRICS_PORT (it is PORT+1 if it is not set)")
+	}
+	if c.Tries == Auto {
+		not("TRIES", "auto", "a number with BASELINE: it is one comparison, when all iterations are there")
+	}
+	if c.Align {
+		not("ALIGN", "true", "false with BASELINE: the servers are loaded in turns, by one loader")
+	}
+	if c.LoadCommand != nil {
+		not("LOAD_COMMAND", c.LoadCommand[0]+" ...", "none with BASELINE: the loader's own load gives both servers equal requests")
+	}
+	if c.ServerPID != 0 {
+		not("SERVER_PID", strconv.Itoa(int(c.ServerPID)), "none with BASELINE: both servers are started by the loader")
 	}
 	return wrong
 }

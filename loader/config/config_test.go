@@ -142,6 +142,40 @@ METRICS_URL="": expected where the server counts its requests with ALIGN=true: a
 	assert.EqualError(t, err, `ALIGN="yes": expected true or false`)
 }
 
+func TestBaseline(t *testing.T) {
+	c, err := Parse(map[string]string{"BASELINE": `./old --listen "{host}:{port}" '{x}'`, "PORT": "4000", "METRICS_URL": "http://server:9101/metrics", "PPROF_URL": "http://server:9101/debug/pprof/"})
+	require.NoError(t, err)
+	other := c.OfBaseline()
+	assert.Equal(t, "127.0.0.1:4001", other.Address())
+	assert.Empty(t, other.MetricsURL+other.PprofURL, "they are the server's")
+	assert.Equal(t, []string{"./old", "--listen", "127.0.0.1:4001", "{x}"}, c.Baseline.At(other.Host, other.Port))
+	c, err = Parse(map[string]string{"BASELINE": "old", "BASELINE_PORT": "80"})
+	require.NoError(t, err)
+	assert.Equal(t, "127.0.0.1:80", c.OfBaseline().Address())
+	c, err = Parse(map[string]string{"BASELINE": "", "TRIES": "auto", "PORT": "65535"})
+	require.NoError(t, err)
+	assert.Nil(t, c.Baseline)
+
+	const port = `a port from 1 to 65535 that is neither PORT nor METRICS_PORT (it is PORT+1 if it is not set)`
+	for _, test := range []struct {
+		settings map[string]string
+		want     string
+	}{
+		{map[string]string{"BASELINE": "'old"}, `BASELINE="'old": expected a ' at the end of what it quotes`},
+		{map[string]string{"BASELINE_PORT": "0"}, `BASELINE_PORT="0": expected a port number from 1 to 65535`},
+		{map[string]string{"BASELINE": "old", "BASELINE_PORT": "3030"}, `BASELINE_PORT="3030": expected ` + port},
+		{map[string]string{"BASELINE": "old", "PORT": "9101"}, `BASELINE_PORT="9102": expected ` + port},
+		{map[string]string{"BASELINE": "old", "PORT": "65535"}, `BASELINE_PORT="0": expected ` + port},
+		{map[string]string{"BASELINE": "old", "TRIES": "auto"}, `TRIES="auto": expected a number with BASELINE: it is one comparison, when all iterations are there`},
+		{map[string]string{"BASELINE": "old", "ALIGN": "true", "METRICS_URL": "http://server:9101/metrics"}, `ALIGN="true": expected false with BASELINE: the servers are loaded in turns, by one loader`},
+		{map[string]string{"BASELINE": "old", "LOAD_COMMAND": "wrk {url} secret"}, `LOAD_COMMAND="wrk ...": expected none with BASELINE: the loader's own load gives both servers equal requests`},
+		{map[string]string{"BASELINE": "old", "SERVER_PID": "7"}, `SERVER_PID="7": expected none with BASELINE: both servers are started by the loader`},
+	} {
+		_, err := Parse(test.settings)
+		assert.EqualError(t, err, test.want)
+	}
+}
+
 func TestWrongSecretsAreNotRepeated(t *testing.T) {
 	for name, values := range map[string][]string{
 		"BASIC_AUTH": {"secret"},

@@ -99,6 +99,26 @@ func (c *Command) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Server is the command line of a server, in words.
+type Server []string
+
+// UnmarshalText fails when text has an open quote.
+func (s *Server) UnmarshalText(text []byte) error {
+	words, err := external.Split(string(text))
+	*s = words
+	return err
+}
+
+// At returns the words with an address in place of {host} and {port}.
+func (s Server) At(host Host, port Port) []string {
+	filled := strings.NewReplacer("{host}", string(host), "{port}", strconv.Itoa(int(port)))
+	words := make([]string, len(s))
+	for n, word := range s {
+		words[n] = filled.Replace(word)
+	}
+	return words
+}
+
 // BasicAuth is a user and a password, separated by a colon.
 type BasicAuth string
 

@@ -25,8 +25,27 @@ type Plan struct {
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
 	// of them. 0 for a loader on its own.
 	Align time.Duration
+	// Baseline, if it is not nil, is another server, which is measured after this one in each iteration.
+	Baseline *Baseline
 	// Enough, if it is not nil, is asked after each iteration has been observed, and may end the run before all of them.
 	Enough func() bool
+}
+
+// Baseline is a server to compare with. It lives as long as the other, and is loaded in turns with it: whatever drifts
+// on the machine is seen by both.
+type Baseline struct {
+	Load      load.Plan // as that of the server, but that each iteration has as many requests as the server's
+	Sampler   *memory.Sampler
+	Meter     *load.Meter
+	Observers []Observer // of its iterations
+}
+
+// Rest is a reading after the last iteration.
+type Rest struct {
+	Reading memory.Reading
+	Length  time.Duration // since the end reading
+	// Baseline is that of the baseline, after plan.Release; nil if there is none.
+	Baseline *memory.Reading
 }
 
 // Iteration is one burst of load between two readings. Memory is in bytes.
@@ -71,21 +90,24 @@ type Observer interface {
 	IterationEnded(Iteration) error
 }
 
-// Run measures plan.Tries iterations: settle, reading, load, settle, reading. It returns the reading after the
-// rest that follows; nil without plan.Release. It ends early with an error when ctx ends, a reading fails or an
-// observer does; complete iterations have been observed by then.
-func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) (*memory.Reading, error) {
+// Run measures plan.Tries iterations: settle, reading, load, settle, reading; then the same of the baseline, if there
+// is one. It returns the reading after the rest that follows; nil without plan.Release. It ends early with an error
+// when ctx ends, a reading fails or an observer does; complete iterations have been observed by then.
+func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) (*Rest, error) {
 	var before Iteration
+	var ended time.Time // the last end reading of the server
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
+		ended = time.Now()
 		if err == nil {
 			err = iteration.count(before, plan.Align > 0, meter)
 			before = iteration
 		}
 		if err == nil {
-			for _, observer := range observers {
-				err = errors.Join(err, observer.IterationEnded(iteration))
-			}
+			err = observe(iteration, observers)
+		}
+		if err == nil && plan.Baseline != nil {
+			err = plan.Baseline.follow(ctx, plan, iteration)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
@@ -101,7 +123,35 @@ func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Me
 	if err != nil {
 		return nil, fmt.Errorf("rest after the last iteration: %w", err)
 	}
-	return &rested, nil
+	rest := &Rest{Reading: rested, Length: plan.Release}
+	if plan.Baseline != nil {
+		rest.Length = time.Since(ended) // it has rested while the baseline was loaded
+		other, err := plan.Baseline.Sampler.ReadAll(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("rest after the last iteration: %w", err)
+		}
+		rest.Baseline = &other
+	}
+	return rest, nil
+}
+
+// follow measures the baseline with as many requests as the server has had in its iteration.
+func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) error {
+	plan.Load = b.Load.Repeat(server.Load)
+	iteration, err := iterate(ctx, plan, server.Number, b.Sampler, b.Meter, b.Observers)
+	if err != nil {
+		return err
+	}
+	iteration.Requests = iteration.Load.Requests
+	return observe(iteration, b.Observers)
+}
+
+func observe(iteration Iteration, observers []Observer) error {
+	var err error
+	for _, observer := range observers {
+		err = errors.Join(err, observer.IterationEnded(iteration))
+	}
+	return err
 }
 
 func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {

@@ -237,7 +237,8 @@ func TestItReadsOnceMoreAfterARest(t *testing.T) {
 	rested, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, time.Since(ended), plan.Release)
-	assert.Equal(t, j.iterations[1].End.Total, rested.Total)
+	assert.Equal(t, j.iterations[1].End.Total, rested.Reading.Total)
+	assert.Equal(t, plan.Release, rested.Length)
 
 	calls := 0
 	_, err = Run(t.Context(), plan, memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
@@ -248,6 +249,48 @@ func TestItReadsOnceMoreAfterARest(t *testing.T) {
 	}), load.NewMeter())
 	assert.ErrorIs(t, err, memory.ErrGone)
 	assert.ErrorContains(t, err, "rest after the last iteration: ")
+}
+
+// A baseline is loaded after the server, with as many requests, by DURATION too.
+func TestABaselineIsLoadedInTurns(t *testing.T) {
+	server, other := newLeaky(t), newLeaky(t)
+	plan := server.plan(3)
+	plan.Load.Requests, plan.Load.Duration = 0, 50*time.Millisecond
+	plan.Release = 10 * time.Millisecond
+	var order []string
+	note := func(who string, read memory.Reader) memory.Reader {
+		return func(ctx context.Context) (memory.Reading, error) {
+			order = append(order, who)
+			return read(ctx)
+		}
+	}
+	var suspect, baseline journal
+	meter := load.NewMeter()
+	plan.Baseline = &Baseline{
+		Load: other.plan(0).Load, Sampler: memory.NewSampler(note("baseline", other.read)), Meter: meter, Observers: []Observer{&baseline},
+	}
+	rested, err := Run(t.Context(), plan, memory.NewSampler(note("suspect", server.read)), load.NewMeter(), &suspect)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"suspect", "suspect", "suspect", "baseline", "baseline", "baseline", "suspect", "suspect", "suspect",
+		"baseline", "baseline", "baseline", "suspect", "suspect", "suspect", "baseline", "baseline", "baseline", "suspect", "baseline",
+	}, order, "and a rest")
+	assert.Greater(t, rested.Length, plan.Release, "it has rested during the baseline's last load as well")
+	require.Len(t, baseline.iterations, 3)
+	assert.Equal(t, baseline.iterations[2].End.Total, rested.Baseline.Total)
+	for n, i := range baseline.iterations {
+		assert.Equal(t, n+1, i.Number)
+		assert.Positive(t, i.Requests)
+		assert.Equal(t, suspect.iterations[n].Requests, i.Requests)
+		assert.EqualValues(t, 10*i.Requests, i.Leaked())
+	}
+	assert.EqualValues(t, other.requests, meter.Requests(), "its requests are its own")
+
+	plan.Baseline.Sampler = memory.NewSampler(func(context.Context) (memory.Reading, error) { return memory.Reading{}, memory.ErrGone })
+	suspect = journal{}
+	_, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &suspect)
+	assert.ErrorIs(t, err, memory.ErrGone)
+	assert.Len(t, suspect.iterations, 1, "what was measured is kept")
 }
 
 func TestWhatEndsARun(t *testing.T) {

@@ -29,6 +29,17 @@ type Result struct {
 	Uncounted bool
 }
 
+// Repeat returns the plan that sends as many requests as another load by the same plan did, answered or not, whatever
+// DURATION it had.
+func (p Plan) Repeat(r Result) Plan {
+	sent := r.Requests
+	for _, reason := range []Reason{Connect, Timeout, Reset, BadResponse} { // of the other reasons there was an answer
+		sent += r.Errors[reason]
+	}
+	p.Requests = max(1, sent-min(sent, uint64(p.Workers*p.Behaviour.Idle))) // silent connections send one each in any case
+	return p
+}
+
 // Run drives the server by plan and counts into meter. Every request that was started is completed or times
 // out, so that the counts are those the server saw, and all connections are closed on return: iterations are
 // equal. It fails only when ctx ends before the plan does; the requests in flight are then given up.

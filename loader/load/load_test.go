@@ -301,3 +301,22 @@ func TestEachRequestHasItsTimeoutThoughTheDeadlineIsSeldomMoved(t *testing.T) {
 	}
 	assert.Less(t, moved, 200)
 }
+
+// Whatever became of the requests, the repetition sends as many.
+func TestRepeatSendsAsManyRequests(t *testing.T) {
+	for _, test := range []struct {
+		name, shape string
+		plan        Plan
+		result      Totals
+		want        uint64
+	}{
+		{"answered", "keepalive", Plan{Duration: time.Second}, Totals{Requests: 70}, 70},
+		{"failed", "keepalive", Plan{Requests: 80}, Totals{Requests: 70, Errors: map[Reason]uint64{Connect: 1, Timeout: 2, Reset: 3, BadResponse: 4, Status4xx: 50, Status5xx: 5}}, 80},
+		{"silent connections", "idle", Plan{Workers: 3}, Totals{Requests: 70}, 40},
+		{"none", "keepalive", Plan{}, Totals{}, 1},
+	} {
+		test.plan.Behaviour = NewBehaviour(ShapeNamed(test.shape), Request{Paths: []string{"/"}}, "")
+		again := test.plan.Repeat(Result{Totals: test.result})
+		assert.Equal(t, test.want, again.Requests, test.name)
+	}
+}

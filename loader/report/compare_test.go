@@ -19,8 +19,8 @@ func TestComparisonBlock(t *testing.T) {
 		New: verdict.Verdict{
 			Kind: verdict.NoLeak, Estimated: true, Growth: 0.2, Lower: -0.6, Upper: 1, Judged: verdict.Range{First: 3, Last: 10}, JudgedRequests: 600000,
 		},
-		Change: verdict.Fixed, Difference: -178.34, Lower: -186, Upper: -171, Sentence: "Fixed.",
-	}, "results/a", "results/b"))
+		Change: verdict.Fixed, Estimated: true, Difference: -178.34, Lower: -186, Upper: -171, Sentence: "Fixed.",
+	}, Side{"old", "results/a"}, Side{"new", "results/b"}))
 	assert.Equal(t, `===============================
 Comparison: fixed
 -------------------------------
@@ -36,6 +36,6 @@ new: results/b
 `, out.String())
 
 	out.Reset()
-	require.NoError(t, WriteComparison(&out, verdict.Comparison{Change: verdict.CannotTell, Sentence: "Too short."}, "a", "b"))
+	require.NoError(t, WriteComparison(&out, verdict.Comparison{Change: verdict.CannotTell, Sentence: "Too short."}, Side{"old", "a"}, Side{"new", "b"}))
 	assert.Contains(t, out.String(), "bytes/request   -")
 }

@@ -53,9 +53,9 @@ type CSV struct {
 	writer *csv.Writer
 }
 
-// CreateCSV creates iterations.csv in folder, with its header.
-func CreateCSV(folder string) (*CSV, error) {
-	file, err := os.Create(filepath.Join(folder, "iterations.csv"))
+// CreateCSV creates iterations.csv, or another table of that kind, in folder, with its header.
+func CreateCSV(folder, name string) (*CSV, error) {
+	file, err := os.Create(filepath.Join(folder, name))
 	if err != nil {
 		return nil, err
 	}

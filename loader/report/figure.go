@@ -24,7 +24,15 @@ type figure struct {
 	line  []position // resident memory over time
 	ends  []position // the end readings
 	fit   []fitted   // the growth that was judged; empty if none was
+
+	baseline bool       // whether there is one
+	other    []position // its resident memory over time
+	loads    []span     // when it was under load
+	others   []position // its end readings
 }
+
+// span is a part of the time, in seconds.
+type span struct{ from, to float64 }
 
 // bar is an iteration.
 type bar struct {
@@ -32,6 +40,7 @@ type bar struct {
 	mebibytes float64 // at its end
 	judged    bool    // false: before what is judged
 	from, to  float64 // while its load ran
+	baseline  float64 // MiB of the baseline at its end; 0 if there is none
 }
 
 type position struct{ x, y float64 }
@@ -39,11 +48,19 @@ type position struct{ x, y float64 }
 // fitted is the line of the growth, and the lines of the ends of its interval, at the end of an iteration.
 type fitted struct{ x, middle, low, high float64 }
 
-func newFigure(run Run, course []Point) figure {
+// newFigure shows a run. course is resident memory over time, and other that of the baseline, if there is one.
+func newFigure(run Run, course, other []Point) figure {
 	f := figure{title: headline(run), every: 1 + (len(run.Iterations)-1)/mostBars}
 	seconds := func(at time.Time) float64 { return at.Sub(run.StartedAt).Seconds() }
-	for _, p := range course {
-		f.line = append(f.line, position{seconds(p.At), float64(p.Bytes) / mebibyte})
+	over := func(points []Point) (line []position) {
+		for _, p := range points {
+			line = append(line, position{seconds(p.At), float64(p.Bytes) / mebibyte})
+		}
+		return line
+	}
+	f.line = over(course)
+	if run.Baseline != nil {
+		f.title, f.baseline, f.other = run.Baseline.Difference.headline(), true, over(other)
 	}
 	for n, i := range run.Iterations {
 		from := seconds(i.StartedAt)
@@ -51,10 +68,17 @@ func newFigure(run Run, course []Point) figure {
 			iteration: i, mebibytes: float64(i.RSSEndBytes) / mebibyte,
 			judged: run.Verdict.judges(i), from: from, to: from + i.DurationSeconds,
 		}
-		if n%f.every == 0 {
-			f.bars = append(f.bars, b)
-			f.ends = append(f.ends, position{b.to + run.SettleSeconds, b.mebibytes})
+		if n%f.every != 0 {
+			continue
 		}
+		if other, found := run.Baseline.of(i); found {
+			from, end := seconds(other.StartedAt), float64(other.RSSEndBytes)/mebibyte
+			b.baseline = end
+			f.loads = append(f.loads, span{from, from + other.DurationSeconds})
+			f.others = append(f.others, position{from + other.DurationSeconds + run.SettleSeconds, end})
+		}
+		f.bars = append(f.bars, b)
+		f.ends = append(f.ends, position{b.to + run.SettleSeconds, b.mebibytes})
 	}
 	f.fit = fit(run, seconds)
 	return f
@@ -177,7 +201,7 @@ func (a axis) label(tick float64) string {
 func (f figure) barAxis() axis {
 	highest := 0.0
 	for _, b := range f.bars {
-		highest = max(highest, b.mebibytes)
+		highest = max(highest, b.mebibytes, b.baseline)
 	}
 	return newAxis(0, highest*1.08, 5)
 }
@@ -189,7 +213,7 @@ func (f figure) axes() (seconds, mebibytes axis) {
 		last = max(last, x)
 		low, high = min(low, slices.Min(ys)), max(high, slices.Max(ys))
 	}
-	for _, p := range append(slices.Clone(f.line), f.ends...) {
+	for _, p := range slices.Concat(f.line, f.ends, f.other, f.others) {
 		include(p.x, p.y)
 	}
 	if math.IsInf(low, 1) {

@@ -23,6 +23,8 @@ var pageTemplate = template.Must(template.New("report.html").Funcs(template.Func
 // page is what the template shows.
 type page struct {
 	Run             Run
+	Compared        string // empty without a baseline
+	ChangeClass     string
 	Headline, Class string
 	Statements      []string
 	Hidden          string
@@ -43,10 +45,10 @@ type chart struct {
 	TickLabels, AxisLabel      float64
 	Centre                     float64
 	Horizontal, Vertical       []mark
-	Rects                      []rect
-	WarmUp, Judged             bool // whether there are such bars
-	Ends                       []spot
-	Line, Fit, Band            string // points of polylines
+	Rects, Others              []rect // of the server, of the baseline
+	WarmUp, Judged             bool   // whether there are such bars
+	Ends, OtherEnds            []spot
+	Line, Other, Fit, Band     string // points of polylines
 }
 
 type mark struct {
@@ -84,8 +86,12 @@ func newChart(height float64) chart {
 // writeHTML writes report.html, a page by itself, without any script.
 func writeHTML(out io.Writer, run Run, f figure) error {
 	changed, defaults := split(run.Settings)
+	compared, change := "", ""
+	if run.Baseline != nil {
+		compared, change = run.Baseline.Difference.headline(), strings.ReplaceAll(string(run.Baseline.Difference.Change), " ", "-")
+	}
 	return pageTemplate.Execute(out, page{
-		Run: run, Headline: f.title, Class: strings.ReplaceAll(string(run.Verdict.Kind), " ", "-"),
+		Run: run, Compared: compared, ChangeClass: change, Headline: headline(run), Class: strings.ReplaceAll(string(run.Verdict.Kind), " ", "-"),
 		Statements: statements(run), Hidden: strings.Join(hiddenNames(run), " and "),
 		Changed: changed, Defaults: defaults, Surroundings: surroundings(run),
 		Every: f.every, Bars: f.barChart(), Course: f.courseChart(),
@@ -115,11 +121,21 @@ func (f figure) barChart() chart {
 	c.Horizontal = vertical.marks(y)
 	slot := (chartRight - chartLeft) / max(float64(len(f.bars)), 4)
 	step := 1 + (len(f.bars)-1)/30
+	width := 0.76 * slot
+	if f.baseline {
+		width /= 2
+	}
 	for n, b := range f.bars {
 		left := chartLeft + float64(n)*slot
 		i := b.iteration
+		if b.baseline > 0 {
+			c.Others = append(c.Others, rect{
+				X: round(left + 0.12*slot + width), Y: y(b.baseline), Width: round(width), Height: round(c.Bottom - y(b.baseline)),
+				Title: fmt.Sprintf("iteration %d of the baseline: %.1f MiB at its end", i.Iteration, b.baseline),
+			})
+		}
 		c.Rects = append(c.Rects, rect{
-			X: round(left + 0.12*slot), Y: y(b.mebibytes), Width: round(0.76 * slot), Height: round(c.Bottom - y(b.mebibytes)), Judged: b.judged,
+			X: round(left + 0.12*slot), Y: y(b.mebibytes), Width: round(width), Height: round(c.Bottom - y(b.mebibytes)), Judged: b.judged,
 			Title: fmt.Sprintf("iteration %d: %.1f MiB at its end, %+d KiB; %d requests", i.Iteration, b.mebibytes, i.LeakedBytes()/kibibyte, i.Requests),
 		})
 		c.Judged, c.WarmUp = c.Judged || b.judged, c.WarmUp || !b.judged
@@ -142,9 +158,16 @@ func (f figure) courseChart() chart {
 		})
 		c.Ends = append(c.Ends, spot{x(f.ends[n].x), y(f.ends[n].y), fmt.Sprintf("end of iteration %d: %.1f MiB", b.iteration.Iteration, b.mebibytes)})
 	}
-	var line, fit, above, below []string
+	for n, load := range f.loads {
+		c.Others = append(c.Others, rect{X: x(load.from), Y: c.Top, Width: max(round(x(load.to)-x(load.from)), 0), Height: c.Inner, Title: "load of the baseline"})
+		c.OtherEnds = append(c.OtherEnds, spot{x(f.others[n].x), y(f.others[n].y), fmt.Sprintf("baseline: %.1f MiB", f.others[n].y)})
+	}
+	var line, other, fit, above, below []string
 	for _, p := range f.line {
 		line = append(line, point(x(p.x), y(p.y)))
+	}
+	for _, p := range f.other {
+		other = append(other, point(x(p.x), y(p.y)))
 	}
 	for _, p := range f.fit {
 		fit = append(fit, point(x(p.x), y(p.middle)))
@@ -152,7 +175,7 @@ func (f figure) courseChart() chart {
 		below = append(below, point(x(p.x), y(p.low)))
 	}
 	slices.Reverse(below) // the band goes on to the right above, and back below
-	c.Line, c.Fit, c.Band = strings.Join(line, " "), strings.Join(fit, " "), strings.Join(append(above, below...), " ")
+	c.Line, c.Other, c.Fit, c.Band = strings.Join(line, " "), strings.Join(other, " "), strings.Join(fit, " "), strings.Join(append(above, below...), " ")
 	return c
 }
 

@@ -26,7 +26,7 @@ func exampleCourse(run Run) []Point {
 func pageOf(t *testing.T, run Run) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, writeHTML(&out, run, newFigure(run, exampleCourse(run))))
+	require.NoError(t, writeHTML(&out, run, newFigure(run, exampleCourse(run), nil)))
 	return out.String()
 }
 
@@ -61,7 +61,7 @@ func TestPageWithoutIterations(t *testing.T) {
 
 func TestFitGoesThroughTheReadings(t *testing.T) {
 	run := exampleRun(12)
-	f := newFigure(run, nil)
+	f := newFigure(run, nil, nil)
 	require.Len(t, f.fit, run.Verdict.JudgedLast-run.Verdict.JudgedFirst+2, "from the last of the warm-up on")
 	for n, p := range f.fit {
 		end := f.ends[n+run.Verdict.JudgedFirst-2]
@@ -70,11 +70,11 @@ func TestFitGoesThroughTheReadings(t *testing.T) {
 		assert.LessOrEqual(t, p.low, p.middle+1e-9)
 		assert.LessOrEqual(t, p.middle, p.high+1e-9)
 	}
-	assert.Empty(t, newFigure(exampleRun(3), nil).fit, "nothing is estimated of so few")
+	assert.Empty(t, newFigure(exampleRun(3), nil, nil).fit, "nothing is estimated of so few")
 }
 
 func TestOfManyIterationsSomeAreShown(t *testing.T) {
-	f := newFigure(exampleRun(450), nil)
+	f := newFigure(exampleRun(450), nil, nil)
 	assert.Equal(t, 3, f.every)
 	assert.Len(t, f.bars, 150)
 	assert.Contains(t, pageOf(t, exampleRun(450)), "(one of 3 is shown)")

@@ -22,6 +22,9 @@ const (
 // writeMarkdown writes report.md. All that comes from outside is within code.
 func writeMarkdown(out io.Writer, run Run) error {
 	var b strings.Builder
+	if other := run.Baseline; other != nil {
+		fmt.Fprintf(&b, "## Comparison: %s\n\n%s\n\nBaseline: %s\n\n", other.Difference.headline(), escape(other.Difference.Sentence), escape(other.Verdict.Sentence))
+	}
 	fmt.Fprintf(&b, "## Verdict: %s\n\n", headline(run))
 	for _, text := range statements(run) {
 		fmt.Fprintf(&b, "%s\n\n", escape(text))
@@ -79,8 +82,12 @@ func markdownIterations(b *strings.Builder, run Run) {
 		b.WriteString("There is none that was completed.\n")
 		return
 	}
-	b.WriteString("| iteration | requests | requests/s | errors | p99, ms | start, KiB | end, KiB | leaked, KiB | judged |\n")
-	b.WriteString("|--:|--:|--:|--:|--:|--:|--:|--:|:-:|\n")
+	title, line := "", ""
+	if run.Baseline != nil {
+		title, line = " baseline, end, KiB |", "--:|"
+	}
+	fmt.Fprintf(b, "| iteration | requests | requests/s | errors | p99, ms | start, KiB | end, KiB | leaked, KiB | judged |%s\n", title)
+	fmt.Fprintf(b, "|--:|--:|--:|--:|--:|--:|--:|--:|:-:|%s\n", line)
 	left := len(run.Iterations) - mostRows
 	for n, i := range run.Iterations {
 		if left > 0 && n >= firstRows && n < firstRows+left {
@@ -90,8 +97,12 @@ func markdownIterations(b *strings.Builder, run Run) {
 		if run.Verdict.judges(i) {
 			judged = "yes"
 		}
-		fmt.Fprintf(b, "| %d | %d | %.0f | %d | %.2f | %d | %d | %d | %s |\n", i.Iteration, i.Requests, i.RequestsPerSecond, i.Errors,
-			i.LatencyP99Seconds*1000, i.RSSStartBytes/kibibyte, i.RSSEndBytes/kibibyte, i.RSSEndBytes/kibibyte-i.RSSStartBytes/kibibyte, judged)
+		other := ""
+		if run.Baseline != nil {
+			other = " " + run.BaselineEnd(i) + " |"
+		}
+		fmt.Fprintf(b, "| %d | %d | %.0f | %d | %.2f | %d | %d | %d | %s |%s\n", i.Iteration, i.Requests, i.RequestsPerSecond, i.Errors,
+			i.LatencyP99Seconds*1000, i.RSSStartBytes/kibibyte, i.RSSEndBytes/kibibyte, i.RSSEndBytes/kibibyte-i.RSSStartBytes/kibibyte, judged, other)
 	}
 	if left > 0 {
 		fmt.Fprintf(b, "\n%d iterations after the first %d are left out here; `iterations.csv` has them all.\n", left, firstRows)
@@ -150,6 +161,9 @@ func surroundings(run Run) []Line {
 		{"CPU", processors(e)},
 		{"Memory", mebibytes(int64(e.MemoryBytes))},
 		{"Limits of the server", limits(e.Limits)},
+	}
+	if run.Baseline != nil {
+		lines = slices.Insert(lines, 3, Line{"Baseline", run.Baseline.Command})
 	}
 	if i := e.Server.Image; i != nil {
 		lines = append(lines, Line{"Image", i.Reference}, Line{"Its digest", cmp.Or(i.Digest, unknownDigest)})

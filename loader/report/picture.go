@@ -32,6 +32,8 @@ var (
 	colourJudged   = color.RGBA{R: 0x2a, G: 0x78, B: 0xd6, A: 0xff}
 	colourWarmUp   = color.RGBA{R: 0xa9, G: 0xc7, B: 0xee, A: 0xff}
 	colourLine     = color.RGBA{R: 0x4a, G: 0x4a, B: 0x48, A: 0xff}
+	colourOther    = color.RGBA{R: 0x1f, G: 0x8a, B: 0x70, A: 0xff} // the baseline
+	colourItsLoad  = color.RGBA{R: 0xdc, G: 0xef, B: 0xe9, A: 0xff}
 	colourLoad     = color.RGBA{R: 0xe4, G: 0xe4, B: 0xde, A: 0xff}
 	colourFit      = color.RGBA{R: 0xc8, G: 0x45, B: 0x1b, A: 0xff}
 	colourInterval = color.NRGBA{R: 0xc8, G: 0x45, B: 0x1b, A: 0x38}
@@ -60,13 +62,24 @@ func readFigure(folder string) (figure, error) {
 	if err != nil {
 		return figure{}, err
 	}
-	samples, err := os.Open(filepath.Join(folder, "samples.csv"))
+	points, err := courseIn(folder, "samples.csv")
 	if err != nil {
 		return figure{}, err
 	}
+	var other []Point
+	if run.Baseline != nil {
+		other, err = courseIn(folder, "baseline-samples.csv")
+	}
+	return newFigure(run, points, other), err
+}
+
+func courseIn(folder, name string) ([]Point, error) {
+	samples, err := os.Open(filepath.Join(folder, name))
+	if err != nil {
+		return nil, err
+	}
 	defer samples.Close()
-	points, err := readSamples(samples)
-	return newFigure(run, points), err
+	return readSamples(samples, name)
 }
 
 // writeSVG draws memory.svg.
@@ -160,15 +173,26 @@ func (f figure) barPlot() (*plot.Plot, error) {
 		label += "; one of " + strconv.Itoa(f.every) + " is shown"
 	}
 	p := newPlot("leaklab: "+f.title, label, "resident memory, MiB")
-	var warmUp, judged *plotter.Polygon
+	var warmUp, judged, other *plotter.Polygon
 	var ticks []plot.Tick
 	step := 1 + (len(f.bars)-1)/30
 	for n, b := range f.bars {
 		const half = 0.38
 		x := float64(n)
-		bar, err := rectangle(x-half, x+half, 0, b.mebibytes)
+		right := x + half
+		if f.baseline {
+			right = x
+		}
+		bar, err := rectangle(x-half, right, 0, b.mebibytes)
 		if err != nil {
 			return nil, err
+		}
+		if b.baseline > 0 {
+			if other, err = rectangle(x, x+half, 0, b.baseline); err != nil {
+				return nil, err
+			}
+			other.Color = colourOther
+			p.Add(other)
 		}
 		if b.judged {
 			bar.Color, judged = colourJudged, bar
@@ -192,6 +216,9 @@ func (f figure) barPlot() (*plot.Plot, error) {
 	if judged != nil {
 		p.Legend.Add("judged", judged)
 	}
+	if other != nil {
+		p.Legend.Add("baseline", other)
+	}
 	return p, nil
 }
 
@@ -211,7 +238,11 @@ func (f figure) coursePlot() (*plot.Plot, error) {
 	p := newPlot("", "seconds since the run began", "resident memory, MiB")
 	horizontal, vertical := f.axes()
 	ceiling := vertical.high
-	vertical.high += 0.35 * (vertical.high - vertical.low) // room for the legend
+	legend := 0.35
+	if f.baseline {
+		legend = 0.5
+	}
+	vertical.high += legend * (vertical.high - vertical.low) // room for it
 	horizontal.set(&p.X)
 	vertical.set(&p.Y)
 
@@ -226,16 +257,41 @@ func (f figure) coursePlot() (*plot.Plot, error) {
 			p.Legend.Add("load", shade)
 		}
 	}
-	for from := 0; from+1 < len(f.line); from += strokeLength {
-		line, err := plotter.NewLine(xys(f.line[from:min(from+strokeLength+1, len(f.line))]))
+	for n, load := range f.loads {
+		shade, err := rectangle(load.from, load.to, vertical.low, ceiling)
 		if err != nil {
 			return nil, err
 		}
-		line.Color, line.Width = colourLine, vg.Points(1)
-		p.Add(line)
-		if from == 0 {
-			p.Legend.Add("resident memory", line)
+		shade.Color = colourItsLoad
+		p.Add(shade)
+		if n == 0 {
+			p.Legend.Add("load of the baseline", shade)
 		}
+	}
+	for _, curve := range []struct {
+		name   string
+		points []position
+		colour color.Color
+	}{{"baseline", f.other, colourOther}, {"resident memory", f.line, colourLine}} {
+		for from := 0; from+1 < len(curve.points); from += strokeLength {
+			line, err := plotter.NewLine(xys(curve.points[from:min(from+strokeLength+1, len(curve.points))]))
+			if err != nil {
+				return nil, err
+			}
+			line.Color, line.Width = curve.colour, vg.Points(1)
+			p.Add(line)
+			if from == 0 {
+				p.Legend.Add(curve.name, line)
+			}
+		}
+	}
+	if len(f.others) > 0 {
+		ends, err := plotter.NewScatter(xys(f.others))
+		if err != nil {
+			return nil, err
+		}
+		ends.Color, ends.Radius, ends.Shape = colourOther, vg.Points(2.5), draw.CircleGlyph{}
+		p.Add(ends)
 	}
 	if len(f.ends) > 0 {
 		ends, err := plotter.NewScatter(xys(f.ends))

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,8 +19,8 @@ import (
 
 func TestPictures(t *testing.T) {
 	for _, count := range []int{1, 4, 12, 450} {
-		run := exampleRun(count)
-		f := newFigure(run, exampleCourse(run))
+		run := exampleAgainst(count, 1)
+		f := newFigure(run, exampleCourse(run), exampleCourse(run))
 		var vector, pixels bytes.Buffer
 		require.NoError(t, writeSVG(&vector, f))
 		decoder := xml.NewDecoder(bytes.NewReader(vector.Bytes()))
@@ -32,6 +33,7 @@ func TestPictures(t *testing.T) {
 		}
 		assert.Contains(t, vector.String(), "resident memory, MiB")
 		assert.Contains(t, vector.String(), "iteration")
+		assert.Equal(t, count > 1, strings.Contains(vector.String(), "load of the baseline"))
 		require.NoError(t, writePNG(&pixels, f))
 		picture, err := png.Decode(&pixels)
 		require.NoError(t, err)

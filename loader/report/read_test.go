@@ -35,7 +35,7 @@ func TestReadCSV(t *testing.T) {
 
 func TestReadCSVReadsWhatIsWritten(t *testing.T) {
 	folder := t.TempDir()
-	table, err := CreateCSV(folder)
+	table, err := CreateCSV(folder, "iterations.csv")
 	require.NoError(t, err)
 	i := measured(t)
 	require.NoError(t, table.IterationEnded(i))

@@ -25,6 +25,9 @@ type Record struct {
 	course func() []Point
 	judged func() (verdict.Verdict, []string)
 	draw   func(folder string) error
+	// Of a baseline; nil without one.
+	compared       func() verdict.Comparison
+	baselineCourse func() []Point
 }
 
 // pictureEvery is how often the pictures are drawn: with one in so many reports.
@@ -62,6 +65,14 @@ func (r *Record) LoadEnded() {}
 // IterationEnded writes the report with the iteration. It has to be judged before.
 func (r *Record) IterationEnded(i lab.Iteration) error {
 	r.run.Iterations = append(r.run.Iterations, newIteration(i))
+	if r.compared != nil { // the baseline's follows
+		return nil
+	}
+	return r.keep()
+}
+
+// keep writes the report if it is due after so many iterations.
+func (r *Record) keep() error {
 	n := len(r.run.Iterations)
 	if !Due(n) {
 		return nil
@@ -101,7 +112,13 @@ func (r *Record) write() error {
 	defer debug.FreeOSMemory()
 	v, remarks := r.judged()
 	r.run.Verdict, r.run.Remarks = newVerdict(v, r.run.Verdict.ToleranceBytesPerRequest), remarks
-	f := newFigure(r.run, r.course())
+	var other []Point
+	if r.compared != nil {
+		c := r.compared()
+		r.run.Baseline.Verdict, r.run.Baseline.Difference = newVerdict(c.Old, r.run.Verdict.ToleranceBytesPerRequest), newDifference(c)
+		other = r.baselineCourse()
+	}
+	f := newFigure(r.run, r.course(), other)
 	return errors.Join(
 		replace(r.folder, "run.json", func(out io.Writer) error { return writeRun(out, r.run) }),
 		replace(r.folder, "report.md", func(out io.Writer) error { return writeMarkdown(out, r.run) }),

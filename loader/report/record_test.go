@@ -22,7 +22,7 @@ func recorded(t testing.TB, count int) (string, *Record) {
 	var evidence []verdict.Iteration
 	run := exampleRun(0)
 	run.Tries = count + 1
-	samples, err := CreateSamples(folder)
+	samples, err := CreateSamples(folder, "samples.csv")
 	require.NoError(t, err)
 	for _, p := range exampleCourse(exampleRun(count)) {
 		samples.Take(p.At, memory.Reading{Total: p.Bytes})
@@ -124,10 +124,10 @@ func TestSamplesThatCannotBeRead(t *testing.T) {
 		header + good + "yesterday,,120,100,20,0\n":     `samples.csv:3: time is "yesterday"; expected one like 2006-01-02T15:04:05.000Z07:00`,
 		header + "2026-11-23T08:00:01.250Z,,-1,100,,\n": `samples.csv:2: rss_bytes is "-1"; expected a number of bytes`,
 	} {
-		_, err := readSamples(strings.NewReader(text))
+		_, err := readSamples(strings.NewReader(text), "samples.csv")
 		assert.EqualError(t, err, want)
 	}
-	points, err := readSamples(strings.NewReader(header + good + "2026-11-23T08:00"))
+	points, err := readSamples(strings.NewReader(header+good+"2026-11-23T08:00"), "samples.csv")
 	require.NoError(t, err, "a run that was killed")
 	assert.Len(t, points, 1)
 }

@@ -71,10 +71,10 @@ func TestProgressLine(t *testing.T) {
 	timed := lab.Plan{Tries: 10, Load: load.Plan{Duration: 3 * time.Second}}
 	counted := lab.Plan{Tries: 10, Load: load.Plan{Duration: 3 * time.Second, Requests: 1000}}
 	for want, got := range map[string]string{
-		"Iteration 2 of 10: 1.2s elapsed, 1.8s remaining, 500 requests":  progressLine(timed, 2, 1200*time.Millisecond, 500),
-		"Iteration 2 of 10: 3.4s elapsed, 0.0s remaining, 500 requests":  progressLine(timed, 2, 3400*time.Millisecond, 500),
-		"Iteration 1 of 10: 4.0s elapsed, 12.0s remaining, 250 requests": progressLine(counted, 1, 4*time.Second, 250),
-		"Iteration 1 of 10: 4.0s elapsed, 0.0s remaining, 0 requests":    progressLine(counted, 1, 4*time.Second, 0),
+		"Iteration 2 of 10: 1.2s elapsed, 1.8s remaining, 500 requests":  progressLine(timed, "", 2, 1200*time.Millisecond, 500),
+		"Iteration 2 of 10: 3.4s elapsed, 0.0s remaining, 500 requests":  progressLine(timed, "", 2, 3400*time.Millisecond, 500),
+		"Iteration 1 of 10: 4.0s elapsed, 12.0s remaining, 250 requests": progressLine(counted, "", 1, 4*time.Second, 250),
+		"Iteration 1 of 10: 4.0s elapsed, 0.0s remaining, 0 requests":    progressLine(counted, "", 1, 4*time.Second, 0),
 	} {
 		assert.Equal(t, want, got)
 	}
@@ -93,7 +93,7 @@ func TestProgressLineIsShownAndRemoved(t *testing.T) {
 
 func TestCSV(t *testing.T) {
 	folder := t.TempDir()
-	table, err := CreateCSV(folder)
+	table, err := CreateCSV(folder, "iterations.csv")
 	require.NoError(t, err)
 	i := measured(t)
 	i.Load.Errors = map[load.Reason]uint64{load.Reset: 3}

@@ -47,6 +47,7 @@ type Run struct {
 	Remarks     []string                `json:"remarks,omitempty"`  // what goes with the verdict
 	Profiles    *Profiles               `json:"profiles,omitempty"` // nil if the server shows none
 	Iterations  []Iteration             `json:"iterations"`
+	Baseline    *Baseline               `json:"baseline,omitempty"`
 	Environment environment.Environment `json:"environment"`
 }
 
@@ -208,17 +209,26 @@ func (r *Run) check() error {
 	case v.LowerBytesPerRequest > v.UpperBytesPerRequest:
 		return fmt.Errorf("verdict.lower_bytes_per_request is %g, above upper_bytes_per_request, %g", v.LowerBytesPerRequest, v.UpperBytesPerRequest)
 	}
+	if err := checkIterations("iterations", r.Iterations); err != nil || r.Baseline == nil {
+		return err
+	}
+	return r.Baseline.check()
+}
+
+// checkIterations returns the first thing that cannot be in the list of that name.
+func checkIterations(list string, iterations []Iteration) error {
 	last := 0
-	for n, i := range r.Iterations {
+	for n, i := range iterations {
+		name := fmt.Sprintf("%s[%d]", list, n)
 		switch {
 		case i.Iteration <= last:
-			return fmt.Errorf("iterations[%d].iteration is %d after %d; expected a higher number", n, i.Iteration, last)
+			return fmt.Errorf("%s.iteration is %d after %d; expected a higher number", name, i.Iteration, last)
 		case i.RSSStartBytes < 0 || i.RSSEndBytes < 0 || i.RSSPeakBytes < 0 || max(i.RSSStartBytes, i.RSSEndBytes, i.RSSPeakBytes) > largestValue:
-			return fmt.Errorf("iterations[%d]: resident memory of %d, %d and %d bytes; expected 0 to %d", n, i.RSSStartBytes, i.RSSEndBytes, i.RSSPeakBytes, uint64(largestValue))
+			return fmt.Errorf("%s: resident memory of %d, %d and %d bytes; expected 0 to %d", name, i.RSSStartBytes, i.RSSEndBytes, i.RSSPeakBytes, uint64(largestValue))
 		case i.Requests > largestValue:
-			return fmt.Errorf("iterations[%d].requests is %d; expected at most %d", n, i.Requests, uint64(largestValue))
+			return fmt.Errorf("%s.requests is %d; expected at most %d", name, i.Requests, uint64(largestValue))
 		case i.DurationSeconds < 0:
-			return fmt.Errorf("iterations[%d].duration_seconds is %g; expected 0 or more", n, i.DurationSeconds)
+			return fmt.Errorf("%s.duration_seconds is %g; expected 0 or more", name, i.DurationSeconds)
 		}
 		last = i.Iteration
 	}

@@ -82,7 +82,7 @@ func TestRunIsReadAsItWasWritten(t *testing.T) {
 
 func TestIterationsHaveTheNamesOfTheTable(t *testing.T) {
 	folder := t.TempDir()
-	table, err := CreateCSV(folder)
+	table, err := CreateCSV(folder, "iterations.csv")
 	require.NoError(t, err)
 	require.NoError(t, table.Close())
 	content, err := os.ReadFile(filepath.Join(folder, "iterations.csv"))
@@ -150,6 +150,11 @@ func FuzzReadRun(f *testing.F) {
 		}
 		f.Add(text.Bytes())
 	}
+	var text bytes.Buffer
+	if err := writeRun(&text, exampleAgainst(5, 1)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text.Bytes())
 	f.Add([]byte(`{"format":1,"state":"running","verdict":{"kind":"leak","estimated":true,"judged_first":-5,"judged_last":9},"iterations":[{"iteration":1},{"iteration":9}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		run, err := ReadRun(bytes.NewReader(text))
@@ -167,10 +172,10 @@ func FuzzReadRun(f *testing.F) {
 			t.Fatal(err)
 		}
 		evidence := run.Evidence()
-		if err := WriteComparison(&out, verdict.Compare(evidence, evidence, verdict.Options{Tolerance: 4}), "old", "new"); err != nil {
+		if err := WriteComparison(&out, verdict.Compare(evidence, evidence, verdict.Options{Tolerance: 4}), Side{"old", "a"}, Side{"new", "b"}); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeHTML(&out, run, newFigure(run, nil)); err != nil {
+		if err := writeHTML(&out, run, newFigure(run, nil, nil)); err != nil {
 			t.Fatal(err)
 		}
 	})

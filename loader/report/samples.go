@@ -36,9 +36,9 @@ type Samples struct {
 	err       error // the first of writing
 }
 
-// CreateSamples creates samples.csv in folder, with its header.
-func CreateSamples(folder string) (*Samples, error) {
-	file, err := os.Create(filepath.Join(folder, "samples.csv"))
+// CreateSamples creates samples.csv, or another table of that kind, in folder, with its header.
+func CreateSamples(folder, name string) (*Samples, error) {
+	file, err := os.Create(filepath.Join(folder, name))
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +154,9 @@ func (c *course) all() []Point {
 	return points
 }
 
-// readSamples reads the course of memory from samples.csv. A last line that is not complete, as a run that is killed
+// readSamples reads the course of memory from samples.csv, or another table of that kind. A last line that is not complete, as a run that is killed
 // may leave it, ends the file.
-func readSamples(in io.Reader) ([]Point, error) {
+func readSamples(in io.Reader, name string) ([]Point, error) {
 	var c course
 	lines := bufio.NewReader(in)
 	for number := 1; ; number++ {
@@ -172,15 +172,15 @@ func readSamples(in io.Reader) ([]Point, error) {
 		}
 		fields := strings.Split(line, ",")
 		if len(fields) != 6 {
-			return nil, fmt.Errorf("samples.csv:%d: %d columns; expected 6", number, len(fields))
+			return nil, fmt.Errorf("%s:%d: %d columns; expected 6", name, number, len(fields))
 		}
 		at, err := time.Parse(timeFormat, fields[0])
 		if err != nil {
-			return nil, fmt.Errorf("samples.csv:%d: time is %q; expected one like %s", number, fields[0], timeFormat)
+			return nil, fmt.Errorf("%s:%d: time is %q; expected one like %s", name, number, fields[0], timeFormat)
 		}
 		bytes, err := strconv.ParseInt(fields[2], 10, 64)
 		if err != nil || bytes < 0 {
-			return nil, fmt.Errorf("samples.csv:%d: rss_bytes is %q; expected a number of bytes", number, fields[2])
+			return nil, fmt.Errorf("%s:%d: rss_bytes is %q; expected a number of bytes", name, number, fields[2])
 		}
 		c.add(Point{at, bytes})
 	}

@@ -15,7 +15,7 @@ import (
 
 func TestSamples(t *testing.T) {
 	folder := t.TempDir()
-	samples, err := CreateSamples(folder)
+	samples, err := CreateSamples(folder, "samples.csv")
 	require.NoError(t, err)
 	written := func() string {
 		content, err := os.ReadFile(filepath.Join(folder, "samples.csv"))

@@ -24,6 +24,7 @@ type Line struct{ Name, Value string }
 // Terminal prints the settings, then a block for each iteration: the block of the shell script that leaklab
 // grew out of, with the same lines in the same order and unit (KB are 1024 bytes).
 type Terminal struct {
+	Note     string // stands behind the number of each iteration
 	out      io.Writer
 	plan     lab.Plan
 	requests func() uint64 // nil: no progress line
@@ -69,7 +70,7 @@ func (t *Terminal) LoadBegins(number int, at time.Time) {
 				fmt.Fprint(t.out, eraseLine)
 				return
 			case now := <-ticker.C:
-				fmt.Fprint(t.out, eraseLine, progressLine(t.plan, number, now.Sub(at), t.requests()-before))
+				fmt.Fprint(t.out, eraseLine, progressLine(t.plan, t.Note, number, now.Sub(at), t.requests()-before))
 			}
 		}
 	}()
@@ -81,7 +82,7 @@ const (
 	eraseLine        = "\r\x1b[K"
 )
 
-func progressLine(plan lab.Plan, number int, elapsed time.Duration, requests uint64) string {
+func progressLine(plan lab.Plan, note string, number int, elapsed time.Duration, requests uint64) string {
 	remaining := plan.Load.Duration - elapsed
 	if wanted := plan.Load.Requests; wanted > 0 {
 		remaining = 0
@@ -89,8 +90,8 @@ func progressLine(plan lab.Plan, number int, elapsed time.Duration, requests uin
 			remaining = time.Duration(float64(elapsed) * float64(wanted-requests) / float64(requests))
 		}
 	}
-	return fmt.Sprintf("Iteration %d of %d: %.1fs elapsed, %.1fs remaining, %d requests",
-		number, plan.Tries, elapsed.Seconds(), max(0, remaining).Seconds(), requests)
+	return fmt.Sprintf("Iteration %d of %d%s: %.1fs elapsed, %.1fs remaining, %d requests",
+		number, plan.Tries, note, elapsed.Seconds(), max(0, remaining).Seconds(), requests)
 }
 
 // LoadEnded removes the progress line.
@@ -106,7 +107,7 @@ func (t *Terminal) LoadEnded() {
 func (t *Terminal) IterationEnded(i lab.Iteration) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, thickRule)
-	fmt.Fprintf(&b, "Iteration: %d of %d\n", i.Number, i.Of)
+	fmt.Fprintf(&b, "Iteration: %d of %d%s\n", i.Number, i.Of, t.Note)
 	fmt.Fprintln(&b, thinRule)
 	fmt.Fprintf(&b, "Requests/sec: %s\n", unless(i.Uncounted, i.RequestsPerSecond(), ""))
 	untimed := i.Load.Latency.TotalCount() == 0 && i.Load.Requests > 0 || i.Uncounted

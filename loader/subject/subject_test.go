@@ -119,7 +119,7 @@ func TestNoServerIsLeftWhateverEndsTheLoader(t *testing.T) {
 
 func TestWaitReady(t *testing.T) {
 	calls := 0
-	require.NoError(t, WaitReady(t.Context(), time.Minute, func(context.Context) error {
+	require.NoError(t, WaitReady(t.Context(), time.Minute, "the server", func(context.Context) error {
 		if calls++; calls < 3 {
 			return errors.New("not yet")
 		}
@@ -128,11 +128,11 @@ func TestWaitReady(t *testing.T) {
 	assert.Equal(t, 3, calls)
 
 	never := func(context.Context) error { return errors.New("no answer") }
-	assert.EqualError(t, WaitReady(t.Context(), 50*time.Millisecond, never), "the server is not ready after 50ms: no answer")
+	assert.EqualError(t, WaitReady(t.Context(), 50*time.Millisecond, "the baseline", never), "the baseline is not ready after 50ms: no answer")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("interrupted"))
-	assert.EqualError(t, WaitReady(ctx, time.Minute, never), "interrupted")
+	assert.EqualError(t, WaitReady(ctx, time.Minute, "the server", never), "interrupted")
 }
 
 func TestListening(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 const probeInterval = 20 * time.Millisecond
 
-// WaitReady calls probe until it succeeds, for at most limit. It gives up when ctx ends.
-func WaitReady(ctx context.Context, limit time.Duration, probe func(context.Context) error) error {
+// WaitReady calls probe until it succeeds, for at most limit. It gives up when ctx ends. who is waited for.
+func WaitReady(ctx context.Context, limit time.Duration, who string, probe func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
@@ -23,7 +23,7 @@ func WaitReady(ctx context.Context, limit time.Duration, probe func(context.Cont
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("the server is not ready after %s: %w", limit, err)
+			return fmt.Errorf("%s is not ready after %s: %w", who, limit, err)
 		case <-time.After(probeInterval):
 		}
 	}

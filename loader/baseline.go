@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"leaklab/loader/config"
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+	"leaklab/loader/report"
+	"leaklab/loader/subject"
+	"leaklab/loader/verdict"
+)
+
+// rival is the baseline: a second server that lives as long as the first, and is loaded in turns with it.
+type rival struct {
+	cfg     config.Config // as it is for the baseline
+	server  *server
+	folder  string
+	table   *report.CSV
+	samples *report.Samples
+	stop    func() error // the samples
+	plan    lab.Baseline
+	referee *referee // nil until it is known whom to compare with
+}
+
+// startRival starts the baseline of cfg and waits until it answers. cancel is told when it has ended. The caller has
+// to close what is returned, unless there is an error.
+func startRival(ctx context.Context, cancel context.CancelCauseFunc, cfg config.Config, behaviour load.Behaviour, folder string) (*rival, error) {
+	r := &rival{cfg: cfg.OfBaseline(), folder: folder}
+	command := cfg.Baseline.At(r.cfg.Host, r.cfg.Port)
+	// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
+	environment := append(subject.Environment(), "PORT="+strconv.Itoa(int(r.cfg.Port)), "METRICS_PORT=0")
+	var err error
+	if r.server, err = launch(command, environment, folder, "baseline.log"); err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	r.server.read = named(r.server.read)
+	if r.table, err = report.CreateCSV(folder, "baseline.csv"); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	var sampler *memory.Sampler
+	if sampler, r.samples, r.stop, err = watch(ctx, cancel, r.server, folder, "baseline-samples.csv"); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	r.plan = lab.Baseline{Load: planOf(r.cfg, behaviour).Load, Sampler: sampler, Meter: load.NewMeter()}
+	if err = awaitServer(ctx, r.cfg, r.plan.Load, "the baseline"); err == nil {
+		_, err = sampler.Read(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(r.explain(err), r.close())
+	}
+	return r, nil
+}
+
+// named makes errors say whose they are.
+func named(read memory.Reader) memory.Reader {
+	return func(ctx context.Context) (memory.Reading, error) {
+		reading, err := read(ctx)
+		if err != nil {
+			err = fmt.Errorf("baseline: %w", err)
+		}
+		return reading, err
+	}
+}
+
+// explain is server.explain of the baseline; nil has none.
+func (r *rival) explain(err error) error {
+	if r == nil {
+		return err
+	}
+	return r.server.explain(err, r.cfg, r.folder)
+}
+
+// against lets the rival be compared with the suspect, and prepares its iterations: they are written into the record,
+// and shown by terminal.
+func (r *rival) against(suspect *jury, record *report.Record, terminal *report.Terminal) *lab.Baseline {
+	r.referee = newReferee(suspect)
+	compared := record.Compare(r.server.command, r.samples.Course, r.referee.current)
+	r.plan.Observers = []lab.Observer{r.referee, r.table, r.samples, compared, terminal}
+	return &r.plan
+}
+
+// close stops the baseline.
+func (r *rival) close() error {
+	var err error
+	if r.stop != nil {
+		err = r.stop()
+	}
+	if r.table != nil {
+		err = errors.Join(err, r.table.Close())
+	}
+	return errors.Join(err, r.server.process.Stop())
+}
+
+// referee is an observer of the baseline's iterations, which compares the suspect with it after each that is due, and in
+// the end.
+type referee struct {
+	suspect    *jury
+	options    verdict.Options // for the baseline
+	evidence   []verdict.Iteration
+	comparison verdict.Comparison
+}
+
+func newReferee(suspect *jury) *referee {
+	r := &referee{suspect: suspect, options: suspect.options}
+	r.compare()
+	return r
+}
+
+func (r *referee) LoadBegins(int, time.Time) {}
+
+func (r *referee) LoadEnded() {}
+
+func (r *referee) IterationEnded(i lab.Iteration) error {
+	r.evidence = append(r.evidence, report.Evidence(i))
+	if report.Due(i.Number) { // the suspect has been judged by then
+		r.compare()
+	}
+	return nil
+}
+
+// end compares once more, when the run is over and the suspect is judged: with the readings after a rest of the given
+// length, nil if there were none.
+func (r *referee) end(rested *lab.Rest, length time.Duration) {
+	if rested != nil {
+		r.options.Rest = &verdict.Rest{Seconds: length.Seconds(), Bytes: uint64(rested.Baseline.Total)}
+	}
+	r.compare()
+}
+
+// compare judges the baseline, and the suspect against it.
+func (r *referee) compare() {
+	baseline := verdict.Judged{Iterations: r.evidence, Verdict: verdict.Judge(r.evidence, r.options)}
+	suspect := verdict.Judged{Iterations: r.suspect.evidence, Verdict: r.suspect.verdict}
+	r.comparison = verdict.ComparePaired(baseline, suspect, r.options)
+}
+
+func (r *referee) current() verdict.Comparison { return r.comparison }
