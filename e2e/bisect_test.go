@@ -109,3 +109,16 @@ func TestRecordedRunsAreCompared(t *testing.T) {
 		assert.Contains(t, string(output), test.out)
 	}
 }
+
+func TestRecordedRunsAreDrawnTogether(t *testing.T) {
+	picture := filepath.Join(t.TempDir(), "compare.svg")
+	output, err := exec.Command("../.build/draw", table(t, 0), table(t, 100), picture).CombinedOutput()
+	require.NoError(t, err, string(output))
+	content, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	require.Contains(t, string(content), "new - old = 100.0 bytes/request")
+	drawing := exec.Command("../.build/draw", "a", "b")
+	output, _ = drawing.CombinedOutput()
+	assert.Equal(t, 2, drawing.ProcessState.ExitCode())
+	assert.Contains(t, string(output), "usage: draw FOLDER\n")
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"leaklab/loader/config"
 	"leaklab/loader/report"
@@ -16,10 +15,7 @@ import (
 func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 	var runs [2][]verdict.Iteration
 	for n, path := range []string{before, after} {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			path = filepath.Join(path, "iterations.csv")
-		}
-		iterations, err := readFile(path)
+		iterations, err := report.ReadIterations(path)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "loader:", err)
 			return exitSettings

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -167,7 +166,7 @@ func exitCode(kind verdict.Kind) int {
 
 // judgeFile prints the verdict on a recorded run and returns the exit code.
 func judgeFile(cfg config.Config, path string, out io.Writer) int {
-	iterations, err := readFile(path)
+	iterations, err := report.ReadIterations(path)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "loader:", err)
 		return exitSettings
@@ -189,13 +188,4 @@ func unitOf(iterations []verdict.Iteration) verdict.Unit {
 		}
 	}
 	return verdict.PerIteration
-}
-
-func readFile(path string) (iterations []verdict.Iteration, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return report.ReadCSV(file, path)
 }

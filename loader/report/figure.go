@@ -84,9 +84,7 @@ func newFigure(run Run, course, other []Point) figure {
 	return f
 }
 
-// fit returns the line of the growth through the readings that are judged, beginning with the last of the warm-up. The
-// verdict tells only how steep it is. It is drawn as high as the middle one of the readings asks for, and the ends of
-// the interval turn around its centre.
+// fit returns the line of the growth through the readings that are judged, beginning with the last of the warm-up.
 func fit(run Run, seconds func(time.Time) float64) []fitted {
 	v := run.Verdict
 	if !v.Estimated {
@@ -102,21 +100,28 @@ func fit(run Run, seconds func(time.Time) float64) []fitted {
 			at = append(at, seconds(i.StartedAt)+i.DurationSeconds+run.SettleSeconds)
 		}
 	}
+	return fitThrough(points, at, v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest)
+}
+
+// fitThrough returns the line of a growth, with its interval in bytes per request, through points of requests and bytes,
+// which are drawn at the places at. The growth tells only how steep it is. It is drawn as high as the middle one of the
+// points asks for, and the ends of the interval turn around its centre.
+func fitThrough(points []position, at []float64, growth, lower, upper float64) []fitted {
 	if len(points) < 2 {
 		return nil
 	}
 	centre := (points[0].x + points[len(points)-1].x) / 2
 	heights := make([]float64, len(points))
 	for n, p := range points {
-		heights[n] = p.y - v.GrowthBytesPerRequest*(p.x-centre)
+		heights[n] = p.y - growth*(p.x-centre)
 	}
 	height := median(heights)
 	line := make([]fitted, len(points))
 	for n, p := range points {
 		from := p.x - centre
-		one, other := height+v.LowerBytesPerRequest*from, height+v.UpperBytesPerRequest*from
+		one, other := height+lower*from, height+upper*from
 		line[n] = fitted{
-			x: at[n], middle: (height + v.GrowthBytesPerRequest*from) / mebibyte,
+			x: at[n], middle: (height + growth*from) / mebibyte,
 			low: min(one, other) / mebibyte, high: max(one, other) / mebibyte,
 		}
 	}
@@ -206,14 +211,19 @@ func (f figure) barAxis() axis {
 	return newAxis(0, highest*1.08, 5)
 }
 
-// axes are those of time and of memory over it. They leave some room around all that is shown.
+// axes are those of time and of memory over it.
 func (f figure) axes() (seconds, mebibytes axis) {
+	return axesAround(slices.Concat(f.line, f.ends, f.other, f.others), f.fit)
+}
+
+// axesAround returns axes that leave some room around all that is shown.
+func axesAround(points []position, fits []fitted) (horizontal, mebibytes axis) {
 	low, high, last := math.Inf(1), math.Inf(-1), 0.0
 	include := func(x float64, ys ...float64) {
 		last = max(last, x)
 		low, high = min(low, slices.Min(ys)), max(high, slices.Max(ys))
 	}
-	for _, p := range slices.Concat(f.line, f.ends, f.other, f.others) {
+	for _, p := range points {
 		include(p.x, p.y)
 	}
 	if math.IsInf(low, 1) {
@@ -221,7 +231,7 @@ func (f figure) axes() (seconds, mebibytes axis) {
 	}
 	// An interval that is much wider than what was read is cut off.
 	floor, ceiling := low-(high-low), high+(high-low)
-	for _, p := range f.fit {
+	for _, p := range fits {
 		include(p.x, max(p.low, floor), min(p.high, ceiling))
 	}
 	room := max(0.06*(high-low), 0.01*high, 0.01)

@@ -6,12 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"leaklab/loader/verdict"
 )
+
+// ReadIterations reads a recorded run: iterations.csv in its folder, or any table of that kind.
+func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "iterations.csv")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return ReadCSV(file, path)
+}
 
 // ReadCSV reads iterations from a table like iterations.csv, of which only the columns iteration, requests,
 // rss_start_bytes and rss_end_bytes are needed, in any order; those of parts are read if they are there, and may
