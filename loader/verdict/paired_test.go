@@ -23,7 +23,7 @@ func drifting(seed uint64, growth, noise, drift float64) (baseline, suspect verd
 	if growth == 0 {
 		pattern = synthetic.Flat
 	}
-	old, now := synthetic.Pair(synthetic.Plan{Pattern: pattern, Iterations: 12, Growth: growth, Noise: noise}, drift, rand.New(rand.NewPCG(seed, seed)))
+	old, now := synthetic.Pair(synthetic.Plan{Pattern: pattern, Iterations: 12, Growth: growth, Noise: noise}, drift, true, rand.New(rand.NewPCG(seed, seed)))
 	return judged(old), judged(now)
 }
 

@@ -78,14 +78,11 @@ type truth struct {
 
 // record makes the runs that are not there yet, in turns, so that all modes see the same moods of the machine.
 func record(ctx context.Context, p plan) error {
-	programs, err := os.MkdirTemp("", "leaklab-calibrate")
+	programs, err := buildPrograms(ctx)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(programs)
-	if output, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", programs+"/", "./server", "./loader").CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build the lab (start this at the top of the repository): %w\n%s", err, output)
-	}
 	var wanted []string
 	byFolder := make(map[string]mode)
 	add := func(n int, all []mode) {
@@ -110,6 +107,18 @@ func record(ctx context.Context, p plan) error {
 		fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", number+1, len(wanted), folder)
 		return recordRun(ctx, programs, byFolder[folder], folder)
 	})
+}
+
+// buildPrograms builds the server and the loader into a folder, which the caller has to remove.
+func buildPrograms(ctx context.Context) (string, error) {
+	programs, err := os.MkdirTemp("", "leaklab-calibrate")
+	if err != nil {
+		return "", err
+	}
+	if output, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", programs+"/", "./server", "./loader").CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("cannot build the lab (start this at the top of the repository): %w\n%s", err, output), os.RemoveAll(programs))
+	}
+	return programs, nil
 }
 
 // inParallel calls do for each folder, some at a time, until one fails.

@@ -78,7 +78,7 @@ func judgeRuns(folder string, tolerance float64) ([]judged, error) {
 	slices.Sort(tables)
 	var runs []judged
 	for _, table := range tables {
-		iterations, err := readTable(table)
+		iterations, err := report.ReadIterations(table)
 		if err != nil {
 			return nil, err
 		}
@@ -100,15 +100,6 @@ func judgeRuns(folder string, tolerance float64) ([]judged, error) {
 		})
 	}
 	return runs, nil
-}
-
-func readTable(path string) ([]verdict.Iteration, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return report.ReadCSV(file, path)
 }
 
 // binomialInterval is the 95% interval of a share of which count in n were seen (Clopper and Pearson 1934).

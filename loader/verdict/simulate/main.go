@@ -1,7 +1,7 @@
 // Command simulate prints how often verdicts on synthetic traces are right, and
 // how often their intervals hold the true growth:
 //
-//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential]
+//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential | -baseline]
 package main
 
 import (
@@ -22,12 +22,16 @@ func main() {
 	traces := flag.Int("traces", 2000, "traces of each pattern")
 	seed := flag.Uint64("seed", 1, "seed of the noise")
 	sequential := flag.Bool("sequential", false, "look while it runs, up to 100 iterations, instead of judging 12, 30 and 100")
+	baseline := flag.Bool("baseline", false, "compare a suspect with a baseline, loaded in turns or one after the other")
 	flag.Parse()
-	if *sequential {
+	switch {
+	case *sequential:
 		printSequential(os.Stdout, *traces, *seed)
-		return
+	case *baseline:
+		printBaseline(os.Stdout, *traces, *seed)
+	default:
+		printFixed(os.Stdout, *traces, *seed)
 	}
-	printFixed(os.Stdout, *traces, *seed)
 }
 
 // noises are the noises each pattern is tried with.

@@ -17,6 +17,10 @@ func TestTablesHaveARowForEachPatternAndNoise(t *testing.T) {
 	assert.Equal(t, fixed.String(), again.String(), "the same seed gives the same table")
 	assert.Equal(t, 1+len(synthetic.Patterns())*len(noises())*3, strings.Count(fixed.String(), "\n"))
 
+	var baseline bytes.Buffer
+	printBaseline(&baseline, 1, 1)
+	assert.Equal(t, 1+len(drifts()), strings.Count(baseline.String(), "\n"))
+
 	printSequential(&sequential, 1, 1)
 	assert.Equal(t, 1+len(synthetic.Patterns())*len(noises()), strings.Count(sequential.String(), "\n"))
 }
