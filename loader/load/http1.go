@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -58,6 +59,9 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	var answer response
 	if err == nil {
 		answer, err = readResponse(c.reader, e.Method)
+	}
+	if err == nil && c.reader.Buffered() > 0 && answer.code != http.StatusSwitchingProtocols {
+		err = errBadResponse // it has not ended where it says; the next one would begin with the rest
 	}
 	if err != nil {
 		c.close()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -13,56 +12,33 @@ import (
 
 // http2 is a client that speaks HTTP/2 over a connection of its own, with one stream at a time.
 type http2 struct {
-	protocol  Protocol
-	address   string
-	timeout   time.Duration
-	transport *http.Transport
-	ctx       context.Context // ends with abort
-	stop      context.CancelFunc
+	plan *Plan
+	link *link
+	ctx  context.Context // ends with abort
+	stop context.CancelFunc
 }
 
 func newHTTP2(plan *Plan) *http2 {
-	c := &http2{protocol: plan.Protocol, address: plan.Address, timeout: plan.Timeout}
+	c := &http2{plan: plan, link: newLink(plan)}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	dialer := net.Dialer{Timeout: plan.Timeout}
-	c.transport = &http.Transport{
-		Protocols:          new(http.Protocols),
-		DisableCompression: true,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, plan.Address)
-			if err != nil {
-				return nil, dialError{err}
-			}
-			return conn, nil
-		},
-	}
-	if plan.Protocol == H2 {
-		c.transport.Protocols.SetHTTP2(true)
-		c.transport.TLSClientConfig = plan.tls("h2")
-		c.transport.TLSHandshakeTimeout = plan.Timeout
-	} else {
-		c.transport.Protocols.SetUnencryptedHTTP2(true)
-	}
 	return c
 }
 
-// dialError marks an error of connecting.
-type dialError struct{ error }
-
-func (e dialError) Unwrap() error { return e.error }
-
 func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason) {
-	ctx, cancel := context.WithDeadline(ctx, now.Add(c.timeout))
+	ctx, cancel := context.WithDeadline(ctx, now.Add(c.plan.Timeout))
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	code, err := c.exchange(ctx, cancel, e)
 	if e.Close { // what vanishes is a stream: its client resets it, and keeps the connection
-		c.transport.CloseIdleConnections()
+		c.link.transport.CloseIdleConnections()
 	}
+	if err == nil {
+		return code, ""
+	}
+	c.link.close() // as over HTTP/1.1: the server may not read any more, and would not see the next request
+	c.link = newLink(c.plan)
 	var dialing dialError
 	switch {
-	case err == nil:
-		return code, ""
 	case errors.As(err, &dialing):
 		return 0, Connect
 	case errors.Is(err, context.DeadlineExceeded):
@@ -76,7 +52,7 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, error) {
 	request := &http.Request{
 		Method: e.Method,
-		URL:    &url.URL{Scheme: c.protocol.Scheme(), Host: c.address, Opaque: e.Path},
+		URL:    &url.URL{Scheme: c.plan.Protocol.Scheme(), Host: c.plan.Address, Opaque: e.Path},
 		Host:   e.Host,
 		Header: make(http.Header, len(e.Header)+1),
 	}
@@ -105,7 +81,7 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 
 // answer sends a request and reads what comes; the status is 0 if nothing came.
 func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
-	response, err := c.transport.RoundTrip(request)
+	response, err := c.link.transport.RoundTrip(request)
 	if err != nil {
 		return 0, err
 	}
@@ -113,11 +89,24 @@ func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
 	switch {
 	case e.Cut == CutAnswer:
 	case e.Slow:
-		_, err = io.Copy(io.Discard, &slowReader{response.Body})
+		_, err = io.Copy(io.Discard, &slowReader{during{request.Context(), response.Body}})
 	default:
 		_, err = io.Copy(io.Discard, response.Body)
 	}
 	return response.StatusCode, err
+}
+
+// during reads until a context ends, also what has come before.
+type during struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (d during) Read(p []byte) (int, error) {
+	if err := d.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return d.Reader.Read(p)
 }
 
 // vanishing is a body whose sender is gone after the rest.
@@ -138,6 +127,6 @@ func (v *vanishing) Read(p []byte) (int, error) {
 
 func (c *http2) quiet() {}
 
-func (c *http2) close() { c.transport.CloseIdleConnections() }
+func (c *http2) close() { c.link.end() }
 
 func (c *http2) abort() { c.stop() }

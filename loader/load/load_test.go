@@ -197,6 +197,8 @@ func TestOddResponses(t *testing.T) {
 		"header cut off":              {answer: ok + "Content-Le", closing: true, reason: Reset},
 		"not HTTP":                    {answer: "220 mail.example ESMTP\r\n\r\n", closing: true, reason: BadResponse},
 		"header too large":            {answer: ok + "X: " + big + "\r\n\r\n", closing: true, reason: BadResponse},
+		"longer than it says":         {answer: ok + "Content-Length: 2\r\n\r\nhi!", reason: BadResponse},
+		"two answers":                 {answer: strings.Repeat(ok+"Content-Length: 0\r\n\r\n", 2), reason: BadResponse},
 		"no answer":                   {answer: "", reason: Timeout},
 		"body that does not end":      {answer: ok + "Content-Length: 9\r\n\r\nhi", reason: Timeout},
 	} {

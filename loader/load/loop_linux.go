@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"sync"
@@ -352,9 +353,14 @@ func (l *loop) receive(c *carried) {
 	}
 	now := time.Now()
 	c.got = c.got[:0]
-	l.counts.answered(answer.code, now.Sub(c.turn.intended))
+	more := l.reader.Buffered() > 0 || len(l.piece.rest) > 0
+	if more && answer.code != http.StatusSwitchingProtocols { // it has not ended where it says
+		l.counts.failed(BadResponse)
+	} else {
+		l.counts.answered(answer.code, now.Sub(c.turn.intended))
+	}
 	c.turn = turn{}
-	if answer.close || l.reader.Buffered() > 0 || len(l.piece.rest) > 0 {
+	if answer.close || more {
 		l.giveBack(c, returned{})
 		return
 	}
