@@ -5,6 +5,7 @@ package profile
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ import (
 
 const (
 	timeout  = 10 * time.Second
-	maxBytes = 64 << 20
+	maxBytes = 8 << 20 // of a profile, unpacked
 )
 
 // Kind is a profile that Go's net/http/pprof serves under that name.
@@ -69,15 +70,31 @@ func fetch(ctx context.Context, url string) (*profile.Profile, error) {
 		return nil, err
 	}
 	defer body.Close()
-	content, err := io.ReadAll(io.LimitReader(body, maxBytes))
+	content, err := unpack(body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", url, err)
 	}
-	p, err := profile.ParseData(content)
+	p, err := profile.ParseUncompressed(content)
+	if err == nil {
+		err = p.CheckValid()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	return p, nil
+}
+
+// unpack returns what is packed by gzip, if it is not too large.
+func unpack(packed io.Reader) ([]byte, error) {
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(unpacked, maxBytes+1))
+	if err == nil && len(content) > maxBytes {
+		err = fmt.Errorf("the profile is larger than %d MiB", maxBytes>>20)
+	}
+	return content, err
 }
 
 // Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads, and returns their names.

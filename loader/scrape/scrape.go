@@ -2,6 +2,7 @@
 package scrape
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,14 +16,30 @@ import (
 )
 
 const (
-	timeout  = 2 * time.Second
-	maxBytes = 16 << 20
+	timeout     = 2 * time.Second
+	headerLimit = 64 << 10 // bytes of an answer's header
 )
+
+// client is Go's default one, except that it takes less header, of which that takes 10 MiB, and does not ask for packed
+// answers, which that unpacks to any size.
+var client = &http.Client{Transport: limited(http.DefaultTransport)}
+
+func limited(transport http.RoundTripper) http.RoundTripper {
+	standard, ok := transport.(*http.Transport)
+	if !ok {
+		return transport
+	}
+	clone := standard.Clone()
+	clone.MaxResponseHeaderBytes = headerLimit
+	clone.DisableCompression = true
+	return clone
+}
 
 // Metrics are the metric families of an endpoint by name.
 type Metrics map[string]*dto.MetricFamily
 
-// Fetch reads the metrics at url. It fails when there is no answer with status 200 in the text format within 2 s.
+// Fetch reads those metrics at url that are asked for anywhere (see asked). It fails when there is no answer with
+// status 200 in the text format within 2 s, or no end of it.
 func Fetch(ctx context.Context, url string) (Metrics, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -34,14 +51,19 @@ func Fetch(ctx context.Context, url string) (Metrics, error) {
 		return nil, err
 	}
 	defer body.Close()
-	metrics, err := Parse(io.LimitReader(body, maxBytes))
+	text, err := filter(body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	metrics, err := Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	return metrics, nil
 }
 
-// Get asks for url and returns the body of the answer, to be closed. It fails when the status is not 200.
+// Get asks for url and returns the body of the answer, as it was sent and of any length, to be closed. It fails when
+// the status is not 200.
 func Get(ctx context.Context, url string, header http.Header) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -50,7 +72,7 @@ func Get(ctx context.Context, url string, header http.Header) (io.ReadCloser, er
 	if header != nil {
 		request.Header = header
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}
