@@ -29,6 +29,10 @@ const testMe = "../test-me.sh"
 const server = "../.build/server"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "hostile" {
+		fmt.Fprintln(os.Stderr, serveHostile(os.Args[2]))
+		os.Exit(1)
+	}
 	for _, what := range [][]string{{"./server", "./loader"}, {"-tags", "pictures", "./loader/draw"}} {
 		if output, err := exec.Command("go", append([]string{"build", "-C", "..", "-buildvcs=false", "-o", ".build/"}, what...)...).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the lab: %v\n%s", err, output)
@@ -126,7 +130,13 @@ func assertNoServerLeft(t *testing.T, pid int) {
 // rows returns iterations.csv without its header.
 func (r *run) rows(t *testing.T) [][]string {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(r.results, "*"))
+	return rowsBelow(t, r.results)
+}
+
+// rowsBelow returns iterations.csv of the one run whose folder is in results, without its header.
+func rowsBelow(t *testing.T, results string) [][]string {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(results, "*"))
 	require.NoError(t, err)
 	require.Len(t, folders, 1)
 	return rowsIn(t, folders[0])
@@ -155,17 +165,18 @@ func tableIn(t *testing.T, folder, name string) [][]string {
 
 // Columns of iterations.csv.
 const (
-	columnStarted   = 1
-	columnDuration  = 2
-	columnRequests  = 3
-	columnErrors    = 4
-	columnRate      = 5
-	columnStart     = 9
-	columnEnd       = 10
-	columnPeak      = 11
-	columnPageCache = 16
-	columnOpenFiles = 18
-	columnProcesses = 20
+	columnStarted       = 1
+	columnDuration      = 2
+	columnRequests      = 3
+	columnErrors        = 4
+	columnRate          = 5
+	columnStart         = 9
+	columnEnd           = 10
+	columnPeak          = 11
+	columnPageCache     = 16
+	columnOpenFiles     = 18
+	columnProcesses     = 20
+	columnErrorsConnect = 23 // timeout, reset, bad_response and so on follow
 )
 
 func number(t *testing.T, row []string, column int) float64 {
