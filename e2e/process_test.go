@@ -532,8 +532,42 @@ func TestSettingsFileIsReadButDoesNotOverride(t *testing.T) {
 	assert.Contains(t, out, "\nREQUEST_PATH=/a?b=c d\n")
 	assert.Contains(t, out, "arguments: -- my server --flag\n")
 
-	write("TRIES=10\nrm -rf x\n")
+	write("TRIES=5\r\n\r\nLEAK=heap\r\n")
+	out, err = output()
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "\nTRIES=5\n", "line ends of Windows")
+
+	write(`TRIES=10
+rm -rf x
+TRIES
+=3
+export LEAK=heap
+1A=2
+A-B=c
+ LEAK=heap
+LEAK =heap
+TRIES=11
+DURATION="3s"
+HEADERS='A: b'
+WORKERS=10 # connections
+`)
 	out, err = output()
 	assert.Error(t, err)
-	assert.Contains(t, out, "test-me.sh: .env: expected NAME=VALUE, found: rm -rf x")
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 2, exit.ExitCode())
+	assert.Equal(t, `
+test-me.sh: .env:2: expected NAME=VALUE, found: rm -rf x
+test-me.sh: .env:3: expected NAME=VALUE, found: TRIES
+test-me.sh: .env:4: expected NAME=VALUE, found: 
+test-me.sh: .env:5: expected NAME=VALUE, found: export LEAK
+test-me.sh: .env:6: expected NAME=VALUE, found: 1A
+test-me.sh: .env:7: expected NAME=VALUE, found: A-B
+test-me.sh: .env:8: expected NAME=VALUE, found:  LEAK
+test-me.sh: .env:9: expected NAME=VALUE, found: LEAK 
+test-me.sh: .env:10: expected each NAME once, found: TRIES
+test-me.sh: .env:11: expected no quotes around a VALUE, and no comment after it, found: DURATION
+test-me.sh: .env:12: expected no quotes around a VALUE, and no comment after it, found: HEADERS
+test-me.sh: .env:13: expected no quotes around a VALUE, and no comment after it, found: WORKERS
+`, out, "all at once, and nothing is started")
 }

@@ -100,8 +100,8 @@ func TestLoadToolEndsWithTheRun(t *testing.T) {
 
 func TestWrongLoadCommand(t *testing.T) {
 	for setting, want := range map[string]string{
-		"LOAD_COMMAND=hey -z {time} {url}":      `LOAD_COMMAND="hey -z {time} {url}": {time} is no placeholder; expected {duration}, `,
-		"LOAD_COMMAND=/does/not/exist -x {url}": `LOAD_COMMAND="/does/not/exist -x {url}": expected a program that can be run: `,
+		"LOAD_COMMAND=hey -z {time} {url}":      `LOAD_COMMAND: {time} is no placeholder; expected {duration}, `,
+		"LOAD_COMMAND=/does/not/exist -x {url}": `LOAD_COMMAND: expected a program that can be run: `,
 	} {
 		marker := filepath.Join(t.TempDir(), "started")
 		r := start(t, []string{setting}, "touch", marker)

@@ -47,6 +47,12 @@ func run(args []string) int {
 	}
 	cfg, err := config.FromEnvironment()
 	switch {
+	case len(args) == 0:
+		err = errors.Join(err, checkHere(cfg, nil))
+	case args[0] == "--" && len(args) > 1:
+		err = errors.Join(err, checkHere(cfg, args[1:]))
+	}
+	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		return exitSettings

@@ -39,6 +39,9 @@ func reproduce(path string) int {
 	if err == nil {
 		command, err = again.command(cfg)
 	}
+	if err == nil {
+		err = checkHere(cfg, command)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "loader:", err)
 		return exitSettings
@@ -99,6 +102,7 @@ func (r *reproduction) settings(environment func(string) string) (map[string]str
 	}
 	if w == launched || w == attached { // whatever server that is, these may mean something to it
 		delete(settings, "LEAK")
+		delete(settings, "LEAK_BYTES")
 	}
 	var missing []string
 	var wrong []error

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,19 +36,24 @@ func TestRequestOfTheSettings(t *testing.T) {
 	}, request)
 
 	for content, want := range map[string]string{
-		"/a\nb c\n": `line 2 is "b c"; expected a URL, or a path that begins with "/"`,
-		"a\n":       `line 1 is "a"`,
-		"\n#\n":     "there is none",
+		"/a\nb c\n":                  `expected a file with a URL, or a path that begins with "/", in each line: line 2 is "b c"`,
+		"a\n":                        `line 1 is "a"`,
+		"\n#\n":                      "there is none",
+		"":                           "there is none",
+		"/a\x00\n":                   `line 1 is "/a\x00"`,
+		strings.Repeat("a", 100_000): "in each line: line 1 is \"aaaaa",
 	} {
 		require.NoError(t, os.WriteFile(urls, []byte(content), 0o600))
 		_, err = requestOf(parse(t, map[string]string{"URL_FILE": urls}))
-		assert.ErrorIs(t, err, errSettings)
 		assert.ErrorContains(t, err, want)
+		assert.Less(t, len(err.Error()), 500)
 	}
-	for _, setting := range []string{"URL_FILE", "BODY_FILE"} {
-		_, err = requestOf(parse(t, map[string]string{setting: "/does/not/exist"}))
-		assert.ErrorIs(t, err, errSettings)
-		assert.ErrorContains(t, err, setting+`="/does/not/exist"`)
+	const device = "/dev/zero" // it has no end
+	for _, path := range []string{"/does/not/exist", folder, device} {
+		_, err = requestOf(parse(t, map[string]string{"URL_FILE": path, "BODY_FILE": path}))
+		for _, setting := range []string{"URL_FILE", "BODY_FILE"} {
+			assert.ErrorContains(t, err, fmt.Sprintf("%s=%q: expected a file ", setting, path))
+		}
 	}
 }
 

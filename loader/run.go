@@ -58,12 +58,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	started := time.Now()
 	request, err := requestOf(cfg)
 	if err != nil {
-		return code, err
-	}
-	if cfg.LoadCommand != nil {
-		if _, err := exec.LookPath(cfg.LoadCommand[0]); err != nil {
-			return code, fmt.Errorf("LOAD_COMMAND=%q: expected a program that can be run: %w: %w", strings.Join(cfg.LoadCommand, " "), err, errSettings)
-		}
+		return code, fmt.Errorf("%w: %w", err, errSettings)
 	}
 	plan := planOf(cfg, shaped(cfg, shape, request))
 	if command == nil && cfg.Baseline != nil {
@@ -87,7 +82,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if len(cfg.Shapes) > 1 {
 		label = shape
 	}
-	folder, err := report.CreateFolder(cfg.Results, started, label)
+	folder, err := report.CreateFolder(string(cfg.Results), started, label)
 	if err != nil {
 		return code, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
 	}
@@ -534,7 +529,7 @@ func drawElsewhere(folder string) error {
 func asked(cfg config.Config) string {
 	what := string(cfg.RequestPath)
 	if cfg.URLFile != "" {
-		what = ", paths of " + cfg.URLFile
+		what = ", paths of " + string(cfg.URLFile)
 	}
 	return fmt.Sprintf("%s %s://%s%s (%s)", cfg.Method, load.Protocol(cfg.Protocol).Scheme(), cfg.Address(), what, cfg.Protocol)
 }

@@ -36,7 +36,7 @@ func settingsOf(environment func(string) string, shape string, w way) []report.S
 		settings = append(settings, report.Setting{Name: name, Value: value, Default: standard})
 	}
 	for field := range reflect.TypeFor[config.Config]().Fields() {
-		if name := field.Tag.Get("env"); name != "LEAK" && name != "SERVER_IMAGE" {
+		if name := field.Tag.Get("env"); name != "LEAK" && name != "LEAK_BYTES" && name != "SERVER_IMAGE" {
 			add(name, field.Tag.Get("envDefault"))
 		}
 	}

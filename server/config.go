@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,12 +15,30 @@ import (
 
 // config is what the environment says; the README's table explains each setting.
 type config struct {
-	Host        string    `env:"HOST" envDefault:"127.0.0.1"`
+	Host        host      `env:"HOST" envDefault:"127.0.0.1"`
 	Port        port      `env:"PORT" envDefault:"3030"`
 	MetricsPort adminPort `env:"METRICS_PORT" envDefault:"9101"`
 	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1"`
 	Leak        leakMode  `env:"LEAK" envDefault:"heap"`
 	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64"`
+}
+
+// host is a name or an address to listen on, without a port.
+type host string
+
+var (
+	hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+	hostName    = regexp.MustCompile(`^(\w([\w-]{0,61}\w)?\.)*\w([\w-]{0,61}\w)?\.?$`)
+	numbers     = regexp.MustCompile(`^[0-9.]+$`)
+)
+
+func (h *host) UnmarshalText(text []byte) error {
+	_, err := netip.ParseAddr(string(text))
+	if !hostPattern.Match(text) || err != nil && (!hostName.Match(text) || numbers.Match(text) || len(text) > 253) {
+		return errors.New("expected a host name or an IP address, without a scheme or a port")
+	}
+	*h = host(text)
+	return nil
 }
 
 type port uint16
@@ -86,15 +106,20 @@ func (b *leakBytes) UnmarshalText(text []byte) error {
 func parseConfig(environment map[string]string) (config, error) {
 	var cfg config
 	err := env.ParseWithOptions(&cfg, env.Options{Environment: environment})
+	var lines []error
 	var all env.AggregateError
-	if errors.As(err, &all) {
-		var lines []error
+	switch {
+	case errors.As(err, &all):
 		for _, one := range all.Errors {
 			lines = append(lines, explain(one, environment))
 		}
-		return config{}, errors.Join(lines...)
+	case err != nil:
+		lines = append(lines, err)
 	}
-	return cfg, err
+	if cfg.Port == port(cfg.MetricsPort) && cfg.Port != 0 {
+		lines = append(lines, fmt.Errorf("METRICS_PORT=\"%d\": expected another port than PORT", cfg.MetricsPort))
+	}
+	return cfg, errors.Join(lines...)
 }
 
 func explain(err error, environment map[string]string) error {
@@ -104,5 +129,5 @@ func explain(err error, environment map[string]string) error {
 	}
 	field, _ := reflect.TypeFor[config]().FieldByName(parse.Name)
 	name := field.Tag.Get("env")
-	return fmt.Errorf("%s=%q: %w", name, environment[name], parse.Err)
+	return fmt.Errorf("%s=%.200q: %w", name, environment[name], parse.Err)
 }

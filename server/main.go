@@ -53,17 +53,17 @@ func serve(cfg config) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 
-	load, err := listen(cfg.Host, cfg.Port, "PORT")
+	load, err := listen(string(cfg.Host), cfg.Port, "PORT")
 	if err != nil {
 		return err
 	}
-	admin, err := listen(cfg.Host, port(cfg.MetricsPort), "METRICS_PORT")
+	admin, err := listen(string(cfg.Host), port(cfg.MetricsPort), "METRICS_PORT")
 	if err != nil {
 		return errors.Join(err, load.Close())
 	}
 
 	if cfg.Protocol.encrypted() {
-		certificate, err := selfSigned(cfg.Host)
+		certificate, err := selfSigned(string(cfg.Host))
 		if err != nil {
 			return errors.Join(err, load.Close(), admin.Close())
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v10"
 
 	"leaklab/loader/external"
+	"leaklab/loader/load"
 )
 
 // Config is what the environment says; README.md's table explains each setting.
@@ -36,25 +37,29 @@ type Config struct {
 	TLSInsecure  bool      `env:"TLS_INSECURE"`
 	Rate         Rate      `env:"RATE" envDefault:"0"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp"`
-	URLFile      string    `env:"URL_FILE"`
+	URLFile      File      `env:"URL_FILE"`
 	Method       Method    `env:"METHOD" envDefault:"GET"`
 	Headers      Headers   `env:"HEADERS"`
 	BasicAuth    BasicAuth `env:"BASIC_AUTH"`
 	Body         string    `env:"BODY"`
-	BodyFile     string    `env:"BODY_FILE"`
+	BodyFile     File      `env:"BODY_FILE"`
 	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
 	LoadCommand  Command   `env:"LOAD_COMMAND"`
 	Align        bool      `env:"ALIGN"`
 	Baseline     Server    `env:"BASELINE"`
 	BaselinePort Port      `env:"BASELINE_PORT"` // the one after PORT if it is not set
 	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s"`
-	Results      string    `env:"RESULTS" envDefault:"results"`
+	Results      File      `env:"RESULTS" envDefault:"results"`
 	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
 	ServerPID    PID       `env:"SERVER_PID"`
 	MetricsURL   URL       `env:"METRICS_URL"`
 	PprofURL     URL       `env:"PPROF_URL"`
 	ServerImage  string    `env:"SERVER_IMAGE"` // that Compose runs; here only for the report
-	Leak         string    `env:"LEAK"`         // the server's; here only to notice that it runs with another
+
+	// The demo server's own: here only to notice what is wrong with them, and that it runs with others. To another server
+	// they may mean another thing.
+	Leak      string `env:"LEAK"`
+	LeakBytes string `env:"LEAK_BYTES"`
 }
 
 // Iterations is how many iterations the run has, or, with TRIES=auto, how many it may have.
@@ -92,7 +97,7 @@ func FromEnvironment() (Config, error) {
 }
 
 // Parse reads the settings from environment; an empty value counts as not set. The error names every wrong
-// setting with its value and what is expected, a line each.
+// setting with its value and what is expected, a line each; those that are right are returned with it.
 func Parse(environment map[string]string) (Config, error) {
 	var c Config
 	var wrong []error
@@ -106,12 +111,7 @@ func Parse(environment map[string]string) (Config, error) {
 	case err != nil:
 		wrong = append(wrong, err)
 	}
-	if c.Port == c.MetricsPort && c.Port != 0 {
-		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
-	}
-	if c.Body != "" && c.BodyFile != "" {
-		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
-	}
+	wrong = append(wrong, c.together()...)
 	if c.LoadCommand != nil {
 		wrong = append(wrong, c.besideLoadCommand()...)
 	}
@@ -124,11 +124,34 @@ func Parse(environment map[string]string) (Config, error) {
 		}
 		wrong = append(wrong, c.besideBaseline()...)
 	}
-	if len(wrong) > 0 {
-		return Config{}, errors.Join(wrong...)
-	}
-	return c, nil
+	return c, errors.Join(wrong...)
 }
+
+// mostRequests keeps what a run sums up far below the numbers that a table holds exactly.
+const mostRequests = 1_000_000_000
+
+// together names the settings that do not go with another, or are too large for it.
+func (c Config) together() (wrong []error) {
+	requests := strconv.FormatUint(c.Requests, 10)
+	if c.Port == c.MetricsPort && c.Port != 0 {
+		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
+	}
+	if c.Body != "" && c.BodyFile != "" {
+		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
+	}
+	if c.BasicAuth != "" && slices.ContainsFunc(c.Headers, func(f load.Field) bool { return strings.EqualFold(f.Name, "Authorization") }) {
+		wrong = append(wrong, errors.New("HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two"))
+	}
+	switch least := float64(c.Requests) / longestDuration.Seconds(); {
+	case c.Requests > mostRequests:
+		wrong = append(wrong, fmt.Errorf("REQUESTS=%q: expected at most %d in an iteration", requests, mostRequests))
+	case c.Rate > 0 && float64(c.Rate) < least:
+		wrong = append(wrong, fmt.Errorf("RATE=%q: expected at least %.3f, so that REQUESTS=%s take no longer than %s", decimal(c.Rate), least, requests, longestDuration))
+	}
+	return wrong
+}
+
+func decimal(rate Rate) string { return strconv.FormatFloat(float64(rate), 'f', -1, 64) }
 
 // besideLoadCommand names the settings of the loader's own load that LOAD_COMMAND would ignore.
 func (c Config) besideLoadCommand() (wrong []error) {
@@ -143,13 +166,13 @@ func (c Config) besideLoadCommand() (wrong []error) {
 		wrong = append(wrong, errors.New("REQUESTS=\"0\": expected more than 0, since LOAD_COMMAND has {requests}"))
 	}
 	if c.Rate > 0 && !external.Uses(c.LoadCommand, "{rate}") {
-		ignored("RATE", strconv.FormatFloat(float64(c.Rate), 'f', -1, 64), "{rate} in LOAD_COMMAND, or 0")
+		ignored("RATE", decimal(c.Rate), "{rate} in LOAD_COMMAND, or 0")
 	}
 	if len(c.Shapes) > 0 && !slices.Equal(c.Shapes, Shapes{"keepalive"}) {
 		ignored("SHAPE", strings.Join(c.Shapes, ","), "nothing")
 	}
 	if c.URLFile != "" {
-		ignored("URL_FILE", c.URLFile, "nothing")
+		ignored("URL_FILE", string(c.URLFile), "nothing")
 	}
 	return wrong
 }
@@ -169,7 +192,7 @@ func (c Config) besideAlign() (wrong []error) {
 		not("SHAPE", strings.Join(c.Shapes, ","), "one shape")
 	}
 	if c.LoadCommand != nil {
-		not("LOAD_COMMAND", strings.Join(c.LoadCommand, " "), "none")
+		wrong = append(wrong, errors.New("LOAD_COMMAND: expected none with ALIGN=true: all loaders begin and end together"))
 	}
 	if c.MetricsURL == "" {
 		not("METRICS_URL", "", "where the server counts its requests")
@@ -213,8 +236,14 @@ func explain(err error, environment map[string]string) error {
 	case reflect.Bool:
 		cause = errors.New("expected true or false")
 	}
-	if field.Type == reflect.TypeFor[BasicAuth]() || field.Type == reflect.TypeFor[Headers]() { // they may hold secrets
+	value := environment[name]
+	switch field.Type { // they may hold secrets, and an address may hold a password in front of an @
+	case reflect.TypeFor[BasicAuth](), reflect.TypeFor[Headers](), reflect.TypeFor[Command]():
 		return fmt.Errorf("%s: %w", name, cause)
+	case reflect.TypeFor[URL]():
+		if strings.Contains(value, "@") {
+			return fmt.Errorf("%s: %w", name, cause)
+		}
 	}
-	return fmt.Errorf("%s=%q: %w", name, environment[name], cause)
+	return fmt.Errorf("%s=%.200q: %w", name, value, cause)
 }

@@ -1,6 +1,10 @@
 package config
 
 import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +33,7 @@ func TestAllSettings(t *testing.T) {
 		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
 		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics",
-		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "0.5", "URL_FILE": "urls", "METHOD": "PUT",
+		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
 		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7",
 	})
 	require.NoError(t, err)
@@ -37,7 +41,7 @@ func TestAllSettings(t *testing.T) {
 		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics",
-		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 0.5, URLFile: "urls", Method: "PUT",
+		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
 		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7,
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
@@ -58,7 +62,11 @@ func TestMetricsAreForThisMachineUnlessTheServerIsElsewhere(t *testing.T) {
 	}
 }
 
-func TestWrongSettings(t *testing.T) {
+// wrong is a setting with a value that is not taken.
+type wrong struct{ name, value, want string }
+
+// wrongSettings are those that are wrong by themselves. Each setting has some.
+func wrongSettings() []wrong {
 	const (
 		most     = `expected a whole number (iterations) from 1 to 10000`
 		tries    = most + `, or "auto"`
@@ -72,8 +80,15 @@ func TestWrongSettings(t *testing.T) {
 		path     = `expected a path that begins with "/", percent-encoded, without a host`
 		shape    = `expected one or several of keepalive, churn, abort, slow, upload, idle, unique, separated by commas`
 		address  = `expected an address such as "http://server:9101/metrics"`
+		boolean  = `expected true or false`
+		rate     = `expected requests per second over all workers, for example "5000", or 0`
+		method   = `expected an HTTP method in capitals, for example "POST", but not CONNECT`
+		process  = `expected a whole number (a process) from 1 to 4194304`
+		size     = `expected a whole number (bytes) from 0 to 1073741824`
+		file     = `expected a path without control characters`
+		lines    = `expected lines like "Accept: text/html|X-Color: blue", separated by | or line ends`
 	)
-	for _, test := range []struct{ name, value, want string }{
+	return []wrong{
 		{"TRIES", "0", tries}, {"TRIES", "-1", tries}, {"TRIES", "ten", tries}, {"TRIES", "1.5", tries}, {"TRIES", "10001", tries}, {"TRIES", "Auto", tries},
 		{"MAX_TRIES", "0", most}, {"MAX_TRIES", "auto", most},
 		{"TOLERANCE", "0", growth}, {"TOLERANCE", "-4", growth}, {"TOLERANCE", "4 bytes", growth}, {"TOLERANCE", "NaN", growth}, {"TOLERANCE", "Inf", growth},
@@ -96,14 +111,102 @@ func TestWrongSettings(t *testing.T) {
 		{"LOAD_COMMAND", "hey '{url}", `expected a ' at the end of what it quotes`}, {"LOAD_COMMAND", " ", `expected a command`},
 		{"BODY_BYTES", "-1", `expected a whole number (bytes) from 0 to 1073741824`},
 		{"METRICS_PORT", "3030", `expected another port than the server's PORT`},
-	} {
+		{"MAX_TRIES", "10001", most}, {"TOLERANCE", "1e10", growth}, {"TOLERANCE", "0x", growth},
+		{"HOST", "127.1", host}, {"HOST", "256.0.0.1", host}, {"HOST", "a..b", host}, {"HOST", "-a", host}, {"HOST", "[::1]", host},
+		{"HOST", ":::", host}, {"HOST", "fe80::1%\n", host}, {"HOST", "a/b", host}, {"HOST", "a\r", host}, {"HOST", strings.Repeat("a", 64), host},
+		{"PORT", "+80", port}, {"PORT", " 80", port}, {"PORT", "0x50", port}, {"PORT", "80\r", port}, {"METRICS_PORT", "65536", port},
+		{"DURATION", "1000h", inRange}, {"DURATION", "1ns", `expected at least 1ms`}, {"DURATION", "3 s", length}, {"DURATION", "3S", length},
+		{"DURATION", "99999999999h", length}, {"RELEASE", "-5s", inRange}, {"RELEASE", "5", `missing unit, for example "5s"`}, {"RELEASE", "late", length},
+		{"TIMEOUT", "-1s", inRange}, {"TIMEOUT", "999us", `expected at least 1ms`}, {"TIMEOUT", "10", `missing unit, for example "10s"`},
+		{"START_TIMEOUT", "61m", inRange}, {"START_TIMEOUT", "0s", `expected more than 0`}, {"SCRAPE_WAIT", "15", `missing unit, for example "15s"`},
+		{"SCRAPE_WAIT", "2h", inRange}, {"WORKERS", "-1", workers}, {"WORKERS", "1.5", workers}, {"WORKERS", "9999999999999999999999", workers},
+		{"REQUESTS", "1000000001", `expected at most 1000000000 in an iteration`}, {"REQUESTS", "18446744073709551615", `expected at most 1000000000`},
+		{"REQUESTS", "18446744073709551616", requests}, {"REQUESTS", "1_000", requests},
+		{"REQUEST_PATH", "/a\tb", path}, {"REQUEST_PATH", "/a\x7f", path}, {"REQUEST_PATH", "/ü", path}, {"REQUEST_PATH", "/%zz", path}, {"REQUEST_PATH", "*", path},
+		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file},
+		{"METHOD", "get", method}, {"METHOD", "CONNECT", method}, {"METHOD", "GÉT", method}, {"METHOD", "A\r\nB", method},
+		{"HEADERS", "Accept", lines}, {"HEADERS", ": b", lines}, {"HEADERS", "A B: c", lines}, {"HEADERS", "A: \x00", lines}, {"HEADERS", "A: b\x1b", lines},
+		{"HEADERS", "A: b\x7f", lines}, {"HEADERS", "||\r\n", lines}, {"HEADERS", "A: b\r\n\r\nGET / HTTP/1.1", lines},
+		{"HEADERS", "Content-Length: 7", `expected no Content-Length: the shape of the load decides it`},
+		{"HEADERS", "transfer-encoding: chunked", `expected no transfer-encoding: the shape of the load decides it`},
+		{"BASIC_AUTH", "me", `expected user:password`}, {"BODY_BYTES", "1073741825", size}, {"BODY_BYTES", "64k", size},
+		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean},
+		{"RATE", "NaN", rate}, {"RATE", "Inf", rate}, {"RATE", "0.0001", rate}, {"RATE", "5000/s", rate},
+		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
+		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
+		{"METRICS_URL", "http://:9101/metrics", address}, {"METRICS_URL", "http://server:99999/", address}, {"METRICS_URL", "http://server:0/", address},
+		{"METRICS_URL", "http://a b/", address}, {"METRICS_URL", "http://server/\n", address}, {"METRICS_URL", "/metrics", address},
+		{"PPROF_URL", "server:6060", address}, {"PPROF_URL", "file:///etc/passwd", address}, {"PPROF_URL", "http://[::1/", address},
+		{"LOAD_COMMAND", "wrk {url} \\", `expected something after the last backslash`},
+		{"BASELINE", "./old 'x", `expected a ' at the end of what it quotes`}, {"BASELINE", " ", `expected a command`},
+		{"BASELINE_PORT", "65536", port}, {"BASELINE_PORT", "old", port},
+	}
+}
+
+// secret are the settings whose values no error repeats.
+var secret = []string{"HEADERS", "BASIC_AUTH", "LOAD_COMMAND"}
+
+func TestWrongSettings(t *testing.T) {
+	for _, test := range wrongSettings() {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {
 			_, err := Parse(map[string]string{test.name: test.value})
 			require.Error(t, err)
-			assert.Regexp(t, "^"+test.name+"=", err.Error())
-			assert.Contains(t, err.Error(), test.want)
+			named := fmt.Sprintf("%s=%q: ", test.name, test.value)
+			if slices.Contains(secret, test.name) {
+				named = test.name + ": "
+			}
+			rest, found := strings.CutPrefix(err.Error(), named)
+			assert.True(t, found, err)
+			assert.Contains(t, rest, test.want)
+			assert.Regexp(t, "expected |^missing unit, for example ", rest)
 			assert.NotContains(t, err.Error(), "\n", "one error")
 		})
+	}
+}
+
+func TestSettingsOfTheDemo(t *testing.T) {
+	for _, leak := range []string{"", "none", "path"} {
+		assert.NoError(t, Config{Leak: leak, LeakBytes: "262144"}.CheckDemo())
+	}
+	for _, leak := range []string{"Heap", "all", "heap,map"} {
+		for _, size := range []string{"64k", "-1", "262145"} {
+			assert.EqualError(t, Config{Leak: leak, LeakBytes: size}.CheckDemo(), fmt.Sprintf("LEAK=%q: expected one of abort, body, burst, "+
+				"cache, conn, goroutine, heap, log, map, none, path\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+		}
+	}
+}
+
+// A new setting needs wrong values, too. Of some any text is right, here or at all.
+func TestEverySettingHasAWrongValue(t *testing.T) {
+	tried := map[string]bool{"BODY": true, "SERVER_IMAGE": true, "LEAK": true, "LEAK_BYTES": true}
+	for _, test := range wrongSettings() {
+		tried[test.name] = true
+	}
+	for field := range reflect.TypeFor[Config]().Fields() {
+		assert.True(t, tried[field.Tag.Get("env")], "%s: no wrong value is in the table", field.Name)
+	}
+}
+
+func TestSettingsThatAreWrongTogether(t *testing.T) {
+	for _, test := range []struct {
+		settings map[string]string
+		want     string
+	}{
+		{map[string]string{"PORT": "9102"}, `METRICS_PORT="9102": expected another port than the server's PORT`},
+		{map[string]string{"BODY": "a secret", "BODY_FILE": "b"}, `BODY_FILE="b": expected nothing beside BODY; give one of the two`},
+		{map[string]string{"BASIC_AUTH": "me:secret", "HEADERS": "X: y|authorization: secret"}, `HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two`},
+		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
+		{map[string]string{"METRICS_URL": "ftp://me:secret@server/"}, `METRICS_URL: expected an address such as "http://server:9101/metrics"`},
+	} {
+		_, err := Parse(test.settings)
+		assert.EqualError(t, err, test.want)
+	}
+	for _, right := range []map[string]string{
+		{"REQUESTS": "1000000", "RATE": "278"}, {"REQUESTS": "1000000000"}, {"HEADERS": "Authorization: Bearer x"}, {"DURATION": "1ms", "TIMEOUT": "1h"},
+		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"RESULTS": "my results"},
+	} {
+		_, err := Parse(right)
+		assert.NoError(t, err, right)
 	}
 }
 
@@ -137,9 +240,7 @@ TRIES="auto": expected a number with ALIGN=true: all loaders begin and end toget
 SHAPE="churn,idle": expected one shape with ALIGN=true: all loaders begin and end together
 METRICS_URL="": expected where the server counts its requests with ALIGN=true: all loaders begin and end together`)
 	_, err = Parse(map[string]string{"ALIGN": "true", "LOAD_COMMAND": "wrk {url}", "METRICS_URL": "http://server:9101/metrics"})
-	assert.EqualError(t, err, `LOAD_COMMAND="wrk {url}": expected none with ALIGN=true: all loaders begin and end together`)
-	_, err = Parse(map[string]string{"ALIGN": "yes"})
-	assert.EqualError(t, err, `ALIGN="yes": expected true or false`)
+	assert.EqualError(t, err, `LOAD_COMMAND: expected none with ALIGN=true: all loaders begin and end together`)
 }
 
 func TestBaseline(t *testing.T) {
@@ -188,8 +289,6 @@ func TestWrongSecretsAreNotRepeated(t *testing.T) {
 			assert.NotContains(t, err.Error(), "secret")
 		}
 	}
-	_, err := Parse(map[string]string{"BODY": "a", "BODY_FILE": "b"})
-	assert.EqualError(t, err, `BODY_FILE="b": expected nothing beside BODY; give one of the two`)
 }
 
 func TestAllWrongSettingsAreReportedTogether(t *testing.T) {

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"leaklab/loader/external"
 	"leaklab/loader/load"
@@ -57,14 +59,20 @@ var token = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 // Method is an HTTP method.
 type Method string
 
-// UnmarshalText fails when text cannot be one.
+// UnmarshalText fails when text cannot be one. Methods are written in capitals, since "post" is not POST; CONNECT asks
+// for a tunnel, not for an answer.
 func (m *Method) UnmarshalText(text []byte) error {
-	if !token.Match(text) {
-		return errors.New("expected an HTTP method, for example \"POST\"")
+	if !token.Match(text) || bytes.ContainsFunc(text, unicode.IsLower) || string(text) == "CONNECT" {
+		return errors.New("expected an HTTP method in capitals, for example \"POST\", but not CONNECT")
 	}
 	*m = Method(text)
 	return nil
 }
+
+var errLines = errors.New("expected lines like \"Accept: text/html|X-Color: blue\", separated by | or line ends")
+
+// isControl says whether r is a character that the value in a header may not have.
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // Headers are lines of a request's header.
 type Headers []load.Field
@@ -74,14 +82,17 @@ func (h *Headers) UnmarshalText(text []byte) error {
 	for line := range strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == '|' || r == '\n' || r == '\r' }) {
 		name, value, found := strings.Cut(line, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		if !found || !token.MatchString(name) || strings.ContainsAny(value, "\x00") {
-			return errors.New("expected lines like \"Accept: text/html|X-Color: blue\", separated by | or line ends")
+		if !found || !token.MatchString(name) || strings.ContainsFunc(value, isControl) {
+			return errLines
 		}
 		switch strings.ToLower(name) {
 		case "content-length", "transfer-encoding", "connection":
 			return fmt.Errorf("expected no %s: the shape of the load decides it", name)
 		}
 		*h = append(*h, load.Field{Name: name, Value: value})
+	}
+	if len(*h) == 0 {
+		return errLines
 	}
 	return nil
 }
@@ -102,9 +113,12 @@ func (c *Command) UnmarshalText(text []byte) error {
 // Server is the command line of a server, in words.
 type Server []string
 
-// UnmarshalText fails when text has an open quote.
+// UnmarshalText fails when text has an open quote, or no word.
 func (s *Server) UnmarshalText(text []byte) error {
 	words, err := external.Split(string(text))
+	if err == nil && len(words) == 0 {
+		err = errors.New("expected a command")
+	}
 	*s = words
 	return err
 }

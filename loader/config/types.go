@@ -1,13 +1,17 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Tries is a number of iterations, from 1 to 10,000, or Auto.
@@ -94,17 +98,24 @@ func wholeNumber(text []byte, low, high int, what string) (int, error) {
 	return n, nil
 }
 
-// Longest durations: of a request, of a burst of load.
-const longestDuration = time.Hour
+// Lengths of a request, and of a burst of load.
+const (
+	shortestDuration = time.Millisecond
+	longestDuration  = time.Hour
+)
 
-// Duration is a positive length of time, at most an hour.
+// Duration is a length of time from a millisecond to an hour.
 type Duration time.Duration
 
 // UnmarshalText fails when text is not such a length of time, with its unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	value, err := duration(text)
-	if err == nil && value == 0 {
+	switch {
+	case err != nil:
+	case value == 0:
 		err = errors.New("expected more than 0")
+	case value < shortestDuration:
+		err = fmt.Errorf("expected at least %s", shortestDuration)
 	}
 	*d = Duration(value)
 	return err
@@ -137,11 +148,17 @@ func duration(text []byte) (time.Duration, error) {
 // Host is a host name or an IP address, without a port.
 type Host string
 
-var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+var (
+	hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
+	// A name as DNS has it, or as Compose calls a service; one of numbers alone would be an address.
+	hostName = regexp.MustCompile(`^(\w([\w-]{0,61}\w)?\.)*\w([\w-]{0,61}\w)?\.?$`)
+	numbers  = regexp.MustCompile(`^[0-9.]+$`)
+)
 
 // UnmarshalText fails when text cannot be a host.
 func (h *Host) UnmarshalText(text []byte) error {
-	if !hostPattern.Match(text) || strings.Count(string(text), ":") == 1 {
+	_, err := netip.ParseAddr(string(text))
+	if !hostPattern.Match(text) || err != nil && (!hostName.Match(text) || numbers.Match(text) || len(text) > 253) {
 		return errors.New("expected a host name or an IP address, without a scheme or a port")
 	}
 	*h = Host(text)
@@ -154,7 +171,7 @@ type Path string
 // UnmarshalText fails when text is not an absolute path.
 func (p *Path) UnmarshalText(text []byte) error {
 	target, err := url.ParseRequestURI(string(text))
-	if err != nil || target.Host != "" || text[0] != '/' || strings.ContainsAny(string(text), " #") {
+	if err != nil || target.Host != "" || text[0] != '/' || strings.ContainsFunc(string(text), func(r rune) bool { return r <= ' ' || r == '#' || r >= 0x7f }) {
 		return errors.New("expected a path that begins with \"/\", percent-encoded, without a host")
 	}
 	*p = Path(text)
@@ -167,9 +184,41 @@ type URL string
 // UnmarshalText fails when text is not such an address.
 func (u *URL) UnmarshalText(text []byte) error {
 	target, err := url.Parse(string(text))
-	if err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
+	if err != nil || target.Hostname() == "" || target.Scheme != "http" && target.Scheme != "https" || !isPort(target.Port()) {
 		return errors.New("expected an address such as \"http://server:9101/metrics\"")
 	}
 	*u = URL(text)
 	return nil
+}
+
+// isPort says whether text is a port, or empty.
+func isPort(text string) bool {
+	var port Port
+	return text == "" || port.UnmarshalText([]byte(text)) == nil
+}
+
+// File is the path of a file or a folder.
+type File string
+
+// UnmarshalText fails when text has control characters, which nobody means: a line end of a settings file, for example.
+func (f *File) UnmarshalText(text []byte) error {
+	if bytes.ContainsFunc(text, unicode.IsControl) {
+		return errors.New("expected a path without control characters")
+	}
+	*f = File(text)
+	return nil
+}
+
+// CheckDemo says what is wrong with the settings of the demo server, in its words.
+func (c Config) CheckDemo() error {
+	var wrong []error
+	known := []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path"}
+	if c.Leak != "" && !slices.Contains(known, c.Leak) {
+		wrong = append(wrong, fmt.Errorf("LEAK=%q: expected one of %s", c.Leak, strings.Join(known, ", ")))
+	}
+	const most = 1 << 18
+	if n, err := strconv.Atoi(c.LeakBytes); c.LeakBytes != "" && (err != nil || n < 0 || n > most) {
+		wrong = append(wrong, fmt.Errorf("LEAK_BYTES=%q: expected a whole number of bytes from 0 to %d", c.LeakBytes, most))
+	}
+	return errors.Join(wrong...)
 }

@@ -80,6 +80,11 @@ func (p *Plan) working() int {
 	return max(1, p.Workers/max(1, p.Behaviour.OneIn))
 }
 
+// Connections is how many the workers have open at a time, the silent ones counted in.
+func (p *Plan) Connections() int {
+	return p.working() + p.Workers*p.Behaviour.Idle
+}
+
 // holdSilent opens the connections that are to be silent, with one request each, and returns them.
 func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
 	silent := make([]client, plan.Workers*plan.Behaviour.Idle)
