@@ -1,7 +1,10 @@
 package config
 
 import (
+	"bufio"
 	"fmt"
+	"net"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -299,15 +302,70 @@ DURATION="3": missing unit, for example "3s"
 REQUESTS="-5": expected a whole number of requests, or 0 for as many as fit into DURATION`)
 }
 
+// FuzzParse sets two settings, of all, at a time: what is accepted is what the program can work with, and what is not is
+// named, once, without its value if that may be secret.
 func FuzzParse(f *testing.F) {
-	f.Add("10", "127.0.0.1", "3030", "3s", "/hello/warp", "http://server:9101/metrics")
-	f.Add("0", "::1", "70000", "-3", "//x", "//")
-	f.Fuzz(func(t *testing.T, tries, host, port, duration, path, address string) {
-		c, err := Parse(map[string]string{
-			"TRIES": tries, "HOST": host, "PORT": port, "DURATION": duration, "REQUEST_PATH": path, "METRICS_URL": address,
-		})
-		if err == nil && (c.Tries < 1 || c.Port == 0 || c.Duration <= 0 || c.RequestPath[0] != '/') {
+	var names []string
+	for field := range reflect.TypeFor[Config]().Fields() {
+		names = append(names, field.Tag.Get("env"))
+	}
+	for _, test := range wrongSettings() {
+		f.Add(uint8(slices.Index(names, test.name)), test.value, uint8(0), "10")
+	}
+	f.Add(uint8(slices.Index(names, "HEADERS")), "A: b|C:d", uint8(slices.Index(names, "BASIC_AUTH")), "a:b")
+	f.Add(uint8(slices.Index(names, "METRICS_URL")), "http://me:secret@[::1]:80/a?b#c", uint8(slices.Index(names, "LOAD_COMMAND")), "wrk '{url}' {rate}")
+	f.Fuzz(func(t *testing.T, first uint8, firstValue string, second uint8, secondValue string) {
+		one, other := names[int(first)%len(names)], names[int(second)%len(names)]
+		c, err := Parse(map[string]string{one: firstValue, other: secondValue})
+		if err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				name, _, _ := strings.Cut(line, ":")
+				name, _, _ = strings.Cut(name, "=")
+				if !slices.Contains(names, name) || !strings.Contains(line, "expected ") && !strings.Contains(line, "missing unit, for example ") {
+					t.Fatalf("%q", line)
+				}
+				if slices.Contains(secret, name) && strings.Contains(line, name+"=") {
+					t.Fatalf("%q repeats what may be secret", line)
+				}
+			}
+			return
+		}
+		within := func(length, least time.Duration) bool { return length >= least && length <= time.Hour }
+		switch {
+		case c.Tries < 0 || c.Tries > 10_000 || c.MaxTries < 1 || c.Iterations() < 1,
+			!(c.Tolerance > 0 && c.Tolerance <= 1e9),
+			c.Port == 0 || c.MetricsPort == 0 || c.Port == c.MetricsPort,
+			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
+			!within(time.Duration(c.Settle), 0) || !within(time.Duration(c.Release), 0) || !within(time.Duration(c.ScrapeWait), 0),
+			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < 0,
+			!(c.Rate == 0 || c.Rate >= 0.001),
+			len(c.Shapes) == 0 || c.Results == "":
 			t.Fatalf("accepted %+v", c)
+		}
+		if _, _, err := net.SplitHostPort(c.Address()); err != nil {
+			t.Fatal(err)
+		}
+		// What is sent is one request, with nothing in it that ends a line.
+		request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\n", c.Method, c.RequestPath, c.Address())
+		for _, field := range c.Headers {
+			if !strings.EqualFold(field.Name, "Host") {
+				request += field.Name + ": " + field.Value + "\r\n"
+			}
+		}
+		sent, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request + "\r\n")))
+		if err != nil {
+			t.Fatalf("%v, of %q", err, request)
+		}
+		if sent.Method != string(c.Method) || sent.RequestURI != string(c.RequestPath) {
+			t.Fatalf("%q is read as %s %s", request, sent.Method, sent.RequestURI)
+		}
+		for _, address := range []URL{c.MetricsURL, c.PprofURL} {
+			if address == "" {
+				continue
+			}
+			if _, err := http.NewRequest(http.MethodGet, string(address), nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }
