@@ -8,15 +8,42 @@ import (
 )
 
 // guardScript waits for the PID of the group to guard, then for the end of its input, which comes when the
-// loader ends in whatever way, SIGKILL included. It is a shell, so that it outlives the loader in 1 MB.
+// loader ends in whatever way, SIGKILL included. Then it ends the group and all that descends from its leader, which may
+// have left it. It is a shell, so that it outlives the loader in 1 MB, and asks for no program but ps, where there is no
+// /proc.
 const guardScript = `read -r group || exit 0
 read -r _
-kill -TERM "-$group" 2>/dev/null || exit 0
+processes=$(
+	found=
+	for stat in /proc/[0-9]*/stat; do
+		{ read -r line <"$stat"; } 2>/dev/null || continue
+		set -- ${line##*) }
+		found=yes
+		echo "${line%% *}:$2"
+	done
+	[ "$found" ] || ps -A -o pid=,ppid= | while read -r pid parent; do echo "$pid:$parent"; done
+)
+tree=" $group " before=
+while [ "$tree" != "$before" ]; do
+	before=$tree
+	for process in $processes; do
+		case $tree in *" ${process%:*} "*) continue ;; esac
+		case $tree in *" ${process#*:} "*) tree="$tree${process%:*} " ;; esac
+	done
+done
+some() {
+	some=1
+	for process in "-$group" $tree; do
+		kill "-$1" "$process" 2>/dev/null && some=0
+	done
+	return $some
+}
+some TERM || exit 0
 for _ in 1 2 3 4 5; do
 	sleep 1
-	kill -0 "-$group" 2>/dev/null || exit 0
+	some 0 || exit 0
 done
-kill -KILL "-$group" 2>/dev/null`
+some KILL`
 
 // guard is a process that kills the server, or a load tool, when the loader is gone.
 type guard struct {

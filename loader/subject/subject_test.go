@@ -21,12 +21,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asLoader makes the test binary stand for a loader that launches a server and then ends badly.
-const asLoader = "LEAKLAB_TEST_LOADER"
+// asLoader makes the test binary stand for a loader that launches a server, of asServer, and then ends badly.
+const (
+	asLoader = "LEAKLAB_TEST_LOADER"
+	asServer = "LEAKLAB_TEST_SERVER"
+)
 
 func TestMain(m *testing.M) {
 	if how := os.Getenv(asLoader); how != "" {
-		p, err := Launch([]string{"sh", "-c", "sleep 1000 & sleep 1000"}, nil, io.Discard)
+		p, err := Launch([]string{"sh", "-c", os.Getenv(asServer)}, nil, io.Discard)
 		if err != nil {
 			panic(err)
 		}
@@ -92,21 +95,29 @@ func TestCommandThatDoesNotExist(t *testing.T) {
 	assert.ErrorContains(t, err, "/does/not/exist")
 }
 
-func TestNoServerIsLeftWhateverEndsTheLoader(t *testing.T) {
+// startLoader starts a loader of a server, which is a script, and returns the server's process as well.
+func startLoader(t *testing.T, how, script string) (loader *exec.Cmd, server int) {
+	t.Helper()
 	executable, err := os.Executable()
 	require.NoError(t, err)
+	loader = exec.Command(executable)
+	loader.Env = append(os.Environ(), asLoader+"="+how, asServer+"="+script)
+	stdout, err := loader.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, loader.Start())
+	t.Cleanup(func() { _ = loader.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	server, err = strconv.Atoi(strings.TrimSpace(line))
+	require.NoError(t, err)
+	return loader, server
+}
+
+func TestNoServerIsLeftWhateverEndsTheLoader(t *testing.T) {
 	for _, how := range []string{"panic", "SIGKILL"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			loader := exec.Command(executable)
-			loader.Env = append(os.Environ(), asLoader+"="+how)
-			stdout, err := loader.StdoutPipe()
-			require.NoError(t, err)
-			require.NoError(t, loader.Start())
-			line, err := bufio.NewReader(stdout).ReadString('\n')
-			require.NoError(t, err)
-			group, err := strconv.Atoi(strings.TrimSpace(line))
-			require.NoError(t, err)
+			loader, group := startLoader(t, how, "sleep 1000 & sleep 1000")
 			if how == "SIGKILL" {
 				require.True(t, groupAlive(group))
 				require.NoError(t, loader.Process.Kill())
@@ -115,6 +126,38 @@ func TestNoServerIsLeftWhateverEndsTheLoader(t *testing.T) {
 			assertGroupEnds(t, group)
 		})
 	}
+}
+
+func TestNoDescendantIsLeftWhenTheLoaderIsKilled(t *testing.T) {
+	for name, script := range map[string]string{
+		"ends when asked":  "setsid sh -c 'sleep 1000; true' & wait",
+		"has to be killed": `setsid sh -c "trap '' TERM; while true; do sleep 1; done" & wait`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			loader, server := startLoader(t, "SIGKILL", script)
+			stray := strayOf(t, server)
+			require.NoError(t, loader.Process.Kill())
+			require.Error(t, loader.Wait())
+			assertGroupEnds(t, server)
+			assert.Eventually(t, func() bool { return !groupAlive(stray) }, 8*time.Second, 10*time.Millisecond)
+		})
+	}
+}
+
+// strayOf waits for a child of the server that leads a group of its own.
+func strayOf(t *testing.T, server int) (stray int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		children := descendants(server)
+		if len(children) == 0 {
+			return false
+		}
+		stray = int(children[0].Pid)
+		return groupAlive(stray)
+	}, 5*time.Second, 10*time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // until it is as it should be
+	return stray
 }
 
 func TestWaitReady(t *testing.T) {
@@ -190,16 +233,7 @@ func TestStopEndsDescendantsThatLeftTheGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, _ := launch(t, script)
-			var stray int
-			require.Eventually(t, func() bool {
-				children := descendants(p.PID)
-				if len(children) == 0 {
-					return false
-				}
-				stray = int(children[0].Pid)
-				return syscall.Kill(-stray, 0) == nil
-			}, 5*time.Second, 10*time.Millisecond)
-			time.Sleep(100 * time.Millisecond) // until the trap is set
+			stray := strayOf(t, p.PID)
 			require.NoError(t, p.Stop())
 			assert.Eventually(t, func() bool { return !alive(stray) }, time.Second, 10*time.Millisecond)
 		})
