@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // than the person who later reads, or deletes, what it has written.
 func CreateFolder(results string, start time.Time, label string) (string, error) {
 	if err := makeShared(results); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("RESULTS=%q: %w", results, err)
+		return "", err
 	}
 	name := filepath.Join(results, start.UTC().Format("20060102T150405Z"))
 	if label != "" {
@@ -35,7 +36,7 @@ func CreateFolder(results string, start time.Time, label string) (string, error)
 			return folder, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
-			return "", fmt.Errorf("RESULTS=%q: %w", results, err)
+			return "", err
 		}
 	}
 }
@@ -48,18 +49,15 @@ func makeShared(folder string) error {
 }
 
 // CSV writes iterations.csv, a row an iteration, each on disk before the next iteration begins.
-type CSV struct {
-	file   *os.File
-	writer *csv.Writer
-}
+type CSV struct{ table *table }
 
 // CreateCSV creates iterations.csv, or another table of that kind, in folder, with its header.
 func CreateCSV(folder, name string) (*CSV, error) {
-	file, err := os.Create(filepath.Join(folder, name))
+	table, err := createTable(folder, name)
 	if err != nil {
 		return nil, err
 	}
-	c := &CSV{file: file, writer: csv.NewWriter(file)}
+	c := &CSV{table: table}
 	header := []string{
 		"iteration", "started_at", "duration_seconds", "requests", "errors", "requests_per_second",
 		"latency_p50_seconds", "latency_p99_seconds", "latency_max_seconds",
@@ -113,12 +111,20 @@ func (c *CSV) IterationEnded(i lab.Iteration) error {
 }
 
 // Close closes the file.
-func (c *CSV) Close() error { return c.file.Close() }
+func (c *CSV) Close() error { return c.table.file.Close() }
 
 func (c *CSV) write(row []string) error {
-	err := c.writer.Write(row)
-	c.writer.Flush()
-	return errors.Join(err, c.writer.Error(), c.file.Sync())
+	var line bytes.Buffer
+	writer := csv.NewWriter(&line)
+	err := writer.Write(row)
+	writer.Flush()
+	if err != nil {
+		return err
+	}
+	if err := c.table.append(line.Bytes()); err != nil {
+		return err
+	}
+	return c.table.file.Sync()
 }
 
 func seconds(d time.Duration) string {

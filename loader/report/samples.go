@@ -2,11 +2,10 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,30 +27,34 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 // used by several goroutines.
 type Samples struct {
 	mu        sync.Mutex
-	file      *os.File
-	buffer    *bufio.Writer
+	table     *table
+	buffer    bytes.Buffer // rows that are not in the file yet
+	first     time.Time    // of the first sample
 	flushed   time.Time
 	iteration int // whose load runs; 0 if none does
 	course    course
-	err       error // the first of writing
+	failed    bool  // nothing is written any more
+	err       error // why, until it has been told
 }
 
 // CreateSamples creates samples.csv, or another table of that kind, in folder, with its header.
 func CreateSamples(folder, name string) (*Samples, error) {
-	file, err := os.Create(filepath.Join(folder, name))
+	table, err := createTable(folder, name)
 	if err != nil {
 		return nil, err
 	}
-	s := &Samples{file: file, buffer: bufio.NewWriter(file)}
-	_, err = s.buffer.WriteString("time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes\n")
-	return s, errors.Join(err, s.buffer.Flush())
+	return &Samples{table: table}, table.append([]byte("time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes\n"))
 }
 
 // Take writes a sample. What is not known stays empty, and so does the iteration while no load runs. An error is
-// returned by the next IterationEnded, or by Close.
+// returned by the next IterationEnded, or by Close, and ends the file.
 func (s *Samples) Take(at time.Time, reading memory.Reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.first.IsZero() {
+		s.first = at
+	}
+	at = s.first.Add(at.Sub(s.first)) // though the clock may have been set back
 	s.course.add(Point{At: at, Bytes: reading.Total})
 	iteration, parts := "", ",,"
 	if s.iteration > 0 {
@@ -60,18 +63,27 @@ func (s *Samples) Take(at time.Time, reading memory.Reading) {
 	if p := reading.Parts; p != nil {
 		parts = fmt.Sprintf("%d,%d,%d", p.Anonymous, p.File, p.Shared)
 	}
-	_, err := fmt.Fprintf(s.buffer, "%s,%s,%d,%s\n", at.UTC().Format(timeFormat), iteration, reading.Total, parts)
+	fmt.Fprintf(&s.buffer, "%s,%s,%d,%s\n", at.UTC().Format(timeFormat), iteration, reading.Total, parts)
 	if at.Sub(s.flushed) >= flushInterval {
 		s.flushed = at
-		err = errors.Join(err, s.buffer.Flush())
+		s.flush()
 	}
-	s.fail(err)
 }
 
-func (s *Samples) fail(err error) {
-	if s.err == nil {
-		s.err = err
+// flush writes the rows, unless an earlier one could not be written.
+func (s *Samples) flush() {
+	if !s.failed {
+		s.err = s.table.append(s.buffer.Bytes())
+		s.failed = s.err != nil
 	}
+	s.buffer.Reset()
+}
+
+// tell returns the error of writing, once.
+func (s *Samples) tell() error {
+	err := s.err
+	s.err = nil
+	return err
 }
 
 // LoadBegins notes the iteration that the samples from now on belong to.
@@ -92,8 +104,8 @@ func (s *Samples) LoadEnded() {
 func (s *Samples) IterationEnded(lab.Iteration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fail(s.buffer.Flush())
-	return s.err
+	s.flush()
+	return s.tell()
 }
 
 // Course returns the samples so far, or as many of them as tell their course.
@@ -107,7 +119,8 @@ func (s *Samples) Course() []Point {
 func (s *Samples) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.err, s.buffer.Flush(), s.file.Close())
+	s.flush()
+	return errors.Join(s.tell(), s.table.file.Close())
 }
 
 // Point is resident memory at one moment.

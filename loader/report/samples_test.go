@@ -1,10 +1,13 @@
 package report
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,6 +45,33 @@ func TestSamples(t *testing.T) {
 	assert.Len(t, samples.Course(), 4)
 	samples.Take(at.Add(time.Hour), memory.Reading{Total: 126})
 	assert.Error(t, samples.IterationEnded(lab.Iteration{}), "it is closed")
+}
+
+// setBack is a moment as a clock tells it that was set back by an hour before. What has passed since another moment is
+// the same: the first word of a Time that time.Now has made holds the seconds of the clock from its bit 30 on, and the
+// other what time.Since counts.
+func setBack(moment time.Time) time.Time {
+	*(*uint64)(unsafe.Pointer(&moment)) -= 3600 << 30
+	return moment
+}
+
+func TestSamplesWhenTheClockIsSetBack(t *testing.T) {
+	at := time.Now()
+	later := setBack(at.Add(100 * time.Millisecond))
+	require.Equal(t, 100*time.Millisecond, later.Sub(at))
+	require.Negative(t, later.Round(0).Sub(at.Round(0)))
+
+	folder := t.TempDir()
+	samples, err := CreateSamples(folder, "samples.csv")
+	require.NoError(t, err)
+	samples.Take(at, memory.Reading{Total: 120})
+	samples.Take(later, memory.Reading{Total: 130})
+	require.NoError(t, samples.Close())
+	content, err := os.ReadFile(filepath.Join(folder, "samples.csv"))
+	require.NoError(t, err)
+	_, rows, _ := strings.Cut(string(content), "\n")
+	assert.Equal(t, fmt.Sprintf("%s,,120,,,\n%s,,130,,,\n", at.UTC().Format(timeFormat), at.Add(100*time.Millisecond).UTC().Format(timeFormat)), rows)
+	assert.Equal(t, 100*time.Millisecond, samples.Course()[1].At.Round(0).Sub(at.Round(0)))
 }
 
 func TestCourseStaysSmallAndKeepsWhatStandsOut(t *testing.T) {
