@@ -92,14 +92,17 @@ type Observer interface {
 
 // Run measures plan.Tries iterations: settle, reading, load, settle, reading; then the same of the baseline, if there
 // is one. It returns the reading after the rest that follows; nil without plan.Release. It ends early with an error
-// when ctx ends, a reading fails or an observer does; complete iterations have been observed by then.
+// when ctx ends, a reading fails, an observer does or the server answers nothing any more; complete iterations have
+// been observed by then.
 func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) (*Rest, error) {
 	var before Iteration
 	var ended time.Time // the last end reading of the server
+	began := time.Now()
 	for number := 1; number <= plan.Tries; number++ {
 		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
 		ended = time.Now()
 		if err == nil {
+			iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
 			err = iteration.count(before, plan.Align > 0, meter)
 			before = iteration
 		}
@@ -115,6 +118,9 @@ func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Me
 		if plan.Enough != nil && plan.Enough() {
 			break
 		}
+	}
+	if last := before.Load; last.Requests == 0 && last.ErrorCount() > 0 {
+		return nil, fmt.Errorf("iteration %d of %d: none of its %d requests was answered", before.Number, plan.Tries, last.ErrorCount())
 	}
 	if plan.Release == 0 {
 		return nil, nil

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -127,6 +128,53 @@ func TestRequestsOfAnExternalLoad(t *testing.T) {
 	_, err := Run(t.Context(), Plan{Tries: 4, External: told(0)}, memory.NewSampler(read, complete), load.NewMeter(), &j)
 	assert.EqualError(t, err, "iteration 4 of 4: the server does not tell any more how many requests it has answered")
 	assert.Len(t, j.iterations, 3)
+}
+
+// setBack is a moment as a clock tells it that was set back by an hour before. What has passed since another moment is
+// the same: the first word of a Time that time.Now has made holds the seconds of the clock from its bit 30 on, and the
+// other what time.Since counts.
+func setBack(moment time.Time) time.Time {
+	*(*uint64)(unsafe.Pointer(&moment)) -= 3600 << 30
+	return moment
+}
+
+func TestIterationsFollowEachOtherWhenTheClockIsSetBack(t *testing.T) {
+	began := time.Now()
+	require.Negative(t, setBack(began.Add(time.Second)).Round(0).Sub(began.Round(0)))
+	external := func(_ context.Context, number int, meter *load.Meter) (load.Result, error) {
+		start := time.Now()
+		if number > 1 {
+			start = setBack(start)
+		}
+		return load.Result{Totals: meter.Add(map[int]uint64{0: 1}, nil), StartedAt: start, Elapsed: time.Second}, nil
+	}
+	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
+	var j journal
+	_, err := Run(t.Context(), Plan{Tries: 3, External: external}, memory.NewSampler(read), load.NewMeter(), &j)
+	require.NoError(t, err)
+	for n, i := range j.iterations[1:] {
+		between := i.Load.StartedAt.Round(0).Sub(j.iterations[n].Load.StartedAt.Round(0))
+		assert.GreaterOrEqual(t, between, time.Duration(0), i.Number)
+		assert.Less(t, between, time.Minute, i.Number)
+	}
+}
+
+func TestALastIterationWithoutAnswersIsAnError(t *testing.T) {
+	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
+	answered := []uint64{5, 0, 5, 0}
+	external := func(_ context.Context, number int, meter *load.Meter) (load.Result, error) {
+		return load.Result{Totals: meter.Add(map[int]uint64{0: answered[number-1]}, map[load.Reason]uint64{load.Connect: 7})}, nil
+	}
+	for tries, message := range map[int]string{3: "", 4: "iteration 4 of 4: none of its 7 requests was answered"} {
+		var j journal
+		_, err := Run(t.Context(), Plan{Tries: tries, External: external}, memory.NewSampler(read), load.NewMeter(), &j)
+		if message == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.EqualError(t, err, message)
+		}
+		assert.Len(t, j.iterations, tries, "a server may restart meanwhile")
+	}
 }
 
 func TestNextStart(t *testing.T) {

@@ -78,6 +78,9 @@ func newExchange(e Exchange) *Exchange {
 	return &e
 }
 
+// hears says whether the client waits until something comes back.
+func (e *Exchange) hears() bool { return e.Cut != CutRequest }
+
 func (e *Exchange) has(name string) bool {
 	for _, field := range e.Header {
 		if strings.EqualFold(field.Name, name) {

@@ -188,13 +188,19 @@ func classify(err error) Reason {
 	}
 }
 
-// Probe sends the first request of plan once. It returns the status code of the answer, or what went wrong.
+// Probe sends the first request of plan once. It returns the status code of the answer, or what went wrong, at the
+// latest when ctx ends.
 func Probe(ctx context.Context, plan Plan) (int, error) {
 	c := newClient(&plan)
 	defer c.close()
+	stop := context.AfterFunc(ctx, c.abort)
+	defer stop()
 	e := *plan.Behaviour.Next()
 	e.Cut, e.Slow = CutNothing, false
 	code, reason := c.do(ctx, time.Now(), &e)
+	if reason == Reset && ctx.Err() != nil { // it was given up
+		reason = Timeout
+	}
 	if reason != "" {
 		return 0, fmt.Errorf("no answer from %s://%s%s (%s)", plan.Protocol.Scheme(), plan.Address, e.Path, reason)
 	}

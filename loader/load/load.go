@@ -42,8 +42,12 @@ func (p Plan) Repeat(r Result) Plan {
 
 // Run drives the server by plan and counts into meter. Every request that was started is completed or times
 // out, so that the counts are those the server saw, and all connections are closed on return: iterations are
-// equal. It fails only when ctx ends before the plan does; the requests in flight are then given up.
+// equal. It fails only when ctx ends before the plan does, or with an ErrSilent when the server answers nothing any more;
+// the requests in flight are then given up.
 func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { meter.watch(ctx, plan.silentLimit(), giveUp) })
 	silent := holdSilent(ctx, &plan, meter)
 	start := time.Now()
 	next := newPace(&plan, start)
@@ -69,8 +73,11 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 		c.close()
 	}
 	totals := meter.closeIteration()
-	if ctx.Err() != nil {
-		return Result{}, context.Cause(ctx)
+	cause := context.Cause(ctx)
+	giveUp(nil)
+	watching.Wait()
+	if cause != nil {
+		return Result{}, cause
 	}
 	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed}, nil
 }
@@ -96,9 +103,9 @@ func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
 				c := newClient(plan)
 				silent[n] = c
 				stop := context.AfterFunc(ctx, c.abort)
-				now := time.Now()
-				if code, reason := c.do(ctx, now, plan.Behaviour.Next()); reason == "" {
-					counts.answered(code, time.Since(now))
+				now, e := time.Now(), plan.Behaviour.Next()
+				if code, reason := c.do(ctx, now, e); reason == "" {
+					counts.answered(code, time.Since(now), e.hears())
 				} else if ctx.Err() == nil {
 					counts.failed(reason)
 				}
@@ -153,7 +160,7 @@ func (w *worker) finish(ctx context.Context, t turn) time.Time {
 	now := time.Now()
 	switch {
 	case reason == "":
-		w.counts.answered(code, now.Sub(t.intended))
+		w.counts.answered(code, now.Sub(t.intended), t.exchange.hears())
 	case ctx.Err() == nil: // else the failure is ours
 		w.counts.failed(reason)
 	}

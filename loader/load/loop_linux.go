@@ -357,7 +357,7 @@ func (l *loop) receive(c *carried) {
 	if more && answer.code != http.StatusSwitchingProtocols { // it has not ended where it says
 		l.counts.failed(BadResponse)
 	} else {
-		l.counts.answered(answer.code, now.Sub(c.turn.intended))
+		l.counts.answered(answer.code, now.Sub(c.turn.intended), true)
 	}
 	c.turn = turn{}
 	if answer.close || more {

@@ -112,6 +112,7 @@ type Meter struct {
 	mu        sync.Mutex
 	past      Totals // the iterations that are over
 	recorders []*recorder
+	silence   silence // of the load that runs
 }
 
 // recordersPerCPU is how many recorders there are for each processor: enough that workers hardly ever wait
@@ -122,6 +123,7 @@ const recordersPerCPU = 8
 type recorder struct {
 	mu     sync.Mutex
 	totals Totals
+	heard  uint64 // answers that came, of the whole run
 }
 
 // NewMeter returns a meter that has counted nothing yet.
@@ -138,10 +140,14 @@ func (m *Meter) recorder(worker int) *recorder {
 	return m.recorders[worker%len(m.recorders)]
 }
 
-func (r *recorder) answered(code int, latency time.Duration) {
+// answered counts an exchange that went as it should. After some of them nothing has been heard of the server.
+func (r *recorder) answered(code int, latency time.Duration, heard bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.totals.answered(code, latency)
+	if heard {
+		r.heard++
+	}
 }
 
 func (r *recorder) failed(reason Reason) {

@@ -84,6 +84,7 @@ func (p *Process) Stop() error {
 	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
 	}
+	_ = killGroup(p.PID, syscall.SIGCONT) // one that is stopped would not hear it
 	stopped := make(chan error, 1)
 	go func() { stopped <- stopAll(strays) }()
 	return errors.Join(p.awaitGroup(), <-stopped)
