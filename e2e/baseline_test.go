@@ -114,7 +114,7 @@ func TestABaselineNeedsAPortAndACommand(t *testing.T) {
 	port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
 	r := startPair(t, "BASELINE_PORT="+port)
 	assert.Equal(t, 2, r.exitCode())
-	assert.Regexp(t, `^BASELINE_PORT="`+port+`": another program listens on .*: nothing was measured\n$`, r.err.String())
+	assert.Regexp(t, `^BASELINE_PORT="`+port+`": process [0-9]+, ".*", listens on .*: nothing was measured\n$`, r.err.String())
 	assert.NoDirExists(t, r.results)
 
 	results := filepath.Join(t.TempDir(), "results")

@@ -25,15 +25,18 @@ import (
 // testMe is the script that runs the lab without Docker; it builds both programs.
 const testMe = "../test-me.sh"
 
-// server is what testMe has built.
-const server = "../.build/server"
+// server and loader are what testMe has built.
+const (
+	server = "../.build/server"
+	loader = "../.build/loader"
+)
 
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "hostile" {
 		fmt.Fprintln(os.Stderr, serveHostile(os.Args[2]))
 		os.Exit(1)
 	}
-	for _, what := range [][]string{{"./server", "./loader"}, {"-tags", "pictures", "./loader/draw"}} {
+	for _, what := range [][]string{{"./server", "./loader", "./e2e/faulty"}, {"-tags", "pictures", "./loader/draw"}} {
 		if output, err := exec.Command("go", append([]string{"build", "-C", "..", "-buildvcs=false", "-o", ".build/"}, what...)...).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "cannot build the lab: %v\n%s", err, output)
 			os.Exit(1)
@@ -85,11 +88,23 @@ type run struct {
 // start runs testMe with the given settings. The server is the demo server on ports of its own, or command.
 func start(t testing.TB, settings []string, command ...string) *run {
 	t.Helper()
-	ports := freePorts(t, 3)
 	if command == nil {
-		command = []string{"env", "METRICS_PORT=" + ports[2], server}
+		command = []string{"env", "METRICS_PORT=" + freePorts(t, 1)[0], server}
 	}
-	r := &run{Cmd: exec.Command(testMe, command...), results: filepath.Join(t.TempDir(), "results"), metrics: ports[1]}
+	return startProgram(t, settings, append([]string{testMe}, command...)...)
+}
+
+// startUnbuilt does the same without testMe, which builds both programs once more.
+func startUnbuilt(t testing.TB, settings []string, command ...string) *run {
+	t.Helper()
+	return startProgram(t, settings, append([]string{loader, "--"}, command...)...)
+}
+
+// startProgram starts testMe or the loader, on ports of its own.
+func startProgram(t testing.TB, settings []string, words ...string) *run {
+	t.Helper()
+	ports := freePorts(t, 2)
+	r := &run{Cmd: exec.Command(words[0], words[1:]...), results: filepath.Join(t.TempDir(), "results"), metrics: ports[1]}
 	r.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+r.results, "SETTLE=50ms", "RELEASE=0", "WORKERS=10")
 	r.Env = append(r.Env, settings...)
 	r.Stdout, r.Stderr = &r.out, &r.err
@@ -170,6 +185,7 @@ const (
 	columnRequests      = 3
 	columnErrors        = 4
 	columnRate          = 5
+	columnLatencyMax    = 8
 	columnStart         = 9
 	columnEnd           = 10
 	columnPeak          = 11
@@ -401,7 +417,7 @@ func TestPortsInUse(t *testing.T) {
 	for _, setting := range []string{"PORT", "METRICS_PORT"} {
 		r := start(t, []string{setting + "=" + port})
 		assert.Equal(t, 2, r.exitCode())
-		assert.Regexp(t, `^`+setting+`="`+port+`": .*: nothing was measured\n$`, r.err.String())
+		assert.Regexp(t, fmt.Sprintf(`^%s="%s": .*process %d, ".*/e2e\.test .*", listens .*: nothing was measured\n$`, setting, port, os.Getpid()), r.err.String())
 		assert.NoDirExists(t, r.results)
 	}
 }

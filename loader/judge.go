@@ -12,6 +12,7 @@ import (
 	"leaklab/loader/config"
 	"leaklab/loader/exporter"
 	"leaklab/loader/lab"
+	"leaklab/loader/load"
 	"leaklab/loader/memory"
 	"leaklab/loader/report"
 	"leaklab/loader/verdict"
@@ -25,7 +26,8 @@ type jury struct {
 	iterations []lab.Iteration
 	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
-	sites      []string // lines on the code that leaks, in the end
+	files      *openFiles // nil if they are not watched
+	sites      []string   // lines on the code that leaks, in the end
 }
 
 func newJury(options verdict.Options, limit memory.Limit, state *exporter.Exporter) *jury {
@@ -95,6 +97,12 @@ func (j *jury) current() (verdict.Verdict, []string) {
 	if warning := j.warning(); warning != "" {
 		remarks = append(remarks, warning)
 	}
+	if warning := j.unanswered(); warning != "" {
+		remarks = append(remarks, warning)
+	}
+	if j.files != nil && j.files.remark() != "" {
+		remarks = append(remarks, j.files.remark())
+	}
 	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
 		remarks = append(remarks, report.TimeToLimit(left, j.limit.Bytes, j.limit.Of))
 	}
@@ -125,6 +133,34 @@ func (j *jury) warning() string {
 	}
 	return fmt.Sprintf("In %d of %d iterations most answers were not 2xx but, for the most part, %d %s: this may be the verdict on an error page.",
 		bad, len(j.iterations), status, http.StatusText(status))
+}
+
+// unanswered says that the server has left most requests without an answer; empty if it has not.
+func (j *jury) unanswered() string {
+	bad, failed := 0, make(map[load.Reason]uint64)
+	for _, i := range j.iterations {
+		lost := uint64(0)
+		for reason, n := range i.Load.Errors {
+			if reason != load.Status4xx && reason != load.Status5xx {
+				lost += n
+				failed[reason] += n
+			}
+		}
+		if lost > i.Load.Requests {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return ""
+	}
+	most := load.Reasons()[0]
+	for _, reason := range load.Reasons() {
+		if failed[reason] > failed[most] {
+			most = reason
+		}
+	}
+	return fmt.Sprintf("In %d of %d iterations most requests got no answer but, for the most part, the error %s: this is the verdict on the few that did.",
+		bad, len(j.iterations), most)
 }
 
 // counted says who counted the requests of a load tool; empty if this program did.

@@ -160,3 +160,16 @@ func TestErrorPagesAreWarnedAbout(t *testing.T) {
 	j.iterations = append(j.iterations, answered(map[int]uint64{200: 40, 404: 50, 301: 10}))
 	assert.Equal(t, "In 1 of 4 iterations most answers were not 2xx but, for the most part, 404 Not Found: this may be the verdict on an error page.", j.warning())
 }
+
+func TestRequestsWithoutAnAnswerAreWarnedAbout(t *testing.T) {
+	iteration := func(requests uint64, errors map[load.Reason]uint64) lab.Iteration {
+		return lab.Iteration{Load: load.Result{Totals: load.Totals{Requests: requests, Errors: errors}}}
+	}
+	j := &jury{iterations: []lab.Iteration{
+		iteration(100, map[load.Reason]uint64{load.Status5xx: 100, load.Timeout: 60}),
+		iteration(100, map[load.Reason]uint64{load.Reset: 40, load.Connect: 30}),
+	}}
+	assert.Empty(t, j.unanswered())
+	j.iterations = append(j.iterations, iteration(100, map[load.Reason]uint64{load.Connect: 40, load.Timeout: 61}))
+	assert.Equal(t, "In 1 of 3 iterations most requests got no answer but, for the most part, the error timeout: this is the verdict on the few that did.", j.unanswered())
+}

@@ -80,7 +80,7 @@ func measureServer(cfg config.Config, command []string, again *reproduction) int
 	for n, shape := range cfg.Shapes {
 		code, err := measure(ctx, cfg, shape, command, again)
 		switch {
-		case errors.Is(err, errSettings) && n == 0:
+		case errors.Is(err, errSettings) && n == 0 && ctx.Err() == nil:
 			fmt.Fprintln(os.Stderr, err)
 			return exitSettings
 		case err != nil:

@@ -27,6 +27,7 @@ import (
 	"leaklab/loader/report"
 	"leaklab/loader/scrape"
 	"leaklab/loader/subject"
+	"leaklab/loader/verdict"
 )
 
 const (
@@ -47,6 +48,7 @@ type server struct {
 	complete    []func(context.Context, *memory.Reading)
 	limit       memory.Limit
 	process     *subject.Process // nil if it was not started here
+	files       *openFiles       // set by watch
 	log         string           // the file of its output, in the folder of the run; empty if it was not started here
 }
 
@@ -65,15 +67,18 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 		return code, fmt.Errorf("BASELINE=%q: expected a command for the server as well, as in ./test-me.sh COMMAND: the loader starts both: %w", quoteAll(cfg.Baseline), errSettings)
 	}
 	if command != nil && subject.Listening(cfg.Address()) {
-		return code, fmt.Errorf("PORT=\"%d\": another program listens on %s already: %w", cfg.Port, cfg.Address(), errSettings)
+		return code, fmt.Errorf("PORT=\"%d\": %s listens on %s already: %w", cfg.Port, subject.ListenerName(ctx, cfg.Address()), cfg.Address(), errSettings)
 	}
 	if other := cfg.OfBaseline(); cfg.Baseline != nil && subject.Listening(other.Address()) {
-		return code, fmt.Errorf("BASELINE_PORT=\"%d\": another program listens on %s already: %w", other.Port, other.Address(), errSettings)
+		return code, fmt.Errorf("BASELINE_PORT=\"%d\": %s listens on %s already: %w", other.Port, subject.ListenerName(ctx, other.Address()), other.Address(), errSettings)
 	}
 	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" && !subject.IsLocal(ctx, string(cfg.Host)) {
 		return code, fmt.Errorf("HOST=%q: expected an address of this machine, whose memory can be read; or a METRICS_URL that tells the server's: %w", string(cfg.Host), errSettings)
 	}
 	endpoint, err := exporter.Listen(cfg.MetricsAddress())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: %s listens there", err, subject.ListenerName(ctx, cfg.MetricsAddress()))
+	}
 	if err != nil {
 		return code, fmt.Errorf("METRICS_PORT=\"%d\": %w: %w", cfg.MetricsPort, err, errSettings)
 	}
@@ -86,13 +91,20 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err != nil {
 		return code, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
 	}
+	var target *server
+	var record *report.Record
+	defer func() { // whatever comes before the first iteration, there is a report
+		if err != nil && record == nil {
+			err = unwritten(errors.Join(err, recordFailure(describe(cfg, shape, started, target, command), folder, err)), folder)
+		}
+	}()
 	table, err := report.CreateCSV(folder, "iterations.csv")
 	if err != nil {
 		return code, err
 	}
 	defer func() { err = errors.Join(err, table.Close()) }()
 
-	target, err := findServer(ctx, cfg, command, folder)
+	target, err = findServer(ctx, cfg, command, folder)
 	if err != nil {
 		return code, err
 	}
@@ -144,12 +156,13 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 		Started: started, Tries: plan.Tries, Tolerance: float64(cfg.Tolerance), Shape: shape, Protocol: string(cfg.Protocol),
 	}, sampler, meter)
 	jury := newJury(optionsOf(cfg), target.limit, state)
+	jury.files = target.files
 	if cfg.Tries == config.Auto {
 		plan.Enough = jury.decided
 	}
-	record, err := report.NewRecord(folder, describe(ctx, cfg, shape, started, target, command), samples.Course, jury.current, drawElsewhere)
+	record, err = report.NewRecord(folder, describe(cfg, shape, started, target, command), samples.Course, jury.current, drawElsewhere)
 	if err != nil {
-		return code, err
+		return code, unwritten(err, folder)
 	}
 	endpoint.Serve(filepath.Base(folder), state)
 	if cfg.ScrapeWait > 0 && !endpoint.AwaitScrape(ctx, time.Duration(cfg.ScrapeWait)) && ctx.Err() == nil {
@@ -170,7 +183,9 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	errProfiles := profiles.finish()
 	jury.sites = profiles.found.Lines()
-	err = errors.Join(err, errProfiles, record.End(err), record.Draw(), jury.report(os.Stdout, folder))
+	err = unwritten(errors.Join(err, errProfiles), folder)
+	err = unwritten(errors.Join(err, record.End(err), record.Draw()), folder)
+	err = errors.Join(err, jury.report(os.Stdout, folder))
 	if other != nil && len(jury.iterations) > 0 {
 		err = errors.Join(err, report.WriteComparison(os.Stdout, other.referee.comparison,
 			report.Side{Name: "baseline", Of: other.server.command}, report.Side{Name: "suspect", Of: target.command}))
@@ -195,7 +210,11 @@ func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, 
 		return nil, nil, nil, err
 	}
 	sampler := memory.NewSampler(target.read, target.complete...)
-	sampler.Observe = samples.Take
+	target.files = &openFiles{pid: target.pid}
+	sampler.Observe = func(at time.Time, reading memory.Reading) {
+		samples.Take(at, reading)
+		target.files.take(reading)
+	}
 	sampling := make(chan struct{})
 	go func() {
 		defer close(sampling)
@@ -327,8 +346,11 @@ type endedError struct{ error }
 func (endedError) Is(target error) bool { return target == memory.ErrGone }
 
 // explain completes an error with the server's last words, and with what it has left behind, if the server has
-// ended.
+// ended; and with why it is silent, if it has been stopped.
 func (s *server) explain(err error, cfg config.Config, folder string) error {
+	if errors.Is(err, load.ErrSilent) && s.pid != 0 && subject.IsStopped(s.pid) {
+		err = fmt.Errorf("%w; its process %d has been stopped (SIGSTOP)", err, s.pid)
+	}
 	if err == nil || s.process == nil {
 		return err
 	}
@@ -340,11 +362,36 @@ func (s *server) explain(err error, cfg config.Config, folder string) error {
 	path := filepath.Join(folder, s.log)
 	lines := subject.Tail(path, serverLogLines)
 	if len(lines) == 0 {
-		err = fmt.Errorf("%w; it wrote nothing", err)
+		err = &lastWords{err, "it wrote nothing"}
 	} else {
-		err = fmt.Errorf("%w; its last output, of %s:\n  %s", err, path, strings.Join(lines, "\n  "))
+		err = &lastWords{err, fmt.Sprintf("its last output, of %s:\n  %s", path, strings.Join(lines, "\n  "))}
 	}
 	return errors.Join(err, stopStray(cfg))
+}
+
+// lastWords is an error with what the server wrote before, which is for the terminal alone.
+type lastWords struct {
+	error
+	words string
+}
+
+func (e *lastWords) Error() string { return e.error.Error() + "; " + e.words }
+
+func (e *lastWords) Unwrap() error { return e.error }
+
+// recordFailure writes the report of a run that ended before its first iteration.
+func recordFailure(run report.Run, folder string, reason error) error {
+	var said *lastWords
+	if errors.As(reason, &said) {
+		reason = said.error
+	}
+	nothing := func() []report.Point { return nil }
+	unjudged := func() (verdict.Verdict, []string) { return verdict.Judge(nil, verdict.Options{}), nil }
+	record, err := report.NewRecord(folder, run, nothing, unjudged, drawElsewhere)
+	if err != nil {
+		return err
+	}
+	return record.End(reason)
 }
 
 // stopStray stops a server that was started here, but has gone into the background: the port was free before.
@@ -483,14 +530,17 @@ func settings(cfg config.Config, shape string, target *server, other *rival, rea
 	return lines
 }
 
-// describe returns what is known of a run before its first iteration. Of the server it describes the process that
-// listens, which is not always the one that was started.
-func describe(ctx context.Context, cfg config.Config, shape string, started time.Time, target *server, command []string) report.Run {
+// describe returns what is known of a run before its first iteration. Of the server, which is nil if there is none, it
+// describes the process that listens, which is not always the one that was started.
+func describe(cfg config.Config, shape string, started time.Time, target *server, command []string) report.Run {
+	if target == nil {
+		target = &server{}
+	}
 	way := wayOf(cfg, command)
 	chosen := settingsOf(os.Getenv, shape, way)
 	pid := target.pid
 	if target.process != nil {
-		if listener, err := subject.FindListener(ctx, cfg.Address()); err == nil {
+		if listener, err := subject.FindListener(context.Background(), cfg.Address()); err == nil {
 			pid = listener
 		}
 	}
@@ -521,6 +571,11 @@ func drawElsewhere(folder string) error {
 	output, err := drawing.CombinedOutput()
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.ENOENT} { // that unwritten knows
+		if bytes.Contains(output, []byte(cause.Error())) {
+			return &fs.PathError{Op: "draw", Path: folder, Err: cause}
+		}
 	}
 	return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
 }

@@ -15,24 +15,26 @@ import (
 // ErrNobodyListens says that no process of this machine listens at the address.
 var ErrNobodyListens = errors.New("nobody listens there")
 
-// FindListener returns the process of this machine that accepts connections at address (host:port): of several
-// that share the socket, as a master and its workers do, the one that the others come from. The error wraps
-// ErrNobodyListens if there is none, and says what to do if it cannot be told.
+// FindListener returns the process of this machine that accepts connections at address (host:port; without a host, at
+// any address of the machine): of several that share the socket, as a master and its workers do, the one that the
+// others come from. The error wraps ErrNobodyListens if there is none, and says what to do if it cannot be told.
 func FindListener(ctx context.Context, address string) (pid int, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return 0, err
 	}
-	wanted, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
-	if err != nil {
-		return 0, err
+	var wanted []net.IP
+	if host != "" {
+		if wanted, err = net.DefaultResolver.LookupIP(ctx, "ip", host); err != nil {
+			return 0, err
+		}
 	}
 	portNumber, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	if err != nil {
 		return 0, err
 	}
 	holders, err := listeners(ctx, portNumber, func(bound net.IP) bool {
-		return bound.IsUnspecified() || slices.ContainsFunc(wanted, bound.Equal)
+		return host == "" || bound.IsUnspecified() || slices.ContainsFunc(wanted, bound.Equal)
 	})
 	if err != nil {
 		return 0, err
@@ -50,6 +52,20 @@ func FindListener(ctx context.Context, address string) (pid int, err error) {
 		return 0, fmt.Errorf("it is published by Docker, and process %d only passes it on; take the server's own, SERVER_PID=$(docker inspect -f '{{.State.Pid}}' CONTAINER), or the lab's SERVER_IMAGE", tops[0])
 	}
 	return tops[0], nil
+}
+
+// ListenerName says who accepts connections at address, as FindListener knows it, for an error message.
+func ListenerName(ctx context.Context, address string) string {
+	pid, err := FindListener(ctx, address)
+	if err != nil {
+		return "another program"
+	}
+	const most = 200
+	command := CommandLine(pid)
+	if len(command) > most {
+		command = command[:most] + "..."
+	}
+	return fmt.Sprintf("process %d, %q,", pid, command)
 }
 
 // withoutDescendants leaves out what descends from another of the processes, except from process 1, from which
