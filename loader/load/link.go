@@ -76,10 +76,18 @@ func (l *link) track(conn net.Conn) (net.Conn, error) {
 	return known, nil
 }
 
-// end closes the link when its streams have ended: the server is to see the last one, also of a client that vanished.
+// end closes the link once the server has read all that was sent, so that it has seen the last request, also of a client
+// that vanished: it is told that nothing more comes, and closes the connection then.
 func (l *link) end() {
-	for limit := time.Now().Add(closeLimit); l.inUse() && time.Now().Before(limit); time.Sleep(time.Millisecond) {
-		l.transport.CloseIdleConnections()
+	l.mu.Lock()
+	for conn := range l.open {
+		if half, ok := conn.Conn.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+	}
+	l.mu.Unlock()
+	for limit := time.Now().Add(closeLimit); l.inUse() && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond)
 	}
 	l.close()
 }
