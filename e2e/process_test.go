@@ -500,7 +500,7 @@ func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
 		"who listens":           {nil, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
 		"nobody listens":        {[]string{"PORT=" + ports[3]}, 125, "", "loader: waiting for a server that listens on 127.0.0.1:" + ports[3] + "\n"},
 		"not in time":           {[]string{"PORT=" + ports[3]}, 125, "", "the server is not ready after 300ms: nobody listens there\n"},
-		"elsewhere":             {[]string{"HOST=192.0.2.1"}, 2, "", `HOST="192.0.2.1": expected an address of this machine, whose memory can be read; or a METRICS_URL`},
+		"elsewhere":             {[]string{"HOST=192.0.2.1", "ALLOW_REMOTE=true"}, 2, "", `HOST="192.0.2.1": expected an address of this machine, whose memory can be read; or a METRICS_URL`},
 		"this machine, metrics": {[]string{url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
 		"other demo":            {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},
 	} {

@@ -15,8 +15,9 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// here are the settings that belong to this machine and this moment, so that the recorded ones are not used.
-var here = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "SCRAPE_WAIT": true}
+// here are the settings that belong to this machine and this moment, so that the recorded ones are not used. Whether
+// somebody else's server may be loaded is for who loads it to say.
+var here = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID": true, "SCRAPE_WAIT": true, "ALLOW_REMOTE": true}
 
 // movable are the settings that say where things are: those of the environment win over the recorded ones.
 var movable = map[string]bool{"HOST": true, "PORT": true, "BASELINE_PORT": true, "METRICS_URL": true, "PPROF_URL": true, "URL_FILE": true, "BODY_FILE": true}

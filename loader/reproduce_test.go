@@ -28,6 +28,7 @@ func TestRecordedSettingsWin(t *testing.T) {
 		report.Setting{Name: "URL_FILE", Value: "/theirs"},
 		report.Setting{Name: "RESULTS", Value: "/theirs", Default: "results"},
 		report.Setting{Name: "SERVER_PID", Value: "77"},
+		report.Setting{Name: "ALLOW_REMOTE", Value: "true"},
 		report.Setting{Name: "HEADERS", Value: report.Hidden},
 		report.Setting{Name: "LEAK_BYTES", Value: "64"},
 		report.Setting{Name: "A_LATER_ONE", Value: "3", Default: "3"},
@@ -36,7 +37,7 @@ func TestRecordedSettingsWin(t *testing.T) {
 	for name, want := range map[string]string{
 		"TRIES": "12", "WORKERS": "100", "HOST": "127.0.0.2", "LEAK_BYTES": "64", // recorded
 		"PORT": "4040", "URL_FILE": "/mine", // where things are now
-		"RESULTS": "/tmp/new", "SERVER_PID": "", "METRICS_PORT": "", // never the recorded one
+		"RESULTS": "/tmp/new", "SERVER_PID": "", "METRICS_PORT": "", "ALLOW_REMOTE": "", // never the recorded one
 		"HEADERS": "X-Key: hunter2", // not recorded, but needed
 		"METHOD":  "", "LEAK": "",   // not set then
 	} {

@@ -62,6 +62,11 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err != nil {
 		return code, fmt.Errorf("%w: %w", err, errSettings)
 	}
+	if err := checkNear(ctx, cfg); err != nil && !cfg.AllowRemote {
+		return code, fmt.Errorf("%w: %w", err, errSettings)
+	} else if err != nil {
+		fmt.Fprintf(os.Stderr, "loader: ALLOW_REMOTE=true: %v\n", err)
+	}
 	plan := planOf(cfg, shaped(cfg, shape, request))
 	if command == nil && cfg.Baseline != nil {
 		return code, fmt.Errorf("BASELINE=%q: expected a command for the server as well, as in ./test-me.sh COMMAND: the loader starts both: %w", quoteAll(cfg.Baseline), errSettings)
@@ -226,6 +231,16 @@ func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, 
 		return samples.Close()
 	}
 	return sampler, samples, stop, nil
+}
+
+// checkNear fails if HOST is neither of this machine nor of a private network. Nothing is sent to it.
+func checkNear(ctx context.Context, cfg config.Config) error {
+	strangers := subject.NearTo(string(cfg.Host)).Strangers(ctx, string(cfg.Host))
+	if len(strangers) == 0 {
+		return nil
+	}
+	return fmt.Errorf("HOST=%q: expected this machine, a private network or a Compose service, but it is %s; only load it if you may, with ALLOW_REMOTE=true",
+		string(cfg.Host), strings.Trim(fmt.Sprint(strangers), "[]"))
 }
 
 // findServer starts command, or takes SERVER_PID, or else who listens on HOST:PORT of this machine, or else
@@ -409,6 +424,9 @@ func stopStray(cfg config.Config) error {
 func awaitServer(ctx context.Context, cfg config.Config, plan load.Plan, who string) error {
 	var code int
 	err := subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), who, func(ctx context.Context) (err error) {
+		if err := checkNear(ctx, cfg); err != nil && !cfg.AllowRemote { // its name resolves by now
+			return err
+		}
 		code, err = load.Probe(ctx, plan)
 		return err
 	})
@@ -478,12 +496,17 @@ func toolOf(cfg config.Config, folder string) (*external.Command, error) {
 }
 
 func planOf(cfg config.Config, behaviour load.Behaviour) lab.Plan {
+	var control func(network, address string, conn syscall.RawConn) error
+	if !cfg.AllowRemote {
+		control = subject.NearTo(string(cfg.Host)).Refuse
+	}
 	return lab.Plan{
 		Tries:  cfg.Iterations(),
 		Settle: time.Duration(cfg.Settle), Release: time.Duration(cfg.Release),
 		Align: align(cfg),
 		Load: load.Plan{
 			Address:   cfg.Address(),
+			Control:   control,
 			Protocol:  load.Protocol(cfg.Protocol),
 			Insecure:  cfg.TLSInsecure,
 			Behaviour: behaviour,

@@ -25,6 +25,7 @@ type Config struct {
 	Tolerance    Tolerance `env:"TOLERANCE" envDefault:"4"`
 	Host         Host      `env:"HOST" envDefault:"127.0.0.1"`
 	Port         Port      `env:"PORT" envDefault:"3030"`
+	AllowRemote  bool      `env:"ALLOW_REMOTE"`
 	Duration     Duration  `env:"DURATION" envDefault:"3s"`
 	Workers      Workers   `env:"WORKERS" envDefault:"100"`
 	Requests     uint64    `env:"REQUESTS" envDefault:"0"`

@@ -19,6 +19,7 @@ import (
 type connection struct {
 	address string
 	timeout time.Duration
+	control func(string, string, syscall.RawConn) error
 	tls     *tls.Config // nil without TLS
 
 	mu      sync.Mutex // guards conn and aborted, between the worker and abort
@@ -116,7 +117,7 @@ func (c *connection) awaitClose() {
 }
 
 func (c *connection) open(ctx context.Context) error {
-	dialer := net.Dialer{Timeout: c.timeout}
+	dialer := net.Dialer{Timeout: c.timeout, Control: c.control}
 	conn, err := dialer.DialContext(ctx, "tcp", c.address)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func (t *tracked) Close() error {
 // newLink returns a link that connects when it is first used.
 func newLink(plan *Plan) *link {
 	l := &link{open: make(map[*tracked]bool)}
-	dialer := net.Dialer{Timeout: plan.Timeout}
+	dialer := net.Dialer{Timeout: plan.Timeout, Control: plan.Control}
 	l.transport = &http.Transport{
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true,

@@ -4,12 +4,15 @@ package load
 import (
 	"context"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // Plan describes the load of one iteration.
 type Plan struct {
-	Address   string // host:port to connect to
+	Address string // host:port to connect to
+	// Control, if it is not nil, is a net.Dialer's, and may refuse an address that the host resolves to.
+	Control   func(network, address string, conn syscall.RawConn) error
 	Protocol  Protocol
 	Insecure  bool // any certificate of the server is taken
 	Behaviour Behaviour

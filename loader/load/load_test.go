@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -320,5 +321,23 @@ func TestRepeatSendsAsManyRequests(t *testing.T) {
 		test.plan.Behaviour = NewBehaviour(ShapeNamed(test.shape), Request{Paths: []string{"/"}}, "")
 		again := test.plan.Repeat(Result{Totals: test.result})
 		assert.Equal(t, test.want, again.Requests, test.name)
+	}
+}
+
+func TestControlRefusesAddresses(t *testing.T) {
+	for _, protocol := range Protocols() {
+		s := newCountingServer(t, func(http.ResponseWriter, *http.Request) {})
+		plan := s.plan()
+		plan.Protocol, plan.Requests, plan.Workers = protocol, 2, 1
+		var asked atomic.Value
+		plan.Control = func(_, address string, _ syscall.RawConn) error {
+			asked.Store(address)
+			return errors.New("not that one")
+		}
+		result, err := Run(t.Context(), plan, NewMeter())
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, result.Errors[Connect], protocol)
+		assert.Zero(t, s.opened.Load(), protocol)
+		assert.Equal(t, plan.Address, asked.Load(), protocol)
 	}
 }

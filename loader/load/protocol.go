@@ -48,9 +48,9 @@ func newClient(plan *Plan) client {
 	case H2, H2C:
 		return newHTTP2(plan)
 	case HTTPS:
-		return &connection{address: plan.Address, timeout: plan.Timeout, tls: plan.tls("http/1.1")}
+		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control, tls: plan.tls("http/1.1")}
 	default:
-		return &connection{address: plan.Address, timeout: plan.Timeout}
+		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control}
 	}
 }
 
