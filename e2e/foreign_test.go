@@ -110,10 +110,10 @@ func TestNginxIsNoLeakFromDebian(t *testing.T) {
 	})
 }
 
-// attach runs the loader without a command, for a server that runs already.
-func attach(t *testing.T, settings []string) *run {
+// attach runs the loader itself; without arguments it is for a server that runs already.
+func attach(t *testing.T, settings []string, arguments ...string) *run {
 	t.Helper()
-	r := &run{Cmd: exec.Command("../.build/loader"), results: filepath.Join(t.TempDir(), "results"), metrics: freePorts(t, 1)[0]}
+	r := &run{Cmd: exec.Command("../.build/loader", arguments...), results: filepath.Join(t.TempDir(), "results"), metrics: freePorts(t, 1)[0]}
 	r.Env = append(append(os.Environ(), "METRICS_PORT="+r.metrics, "RESULTS="+r.results, "RELEASE=0"), settings...)
 	r.Stdout, r.Stderr = &r.out, &r.err
 	require.NoError(t, r.Start())

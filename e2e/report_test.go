@@ -250,7 +250,7 @@ func evaluate[T any](t *testing.T, b *browser, script string) T {
 
 func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	b := openBrowser(t)
-	r := start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)>`, "env", "METRICS_PORT="+freePorts(t, 1)[0], server)
+	r := start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+freePorts(t, 1)[0], server)
 	r.exitCode()
 	file := r.runFile(t)
 	path, err := filepath.Abs(filepath.Join(r.folder(t), "report.html"))
@@ -263,6 +263,8 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	assert.True(t, strings.HasPrefix(verdict, "Verdict: "+file.Verdict.Kind), verdict)
 	assert.Contains(t, text, file.Verdict.Sentence)
 	assert.Contains(t, text, "# <b onclick=alert(1)>", "what comes from outside is text")
+	injected := evaluate[int](t, b, `document.querySelectorAll("b, script, img, a, iframe, object, embed, form, base, link, [onclick], [onerror]").length`)
+	assert.Zero(t, injected, "and no element")
 
 	// What is drawn, in pixels.
 	heights := evaluate[[]float64](t, b, `[...document.querySelectorAll("#bars rect.bar")].map(bar => bar.getBoundingClientRect().height)`)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"os"
 
 	"leaklab/loader/config"
 	"leaklab/loader/report"
@@ -17,14 +15,14 @@ func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 	for n, path := range []string{before, after} {
 		iterations, err := report.ReadIterations(path)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "loader:", err)
+			complain("loader:", err)
 			return exitSettings
 		}
 		runs[n] = iterations
 	}
 	c := verdict.Compare(runs[0], runs[1], verdict.Options{Tolerance: float64(cfg.Tolerance)})
 	if err := report.WriteComparison(out, c, report.Side{Name: "old", Of: before}, report.Side{Name: "new", Of: after}); err != nil {
-		fmt.Fprintln(os.Stderr, "loader:", err)
+		complain("loader:", err)
 		return exitUnknown
 	}
 	return codeOfChange(c.Change)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
@@ -204,12 +203,12 @@ func exitCode(kind verdict.Kind) int {
 func judgeFile(cfg config.Config, path string, out io.Writer) int {
 	iterations, err := report.ReadIterations(path)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "loader:", err)
+		complain("loader:", err)
 		return exitSettings
 	}
 	v := verdict.Judge(iterations, verdict.Options{Tolerance: float64(cfg.Tolerance), Unit: unitOf(iterations)})
 	if err := report.WriteVerdict(out, v); err != nil {
-		fmt.Fprintln(os.Stderr, "loader:", err)
+		complain("loader:", err)
 		return exitUnknown
 	}
 	return exitCode(v.Kind)

@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"leaklab/loader/config"
+	"leaklab/loader/report"
 )
 
 // Exit codes, made for CI and git bisect run.
@@ -54,7 +55,7 @@ func run(args []string) int {
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
+		complain(err)
 		return exitSettings
 	case len(args) == 0:
 		return measureServer(cfg, nil, nil)
@@ -81,10 +82,10 @@ func measureServer(cfg config.Config, command []string, again *reproduction) int
 		code, err := measure(ctx, cfg, shape, command, again)
 		switch {
 		case errors.Is(err, errSettings) && n == 0 && ctx.Err() == nil:
-			fmt.Fprintln(os.Stderr, err)
+			complain(err)
 			return exitSettings
 		case err != nil:
-			fmt.Fprintln(os.Stderr, "loader:", err)
+			complain("loader:", err)
 		}
 		if ctx.Err() != nil {
 			return exitUnknown
@@ -108,4 +109,9 @@ func interruptible() (context.Context, context.CancelFunc) {
 		cancel(fmt.Errorf("interrupted (%s)", received))
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// complain prints its arguments as a line on the standard error, whatever a server has put into them.
+func complain(words ...any) {
+	fmt.Fprint(os.Stderr, report.Printable(fmt.Sprintln(words...)))
 }

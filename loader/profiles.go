@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -50,7 +48,7 @@ func (p *profiler) LoadEnded() {
 	}
 	snapshot, err := profile.Fetch(p.ctx, p.url)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "loader: no profiles: %v\n", err)
+		complain("loader: no profiles:", err)
 		p.url = ""
 		return
 	}
@@ -74,7 +72,7 @@ func (p *profiler) finish() error {
 	}
 	after, err := profile.Fetch(p.ctx, p.url)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "loader: no profiles in the end: %v\n", err)
+		complain("loader: no profiles in the end:", err)
 		return nil
 	}
 	names, err := after.Save(p.folder, "end")

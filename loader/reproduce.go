@@ -12,6 +12,7 @@ import (
 
 	"leaklab/loader/config"
 	"leaklab/loader/report"
+	"leaklab/loader/scrape"
 	"leaklab/loader/verdict"
 )
 
@@ -44,7 +45,7 @@ func reproduce(path string) int {
 		err = checkHere(cfg, command)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "loader:", err)
+		complain("loader:", err)
 		return exitSettings
 	}
 	return measureServer(cfg, command, again)
@@ -115,7 +116,7 @@ func (r *reproduction) settings(environment func(string) string) (map[string]str
 			continue
 		}
 		settings[s.Name] = s.Value
-		unknown := s.Value == report.Hidden || (s.Name == "METRICS_URL" || s.Name == "PPROF_URL") && hasNoPassword(s.Value)
+		unknown := s.Value == report.Hidden || (s.Name == "METRICS_URL" || s.Name == "PPROF_URL") && scrape.LeftOut(s.Value)
 		if unknown {
 			settings[s.Name] = environment(s.Name)
 		}

@@ -267,7 +267,7 @@ func findServer(ctx context.Context, cfg config.Config, command []string, folder
 		target, err = &server{
 			description: "no process of it can be seen from here",
 			read:        memory.FromEndpoint(url),
-			source:      "process_resident_memory_bytes of " + url,
+			source:      "process_resident_memory_bytes of " + scrape.Public(url),
 		}, nil
 	}
 	if target != nil {
@@ -360,9 +360,13 @@ type endedError struct{ error }
 
 func (endedError) Is(target error) bool { return target == memory.ErrGone }
 
-// explain completes an error with the server's last words, and with what it has left behind, if the server has
-// ended; and with why it is silent, if it has been stopped.
+// explain completes an error with the last words of the load tool or of the server, and with what the server has left
+// behind, if it has ended; and with why it is silent, if it has been stopped. Nothing of that goes into the report.
 func (s *server) explain(err error, cfg config.Config, folder string) error {
+	var failure *external.Failure
+	if errors.As(err, &failure) {
+		err = fmt.Errorf("%w; %s", err, failure.Ending())
+	}
 	if errors.Is(err, load.ErrSilent) && s.pid != 0 && subject.IsStopped(s.pid) {
 		err = fmt.Errorf("%w; its process %d has been stopped (SIGSTOP)", err, s.pid)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/url"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -9,6 +8,7 @@ import (
 
 	"leaklab/loader/config"
 	"leaklab/loader/report"
+	"leaklab/loader/scrape"
 )
 
 // secret are the settings whose values are never written down.
@@ -29,7 +29,7 @@ func settingsOf(environment func(string) string, shape string, w way) []report.S
 		case secret[name]:
 			value = report.Hidden
 		case name == "METRICS_URL" || name == "PPROF_URL":
-			value = withoutPassword(value)
+			value = scrape.Public(value)
 		case name == "SHAPE":
 			value = shape
 		}
@@ -44,26 +44,6 @@ func settingsOf(environment func(string) string, shape string, w way) []report.S
 		add(name, "")
 	}
 	return settings
-}
-
-// noPassword stands for the password of an address, as url.Redacted writes it.
-const noPassword = "xxxxx"
-
-func hasNoPassword(address string) bool {
-	target, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	password, _ := target.User.Password()
-	return password == noPassword
-}
-
-func withoutPassword(address string) string {
-	target, err := url.Parse(address)
-	if err != nil {
-		return report.Hidden
-	}
-	return target.Redacted()
 }
 
 // way is how the server came to be measured.

@@ -238,11 +238,11 @@ func explain(err error, environment map[string]string) error {
 		cause = errors.New("expected true or false")
 	}
 	value := environment[name]
-	switch field.Type { // they may hold secrets, and an address may hold a password in front of an @
+	switch field.Type { // they may hold secrets, and an address may hold a password or a token
 	case reflect.TypeFor[BasicAuth](), reflect.TypeFor[Headers](), reflect.TypeFor[Command]():
 		return fmt.Errorf("%s: %w", name, cause)
 	case reflect.TypeFor[URL]():
-		if strings.Contains(value, "@") {
+		if strings.ContainsAny(value, "@?") {
 			return fmt.Errorf("%s: %w", name, cause)
 		}
 	}

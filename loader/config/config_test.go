@@ -282,8 +282,9 @@ func TestBaseline(t *testing.T) {
 
 func TestWrongSecretsAreNotRepeated(t *testing.T) {
 	for name, values := range map[string][]string{
-		"BASIC_AUTH": {"secret"},
-		"HEADERS":    {"Authorization secret", "A: b|secret", "Content-Length: secret", "Content-Length: 7|A: secret", ": secret"},
+		"BASIC_AUTH":  {"secret"},
+		"METRICS_URL": {"ftp://me:secret@host/", "//host/?token=secret"}, "PPROF_URL": {"http://me:secret@[::/"},
+		"HEADERS": {"Authorization secret", "A: b|secret", "Content-Length: secret", "Content-Length: 7|A: secret", ": secret"},
 	} {
 		for _, value := range values {
 			_, err := Parse(map[string]string{name: value})
@@ -291,6 +292,11 @@ func TestWrongSecretsAreNotRepeated(t *testing.T) {
 			assert.Regexp(t, "^"+name+": expected ", err.Error())
 			assert.NotContains(t, err.Error(), "secret")
 		}
+	}
+	for _, value := range []string{"hey -H 'A: secret", "hey {secret}", "'secret"} {
+		_, err := Parse(map[string]string{"LOAD_COMMAND": value})
+		require.Error(t, err)
+		assert.NotContains(t, strings.ReplaceAll(err.Error(), "{secret} is no placeholder", ""), "secret")
 	}
 }
 

@@ -53,14 +53,14 @@ func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (lo
 	}
 	output, readErr := c.output(from)
 	if err != nil {
-		return load.Result{}, fmt.Errorf("LOAD_COMMAND %w; %s", err, ending(output))
+		return load.Result{}, &Failure{fmt.Errorf("LOAD_COMMAND %w", err), output}
 	}
 	if readErr != nil {
 		return load.Result{}, readErr
 	}
 	counts, told := Count(output)
 	if c.told && !told {
-		return load.Result{}, fmt.Errorf("LOAD_COMMAND does not tell its requests any more; %s", ending(output))
+		return load.Result{}, &Failure{errors.New("LOAD_COMMAND does not tell its requests any more"), output}
 	}
 	c.told = told
 	totals := meter.Add(counts.Codes, counts.Errors)
@@ -113,9 +113,18 @@ func (c *Command) output(from int64) (string, error) {
 	return string(text[:n]), err
 }
 
-// ending is how an error message tells the end of an output.
-func ending(output string) string {
-	text := strings.TrimRight(output, " \t\r\n")
+// Failure is an error of a tool. It does not repeat what the tool printed, which may hold what is secret in its arguments.
+type Failure struct {
+	error
+	output string
+}
+
+// Unwrap returns what went wrong.
+func (f *Failure) Unwrap() error { return f.error }
+
+// Ending tells the end of what the tool printed in that iteration.
+func (f *Failure) Ending() string {
+	text := strings.TrimRight(f.output, " \t\r\n")
 	if text == "" {
 		return "it printed nothing"
 	}

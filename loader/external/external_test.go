@@ -59,28 +59,38 @@ func TestSomeToolsDoNotTell(t *testing.T) {
 	assert.Zero(t, meter.Requests())
 }
 
+// ending is what an error tells of the tool's output.
+func ending(t *testing.T, err error) string {
+	t.Helper()
+	var failure *Failure
+	require.ErrorAs(t, err, &failure)
+	return failure.Ending()
+}
+
 func TestAToolMustGoOnTelling(t *testing.T) {
 	once := filepath.Join(t.TempDir(), "once")
 	c, _ := command(t, "sh", "-c", `[ -e "$1" ] || cat testdata/wrk.txt; touch "$1"; echo done`, "-", once)
 	_, err := c.Run(t.Context(), 1, load.NewMeter())
 	require.NoError(t, err)
 	_, err = c.Run(t.Context(), 2, load.NewMeter())
-	assert.EqualError(t, err, "LOAD_COMMAND does not tell its requests any more; its last lines:\n  done")
+	assert.EqualError(t, err, "LOAD_COMMAND does not tell its requests any more")
+	assert.Equal(t, "its last lines:\n  done", ending(t, err))
 }
 
 func TestAToolThatFails(t *testing.T) {
 	for _, test := range []struct {
-		words []string
-		want  string
+		words        []string
+		want, ending string
 	}{
-		{[]string{"sh", "-c", "exit 3"}, "LOAD_COMMAND failed with exit code 3; it printed nothing"},
+		{[]string{"sh", "-c", "exit 3"}, "LOAD_COMMAND failed with exit code 3", "it printed nothing"},
 		{[]string{"sh", "-c", "seq 12; echo no connection >&2; exit 1"},
-			"LOAD_COMMAND failed with exit code 1; its last lines:\n  4\n  5\n  6\n  7\n  8\n  9\n  10\n  11\n  12\n  no connection"},
-		{[]string{"sh", "-c", "kill -9 $$"}, "LOAD_COMMAND was killed (killed); it printed nothing"},
+			"LOAD_COMMAND failed with exit code 1", "its last lines:\n  4\n  5\n  6\n  7\n  8\n  9\n  10\n  11\n  12\n  no connection"},
+		{[]string{"sh", "-c", "kill -9 $$"}, "LOAD_COMMAND was killed (killed)", "it printed nothing"},
 	} {
 		c, _ := command(t, test.words...)
 		_, err := c.Run(t.Context(), 1, load.NewMeter())
 		assert.EqualError(t, err, test.want)
+		assert.Equal(t, test.ending, ending(t, err))
 	}
 	c, _ := command(t, "/does/not/exist")
 	_, err := c.Run(t.Context(), 1, load.NewMeter())

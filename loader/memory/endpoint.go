@@ -19,10 +19,10 @@ func FromEndpoint(url string) Reader {
 		}
 		total, found := metrics.Value(residentMetric)
 		if !found {
-			return Reading{}, fmt.Errorf("%s: there is no %s", url, residentMetric)
+			return Reading{}, fmt.Errorf("%s: there is no %s", scrape.Public(url), residentMetric)
 		}
 		if !(total > 0 && total < 1<<62) {
-			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", url, residentMetric, total)
+			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", scrape.Public(url), residentMetric, total)
 		}
 		threads, _ := metrics.Value("go_threads")
 		open, _ := metrics.Value("process_open_fds")

@@ -79,7 +79,7 @@ func fetch(ctx context.Context, url string) (*profile.Profile, error) {
 		err = p.CheckValid()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
+		return nil, fmt.Errorf("%s: %w", scrape.Public(url), err)
 	}
 	return p, nil
 }

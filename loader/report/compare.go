@@ -37,7 +37,7 @@ func WriteComparison(out io.Writer, c verdict.Comparison, before, after Side) er
 	fmt.Fprintln(&b, wrap(c.Sentence, lineWidth))
 	fmt.Fprintf(&b, "%s: %s\n%s: %s\n", before.Name, before.Of, after.Name, after.Of)
 	fmt.Fprintln(&b, thickRule)
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, Printable(b.String()))
 	return err
 }
 

@@ -90,13 +90,19 @@ func writeHTML(out io.Writer, run Run, f figure) error {
 	if run.Baseline != nil {
 		compared, change = run.Baseline.Difference.headline(), strings.ReplaceAll(string(run.Baseline.Difference.Change), " ", "-")
 	}
-	return pageTemplate.Execute(out, page{
+	var text strings.Builder
+	err := pageTemplate.Execute(&text, page{
 		Run: run, Compared: compared, ChangeClass: change, Headline: headline(run), Class: strings.ReplaceAll(string(run.Verdict.Kind), " ", "-"),
 		Statements: statements(run), Hidden: strings.Join(hiddenNames(run), " and "),
 		Changed: changed, Defaults: defaults, Surroundings: surroundings(run),
 		Every: f.every, Bars: f.barChart(), Course: f.courseChart(),
 		Left: chartLeft, Right: chartRight, Labels: chartLeft - 8, Middle: (chartLeft + chartRight) / 2, Width: chartRight - chartLeft,
 	})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, Printable(text.String()))
+	return err
 }
 
 // scale returns what places a value of the axis between from and to.

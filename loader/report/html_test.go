@@ -50,6 +50,7 @@ func TestPageIsSelfContainedAndEscaped(t *testing.T) {
 	assert.NotContains(t, page, "<script")
 	assert.NotRegexp(t, regexp.MustCompile(`(?i)https?:|src=|href=|@import|url\([^#]`), page)
 	assert.Contains(t, page, "&lt;script&gt;")
+	assert.NotContains(t, page, "\x1b")
 }
 
 func TestPageWithoutIterations(t *testing.T) {

@@ -61,7 +61,7 @@ func writeMarkdown(out io.Writer, run Run) error {
 		fmt.Fprintf(&b, "\nSet %s as well: they may be secret, and are not written down.\n", strings.Join(hidden, " and "))
 	}
 	fmt.Fprintf(&b, "\nStatistic: %s.\n", escape(run.Verdict.Statistic))
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, Printable(b.String()))
 	return err
 }
 
@@ -255,8 +255,11 @@ func longestRun(text string) int {
 // beginning of a line only, where no sentence has them.
 var special = regexp.MustCompile("[\\\\`*_\\[\\]<>|~#&]")
 
+// alive is what GitHub makes links and mentions of, wherever it stands in a sentence.
+var alive = regexp.MustCompile(`@|#|(?i:www)|:/`)
+
 // escape is a sentence as it is, in one line. Names of files and addresses do not belong into it, but into code.
 func escape(text string) string {
-	text = special.ReplaceAllString(strings.Join(strings.Fields(text), " "), `\$0`)
-	return strings.ReplaceAll(text, "@", "@\u2060") // a word joiner, so that nobody is mentioned
+	text = alive.ReplaceAllString(strings.Join(strings.Fields(text), " "), "$0\u2060") // a word joiner, which nobody sees
+	return special.ReplaceAllString(text, `\$0`)
 }

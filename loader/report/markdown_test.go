@@ -42,10 +42,15 @@ func TestMarkdownRenders(t *testing.T) {
 func TestNothingFromOutsideIsMarkdown(t *testing.T) {
 	run := exampleRun(12)
 	run.State, run.Reason = EndedEarly, hostile
-	page, _ := rendered(t, run)
+	run.Remarks = []string{"Live heap gained 1.0 MiB at <img src=x>[l](http://e.example)![i](x)`c`|#12|@octocat\nhttps://e.example www.e.example " +
+		"WWW.e.example me@e.example <http://e.example> ftp://e.example\x1b[2J\x9b\u202e."}
+	page, text := rendered(t, run)
 	assert.NotContains(t, page, "<script")
+	assert.NotRegexp(t, "<(a|img)[ >]", page)
+	assert.NotRegexp(t, "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202e]", text)
+	assert.NotContains(t, page, "#12", "an issue")
 	assert.NotContains(t, page, "<!-- raw HTML omitted -->")
-	const shown = "a|b `c` ``` &lt;script&gt;alert(1)&lt;/script&gt; &quot;'&amp; @octocat second line"
+	const shown = "a|b `c` ``` &lt;script&gt;alert(1)&lt;/script&gt; &quot;'&amp; @octocat second line\\x1b[2J"
 	assert.Equal(t, 4, strings.Count(page, "<code>"+shown+"</code>"), "reason, REQUEST_PATH, server and package: %s", page)
 	assert.Contains(t, page, "<code>GOGC="+shown+"</code>")
 	for n, part := range strings.Split(page, "@octocat") {

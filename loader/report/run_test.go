@@ -20,7 +20,7 @@ import (
 )
 
 // hostile is text that must nowhere become markup.
-const hostile = "a|b `c` ``` <script>alert(1)</script> \"'& @octocat\nsecond line"
+const hostile = "a|b `c` ``` <script>alert(1)</script> \"'& @octocat\nsecond line\x1b[2J"
 
 // exampleIterations gain 1000 bytes in each of 10,000 requests.
 func exampleIterations(count int) []lab.Iteration {

@@ -48,7 +48,7 @@ func (t *Terminal) Settings(lines []Line) {
 	}
 	fmt.Fprintln(t.out, wideRule)
 	for _, line := range lines {
-		fmt.Fprintf(t.out, "%-*s %s\n", width+1, line.Name+":", line.Value)
+		fmt.Fprintf(t.out, "%-*s %s\n", width+1, line.Name+":", Printable(line.Value))
 	}
 	fmt.Fprintln(t.out, wideRule)
 }

@@ -29,7 +29,7 @@ func WriteVerdict(out io.Writer, v verdict.Verdict, remarks ...string) error {
 		}
 	}
 	fmt.Fprintln(&b, thickRule)
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, Printable(b.String()))
 	return err
 }
 

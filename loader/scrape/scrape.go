@@ -57,7 +57,7 @@ func Fetch(ctx context.Context, url string) (Metrics, error) {
 	}
 	metrics, err := Parse(bytes.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
+		return nil, public(url, err)
 	}
 	return metrics, nil
 }
@@ -67,17 +67,17 @@ func Fetch(ctx context.Context, url string) (Metrics, error) {
 func Get(ctx context.Context, url string, header http.Header) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, err
+		return nil, public(url, err)
 	}
 	if header != nil {
 		request.Header = header
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, public(url, err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("%s answered %s", url, response.Status), response.Body.Close())
+		return nil, errors.Join(fmt.Errorf("%s answered %s", Public(url), response.Status), response.Body.Close())
 	}
 	return response.Body, nil
 }
