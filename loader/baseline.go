@@ -36,7 +36,7 @@ func startRival(ctx context.Context, cancel context.CancelCauseFunc, cfg config.
 	// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
 	environment := append(subject.Environment(), "PORT="+strconv.Itoa(int(r.cfg.Port)), "METRICS_PORT=0")
 	var err error
-	if r.server, err = launch(command, environment, folder, "baseline.log"); err != nil {
+	if r.server, err = launch(ctx, command, environment, folder, "baseline.log"); err != nil {
 		return nil, fmt.Errorf("baseline: %w", err)
 	}
 	r.server.read = named(r.server.read)

@@ -182,6 +182,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	profiles := newProfiler(ctx, cfg, shown, folder, record)
 	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
+	err = target.orGone(err)
 	jury.end(rested)
 	if other != nil {
 		other.referee.end(rested, plan.Release)
@@ -250,9 +251,17 @@ func findServer(ctx context.Context, cfg config.Config, command []string, folder
 	var err error
 	switch {
 	case command != nil:
-		target, err = launch(command, subject.Environment(), folder, "server.log")
+		target, err = launch(ctx, command, subject.Environment(), folder, "server.log")
+	case cfg.ServerPID == config.Shared:
+		pid := 0
+		if pid, err = subject.FindShared(); err == nil {
+			target, err = attach(ctx, pid)
+		}
+		if err != nil {
+			err = fmt.Errorf("SERVER_PID=\"shared\": expected the server in this PID namespace: %w", err)
+		}
 	case cfg.ServerPID != 0:
-		target, err = attach(int(cfg.ServerPID))
+		target, err = attach(ctx, int(cfg.ServerPID))
 		if err != nil {
 			err = fmt.Errorf("SERVER_PID=\"%d\": expected the process of the server: %w", cfg.ServerPID, err)
 		}
@@ -277,7 +286,7 @@ func findServer(ctx context.Context, cfg config.Config, command []string, folder
 }
 
 // attach measures a process that runs already.
-func attach(pid int) (*server, error) {
+func attach(ctx context.Context, pid int) (*server, error) {
 	if pid == os.Getpid() {
 		return nil, fmt.Errorf("process %d is this program itself", pid)
 	}
@@ -285,15 +294,15 @@ func attach(pid int) (*server, error) {
 	if _, err := read(context.Background()); err != nil {
 		return nil, err
 	}
-	command := subject.CommandLine(pid)
+	command, limit := subject.CommandLine(pid), memory.LimitOf(pid)
 	return &server{
 		description: fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), command),
 		command:     command,
 		pid:         pid,
-		read:        read,
+		read:        tellingOOM(read, memory.WatchOOM(ctx, pid), limit),
 		source:      memory.TreeSource,
 		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
-		limit:       memory.LimitOf(pid),
+		limit:       limit,
 	}, nil
 }
 
@@ -303,7 +312,7 @@ func attachToListener(ctx context.Context, cfg config.Config) (*server, error) {
 	find := func(ctx context.Context) error {
 		pid, err := subject.FindListener(ctx, cfg.Address())
 		if err == nil {
-			target, err = attach(pid)
+			target, err = attach(ctx, pid)
 		}
 		return err
 	}
@@ -319,7 +328,7 @@ func attachToListener(ctx context.Context, cfg config.Config) (*server, error) {
 }
 
 // launch starts a server by command; what it prints is kept in the file log of the folder.
-func launch(command, environment []string, folder, log string) (*server, error) {
+func launch(ctx context.Context, command, environment []string, folder, log string) (*server, error) {
 	output, err := os.Create(filepath.Join(folder, log))
 	if err != nil {
 		return nil, err
@@ -329,14 +338,15 @@ func launch(command, environment []string, folder, log string) (*server, error) 
 	if err != nil {
 		return nil, err
 	}
+	limit := memory.LimitOf(process.PID)
 	return &server{
 		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
 		command:     quoteAll(command),
 		pid:         process.PID,
-		read:        launchedReader(process),
+		read:        tellingOOM(launchedReader(process), memory.WatchOOM(ctx, process.PID), limit),
 		source:      memory.TreeSource,
 		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(process.PID)},
-		limit:       memory.LimitOf(process.PID),
+		limit:       limit,
 		process:     process,
 		log:         log,
 	}, nil
@@ -355,10 +365,32 @@ func launchedReader(process *subject.Process) memory.Reader {
 	}
 }
 
+// tellingOOM is read, but when the process is gone, and killed says that it was for want of memory, the error does too.
+func tellingOOM(read memory.Reader, killed func() bool, limit memory.Limit) memory.Reader {
+	return func(ctx context.Context) (memory.Reading, error) {
+		reading, err := read(ctx)
+		if errors.Is(err, memory.ErrGone) && killed() {
+			err = endedError{fmt.Errorf("%w: it ran out of memory (OOM); the limit of %s is %d MiB", err, limit.Of, limit.Bytes>>20)}
+		}
+		return reading, err
+	}
+}
+
 // endedError is a memory.ErrGone that says more.
 type endedError struct{ error }
 
 func (endedError) Is(target error) bool { return target == memory.ErrGone }
+
+// orGone adds to an interruption that the server is gone as well: Compose may be told to stop all when one has ended.
+func (s *server) orGone(err error) error {
+	if err == nil || s.pid == 0 || errors.Is(err, memory.ErrGone) {
+		return err
+	}
+	if _, gone := s.read(context.Background()); errors.Is(gone, memory.ErrGone) {
+		err = fmt.Errorf("%w; %w", err, gone)
+	}
+	return err
+}
 
 // explain completes an error with the last words of the load tool or of the server, and with what the server has left
 // behind, if it has ended; and with why it is silent, if it has been stopped. Nothing of that goes into the report.

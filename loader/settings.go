@@ -59,14 +59,15 @@ const (
 
 // wayOf tells it from the command, and from what the compose files alone set.
 func wayOf(cfg config.Config, command []string) way {
+	inCompose := cfg.Host == "server" && (cfg.ServerPID == config.Shared || cfg.ServerPID == 1)
 	switch {
 	case len(command) == 1 && strings.HasSuffix(filepath.ToSlash(command[0]), "/.build/server"):
 		return demo
 	case command != nil:
 		return launched
-	case cfg.Host == "server" && cfg.ServerPID == 1 && cfg.ServerImage != "":
+	case inCompose && cfg.ServerImage != "":
 		return image
-	case cfg.Host == "server" && cfg.ServerPID == 1:
+	case inCompose:
 		return composed
 	default:
 		return attached

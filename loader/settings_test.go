@@ -57,7 +57,7 @@ func TestReproduce(t *testing.T) {
 			"TRIES=12 LEAK=heap ./test-me.sh"},
 		{"127.0.0.1", 0, []string{"python3", "-m", "http.server", "it's"}, map[string]string{"PORT": "8000", "REQUEST_PATH": "/a?b=c&d", "LEAK": "heap"},
 			`PORT=8000 REQUEST_PATH='/a?b=c&d' ./test-me.sh python3 -m http.server 'it'\''s'`},
-		{"server", 1, nil, map[string]string{"HOST": "server", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "TLS_INSECURE": "true", "DURATION": "1s", "LEAK": "none"},
+		{"server", config.Shared, nil, map[string]string{"HOST": "server", "SERVER_PID": "shared", "METRICS_URL": "http://server:9101/metrics", "TLS_INSECURE": "true", "DURATION": "1s", "LEAK": "none"},
 			"DURATION=1s LEAK=none docker compose up"},
 		{"server", 1, nil, map[string]string{"HOST": "server", "PORT": "80", "SERVER_PID": "1", "SERVER_IMAGE": "nginx:1.29", "SERVER_ENV_FILE": "my env", "REQUEST_PATH": "/", "LEAK_BYTES": "64"},
 			"SERVER_PORT=80 REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE='my env' docker compose -f docker-compose.yml -f server/image.yml up"},

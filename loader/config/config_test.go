@@ -48,6 +48,9 @@ func TestAllSettings(t *testing.T) {
 		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7,
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
+	shared, err := Parse(map[string]string{"SERVER_PID": "shared"})
+	require.NoError(t, err)
+	assert.Equal(t, Shared, shared.ServerPID)
 	assert.Equal(t, 5, c.Iterations())
 
 	c, err = Parse(map[string]string{"TRIES": "auto", "MAX_TRIES": "30"})

@@ -67,12 +67,22 @@ func (w *Workers) UnmarshalText(text []byte) error {
 	return err
 }
 
-// PID is the number of a process; 0 stands for none.
+// PID is the number of a process, or Shared; 0 stands for none.
 type PID int
 
-// UnmarshalText fails when text is not a positive number.
+// Shared stands for the process that shares this one's PID namespace, as the server's does in the compose file.
+const Shared PID = -1
+
+// UnmarshalText fails when text is neither a positive number nor "shared".
 func (p *PID) UnmarshalText(text []byte) error {
+	if string(text) == "shared" {
+		*p = Shared
+		return nil
+	}
 	n, err := wholeNumber(text, 1, 1<<22, "a process")
+	if err != nil {
+		err = fmt.Errorf("%w, or \"shared\"", err)
+	}
 	*p = PID(n)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -175,11 +176,27 @@ func (t *tree) descendants() ([]int, error) {
 		t.parents[pid] = parent
 		children[parent] = append(children[parent], pid)
 	}
-	tree := []int{t.root}
+	tree := append([]int{t.root}, t.orphans(children[1])...)
 	for i := 0; i < len(tree); i++ {
 		tree = append(tree, children[tree[i]]...)
 	}
 	return tree, nil
+}
+
+// orphans returns those of the children of process 1 that the root has left behind: if it was put into a PID namespace from
+// outside, as a container may be into that of another, process 1 adopts them, but they stay in the root's control groups.
+func (t *tree) orphans(adopted []int) []int {
+	if t.root == 1 || t.parents[t.root] != 0 {
+		return nil
+	}
+	groups := controlGroups(t.root)
+	return slices.DeleteFunc(slices.Clone(adopted), func(pid int) bool { return groups == "" || controlGroups(pid) != groups })
+}
+
+// controlGroups is the content of /proc/PID/cgroup; empty if it cannot be read.
+func controlGroups(pid int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	return string(text)
 }
 
 func allPIDs() ([]int, error) {

@@ -64,3 +64,12 @@ func TestSharedPagesAreCountedForEachWhereThatIsAllOneMaySee(t *testing.T) {
 	assert.Equal(t, 2, reading.Processes)
 	assert.False(t, reading.Proportional)
 }
+
+// Who is put into a PID namespace from outside has parent 0 there.
+func TestOrphansOfARootFromOutside(t *testing.T) {
+	own, child := os.Getpid(), run(t, "echo ready; read x").Process.Pid
+	from := func(parent int) *tree { return &tree{root: own, parents: map[int]int{own: parent}} }
+	assert.Equal(t, []int{child}, from(0).orphans([]int{child, 1 << 22}), "in the same control groups; what is gone is not")
+	assert.Empty(t, from(1).orphans([]int{child}), "its orphans are nobody's")
+	assert.Empty(t, (&tree{root: 1, parents: map[int]int{1: 0}}).orphans([]int{1}), "they are its children anyway")
+}
