@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -100,8 +101,12 @@ type container struct {
 		Status   string
 		ExitCode int
 	}
-	Config     struct{ User string }
+	Config struct {
+		User string
+		Env  []string
+	}
 	HostConfig struct {
+		NetworkMode     string
 		ReadonlyRootfs  bool
 		Privileged      bool
 		CapAdd, CapDrop []string
@@ -297,6 +302,7 @@ func TestLabInDocker(t *testing.T) {
 	l.assertHardened()
 	l.assertOnlyTheDocumentedPortsArePublished()
 	l.assertGrafanaHasItsFiles()
+	l.assertGrafanaIsOnlyLookedAt()
 
 	// When it is over.
 	code := l.awaitLoader()
@@ -516,7 +522,9 @@ func values(all []series) []float64 {
 
 func (l *lab) assertHardened() {
 	l.t.Helper()
-	for _, service := range []string{"server", "loader", "prometheus", "grafana"} {
+	services := strings.Fields(l.mustCompose(nil, "config", "--services"))
+	assert.ElementsMatch(l.t, []string{"server", "loader", "processes", "prometheus", "grafana"}, services)
+	for _, service := range services {
 		c := l.inspect(service)
 		assert.NotContains(l.t, []string{"", "0", "root"}, strings.Split(c.Config.User, ":")[0], "%s: user", service)
 		assert.True(l.t, c.HostConfig.ReadonlyRootfs, "%s: read-only root", service)
@@ -527,12 +535,28 @@ func (l *lab) assertHardened() {
 		assert.Positive(l.t, c.HostConfig.Memory, "%s: memory limit", service)
 		assert.Positive(l.t, c.HostConfig.PidsLimit, "%s: pids limit", service)
 	}
+	assert.Equal(l.t, "none", l.inspect("processes").HostConfig.NetworkMode)
+}
+
+// assertGrafanaIsOnlyLookedAt checks what Grafana is told. That it obeys is seen with the real one alone.
+func (l *lab) assertGrafanaIsOnlyLookedAt() {
+	l.t.Helper()
+	told := l.inspect("grafana").Config.Env
+	for _, setting := range []string{
+		"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer", "GF_AUTH_BASIC_ENABLED=false", "GF_AUTH_DISABLE_LOGIN_FORM=true",
+		"GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION=true", "GF_USERS_ALLOW_SIGN_UP=false", "GF_ANALYTICS_REPORTING_ENABLED=false",
+	} {
+		assert.Contains(l.t, told, setting)
+	}
+	for _, setting := range told {
+		assert.NotRegexp(l.t, "^GF_SECURITY_ADMIN_|_VIEWERS_CAN_EDIT=true|_EDITORS_CAN_ADMIN=true", setting)
+	}
 }
 
 func (l *lab) assertOnlyTheDocumentedPortsArePublished() {
 	l.t.Helper()
 	for service, want := range map[string]map[string]string{
-		"server": {"3030/tcp": l.server}, "loader": {}, "prometheus": {"9090/tcp": l.prometheus}, "grafana": {"3000/tcp": l.grafana},
+		"server": {"3030/tcp": l.server}, "loader": {}, "processes": {}, "prometheus": {"9090/tcp": l.prometheus}, "grafana": {"3000/tcp": l.grafana},
 	} {
 		published := map[string]string{}
 		for port, bindings := range l.inspect(service).HostConfig.PortBindings {
@@ -541,6 +565,20 @@ func (l *lab) assertOnlyTheDocumentedPortsArePublished() {
 			}
 		}
 		assert.Equal(l.t, want, published, service)
+	}
+	addresses, err := net.InterfaceAddrs()
+	require.NoError(l.t, err)
+	for _, address := range addresses {
+		if own, ok := address.(*net.IPNet); ok && !own.IP.IsLoopback() && own.IP.To4() != nil {
+			for _, published := range []string{l.server, l.prometheus, l.grafana} {
+				_, port, _ := net.SplitHostPort(published)
+				conn, err := net.DialTimeout("tcp", net.JoinHostPort(own.IP.String(), port), time.Second)
+				if assert.Error(l.t, err, "%s of %s is not HOST", port, own.IP) {
+					continue
+				}
+				_ = conn.Close()
+			}
+		}
 	}
 	for address, path := range map[string]string{l.server: "/hello/warp", l.prometheus: "/-/ready", l.grafana: "/api/health"} {
 		assert.Eventually(l.t, func() bool {
