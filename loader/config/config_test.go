@@ -136,7 +136,7 @@ func wrongSettings() []wrong {
 		{"HEADERS", "Content-Length: 7", `expected no Content-Length: the shape of the load decides it`},
 		{"HEADERS", "transfer-encoding: chunked", `expected no transfer-encoding: the shape of the load decides it`},
 		{"BASIC_AUTH", "me", `expected user:password`}, {"BODY_BYTES", "1073741825", size}, {"BODY_BYTES", "64k", size},
-		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean},
+		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean}, {"ALLOW_REMOTE", "maybe", boolean},
 		{"RATE", "NaN", rate}, {"RATE", "Inf", rate}, {"RATE", "0.0001", rate}, {"RATE", "5000/s", rate},
 		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
 		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
@@ -346,7 +346,7 @@ func FuzzParse(f *testing.F) {
 			c.Port == 0 || c.MetricsPort == 0 || c.Port == c.MetricsPort,
 			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
 			!within(time.Duration(c.Settle), 0) || !within(time.Duration(c.Release), 0) || !within(time.Duration(c.ScrapeWait), 0),
-			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < 0,
+			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < Shared,
 			!(c.Rate == 0 || c.Rate >= 0.001),
 			len(c.Shapes) == 0 || c.Results == "":
 			t.Fatalf("accepted %+v", c)
