@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,6 +44,9 @@ func wrongValues(folder string) map[string][]string {
 		"BODY_BYTES":    {"-1", "64k"},
 		"LOAD_COMMAND":  {"wrk 'hunter2", "/does/not/exist {url}", "wrk {URl} {hunter}", " "},
 		"ALIGN":         {"yes"},
+		"ALLOW_REMOTE":  {"maybe"},
+		"BASELINE":      {"./old 'x", " ", "/does/not/exist"},
+		"BASELINE_PORT": {"0", "65536"},
 		"SCRAPE_WAIT":   {"15", "-1s"},
 		"RESULTS":       {filepath.Join(folder, "words"), "a\r"},
 		"METRICS_PORT":  {"0", "9102x"},
@@ -53,13 +58,15 @@ func wrongValues(folder string) map[string][]string {
 	}
 }
 
-// ofServer are the settings that the demo server reads.
-var ofServer = []string{"HOST", "PORT", "METRICS_PORT", "PROTOCOL", "LEAK", "LEAK_BYTES"}
+// ofServer are the settings that mean the same to the demo server.
+var ofServer = []string{"HOST", "PORT", "PROTOCOL", "LEAK", "LEAK_BYTES"}
 
 // refused runs a program with wrong settings, and returns what it says about them, a line each.
 func refused(t *testing.T, settings []string, program string, arguments ...string) []string {
 	t.Helper()
-	cmd := exec.Command(program, arguments...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // it is to be refused, not to run
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, arguments...)
 	cmd.Env = append(os.Environ(), settings...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

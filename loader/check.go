@@ -30,7 +30,7 @@ func checkHere(cfg config.Config, command []string) error {
 	if cfg.Baseline != nil {
 		other := cfg.OfBaseline()
 		if _, err := exec.LookPath(cfg.Baseline.At(other.Host, other.Port)[0]); err != nil {
-			wrong = append(wrong, fmt.Errorf("BASELINE: expected a program that can be run: %w", err))
+			wrong = append(wrong, fmt.Errorf("BASELINE=%.200q: expected a program that can be run: %w", quoteAll(cfg.Baseline), err))
 		}
 	}
 	if cfg.LoadCommand == nil {
