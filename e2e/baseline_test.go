@@ -119,9 +119,9 @@ func TestABaselineNeedsAPortAndACommand(t *testing.T) {
 
 	results := filepath.Join(t.TempDir(), "results")
 	loader := exec.Command("../.build/loader")
-	loader.Env = append(os.Environ(), "BASELINE=./old", "RESULTS="+results, "PORT="+freePorts(t, 1)[0])
+	loader.Env = append(os.Environ(), "BASELINE=true ./old", "RESULTS="+results, "PORT="+freePorts(t, 1)[0])
 	output, _ := loader.CombinedOutput()
 	assert.Equal(t, 2, loader.ProcessState.ExitCode())
-	assert.Contains(t, string(output), `BASELINE="./old": expected a command for the server as well`)
+	assert.Contains(t, string(output), `BASELINE="true ./old": expected a command for the server as well`)
 	assert.NoDirExists(t, results)
 }
