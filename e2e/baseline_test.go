@@ -125,3 +125,35 @@ func TestABaselineNeedsAPortAndACommand(t *testing.T) {
 	assert.Contains(t, string(output), `BASELINE="true ./old": expected a command for the server as well`)
 	assert.NoDirExists(t, results)
 }
+
+// The demo server's image, without its leak, is the baseline of the demo server with it.
+func TestBaselineOfAnImageInDocker(t *testing.T) {
+	environment := filepath.Join(t.TempDir(), "baseline.env")
+	require.NoError(t, os.WriteFile(environment, []byte("LEAK=none\nHOST=0.0.0.0\n"), 0o600))
+	l := newLab(t, "COMPOSE_FILE=../docker-compose.yml:../server/baseline.yml", "BASELINE_ENV_FILE="+environment,
+		"TRIES=7", "REQUESTS=6000", "SETTLE=50ms", "RELEASE=50ms", "LEAK=heap", "LEAK_BYTES=1024", "TOLERANCE=256")
+	l.environment = append(l.environment, "BASELINE="+l.project+"-server")
+	l.mustCompose(nil, "build", "--quiet", "server") // it cannot be pulled
+	l.up()
+	assert.Equal(t, 1, l.awaitLoader())
+	logs := l.mustCompose(nil, "logs", "--no-log-prefix", "loader")
+	assert.Contains(t, logs, "\nComparison: worse\n")
+	assert.Regexp(t, `\nBaseline: process \d+, .*: /server, in turns with the server\n`, logs)
+
+	rows, folders := l.newestRows(1), l.folders()
+	others := tableIn(t, folders[0], "baseline.csv")
+	require.Len(t, others, 7)
+	for n, row := range rows {
+		assert.Equal(t, row[columnRequests], others[n][columnRequests])
+		assert.Zero(t, number(t, others[n], columnErrors))
+	}
+	assert.Greater(t, number(t, rows[6], columnEnd)-number(t, others[6], columnEnd), 7*6000*1024.0/2, "they are two processes")
+
+	content, err := os.ReadFile(filepath.Join(folders[0], "run.json"))
+	require.NoError(t, err)
+	var file baselineFile
+	require.NoError(t, json.Unmarshal(content, &file))
+	assert.Equal(t, l.project+"-server", file.Baseline.Command)
+	assert.Contains(t, file.Reproduce, " BASELINE="+l.project+"-server ")
+	assert.Contains(t, file.Reproduce, " BASELINE_ENV_FILE="+environment+" docker compose -f docker-compose.yml -f server/baseline.yml up")
+}

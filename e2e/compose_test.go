@@ -271,17 +271,23 @@ func (l *lab) assertBarsEqualTable(d dashboard, rows [][]string, run ...string) 
 // newestRows returns iterations.csv of the newest run, and checks how many runs there are.
 func (l *lab) newestRows(runs int) [][]string {
 	l.t.Helper()
-	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
-	require.NoError(l.t, err)
+	folders := l.folders()
 	require.Len(l.t, folders, runs)
 	return rowsIn(l.t, folders[runs-1])
+}
+
+// folders are those of the runs, in the order in which they began.
+func (l *lab) folders() []string {
+	l.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
+	require.NoError(l.t, err)
+	return folders
 }
 
 // newestReport returns run.json of the newest run.
 func (l *lab) newestReport() runFile {
 	l.t.Helper()
-	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
-	require.NoError(l.t, err)
+	folders := l.folders()
 	require.NotEmpty(l.t, folders)
 	return readRunFile(l.t, folders[len(folders)-1])
 }

@@ -46,6 +46,7 @@ func wrongValues(folder string) map[string][]string {
 		"ALIGN":         {"yes"},
 		"ALLOW_REMOTE":  {"maybe"},
 		"BASELINE":      {"./old 'x", " ", "/does/not/exist"},
+		"BASELINE_HOST": {"http://old"},
 		"BASELINE_PORT": {"0", "65536"},
 		"SCRAPE_WAIT":   {"15", "-1s"},
 		"RESULTS":       {filepath.Join(folder, "words"), "a\r"},

@@ -28,16 +28,26 @@ type rival struct {
 	referee *referee // nil until it is known whom to compare with
 }
 
-// startRival starts the baseline of cfg and waits until it answers. cancel is told when it has ended. The caller has
-// to close what is returned, unless there is an error.
-func startRival(ctx context.Context, cancel context.CancelCauseFunc, cfg config.Config, behaviour load.Behaviour, folder string) (*rival, error) {
+// startRival starts the baseline of cfg, or finds it, and waits until it answers. cancel is told when it has ended. The
+// caller has to close what is returned, unless there is an error.
+func startRival(ctx context.Context, cancel context.CancelCauseFunc, cfg config.Config, suspect *server, behaviour load.Behaviour, folder string) (*rival, error) {
 	r := &rival{cfg: cfg.OfBaseline(), folder: folder}
-	command := cfg.Baseline.At(r.cfg.Host, r.cfg.Port)
-	// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
-	environment := append(subject.Environment(), "PORT="+strconv.Itoa(int(r.cfg.Port)), "METRICS_PORT=0")
 	var err error
-	if r.server, err = launch(ctx, command, environment, folder, "baseline.log"); err != nil {
+	if cfg.BaselineHost == "" {
+		// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
+		environment := append(subject.Environment(), "PORT="+strconv.Itoa(int(r.cfg.Port)), "METRICS_PORT=0")
+		r.server, err = launch(ctx, cfg.Baseline.At(r.cfg.Host, r.cfg.Port), environment, folder, "baseline.log")
+	} else {
+		r.server, err = attachToShared(ctx, r.cfg.Host)
+	}
+	if err == nil && r.server.pid == suspect.pid {
+		err = fmt.Errorf("BASELINE_HOST=%q: its process cannot be told from the server's", string(cfg.BaselineHost))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("baseline: %w", err)
+	}
+	if cfg.BaselineHost != "" { // what runs there
+		r.server.command = quoteAll(cfg.Baseline)
 	}
 	r.server.read = named(r.server.read)
 	if r.table, err = report.CreateCSV(folder, "baseline.csv"); err != nil {
@@ -94,7 +104,10 @@ func (r *rival) close() error {
 	if r.table != nil {
 		err = errors.Join(err, r.table.Close())
 	}
-	return errors.Join(err, r.server.process.Stop())
+	if r.server.process != nil {
+		err = errors.Join(err, r.server.process.Stop())
+	}
+	return err
 }
 
 // referee is an observer of the baseline's iterations, which compares the suspect with it after each that is due, and in

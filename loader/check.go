@@ -27,7 +27,7 @@ func checkHere(cfg config.Config, command []string) error {
 	if info, err := os.Stat(string(cfg.Results)); err == nil && !info.IsDir() {
 		wrong = append(wrong, fmt.Errorf("RESULTS=%q: expected a folder, or the name of one that is not there yet", cfg.Results))
 	}
-	if cfg.Baseline != nil {
+	if cfg.Baseline != nil && cfg.BaselineHost == "" {
 		other := cfg.OfBaseline()
 		if _, err := exec.LookPath(cfg.Baseline.At(other.Host, other.Port)[0]); err != nil {
 			wrong = append(wrong, fmt.Errorf("BASELINE=%.200q: expected a program that can be run: %w", quoteAll(cfg.Baseline), err))

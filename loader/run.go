@@ -62,19 +62,20 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if err != nil {
 		return code, fmt.Errorf("%w: %w", err, errSettings)
 	}
-	if err := checkNear(ctx, cfg); err != nil && !cfg.AllowRemote {
+	if err := errors.Join(checkNear(ctx, "HOST", cfg.Host), checkNear(ctx, "BASELINE_HOST", cfg.BaselineHost)); err != nil && !cfg.AllowRemote {
 		return code, fmt.Errorf("%w: %w", err, errSettings)
 	} else if err != nil {
 		fmt.Fprintf(os.Stderr, "loader: ALLOW_REMOTE=true: %v\n", err)
 	}
 	plan := planOf(cfg, shaped(cfg, shape, request))
-	if command == nil && cfg.Baseline != nil {
+	launched := cfg.Baseline != nil && cfg.BaselineHost == ""
+	if command == nil && launched {
 		return code, fmt.Errorf("BASELINE=%q: expected a command for the server as well, as in ./test-me.sh COMMAND: the loader starts both: %w", quoteAll(cfg.Baseline), errSettings)
 	}
 	if command != nil && subject.Listening(cfg.Address()) {
 		return code, fmt.Errorf("PORT=\"%d\": %s listens on %s already: %w", cfg.Port, subject.ListenerName(ctx, cfg.Address()), cfg.Address(), errSettings)
 	}
-	if other := cfg.OfBaseline(); cfg.Baseline != nil && subject.Listening(other.Address()) {
+	if other := cfg.OfBaseline(); launched && subject.Listening(other.Address()) {
 		return code, fmt.Errorf("BASELINE_PORT=\"%d\": %s listens on %s already: %w", other.Port, subject.ListenerName(ctx, other.Address()), other.Address(), errSettings)
 	}
 	if command == nil && cfg.ServerPID == 0 && cfg.MetricsURL == "" && !subject.IsLocal(ctx, string(cfg.Host)) {
@@ -133,7 +134,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	}
 	var other *rival
 	if cfg.Baseline != nil {
-		if other, err = startRival(ctx, cancel, cfg, shaped(cfg.OfBaseline(), shape, request), folder); err != nil {
+		if other, err = startRival(ctx, cancel, cfg, target, shaped(cfg.OfBaseline(), shape, request), folder); err != nil {
 			return code, target.explain(err, cfg, folder)
 		}
 		defer func() { err = errors.Join(err, other.close()) }()
@@ -234,14 +235,17 @@ func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, 
 	return sampler, samples, stop, nil
 }
 
-// checkNear fails if HOST is neither of this machine nor of a private network. Nothing is sent to it.
-func checkNear(ctx context.Context, cfg config.Config) error {
-	strangers := subject.NearTo(string(cfg.Host)).Strangers(ctx, string(cfg.Host))
+// checkNear fails if the host of a setting is neither of this machine nor of a private network. Nothing is sent to it.
+func checkNear(ctx context.Context, setting string, host config.Host) error {
+	if host == "" {
+		return nil
+	}
+	strangers := subject.NearTo(string(host)).Strangers(ctx, string(host))
 	if len(strangers) == 0 {
 		return nil
 	}
-	return fmt.Errorf("HOST=%q: expected this machine, a private network or a Compose service, but it is %s; only load it if you may, with ALLOW_REMOTE=true",
-		string(cfg.Host), strings.Trim(fmt.Sprint(strangers), "[]"))
+	return fmt.Errorf("%s=%q: expected this machine, a private network or a Compose service, but it is %s; only load it if you may, with ALLOW_REMOTE=true",
+		setting, string(host), strings.Trim(fmt.Sprint(strangers), "[]"))
 }
 
 // findServer starts command, or takes SERVER_PID, or else who listens on HOST:PORT of this machine, or else
@@ -253,11 +257,7 @@ func findServer(ctx context.Context, cfg config.Config, command []string, folder
 	case command != nil:
 		target, err = launch(ctx, command, subject.Environment(), folder, "server.log")
 	case cfg.ServerPID == config.Shared:
-		pid := 0
-		if pid, err = subject.FindShared(); err == nil {
-			target, err = attach(ctx, pid)
-		}
-		if err != nil {
+		if target, err = attachToShared(ctx, cfg.Host); err != nil {
 			err = fmt.Errorf("SERVER_PID=\"shared\": expected the server in this PID namespace: %w", err)
 		}
 	case cfg.ServerPID != 0:
@@ -304,6 +304,15 @@ func attach(ctx context.Context, pid int) (*server, error) {
 		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
 		limit:       limit,
 	}, nil
+}
+
+// attachToShared measures the process of host's container, which shares the PID namespace of this one.
+func attachToShared(ctx context.Context, host config.Host) (*server, error) {
+	pid, err := subject.FindShared(ctx, string(host))
+	if err != nil {
+		return nil, err
+	}
+	return attach(ctx, pid)
 }
 
 // attachToListener measures who listens on HOST:PORT, and waits until somebody does.
@@ -460,7 +469,7 @@ func stopStray(cfg config.Config) error {
 func awaitServer(ctx context.Context, cfg config.Config, plan load.Plan, who string) error {
 	var code int
 	err := subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), who, func(ctx context.Context) (err error) {
-		if err := checkNear(ctx, cfg); err != nil && !cfg.AllowRemote { // its name resolves by now
+		if err := checkNear(ctx, "HOST", cfg.Host); err != nil && !cfg.AllowRemote { // its name resolves by now
 			return err
 		}
 		code, err = load.Probe(ctx, plan)

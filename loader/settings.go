@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"leaklab/loader/config"
@@ -77,10 +78,12 @@ func wayOf(cfg config.Config, command []string) way {
 // ownSettings are the settings of the server itself, which have no defaults in the loader.
 func (w way) ownSettings() []string {
 	switch w {
-	case demo, composed:
+	case demo:
 		return []string{"LEAK", "LEAK_BYTES"}
+	case composed:
+		return []string{"LEAK", "LEAK_BYTES", "BASELINE_ENV_FILE"}
 	case image:
-		return []string{"SERVER_IMAGE", "SERVER_ENV_FILE"}
+		return []string{"SERVER_IMAGE", "SERVER_ENV_FILE", "BASELINE_ENV_FILE"}
 	default:
 		return nil
 	}
@@ -94,17 +97,18 @@ func (w way) reproduce(settings []report.Setting, command []string) string {
 		if w == image && s.Name == "PORT" {
 			words = append(words, "SERVER_PORT="+quote(s.Value))
 		}
-		given := (w == demo || w == composed) && s.Name == "TLS_INSECURE" || compose && (s.Name == "HOST" || s.Name == "PORT")
+		given := (w == demo || w == composed) && s.Name == "TLS_INSECURE" || compose && (s.Name == "HOST" || s.Name == "PORT" || s.Name == "BASELINE_HOST")
 		if s.Value == s.Default || s.Value == report.Hidden || local[s.Name] || given {
 			continue
 		}
 		words = append(words, s.Name+"="+quote(s.Value))
 	}
+	if compose {
+		words = append(append(words, "docker", "compose"), w.composeFiles(settings)...)
+	}
 	switch w {
-	case composed:
-		words = append(words, "docker", "compose", "up")
-	case image:
-		words = append(words, "docker", "compose", "-f", "docker-compose.yml", "-f", "server/image.yml", "up")
+	case composed, image:
+		words = append(words, "up")
 	case attached:
 		words = append(words, ".build/loader")
 	case demo:
@@ -113,6 +117,21 @@ func (w way) reproduce(settings []report.Setting, command []string) string {
 		words = append(words, "./test-me.sh", quoteAll(command))
 	}
 	return strings.Join(words, " ")
+}
+
+// composeFiles are the arguments that name the compose files of a run, if it took more than one.
+func (w way) composeFiles(settings []report.Setting) []string {
+	var more []string
+	if w == image {
+		more = append(more, "-f", "server/image.yml")
+	}
+	if slices.ContainsFunc(settings, func(s report.Setting) bool { return s.Name == "BASELINE" && s.Value != "" }) {
+		more = append(more, "-f", "server/baseline.yml")
+	}
+	if more == nil {
+		return nil
+	}
+	return append([]string{"-f", "docker-compose.yml"}, more...)
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)

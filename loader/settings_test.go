@@ -63,6 +63,8 @@ func TestReproduce(t *testing.T) {
 			"SERVER_PORT=80 REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE='my env' docker compose -f docker-compose.yml -f server/image.yml up"},
 		{"server", 1, nil, map[string]string{"HOST": "server", "SERVER_PID": "1", "SERVER_IMAGE": "i@sha256:0a", "TLS_INSECURE": "true"},
 			"SERVER_PORT=3030 TLS_INSECURE=true SERVER_IMAGE=i@sha256:0a docker compose -f docker-compose.yml -f server/image.yml up"},
+		{"server", config.Shared, nil, map[string]string{"HOST": "server", "PORT": "80", "SERVER_PID": "shared", "SERVER_IMAGE": "nginx:1.29", "BASELINE": "nginx:1.28", "BASELINE_HOST": "baseline", "BASELINE_PORT": "80"},
+			"SERVER_PORT=80 BASELINE=nginx:1.28 BASELINE_PORT=80 SERVER_IMAGE=nginx:1.29 docker compose -f docker-compose.yml -f server/image.yml -f server/baseline.yml up"},
 		{"127.0.0.1", 77, nil, map[string]string{"SERVER_PID": "77", "TLS_INSECURE": "true", "PORT": "80"},
 			"PORT=80 TLS_INSECURE=true .build/loader"},
 		{"127.0.0.1", 0, []string{"/x/.build/server", "a\nb", ""}, nil, "./test-me.sh /x/.build/server 'a\nb' ''"},

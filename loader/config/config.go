@@ -47,7 +47,8 @@ type Config struct {
 	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
 	LoadCommand  Command   `env:"LOAD_COMMAND"`
 	Align        bool      `env:"ALIGN"`
-	Baseline     Server    `env:"BASELINE"`
+	Baseline     Server    `env:"BASELINE"`      // its image if there is a BASELINE_HOST
+	BaselineHost Host      `env:"BASELINE_HOST"` // where it runs already; empty if it is to be started
 	BaselinePort Port      `env:"BASELINE_PORT"` // the one after PORT if it is not set
 	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s"`
 	Results      File      `env:"RESULTS" envDefault:"results"`
@@ -76,8 +77,11 @@ func (c Config) Address() string {
 	return net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.Port)))
 }
 
-// OfBaseline returns the settings as they are for the baseline, which has a port of its own, and shows nothing.
+// OfBaseline returns the settings as they are for the baseline, which has an address of its own, and shows nothing.
 func (c Config) OfBaseline() Config {
+	if c.BaselineHost != "" {
+		c.Host = c.BaselineHost
+	}
 	c.Port, c.MetricsURL, c.PprofURL = c.BaselinePort, "", ""
 	return c
 }
@@ -124,6 +128,8 @@ func Parse(environment map[string]string) (Config, error) {
 			c.BaselinePort = c.Port + 1
 		}
 		wrong = append(wrong, c.besideBaseline()...)
+	} else if c.BaselineHost != "" {
+		wrong = append(wrong, fmt.Errorf("BASELINE_HOST=%q: expected BASELINE as well, which names what runs there", string(c.BaselineHost)))
 	}
 	return c, errors.Join(wrong...)
 }
@@ -206,7 +212,8 @@ func (c Config) besideBaseline() (wrong []error) {
 	not := func(name, value, expected string) {
 		wrong = append(wrong, fmt.Errorf("%s=%q: expected %s", name, value, expected))
 	}
-	if port := c.BaselinePort; port == 0 || port == c.Port || port == c.MetricsPort {
+	elsewhere := c.BaselineHost != "" && c.BaselineHost != c.Host
+	if port := c.BaselinePort; port == 0 || !elsewhere && (port == c.Port || port == c.MetricsPort) {
 		not("BASELINE_PORT", strconv.Itoa(int(port)), "a port from 1 to 65535 that is neither PORT nor METRICS_PORT (it is PORT+1 if it is not set)")
 	}
 	if c.Tries == Auto {
@@ -218,8 +225,11 @@ func (c Config) besideBaseline() (wrong []error) {
 	if c.LoadCommand != nil {
 		wrong = append(wrong, errors.New("LOAD_COMMAND: expected none with BASELINE: the loader's own load gives both servers equal requests"))
 	}
-	if c.ServerPID != 0 {
+	if c.ServerPID != 0 && c.BaselineHost == "" {
 		not("SERVER_PID", strconv.Itoa(int(c.ServerPID)), "none with BASELINE: both servers are started by the loader")
+	}
+	if c.BaselineHost != "" && c.ServerPID != Shared {
+		not("BASELINE_HOST", string(c.BaselineHost), "nothing but with server/baseline.yml: a baseline that runs already is found in its PID namespace")
 	}
 	return wrong
 }

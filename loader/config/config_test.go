@@ -145,7 +145,7 @@ func wrongSettings() []wrong {
 		{"PPROF_URL", "server:6060", address}, {"PPROF_URL", "file:///etc/passwd", address}, {"PPROF_URL", "http://[::1/", address},
 		{"LOAD_COMMAND", "wrk {url} \\", `expected something after the last backslash`},
 		{"BASELINE", "./old 'x", `expected a ' at the end of what it quotes`}, {"BASELINE", " ", `expected a command`},
-		{"BASELINE_PORT", "65536", port}, {"BASELINE_PORT", "old", port},
+		{"BASELINE_HOST", "http://old", host}, {"BASELINE_PORT", "65536", port}, {"BASELINE_PORT", "old", port},
 	}
 }
 
@@ -259,6 +259,9 @@ func TestBaseline(t *testing.T) {
 	c, err = Parse(map[string]string{"BASELINE": "old", "BASELINE_PORT": "80"})
 	require.NoError(t, err)
 	assert.Equal(t, "127.0.0.1:80", c.OfBaseline().Address())
+	c, err = Parse(map[string]string{"BASELINE": "nginx:1.28", "HOST": "server", "PORT": "80", "BASELINE_HOST": "baseline", "BASELINE_PORT": "80", "SERVER_PID": "shared"})
+	require.NoError(t, err)
+	assert.Equal(t, "baseline:80", c.OfBaseline().Address())
 	c, err = Parse(map[string]string{"BASELINE": "", "TRIES": "auto", "PORT": "65535"})
 	require.NoError(t, err)
 	assert.Nil(t, c.Baseline)
@@ -277,6 +280,8 @@ func TestBaseline(t *testing.T) {
 		{map[string]string{"BASELINE": "old", "ALIGN": "true", "METRICS_URL": "http://server:9101/metrics"}, `ALIGN="true": expected false with BASELINE: the servers are loaded in turns, by one loader`},
 		{map[string]string{"BASELINE": "old", "LOAD_COMMAND": "wrk {url} secret"}, `LOAD_COMMAND: expected none with BASELINE: the loader's own load gives both servers equal requests`},
 		{map[string]string{"BASELINE": "old", "SERVER_PID": "7"}, `SERVER_PID="7": expected none with BASELINE: both servers are started by the loader`},
+		{map[string]string{"BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected BASELINE as well, which names what runs there`},
+		{map[string]string{"BASELINE": "old", "BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected nothing but with server/baseline.yml: a baseline that runs already is found in its PID namespace`},
 	} {
 		_, err := Parse(test.settings)
 		assert.EqualError(t, err, test.want)
