@@ -72,9 +72,10 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	for _, l := range loops {
 		l.stop()
 	}
-	for _, c := range silent {
-		c.close()
+	for _, c := range silent { // all at a time, since each may have to wait for the server
+		workers.Go(c.close)
 	}
+	workers.Wait()
 	totals := meter.closeIteration()
 	cause := context.Cause(ctx)
 	giveUp(nil)
