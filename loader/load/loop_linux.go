@@ -35,6 +35,7 @@ type loop struct {
 	vacant  []int32    // the numbers of those
 	due     []*carried // those that wait for the time of their next request, in this order
 	armed   time.Time  // what the clock is set to; zero once it has struck
+	struck  time.Time  // when it last did
 	checked time.Time  // when timeouts were last looked for
 
 	buffer [readBufferSize]byte
@@ -230,7 +231,7 @@ func (l *loop) run(ctx context.Context) {
 			case bellNumber:
 				_, _ = unix.Read(l.bell, l.buffer[:8])
 			case clockNumber:
-				l.armed = time.Time{}
+				l.armed, l.struck = time.Time{}, time.Now()
 			default:
 				if c := l.all[event.Fd]; c != nil {
 					l.receive(c)
@@ -250,10 +251,17 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
+// clockGrain is how often the clock strikes at most: to be woken for each of thousands of requests a second takes more
+// time than they do, of the server as well. A request is that much late at most; its latency tells.
+const clockGrain = time.Millisecond
+
 // setClock has the loop woken when the next request is due, or at the latest at a time.
 func (l *loop) setClock(at time.Time) {
 	if len(l.due) > 0 && l.due[0].turn.intended.Before(at) {
 		at = l.due[0].turn.intended
+		if next := l.struck.Add(clockGrain); at.Before(next) {
+			at = next
+		}
 	}
 	if l.armed.IsZero() || at.Before(l.armed) {
 		l.armed = at
