@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -45,15 +46,23 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// freePorts returns TCP ports of the loopback interface that nobody listens on.
+// portsTried is how many ports freePorts has tried.
+var portsTried atomic.Int64
+
+// freePorts returns TCP ports of the loopback interface that nobody listens on, each only once, since tests run at the
+// same time. They are below those that the kernel hands out to clients.
 func freePorts(t testing.TB, count int) []string {
 	t.Helper()
+	const lowest, number, apart = 10_000, 20_000, 7
 	var ports []string
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer listener.Close()
-		ports = append(ports, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	for len(ports) < count {
+		tried := portsTried.Add(1)
+		require.Less(t, tried, int64(number), "all ports are taken")
+		port := strconv.FormatInt(lowest+(int64(os.Getpid())+tried)*apart%number, 10)
+		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, listener.Close())
+			ports = append(ports, port)
+		}
 	}
 	return ports
 }
