@@ -72,7 +72,7 @@ func fetch(ctx context.Context, url string) (*profile.Profile, error) {
 	defer body.Close()
 	content, err := unpack(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
+		return nil, fmt.Errorf("%s: %w", scrape.Public(url), err)
 	}
 	p, err := profile.ParseUncompressed(content)
 	if err == nil {

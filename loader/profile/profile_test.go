@@ -89,6 +89,9 @@ func TestNoProfiles(t *testing.T) {
 	t.Cleanup(garbage.Close)
 	_, err = Fetch(t.Context(), garbage.URL)
 	assert.ErrorContains(t, err, garbage.URL+"/heap: ")
+	_, err = Fetch(t.Context(), "http://me:hunter2@"+garbage.Listener.Addr().String())
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "hunter2")
 
 	sites, err := Growth(nil, Snapshot{}, Heap, 3)
 	assert.NoError(t, err)

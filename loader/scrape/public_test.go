@@ -37,6 +37,8 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 			http.Redirect(w, r, "ftp://hunter2@host/?token=hunter2", http.StatusFound)
 		case "/text":
 			_, _ = w.Write([]byte("<html>\n"))
+		case "/line":
+			_, _ = w.Write([]byte("go_threads " + strings.Repeat("1", lineLimit) + "\n"))
 		case "/closed":
 			panic(http.ErrAbortHandler)
 		default:
@@ -46,7 +48,7 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	defer server.Close()
 	here := strings.Replace(server.URL, "http://", "http://me:hunter2@", 1)
 	for _, address := range []string{
-		here + "/redirect?token=hunter2", here + "/text?token=hunter2", here + "/closed?token=hunter2", here + "/?token=hunter2",
+		here + "/redirect?token=hunter2", here + "/text?token=hunter2", here + "/line?token=hunter2", here + "/closed?token=hunter2", here + "/?token=hunter2",
 		"http://hunter2@127.0.0.1:1/?token=hunter2", "http://hunter2@127.0.0.1:x/", "http://hunter2@no-such-name.invalid/?token=hunter2",
 	} {
 		_, err := Fetch(t.Context(), address)

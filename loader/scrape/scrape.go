@@ -53,7 +53,7 @@ func Fetch(ctx context.Context, url string) (Metrics, error) {
 	defer body.Close()
 	text, err := filter(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
+		return nil, public(url, err)
 	}
 	metrics, err := Parse(bytes.NewReader(text))
 	if err != nil {
