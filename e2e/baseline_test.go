@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -31,19 +30,6 @@ func (r *run) baselinePID(t *testing.T) int {
 	return pid
 }
 
-// baselineFile is what these tests need of the baseline in run.json.
-type baselineFile struct {
-	Reproduce string
-	Baseline  struct {
-		Command    string
-		Iterations []struct {
-			RSSEndBytes int64 `json:"rss_end_bytes"`
-		}
-		Verdict    struct{ Kind string }
-		Difference struct{ Change, Sentence string }
-	}
-}
-
 func TestASuspectThatIsWorseThanItsBaseline(t *testing.T) {
 	r := startPair(t, "TRIES=7", "REQUESTS=6000", "LEAK=heap", "LEAK_BYTES=1024", "TOLERANCE=256", "RELEASE=50ms")
 	assert.Equal(t, 1, r.exitCode(), "%s%s", &r.out, &r.err)
@@ -61,8 +47,7 @@ func TestASuspectThatIsWorseThanItsBaseline(t *testing.T) {
 			assert.Less(t, others[n-1][columnStarted], row[columnStarted])
 		}
 	}
-	var file baselineFile
-	require.NoError(t, json.Unmarshal([]byte(r.content(t, "run.json")), &file))
+	file := r.runFile(t)
 	assert.Equal(t, "worse", file.Baseline.Difference.Change)
 	assert.Equal(t, "env LEAK=none "+server, file.Baseline.Command)
 	assert.NotEqual(t, "leak", file.Baseline.Verdict.Kind)
@@ -140,8 +125,7 @@ func TestBaselineOfAnImageInDocker(t *testing.T) {
 	assert.Contains(t, logs, "\nComparison: worse\n")
 	assert.Regexp(t, `\nBaseline: process \d+, .*: /server, in turns with the server\n`, logs)
 
-	rows, folders := l.newestRows(1), l.folders()
-	others := tableIn(t, folders[0], "baseline.csv")
+	rows, others := l.newestRows(1), tableIn(t, newest(t, l.results, 1), "baseline.csv")
 	require.Len(t, others, 7)
 	for n, row := range rows {
 		assert.Equal(t, row[columnRequests], others[n][columnRequests])
@@ -149,10 +133,7 @@ func TestBaselineOfAnImageInDocker(t *testing.T) {
 	}
 	assert.Greater(t, number(t, rows[6], columnEnd)-number(t, others[6], columnEnd), 7*6000*1024.0/2, "they are two processes")
 
-	content, err := os.ReadFile(filepath.Join(folders[0], "run.json"))
-	require.NoError(t, err)
-	var file baselineFile
-	require.NoError(t, json.Unmarshal(content, &file))
+	file := l.newestReport(1)
 	assert.Equal(t, l.project+"-server", file.Baseline.Command)
 	assert.Contains(t, file.Reproduce, " BASELINE="+l.project+"-server ")
 	assert.Contains(t, file.Reproduce, " BASELINE_ENV_FILE="+environment+" docker compose -f docker-compose.yml -f server/baseline.yml up")

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,23 +33,10 @@ func (l *lab) awaitRows(runs, rows int) {
 	}, 2*time.Minute, 20*time.Millisecond, "%d rows of run %d", rows, runs)
 }
 
-// newestRun returns run.json of the newest run.
-func (l *lab) newestRun() runFile {
-	l.t.Helper()
-	files, err := filepath.Glob(filepath.Join(l.results, "*", "run.json"))
-	require.NoError(l.t, err)
-	require.NotEmpty(l.t, files)
-	content, err := os.ReadFile(files[len(files)-1])
-	require.NoError(l.t, err)
-	var file runFile
-	require.NoError(l.t, json.Unmarshal(content, &file))
-	return file
-}
-
 // assertEndedEarly checks that the newest of so many runs has kept its rows, and says why it ended.
 func (l *lab) assertEndedEarly(runs int, reason string) {
 	l.t.Helper()
-	rows, file := l.newestRows(runs), l.newestRun()
+	rows, file := l.newestRows(runs), l.newestReport(runs)
 	require.NotEmpty(l.t, rows)
 	assert.Len(l.t, file.Iterations, len(rows))
 	assert.Equal(l.t, "ended early", file.State)
@@ -75,7 +61,7 @@ func TestFaultsInDocker(t *testing.T) {
 	code := l.awaitLoader()
 	assert.Equal(t, verdictCode(t, l.mustCompose(nil, "logs", "--no-log-prefix", "loader")), code)
 	assert.Len(t, l.newestRows(1), 12)
-	assert.Equal(t, "complete", l.newestRun().State)
+	assert.Equal(t, "complete", l.newestReport(1).State)
 
 	// The server runs out of memory, and its end stops all, as in CI.
 	output, err := l.compose([]string{"LEAK=heap", "LEAK_BYTES=8192", "REQUESTS=1000", "SCRAPE_WAIT=0s"},

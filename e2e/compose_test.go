@@ -271,25 +271,13 @@ func (l *lab) assertBarsEqualTable(d dashboard, rows [][]string, run ...string) 
 // newestRows returns iterations.csv of the newest run, and checks how many runs there are.
 func (l *lab) newestRows(runs int) [][]string {
 	l.t.Helper()
-	folders := l.folders()
-	require.Len(l.t, folders, runs)
-	return rowsIn(l.t, folders[runs-1])
+	return rowsIn(l.t, newest(l.t, l.results, runs))
 }
 
-// folders are those of the runs, in the order in which they began.
-func (l *lab) folders() []string {
+// newestReport returns run.json of the newest run, and checks how many runs there are.
+func (l *lab) newestReport(runs int) runFile {
 	l.t.Helper()
-	folders, err := filepath.Glob(filepath.Join(l.results, "*"))
-	require.NoError(l.t, err)
-	return folders
-}
-
-// newestReport returns run.json of the newest run.
-func (l *lab) newestReport() runFile {
-	l.t.Helper()
-	folders := l.folders()
-	require.NotEmpty(l.t, folders)
-	return readRunFile(l.t, folders[len(folders)-1])
+	return readRunFile(l.t, newest(l.t, l.results, runs))
 }
 
 func TestLabInDocker(t *testing.T) {
@@ -426,7 +414,7 @@ func TestRunOnceInDocker(t *testing.T) {
 	output, _ := l.compose(nil, "run", "--rm", "--build", "--no-TTY", "-e", "TRIES=1", "loader")
 	assert.Contains(t, output, "Iteration: 1 of 1")
 	assert.Len(t, l.newestRows(1), 1)
-	report := l.newestReport()
+	report := l.newestReport(1)
 	if checkout, err := os.Stat("../.git"); err == nil && checkout.IsDir() {
 		head, err := exec.Command("git", "rev-parse", "HEAD").Output()
 		require.NoError(t, err)
@@ -481,7 +469,7 @@ func TestAnyImageInDocker(t *testing.T) {
 		assert.NotEmpty(t, row[columnPageCache], "the container has a control group of its own")
 	}
 
-	report := l.newestReport()
+	report := l.newestReport(1)
 	assert.Equal(t, &serverImage{Reference: "nginx:1.29"}, report.Environment.Server.Image)
 	assert.Regexp(t, `^SERVER_PORT=80 DURATION=1s .*REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE=`+regexp.QuoteMeta(environment)+
 		` docker compose -f docker-compose.yml -f server/image.yml up$`, report.Reproduce)

@@ -62,7 +62,15 @@ type runFile struct {
 		Requests int
 		Sites    []callSite
 	}
-	Verdict     struct{ Kind, Sentence string }
+	Verdict  struct{ Kind, Sentence string }
+	Baseline struct {
+		Command    string
+		Iterations []struct {
+			RSSEndBytes int64 `json:"rss_end_bytes"`
+		}
+		Verdict    struct{ Kind string }
+		Difference struct{ Change, Sentence string }
+	}
 	Environment struct {
 		Kernel string
 		Server struct {
