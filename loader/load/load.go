@@ -141,21 +141,20 @@ type turn struct {
 // work sends requests until there is no next.
 func (w *worker) work(ctx context.Context) {
 	now := time.Now()
-	intended, more := w.next(now)
+	intended, more := w.take(now)
 	for more && ctx.Err() == nil {
 		start := now
 		if wait := intended.Sub(now); wait > 0 {
 			pause(ctx, wait)
 			start = time.Now()
 		}
-		if start.Sub(intended) > w.plan.Timeout { // the server has stalled for so long that this one has timed out before it was sent
-			w.counts.failed(Timeout)
-			intended, more = w.next(now)
-			continue
-		}
 		now = w.finish(ctx, turn{intended: intended, start: start, exchange: w.plan.Behaviour.Next()})
 		intended, more = w.carry(ctx, &now)
 	}
+}
+
+func (w *worker) take(now time.Time) (time.Time, bool) {
+	return w.next.take(now, w.plan.Timeout, w.counts)
 }
 
 // finish does an exchange and counts it. It returns when that was.

@@ -92,7 +92,7 @@ func (w *worker) carry(ctx context.Context, now *time.Time) (time.Time, bool) {
 			return r.turn.intended, true
 		}
 	}
-	return w.next(*now)
+	return w.take(*now)
 }
 
 // lend gives the descriptor of the open connection away: Go would wait for it as well if it were still its own. False
@@ -295,23 +295,15 @@ func (l *loop) arrive() bool {
 
 // begin has the next request of a connection sent, now or when it is due.
 func (l *loop) begin(c *carried, now time.Time) {
-	for {
-		intended, more := l.next(now)
-		switch {
-		case !more:
-			l.giveBack(c, returned{ended: true})
-			return
-		case now.Sub(intended) > l.plan.Timeout:
-			l.counts.failed(Timeout)
-			continue
-		}
-		c.turn = turn{intended: intended}
-		if intended.After(now) {
-			l.due = append(l.due, c)
-		} else {
-			l.send(c, now)
-		}
-		return
+	intended, more := l.next.take(now, l.plan.Timeout, l.counts)
+	c.turn = turn{intended: intended}
+	switch {
+	case !more:
+		l.giveBack(c, returned{ended: true})
+	case intended.After(now):
+		l.due = append(l.due, c)
+	default:
+		l.send(c, now)
 	}
 }
 

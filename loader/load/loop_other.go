@@ -15,4 +15,4 @@ func startLoops(context.Context, *Plan, pace, *Meter) []*loop { return nil }
 func (*loop) stop() {}
 
 // carry returns when the next request is due; false if there is none.
-func (w *worker) carry(_ context.Context, now *time.Time) (time.Time, bool) { return w.next(*now) }
+func (w *worker) carry(_ context.Context, now *time.Time) (time.Time, bool) { return w.take(*now) }

@@ -10,6 +10,18 @@ import (
 // would have been sent meanwhile have waited as well.
 type pace func(now time.Time) (intended time.Time, more bool)
 
+// take returns when the next request is to be sent that is not due for longer than limit: when the server has stalled for
+// so long, those before have timed out, unsent. False if there is none.
+func (next pace) take(now time.Time, limit time.Duration, counts *recorder) (intended time.Time, more bool) {
+	for {
+		intended, more = next(now)
+		if !more || now.Sub(intended) <= limit {
+			return intended, more
+		}
+		counts.failed(Timeout)
+	}
+}
+
 // newPace returns the pace of plan, whose first request is due at start.
 func newPace(plan *Plan, start time.Time) pace {
 	switch deadline := start.Add(plan.Duration); {
