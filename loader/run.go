@@ -294,16 +294,22 @@ func attach(ctx context.Context, pid int) (*server, error) {
 	if _, err := read(context.Background()); err != nil {
 		return nil, err
 	}
-	command, limit := subject.CommandLine(pid), memory.LimitOf(pid)
+	s := watched(ctx, pid, read)
+	s.command = subject.CommandLine(pid)
+	s.description = fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), s.command)
+	return s, nil
+}
+
+// watched is a server whose process can be seen, and is read by read.
+func watched(ctx context.Context, pid int, read memory.Reader) *server {
+	limit := memory.LimitOf(pid)
 	return &server{
-		description: fmt.Sprintf("process %d, running for %s: %s", pid, subject.Uptime(pid), command),
-		command:     command,
-		pid:         pid,
-		read:        tellingOOM(read, memory.WatchOOM(ctx, pid), limit),
-		source:      memory.TreeSource,
-		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
-		limit:       limit,
-	}, nil
+		pid:      pid,
+		read:     tellingOOM(read, memory.WatchOOM(ctx, pid), limit),
+		source:   memory.TreeSource,
+		complete: []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
+		limit:    limit,
+	}
 }
 
 // attachToShared measures the process of host's container, which shares the PID namespace of this one.
@@ -347,18 +353,10 @@ func launch(ctx context.Context, command, environment []string, folder, log stri
 	if err != nil {
 		return nil, err
 	}
-	limit := memory.LimitOf(process.PID)
-	return &server{
-		description: fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " ")),
-		command:     quoteAll(command),
-		pid:         process.PID,
-		read:        tellingOOM(launchedReader(process), memory.WatchOOM(ctx, process.PID), limit),
-		source:      memory.TreeSource,
-		complete:    []func(context.Context, *memory.Reading){memory.OwnCgroup(process.PID)},
-		limit:       limit,
-		process:     process,
-		log:         log,
-	}, nil
+	s := watched(ctx, process.PID, launchedReader(process))
+	s.command, s.process, s.log = quoteAll(command), process, log
+	s.description = fmt.Sprintf("process %d: %s", process.PID, strings.Join(command, " "))
+	return s, nil
 }
 
 // launchedReader reads the memory of process. When it is gone, the error says how it ended.
