@@ -16,8 +16,8 @@ import (
 )
 
 // CreateFolder makes the folder of a run that starts at the given time, results/<UTC time>, with -label after it
-// if there is one, and returns its path. Folders are writable for everybody, as /tmp is, because the loader in a container has another user
-// than the person who later reads, or deletes, what it has written.
+// if there is one, and returns its path. Folders are writable for everybody, as /tmp is, because the loader in a
+// container has another user than the person who later reads, or deletes, what it has written.
 func CreateFolder(results string, start time.Time, label string) (string, error) {
 	if err := makeShared(results); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err

@@ -167,8 +167,8 @@ func (c *course) all() []Point {
 	return points
 }
 
-// readSamples reads the course of memory from samples.csv, or another table of that kind. A last line that is not complete, as a run that is killed
-// may leave it, ends the file.
+// readSamples reads the course of memory from samples.csv, or another table of that kind. A last line that is not
+// complete, as a run that is killed may leave it, ends the file.
 func readSamples(in io.Reader, name string) ([]Point, error) {
 	var c course
 	lines := bufio.NewReader(in)
