@@ -116,9 +116,6 @@ type Server []string
 // UnmarshalText fails when text has an open quote, or no word.
 func (s *Server) UnmarshalText(text []byte) error {
 	words, err := external.Split(string(text))
-	if err == nil && len(words) == 0 {
-		err = errors.New("expected a command")
-	}
 	*s = words
 	return err
 }
