@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -19,13 +20,19 @@ import (
 // sends the next request as soon as one is there. That takes two calls of the kernel a request and a share of one that
 // waits, and no change from one goroutine to another. What is not plain it gives back to the connection's worker: an
 // answer that does not fit into its buffer, a connection that ends, a request that times out.
+//
+// To be woken takes time, of the server as well, which must do it. So a loop lets answers lie for a moment if more are to
+// come, or if a connection is free for the next request: the kernel knows when they came.
 type loop struct {
 	plan   *Plan
 	next   pace
 	counts *recorder
 
-	poll, bell, clock int      // epoll, and an eventfd and a timerfd that it waits for as well
-	file              *os.File // epoll, for Go to wait for: a thread that waits by itself would keep Go's monitor busy
+	poll        int      // epoll of the connections, the bell and the clock
+	bell, clock int      // an eventfd and a timerfd
+	gate        int      // epoll of the bell, the clock and, while it is open, poll
+	file        *os.File // gate, for Go to wait for: a thread that waits by itself would keep Go's monitor busy
+	ready       syscall.RawConn
 
 	mu       sync.Mutex // guards bell, arrivals and stopped
 	arrivals []*carried
@@ -38,9 +45,13 @@ type loop struct {
 	struck  time.Time  // when it last did
 	checked time.Time  // when timeouts were last looked for
 
-	buffer [readBufferSize]byte
-	piece  piece
-	reader *bufio.Reader
+	stamped bool          // the kernel says when answers came
+	taken   time.Duration // about how long it takes from a request until its answer is read
+
+	receiver receiver
+	buffer   [readBufferSize]byte
+	piece    piece
+	reader   *bufio.Reader
 }
 
 // carried is a connection in a loop.
@@ -129,7 +140,7 @@ func (c *connection) takeBack(r returned) {
 
 // newLoop returns a loop that is not running yet.
 func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
-	l := &loop{plan: plan, next: next, counts: counts, poll: -1, bell: -1, clock: -1}
+	l := &loop{plan: plan, next: next, counts: counts, poll: -1, bell: -1, clock: -1, gate: -1}
 	l.reader = bufio.NewReaderSize(&l.piece, readBufferSize)
 	var err error
 	if l.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
@@ -139,14 +150,24 @@ func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
 		l.clock, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	}
 	if err == nil {
-		err = errors.Join(l.watch(l.bell, bellNumber), l.watch(l.clock, clockNumber), unix.SetNonblock(l.poll, true))
+		l.gate, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	}
+	if err == nil {
+		err = errors.Join(l.watch(l.bell, bellNumber), l.watch(l.clock, clockNumber), unix.SetNonblock(l.gate, true),
+			unix.EpollCtl(l.gate, unix.EPOLL_CTL_ADD, l.bell, &unix.EpollEvent{Events: unix.EPOLLIN}),
+			unix.EpollCtl(l.gate, unix.EPOLL_CTL_ADD, l.clock, &unix.EpollEvent{Events: unix.EPOLLIN}),
+			unix.EpollCtl(l.gate, unix.EPOLL_CTL_ADD, l.poll, &unix.EpollEvent{}))
 	}
 	if err != nil {
 		l.free()
 		return nil, os.NewSyscallError("epoll", err)
 	}
-	l.file = os.NewFile(uintptr(l.poll), "epoll")
-	if err := l.file.SetReadDeadline(time.Time{}); err != nil { // Go cannot wait for it
+	l.file = os.NewFile(uintptr(l.gate), "epoll")
+	err = l.file.SetReadDeadline(time.Time{}) // fails if Go cannot wait for it
+	if err == nil {
+		l.ready, err = l.file.SyscallConn()
+	}
+	if err != nil {
 		l.free()
 		return nil, err
 	}
@@ -162,9 +183,9 @@ func (l *loop) free() {
 	defer l.mu.Unlock()
 	if l.file != nil {
 		_ = l.file.Close()
-		l.poll = -1
+		l.gate = -1
 	}
-	for _, fd := range []int{l.poll, l.bell, l.clock} {
+	for _, fd := range []int{l.gate, l.poll, l.bell, l.clock} {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
@@ -173,13 +194,19 @@ func (l *loop) free() {
 }
 
 // startLoops returns running loops for the plan's workers; none if its protocol cannot be carried, or the kernel has no
-// more descriptors. There is one for each other processor, since the server needs some as well.
+// more descriptors. There is one for each other processor, since the server needs some as well. Two processors have two
+// all the same if it goes as fast as it can: one would leave much of them idle.
 func startLoops(ctx context.Context, plan *Plan, next pace, meter *Meter) []*loop {
 	if plan.Protocol != HTTP1 {
 		return nil
 	}
 	var loops []*loop
-	for n := range min(plan.working(), max(1, runtime.GOMAXPROCS(0)/2)) {
+	processors := runtime.GOMAXPROCS(0)
+	share := max(1, processors/2)
+	if plan.Rate == 0 {
+		share = max(share, min(2, processors))
+	}
+	for n := range min(plan.working(), share) {
 		l, err := newLoop(plan, next, meter.recorder(n))
 		if err != nil {
 			break
@@ -214,17 +241,11 @@ func (l *loop) run(ctx context.Context) {
 	defer context.AfterFunc(ctx, func() { l.ring(func() {}) })()
 	events := make([]unix.EpollEvent, 128)
 	interval := max(l.plan.Timeout/deadlineSlack, time.Millisecond)
-	ready, err := l.file.SyscallConn()
-	for {
-		n := 0
-		if err == nil {
-			err = ready.Read(func(fd uintptr) bool {
-				n, _ = unix.EpollWait(int(fd), events, 0)
-				return n != 0
-			})
-		}
-		if err != nil {
-			panic(err) // nobody but this function closes it
+	for now := time.Now(); ; {
+		n, _ := unix.EpollWait(l.poll, events, 0)
+		if n == 0 {
+			l.wait(now)
+			n, _ = unix.EpollWait(l.poll, events, 0)
 		}
 		for _, event := range events[:max(0, n)] {
 			switch event.Fd {
@@ -241,19 +262,64 @@ func (l *loop) run(ctx context.Context) {
 		if l.arrive() {
 			return
 		}
-		now := time.Now()
+		now = time.Now()
 		l.sendDue(now)
 		if ctx.Err() != nil || now.Sub(l.checked) >= interval {
 			l.checked = now
 			l.expire(ctx, now)
 		}
 		l.setClock(l.checked.Add(interval))
+		l.nap()
 	}
+}
+
+// wait returns when the clock strikes or the bell rings. It also returns when there is something to receive, unless the
+// clock strikes soon and a connection is free for the request that is due then.
+func (l *loop) wait(now time.Time) {
+	if !l.stamped || len(l.due) == 0 || l.armed.Sub(now) > 2*clockGrain {
+		// Open once: what comes while the loop is awake wakes nobody.
+		_ = unix.EpollCtl(l.gate, unix.EPOLL_CTL_MOD, l.poll, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT})
+	}
+	err := l.ready.Read(func(fd uintptr) bool {
+		var event [1]unix.EpollEvent
+		n, _ := unix.EpollWait(int(fd), event[:], 0)
+		return n != 0
+	})
+	if err != nil {
+		panic(err) // nobody but run closes it
+	}
+}
+
+// The limits of a nap.
+const (
+	napFrom    = 16 // requests that are not answered
+	napShare   = 5  // of the time that their answers take
+	longestNap = 400 * time.Microsecond
+	timerSlack = 50 * time.Microsecond // a thread sleeps for so much longer than it asks for
+)
+
+// nap sleeps for a moment if many answers are to come, and they take much longer. Their latencies do not tell, but a
+// server that is not busy gets its next requests later for it, by half a nap on average.
+func (l *loop) nap() {
+	if length := l.napLength(); length > 0 {
+		asked := unix.NsecToTimespec(int64(length - timerSlack))
+		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&asked)), 0, 0)
+	}
+}
+
+// napLength is how long the loop may sleep now, 0 if it is not worth it.
+func (l *loop) napLength() time.Duration {
+	unanswered := len(l.all) - len(l.vacant) - len(l.due)
+	length := min(l.taken/napShare, longestNap)
+	if !l.stamped || unanswered < napFrom || length <= timerSlack {
+		return 0
+	}
+	return length
 }
 
 // clockGrain is how often the clock strikes at most: to be woken for each of thousands of requests a second takes more
 // time than they do, of the server as well. A request is that much late at most; its latency tells.
-const clockGrain = time.Millisecond
+const clockGrain = time.Millisecond / 2
 
 // setClock has the loop woken when the next request is due, or at the latest at a time.
 func (l *loop) setClock(at time.Time) {
@@ -288,6 +354,7 @@ func (l *loop) arrive() bool {
 			l.giveBack(c, returned{unfit: true})
 			continue
 		}
+		stampArrivals(c.fd)
 		l.begin(c, time.Now())
 	}
 	return stopped
@@ -331,7 +398,7 @@ func (l *loop) send(c *carried, now time.Time) {
 
 // receive reads what has come over a connection.
 func (l *loop) receive(c *carried) {
-	n, err := call(unix.SYS_READ, c.fd, l.buffer[copy(l.buffer[:], c.got):])
+	n, came, stamped, err := l.receiver.receive(c.fd, l.buffer[copy(l.buffer[:], c.got):])
 	if err != nil && again(err) {
 		return
 	}
@@ -357,7 +424,13 @@ func (l *loop) receive(c *carried) {
 	if more && answer.code != http.StatusSwitchingProtocols { // it has not ended where it says
 		l.counts.failed(BadResponse)
 	} else {
-		l.counts.answered(answer.code, now.Sub(c.turn.intended), true)
+		taken, lay := now.Sub(c.turn.start), time.Duration(0)
+		if stamped {
+			lay = min(max(0, time.Duration(now.UnixNano()-came.UnixNano())), taken) // the system's clock may have been set
+		}
+		l.stamped = stamped
+		l.taken += (taken - l.taken) / 64
+		l.counts.answered(answer.code, now.Sub(c.turn.intended)-lay, true)
 	}
 	c.turn = turn{}
 	if answer.close || more {

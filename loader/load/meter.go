@@ -47,7 +47,8 @@ type Totals struct {
 	Codes map[int]uint64
 	// Errors counts the requests that failed, and the answers with 4xx and 5xx, by reason.
 	Errors map[Reason]uint64
-	// Latency holds the time from sending a request to the end of its answer, in nanoseconds, exact to 1%.
+	// Latency holds the time from sending a request, or from when it was due, until the end of its answer had come, in
+	// nanoseconds, exact to 1%.
 	Latency *hdrhistogram.Histogram
 	// MaxLatency and SumLatency are exact.
 	MaxLatency, SumLatency time.Duration
