@@ -41,10 +41,27 @@ func warmUp(c curve) int {
 			}
 		}
 		if next == cut {
-			return cut + 1
+			return trim(c, cut) + 1
 		}
 		cut = next
 	}
+}
+
+// trim cuts up to a sixth more than a cut that was made (which is how coarsely
+// it was looked for), if what is cut grew faster than the rest and the interval of
+// the rest becomes the narrowest then: growth that is about to stop.
+func trim(c curve, cut int) int {
+	trimmed, last := cut, len(c.bytes)-1
+	if cut == 0 {
+		return 0
+	}
+	least := halfWidth(c.from(cut))
+	for at := cut + 1; at <= cut+1+cut/6 && last-at >= minJudged; at++ {
+		if width := halfWidth(c.from(at)); width < least && c.rate(cut, at) > c.rate(at, last) {
+			trimmed, least = at, width
+		}
+	}
+	return trimmed
 }
 
 // halfWidth is about half of the 95% interval of the curve's growth, in bytes

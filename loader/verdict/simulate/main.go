@@ -45,11 +45,11 @@ func noises() []struct {
 	}{{"white", 0}, {"AR 0.6", 0.6}, {"walk", 1}}
 }
 
-// plan is the pattern in figures like a real server's: what does not leak has
-// noise of 0.1 MB; a leak 40 bytes per request and noise of a quarter of what it
-// gains in an iteration (a tenth in each step of a random walk).
+// plan is the pattern in figures like a real server's: noise of 0.3 MB (0.12 MB
+// in each step of a random walk), as a collected heap has, which is more than the
+// floor of an interval; a leak 40 bytes per request, four times that an iteration.
 func plan(p synthetic.Pattern, iterations int, persistence float64) synthetic.Plan {
-	made := synthetic.Plan{Pattern: p, Iterations: iterations, Persistence: persistence, Noise: 0.1e6}
+	made := synthetic.Plan{Pattern: p, Iterations: iterations, Persistence: persistence, Noise: 0.3e6}
 	switch p {
 	case synthetic.Flat:
 	case synthetic.Log, synthetic.Filling:
@@ -58,7 +58,6 @@ func plan(p synthetic.Pattern, iterations int, persistence float64) synthetic.Pl
 		made.Growth = 100
 	default:
 		made.Growth = 40
-		made.Noise = 0.3e6
 	}
 	if persistence == 1 {
 		made.Noise *= 0.4

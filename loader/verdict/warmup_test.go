@@ -1,0 +1,27 @@
+package verdict_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"leaklab/loader/verdict"
+)
+
+// A growth that stops early in an iteration leaves too little in it to be worth a cut of its own.
+func TestWarmUpEndsWhereGrowthStops(t *testing.T) {
+	for _, stop := range []int{10, 17, 25, 33, 41, 48} {
+		r := rand.New(rand.NewPCG(3, uint64(stop)))
+		var iterations []verdict.Iteration
+		end := 20e6
+		for n := range 100 {
+			start := end
+			end = 20e6 + 3e6*min(float64(n)+1, float64(stop)-0.8) + 0.1e6*r.NormFloat64()
+			iterations = append(iterations, verdict.Iteration{Requests: 30_000, StartBytes: uint64(start), EndBytes: uint64(end)})
+		}
+		v := verdict.Judge(iterations, fixed)
+		assert.Equal(t, verdict.NoLeak, v.Kind, "%d: %s", stop, v.Sentence)
+		assert.Contains(t, []int{stop, stop + 1}, v.WarmUp, v.Sentence)
+	}
+}
