@@ -30,6 +30,7 @@ const mostRequests = 1 << 53
 // Count reads the counts from the output of hey, oha, wrk (or wrk2) or k6. If there are several summaries, it adds
 // them up. False if there is none that it knows.
 func Count(output string) (Counts, bool) {
+	output = styles.ReplaceAllString(output, "")
 	for _, read := range []func(string, *Counts) bool{readWrk, readK6, readHey} {
 		counts := Counts{Codes: make(map[int]uint64), Errors: make(map[load.Reason]uint64)}
 		if read(output, &counts) && counts.Requests() <= mostRequests {
@@ -38,6 +39,9 @@ func Count(output string) (Counts, bool) {
 	}
 	return Counts{}, false
 }
+
+// styles are the colours of a terminal.
+var styles = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // number reads a count; false if it is not a believable one.
 func number(text string) (uint64, bool) {
@@ -101,7 +105,7 @@ func readK6(output string, counts *Counts) bool {
 }
 
 var (
-	heyTotal  = regexp.MustCompile(`(?m)^ +Total:\s+([0-9.]+) secs?\r?$`)
+	heyTotal  = regexp.MustCompile(`(?m)^ +Total:\s+([0-9.]+) (\S+)\r?$`) // oha's has the unit of its slowest answer
 	heyRate   = regexp.MustCompile(`(?m)^ +Requests/sec:\s+([0-9.]+)\r?$`)
 	heyStatus = regexp.MustCompile(`(?m)^ +\[(\d{3})\]\s+(\d+) responses\r?$`)
 	heyErrors = regexp.MustCompile(`(?m)^ +\[(\d+)\]\s+(\S.*?)\r?$`)
@@ -143,7 +147,7 @@ func readHey(output string, counts *Counts) bool {
 				counts.note(load.Other, n)
 			}
 		}
-		if all := math.Round(figure(rate[1]) * figure(total[1])); answers == heyMost && all > heyMost && all <= mostRequests {
+		if all := math.Round(figure(rate[1]) * figure(total[1])); answers == heyMost && total[2] == "secs" && all > heyMost && all <= mostRequests {
 			counts.Codes[0] += uint64(max(0, all-float64(answers)-float64(failed)))
 		}
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // The outputs of hey 0.1.5 and wrk 4.1.0 are real ones. Those of k6 (version 1, and before) follow its
-// documentation, with errors put in; that of oha is made up in its format, and was not compared with a real one.
+// documentation, with errors put in; those of oha are made up in its formats of before and now, and were not
+// compared with real ones.
 func TestCount(t *testing.T) {
 	for file, want := range map[string]Counts{
 		"hey.txt":         {Codes: map[int]uint64{200: 20319}, Errors: map[load.Reason]uint64{}},
@@ -23,6 +24,7 @@ func TestCount(t *testing.T) {
 		"wrk-reset.txt":   {Codes: map[int]uint64{0: 0}, Errors: map[load.Reason]uint64{load.Reset: 13660}},
 		"k6.txt":          {Codes: map[int]uint64{0: 45}, Errors: map[load.Reason]uint64{load.Other: 2}},
 		"k6-legacy.txt":   {Codes: map[int]uint64{0: 180}, Errors: map[load.Reason]uint64{load.Other: 3}},
+		"oha-ms.txt":      {Codes: map[int]uint64{200: 287588, 503: 12}, Errors: map[load.Reason]uint64{load.Status5xx: 12, load.Other: 4}},
 		"oha.txt":         {Codes: map[int]uint64{200: 287590, 503: 12}, Errors: map[load.Reason]uint64{load.Status5xx: 12, load.Other: 4}},
 	} {
 		t.Run(file, func(t *testing.T) {
