@@ -153,10 +153,11 @@ func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
 		l.gate, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	}
 	if err == nil {
-		err = errors.Join(l.watch(l.bell, bellNumber), l.watch(l.clock, clockNumber), unix.SetNonblock(l.gate, true),
-			unix.EpollCtl(l.gate, unix.EPOLL_CTL_ADD, l.bell, &unix.EpollEvent{Events: unix.EPOLLIN}),
-			unix.EpollCtl(l.gate, unix.EPOLL_CTL_ADD, l.clock, &unix.EpollEvent{Events: unix.EPOLLIN}),
-			unix.EpollCtl(l.gate, unix.EPOLL_CTL_ADD, l.poll, &unix.EpollEvent{}))
+		err = unix.SetNonblock(l.gate, true)
+		for _, epoll := range []int{l.poll, l.gate} {
+			err = errors.Join(err, watch(epoll, l.bell, bellNumber, unix.EPOLLIN), watch(epoll, l.clock, clockNumber, unix.EPOLLIN))
+		}
+		err = errors.Join(err, watch(l.gate, l.poll, 0, 0))
 	}
 	if err != nil {
 		l.free()
@@ -174,8 +175,9 @@ func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
 	return l, nil
 }
 
-func (l *loop) watch(fd int, number int32) error {
-	return unix.EpollCtl(l.poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: number})
+// watch has epoll tell of events of fd by its number.
+func watch(epoll, fd int, number int32, events uint32) error {
+	return unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: number})
 }
 
 func (l *loop) free() {
@@ -350,7 +352,7 @@ func (l *loop) arrive() bool {
 			c.number = int32(len(l.all))
 			l.all = append(l.all, c)
 		}
-		if l.watch(c.fd, c.number) != nil {
+		if watch(l.poll, c.fd, c.number, unix.EPOLLIN) != nil {
 			l.giveBack(c, returned{unfit: true})
 			continue
 		}
@@ -389,7 +391,7 @@ func (l *loop) send(c *carried, now time.Time) {
 	c.turn.exchange, c.turn.start = l.plan.Behaviour.Next(), now
 	sent := 0
 	if c.turn.exchange.plain() {
-		sent, _ = call(unix.SYS_WRITE, c.fd, c.turn.exchange.wire)
+		sent, _ = write(c.fd, c.turn.exchange.wire)
 	}
 	if sent < len(c.turn.exchange.wire) {
 		l.giveBack(c, returned{turn: c.turn, sent: max(0, sent), unfit: true})
@@ -476,9 +478,9 @@ func (l *loop) giveBack(c *carried, r returned) {
 	c.back <- r
 }
 
-// call reads or writes without telling Go's scheduler, which is right for a call that never waits.
-func call(number uintptr, fd int, b []byte) (int, error) {
-	n, _, failed := unix.RawSyscall(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+// write writes without telling Go's scheduler, which is right for a call that never waits.
+func write(fd int, b []byte) (int, error) {
+	n, _, failed := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if failed != 0 {
 		return 0, failed
 	}

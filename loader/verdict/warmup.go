@@ -32,16 +32,16 @@ func warmUp(c curve) int {
 	cut := 0
 	for {
 		next := cut
-		limit := halfWidth(c.from(cut)) / clearerBy
+		width := halfWidth(c.from(cut))
 		for at := cut + 1; len(gains)-at >= minJudged; at += 1 + (at-cut)/6 {
 			if c.rate(cut, at) > c.rate(at, len(gains)) &&
-				stopped(gains[cut:at], len(gains)-at) && halfWidth(c.from(at)) < limit {
+				stopped(gains[cut:at], len(gains)-at) && halfWidth(c.from(at)) < width/clearerBy {
 				next = at
 				break
 			}
 		}
 		if next == cut {
-			return trim(c, cut) + 1
+			return trim(c, cut, width) + 1
 		}
 		cut = next
 	}
@@ -49,13 +49,13 @@ func warmUp(c curve) int {
 
 // trim cuts up to a sixth more than a cut that was made (which is how coarsely
 // it was looked for), if what is cut grew faster than the rest and the interval of
-// the rest becomes the narrowest then: growth that is about to stop.
-func trim(c curve, cut int) int {
-	trimmed, last := cut, len(c.bytes)-1
+// the rest, whose half is least without that, becomes the narrowest then: growth
+// that is about to stop.
+func trim(c curve, cut int, least float64) int {
 	if cut == 0 {
 		return 0
 	}
-	least := halfWidth(c.from(cut))
+	trimmed, last := cut, len(c.bytes)-1
 	for at := cut + 1; at <= cut+1+cut/6 && last-at >= minJudged; at++ {
 		if width := halfWidth(c.from(at)); width < least && c.rate(cut, at) > c.rate(at, last) {
 			trimmed, least = at, width
