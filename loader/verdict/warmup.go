@@ -29,22 +29,15 @@ const (
 // first such cut is made, and then the next one looked for.
 func warmUp(c curve) int {
 	gains := c.gains()
-	cut := 0
-	for {
-		next := cut
-		width := halfWidth(c.from(cut))
-		for at := cut + 1; len(gains)-at >= minJudged; at += 1 + (at-cut)/6 {
-			if c.rate(cut, at) > c.rate(at, len(gains)) &&
-				stopped(gains[cut:at], len(gains)-at) && halfWidth(c.from(at)) < width/clearerBy {
-				next = at
-				break
+	cut, width := 0, halfWidth(c)
+	for at := 1; len(gains)-at >= minJudged; at += 1 + (at-cut)/6 {
+		if c.rate(cut, at) > c.rate(at, len(gains)) && stopped(gains[cut:at], len(gains)-at) {
+			if rest := halfWidth(c.from(at)); rest < width/clearerBy {
+				cut, width = at, rest
 			}
 		}
-		if next == cut {
-			return trim(c, cut, width) + 1
-		}
-		cut = next
 	}
+	return trim(c, cut, width) + 1
 }
 
 // trim cuts up to a sixth more than a cut that was made (which is how coarsely
