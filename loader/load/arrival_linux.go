@@ -23,7 +23,8 @@ func stampArrivals(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1)
 }
 
-// receive reads without waiting and, as write does, without telling Go's scheduler. came is when the last byte that was read did; false if that is not known.
+// receive reads without waiting and, as write does, without telling Go's scheduler. came is when the last byte that was
+// read did; false if that is not known.
 func (r *receiver) receive(fd int, b []byte) (n int, came time.Time, known bool, err error) {
 	r.into.Base = unsafe.SliceData(b)
 	r.into.SetLen(len(b))

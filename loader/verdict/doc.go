@@ -72,8 +72,8 @@
 // # What the interval promises
 //
 // The growth is that of resident memory, averaged over the judged requests if it
-// is not the same throughout. The interval holds it in 95% of runs or more if noise
-// fades; with ten readings it is then too wide rather than too narrow. If memory
+// is not the same throughout. The interval holds it in 92% of runs or more if noise
+// fades; with ten readings it is then rather too wide than too narrow. If memory
 // grows in few large jumps that come by chance, or errs like a random walk, it holds
 // it less often, in about three runs of four: jumps that did not happen cannot be
 // seen. The commands simulate and calibrate print the figures, for synthetic

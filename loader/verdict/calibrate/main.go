@@ -2,7 +2,7 @@
 // times in each mode of the demo server, whose truth is known, and prints how often each verdict was given.
 //
 //	go run ./loader/verdict/calibrate                     records runs into a folder, and prints the tables
-//	go run ./loader/verdict/calibrate -runs 0             prints the tables of the runs that are there
+//	go run ./loader/verdict/calibrate -runs 0 -searches 0 prints the tables of the runs that are there
 //	go run ./loader/verdict/calibrate -baseline           compares a server with itself, in two runs and in one with a
 //	                                                      baseline, and prints how far the difference can be told
 //
