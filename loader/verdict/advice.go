@@ -33,20 +33,16 @@ func (e evidence) moreIterations(tolerance, confidence float64) int {
 // halfWidthAfter is about half of the interval's width, in bytes per request,
 // if n iterations of so many requests were judged with the noise seen so far.
 func (e evidence) halfWidthAfter(n int, requests, confidence float64) float64 {
-	ramp := make([]float64, n+1)
+	ramp, ones := make([]float64, n+1), make([]float64, n+1)
 	for i := range ramp {
-		ramp[i] = float64(i) * requests
+		ramp[i], ones[i] = float64(i)*requests, 1
 	}
 	variance := 0.0
 	for _, p := range e.growth.parts {
-		whitened, intercept, _ := p.noise.whiten([][]float64{ramp})
-		w := whitened[0]
-		products := floats.Dot(w, w)
-		if intercept != nil {
-			cross := floats.Dot(w, intercept)
-			products -= cross * cross / floats.Dot(intercept, intercept)
-		}
-		variance += p.weight * p.sigma * p.sigma / products
+		whitened, _ := p.noise.whiten([][]float64{ramp, ones})
+		w, intercept := whitened[0], whitened[1]
+		cross := floats.Dot(w, intercept)
+		variance += p.weight * p.sigma * p.sigma / (floats.Dot(w, w) - cross*cross/floats.Dot(intercept, intercept))
 	}
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 1)}.Quantile((1 + confidence) / 2)
 	return t * math.Sqrt(variance)

@@ -1,97 +1,157 @@
 package verdict
 
-import "math"
+import (
+	"math"
+	"slices"
 
-// noise is one way in which readings may err around a line: how far an error
-// lasts, not how large it is (its size is estimated).
+	"gonum.org/v1/gonum/floats"
+)
+
+// noise is one way in which readings may err around a line: what an error
+// leaves to the next readings, not how large it is (its size is estimated).
 type noise struct {
 	prior float64 // probability before the readings are seen
-	// fading noise is forgotten: each error keeps the share persistence of the
-	// one before (AR(1)); 0 is white noise, as of a collector caught mid-cycle.
-	// Other noise stays: a random walk (retained pages, high-water marks) on
-	// top of white noise, where staying is the random walk's share of the
-	// variance of a step; 1 is a pure random walk.
-	fading      bool
-	persistence float64
-	staying     float64
+	// passing is what the part of an error that passes leaves to the next reading
+	// and the one after it: a second-order autoregression, with the variance
+	// 1-staying.
+	passing [2]float64
+	// staying is the part that stays for good (retained pages, high-water marks):
+	// a random walk, whose steps have this variance.
+	staying float64
+	// filter is a Kalman filter's for each reading; the last is for all later ones.
+	filter []filterStep
 }
 
-// noises are the ways over which an interval is averaged. Noise is presumed to
-// fade (70%) until the readings show otherwise. Presuming that it stays makes the
-// intervals of ten readings so wide that a filled cache is left open as often as
-// not; presuming less that it stays makes them too short where it does.
-func noises() []noise {
-	return []noise{
-		{prior: 0.175, fading: true, persistence: 0},
-		{prior: 0.175, fading: true, persistence: 0.3},
-		{prior: 0.175, fading: true, persistence: 0.6},
-		{prior: 0.175, fading: true, persistence: 0.8},
-		{prior: 0.025, staying: 0.01},
-		{prior: 0.050, staying: 0.1},
-		{prior: 0.075, staying: 0.5},
-		{prior: 0.150, staying: 1},
-	}
+// filterStep is how the filter errs in predicting a reading (a standard
+// deviation), and the share of an error that it adds to its state: what passes,
+// at this reading and at the one before, and what stays.
+type filterStep struct {
+	deviation float64
+	gain      [3]float64
 }
 
-// whiten transforms the columns (each n values long, the same way) so that
-// errors which follow the noise become independent with equal variance. Fading
-// noise keeps an intercept to estimate, transformed like the columns (n rows,
-// Prais and Winsten 1954). Staying noise is whitened in differences, where the
-// intercept is gone and nil (n-1 rows). logJacobian is the logarithm of the
-// transformation's volume, as a likelihood counts it.
-func (z noise) whiten(columns [][]float64) (whitened [][]float64, intercept []float64, logJacobian float64) {
-	n := len(columns[0])
-	if z.fading {
-		first := math.Sqrt(1 - z.persistence*z.persistence)
-		for _, c := range columns {
-			w := make([]float64, n)
-			w[0] = first * c[0]
-			for i := 1; i < n; i++ {
-				w[i] = c[i] - z.persistence*c[i-1]
+// noises are the ways over which an interval is averaged. Until the readings show
+// otherwise, noise is presumed to fade with a probability of 30% (the first three;
+// 0 is white, as of a collector that is caught anywhere in its cycle), to swing up
+// and down with 30% (the next six), as of a collector or an allocator that keeps
+// step with the iterations, and to stay with 40%. What swings cancels out, which
+// makes intervals narrow: in one of five there is something under it that stays.
+// Presuming more that stays makes the intervals of ten readings so wide that a filled
+// cache is left open; presuming less makes them too narrow where noise does stay.
+var noises = []noise{
+	newNoise(0.10, fades(0), 0),
+	newNoise(0.10, fades(0.3), 0),
+	newNoise(0.10, fades(0.6), 0),
+	newNoise(0.08, fades(-0.5), 0),
+	newNoise(0.08, swings(3), 0),
+	newNoise(0.08, swings(6), 0),
+	newNoise(0.02, fades(-0.5), 0.05),
+	newNoise(0.02, swings(3), 0.05),
+	newNoise(0.02, swings(6), 0.05),
+	newNoise(0.03, fades(0), 0.01),
+	newNoise(0.07, fades(0), 0.1),
+	newNoise(0.10, fades(0), 0.5),
+	newNoise(0.20, fades(0), 1),
+}
+
+// lasting are those that do not swing. A warm-up is looked for under them: under the
+// others, too, growth that has not yet stopped may be part of a swing.
+var lasting = slices.Concat(noises[:3], noises[9:])
+
+// fades is an error of which each reading keeps the share, -1 < share < 1, of
+// the one before: AR(1). Below 0 it goes to and fro, a swing of two iterations.
+func fades(share float64) [2]float64 {
+	return [2]float64{share}
+}
+
+// swings is an error that goes up and down once in so many iterations, and slowly
+// loses its phase: AR(2) with complex roots (Yule 1927).
+func swings(iterations float64) [2]float64 {
+	const damping = 0.8
+	return [2]float64{2 * damping * math.Cos(2*math.Pi/iterations), -damping * damping}
+}
+
+// newNoise follows the filter's covariance, which does not depend on the
+// readings, from that of a stationary error until it no longer changes.
+func newNoise(prior float64, passing [2]float64, staying float64) noise {
+	z := noise{prior: prior, passing: passing, staying: staying}
+	variance := 1 - staying
+	next := variance * passing[0] / (1 - passing[1])                                       // covariance with the next reading
+	afterNext := passing[0]*next + passing[1]*variance                                     // and with the one after it
+	fresh := math.Max(0, variance-passing[0]*next-passing[1]*afterNext)                    // variance of what is new in each reading
+	covariance := [3][3]float64{{variance, next, 0}, {next, variance, 0}, {0, 0, staying}} // of the state, before a reading
+	for {
+		var seen [3]float64 // covariance of the state with the reading
+		for i, row := range covariance {
+			seen[i] = row[0] + row[2]
+		}
+		error := seen[0] + seen[2]
+		step := filterStep{deviation: math.Sqrt(error)}
+		for i := range seen {
+			step.gain[i] = seen[i] / error
+		}
+		if n := len(z.filter); n > 0 && step.near(z.filter[n-1]) {
+			return z
+		}
+		z.filter = append(z.filter, step)
+		for i := range covariance {
+			for j := range seen {
+				covariance[i][j] -= step.gain[i] * seen[j]
 			}
-			whitened = append(whitened, w)
+			covariance[i] = z.advance(covariance[i])
 		}
-		intercept = make([]float64, n)
-		intercept[0] = first
-		for i := 1; i < n; i++ {
-			intercept[i] = 1 - z.persistence
+		var advanced [3][3]float64
+		for i := range advanced {
+			advanced[i] = z.advance([3]float64{covariance[0][i], covariance[1][i], covariance[2][i]})
 		}
-		return whitened, intercept, math.Log(first)
+		advanced[0][0] += fresh
+		advanced[2][2] += staying
+		covariance = advanced
 	}
-	logDiagonal := 0.0
-	diagonal, below := z.cholesky(n - 1)
-	for i, d := range diagonal {
-		if i == 0 || d != diagonal[i-1] {
-			logDiagonal = math.Log(d)
-		}
-		logJacobian -= logDiagonal
-	}
-	for _, c := range columns {
-		w := make([]float64, n-1)
-		w[0] = (c[1] - c[0]) / diagonal[0]
-		for i := 1; i < n-1; i++ {
-			w[i] = (c[i+1] - c[i] - below[i]*w[i-1]) / diagonal[i]
-		}
-		whitened = append(whitened, w)
-	}
-	return whitened, nil, logJacobian
 }
 
-// cholesky returns the two diagonals of the Cholesky factor of the covariance of
-// n differences under staying noise: that of a moving average, with the variance
-// staying + 2 (1 - staying), and -(1 - staying) between neighbours. below[i] is
-// left of diagonal[i]. Both converge, after which they are only repeated.
-func (z noise) cholesky(n int) (diagonal, below []float64) {
-	diagonal, below = make([]float64, n), make([]float64, n)
-	for i := range n {
-		if i > 1 && diagonal[i-1] == diagonal[i-2] {
-			diagonal[i], below[i] = diagonal[i-1], below[i-1]
-			continue
+// near says whether the two steps are the same but for rounding.
+func (s filterStep) near(other filterStep) bool {
+	const rounding = 1e-12
+	return math.Abs(s.deviation-other.deviation) < rounding && floats.EqualApprox(s.gain[:], other.gain[:], rounding)
+}
+
+// advance is what a state becomes by the next reading.
+func (z noise) advance(state [3]float64) [3]float64 {
+	return [3]float64{z.passing[0]*state[0] + z.passing[1]*state[1], state[0], state[2]}
+}
+
+// whiten transforms the columns (each n values long, the same way) so that errors
+// which follow the noise become independent with equal variance: into the errors of
+// a Kalman filter's predictions (Harvey 1989). logJacobian is the logarithm of the
+// transformation's volume, as a likelihood counts it.
+func (z noise) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
+	last := len(z.filter) - 1
+	for _, column := range columns {
+		errors := make([]float64, len(column))
+		step := z.filter[last]
+		now, before, stays := 0.0, 0.0, 0.0
+		for i, value := range column {
+			if i < last {
+				step = z.filter[i]
+			} else if i == last {
+				step = z.filter[last]
+			}
+			unforeseen := value - now - stays
+			errors[i] = unforeseen / step.deviation
+			now += step.gain[0] * unforeseen
+			before += step.gain[1] * unforeseen
+			stays += step.gain[2] * unforeseen
+			now, before = z.passing[0]*now+z.passing[1]*before, now
 		}
-		if i > 0 {
-			below[i] = -(1 - z.staying) / diagonal[i-1]
-		}
-		diagonal[i] = math.Sqrt(z.staying + 2*(1-z.staying) - below[i]*below[i])
+		whitened = append(whitened, errors)
 	}
-	return diagonal, below
+	for i := range columns[0] {
+		if i > last {
+			logJacobian -= float64(len(columns[0])-i) * math.Log(z.filter[last].deviation)
+			break
+		}
+		logJacobian -= math.Log(z.filter[i].deviation)
+	}
+	return whitened, logJacobian
 }

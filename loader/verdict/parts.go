@@ -67,7 +67,7 @@ func partGrowths(iterations []Iteration, warmUp int, confidence float64) []PartG
 			continue
 		}
 		judged := withoutOutliers(c).from(warmUp - 1)
-		b, _, ok := regress(judged.bytes, judged.since())
+		b, _, ok := regress(noises, judged.bytes, judged.since())
 		if !ok {
 			continue
 		}

@@ -47,6 +47,15 @@ func TestRecordedTraces(t *testing.T) {
 	}
 }
 
+// Of what goes up and down by far more than the tolerance, all readings may have a trend by chance; it takes the second
+// half alone to show one as well.
+func TestTrendByChance(t *testing.T) {
+	v := verdict.Judge(recorded(t, filepath.Join("testdata", "clean", "go-burst-64-5.csv")), fixed)
+	assert.Equal(t, verdict.Inconclusive, v.Kind)
+	assert.Greater(t, v.Lower, fixed.Tolerance)
+	assert.Contains(t, v.Sentence, "does not show that it goes on")
+}
+
 // mayBeUndecided says whether resident memory cannot decide the server at 4
 // bytes a request in 12 iterations of a second: bursts, caches that still fill,
 // and those that answer few requests.

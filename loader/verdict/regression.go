@@ -68,23 +68,23 @@ func (b belief) deviation() float64 {
 	return math.Sqrt(sum)
 }
 
-// fading is the probability that the noise fades.
-func (b belief) fading() float64 {
+// passing is the probability that the noise passes, all of it.
+func (b belief) passing() float64 {
 	sum := 0.0
 	for _, p := range b.parts {
-		if p.noise.fading {
+		if p.noise.staying == 0 {
 			sum += p.weight
 		}
 	}
 	return sum
 }
 
-// regress fits y = intercept + sum of coefficient times column, and returns
-// what y says of the first column's coefficient, and the logarithm of how well
-// the columns explain y (comparable between fits of the same y with as many
-// columns). It is false if the columns do not determine the coefficients or
-// leave no degree of freedom.
-func regress(y []float64, columns ...[]float64) (b belief, evidence float64, ok bool) {
+// regress fits y = intercept + sum of coefficient times column under each kind of
+// noise, and returns what y says of the first column's coefficient, and the
+// logarithm of how well the columns explain y (comparable between fits of the same
+// y with as many columns). It is false if the columns do not determine the
+// coefficients or leave no degree of freedom.
+func regress(kinds []noise, y []float64, columns ...[]float64) (b belief, evidence float64, ok bool) {
 	b.degree = float64(len(y) - 1 - len(columns))
 	if b.degree < 1 {
 		return b, 0, false
@@ -100,7 +100,7 @@ func regress(y []float64, columns ...[]float64) (b belief, evidence float64, ok 
 	}
 	unit := floats.Norm(columns[0], math.Inf(1))
 	var scores, fits []float64
-	for _, z := range noises() {
+	for _, z := range kinds {
 		p, score, fit, ok := generalisedLeastSquares(y, z, units)
 		if !ok {
 			return b, 0, false
@@ -119,16 +119,15 @@ func regress(y []float64, columns ...[]float64) (b belief, evidence float64, ok 
 }
 
 // generalisedLeastSquares fits y under one kind of noise. score is the
-// restricted log likelihood (coefficients and the size of the noise integrated
-// out, flat and 1/sigma), fit the same with the coefficients at their best.
+// restricted log likelihood (intercept, coefficients and the size of the noise
+// integrated out, flat and 1/sigma), fit the same with the coefficients at their best.
 func generalisedLeastSquares(y []float64, z noise, columns [][]float64) (p part, score, fit float64, ok bool) {
 	degree := float64(len(y) - 1 - len(columns))
-	whitened, intercept, logJacobian := z.whiten(append([][]float64{y}, columns...))
+	ones := make([]float64, len(y))
+	floats.AddConst(1, ones)
+	whitened, logJacobian := z.whiten(slices.Concat([][]float64{y}, columns, [][]float64{ones}))
 	target, regressors := whitened[0], whitened[1:]
-	if intercept != nil {
-		regressors = append(regressors, intercept)
-		logJacobian -= math.Log(floats.Dot(intercept, intercept)) / 2
-	}
+	intercept := regressors[len(columns)]
 	k := len(regressors)
 	products := mat.NewSymDense(k, nil)
 	moments := mat.NewVecDense(k, nil)
@@ -155,16 +154,13 @@ func generalisedLeastSquares(y []float64, z noise, columns [][]float64) (p part,
 		floats.AddScaled(residuals, -coefficients.AtVec(i), r)
 	}
 	squares += floats.Dot(residuals, residuals)
-	logDeterminant := cholesky.LogDet()
-	if intercept != nil {
-		logDeterminant -= math.Log(floats.Dot(intercept, intercept))
-	}
 	sigma := math.Sqrt(squares / degree)
-	fit = logJacobian - degree/2*math.Log(squares)
+	score = logJacobian - degree/2*math.Log(squares) - cholesky.LogDet()/2
+	fit = logJacobian - float64(len(y)-1)/2*math.Log(squares) - math.Log(floats.Dot(intercept, intercept))/2
 	return part{
 		noise:  z,
 		centre: coefficients.AtVec(0),
 		scale:  sigma * math.Sqrt(inverse.At(0, 0)),
 		sigma:  sigma,
-	}, fit - logDeterminant/2, fit, true
+	}, score, fit, true
 }

@@ -24,9 +24,9 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 		judged = fmt.Sprintf("iterations %s", v.Judged)
 	}
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
-		"(%s that it fades), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
+		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
-		len(e.judged.bytes), percent(e.growth.fading()), e.growth.degree, number(v.Growth), v.Unit, interval,
+		len(e.judged.bytes), percent(e.growth.passing()), e.growth.degree, number(v.Growth), v.Unit, interval,
 		number(v.Late), number(v.Early), e.course.slower, e.course.straight)
 
 	var s strings.Builder
@@ -59,6 +59,9 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s under load (%s), but it does not stay (%s).",
 			number(v.Growth), one, interval, judged)
+	case v.Lower > options.Tolerance && !e.course.goesOn(options.Tolerance):
+		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s; %s), but the second half of the %ss "+
+			"alone (%s) does not show that it goes on.", number(v.Growth), one, interval, judged, v.Unit, number(v.Late))
 	case v.Lower > options.Tolerance:
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s), but in so few iterations "+
 			"a cache that fills looks the same (%s).", number(v.Growth), one, interval, judged)

@@ -183,7 +183,7 @@ func newEvidence(iterations []Iteration, confidence float64) evidence {
 	e.warmUp = warmUp(c)
 	e.warmUpGain = c.bytes[e.warmUp-1] + difference(iterations[0].EndBytes, iterations[0].StartBytes)
 	e.judged = c.from(e.warmUp - 1)
-	growth, _, okGrowth := regress(e.judged.bytes, e.judged.since())
+	growth, _, okGrowth := regress(noises, e.judged.bytes, e.judged.since())
 	course, okCourse := newCourse(c, e.warmUp)
 	if !okGrowth || !okCourse {
 		return e
@@ -205,7 +205,7 @@ func interval(growth belief, span, confidence float64) (lower, upper float64) {
 func (e evidence) describe(v *Verdict, from int) {
 	v.Estimated = true
 	v.Growth, v.Lower, v.Upper = e.growth.quantile(0.5), e.lower, e.upper
-	v.Early, v.Late = e.course.early, e.course.late
+	v.Early, v.Late = e.course.early, e.course.late.quantile(0.5)
 	v.Resolution = (e.upper - e.lower) / 2
 	v.WarmUp = e.warmUp
 	v.Judged = Range{First: from + e.warmUp + 1, Last: from + e.iterations}
@@ -235,7 +235,7 @@ func (v *Verdict) decide(e evidence, n int, options Options) {
 			return
 		}
 	}
-	goesOn := v.Shape != ShapeSlowing && v.Late > options.Tolerance && !v.givesBack(e, options.Tolerance)
+	goesOn := v.Shape != ShapeSlowing && e.course.goesOn(options.Tolerance) && !v.givesBack(e, options.Tolerance)
 	if canGoOn && (n < minLeakIterations || e.course.straight < clearlyStraight || e.course.straightBefore < 0) {
 		goesOn = false
 	}

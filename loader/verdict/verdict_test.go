@@ -118,7 +118,7 @@ func TestJudge(t *testing.T) {
 			name:   "bursts: up and down by far more than could be a leak",
 			its:    trace(4600, 8, 24, 15, 28, 13, 21, 16, 27, 14, 19, 26, 13, 23),
 			kind:   verdict.Inconclusive,
-			shape:  verdict.ShapeNone,
+			shape:  verdict.ShapeWarmUp,
 			warmUp: [2]int{1, 1},
 		},
 		{

@@ -60,7 +60,7 @@ func trim(c curve, cut int, least float64) int {
 // halfWidth is about half of the 95% interval of the curve's growth, in bytes
 // per request; infinite if the curve does not determine it.
 func halfWidth(c curve) float64 {
-	b, _, ok := regress(c.bytes, c.since())
+	b, _, ok := regress(lasting, c.bytes, c.since())
 	if !ok {
 		return math.Inf(1)
 	}
