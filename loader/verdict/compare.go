@@ -68,7 +68,7 @@ func (c *Comparison) decide(options Options) {
 // differenceQuantile is the value that the growth of the new run less that of the old stays below with
 // probability q.
 func differenceQuantile(before, after belief, q float64) float64 {
-	const points = 50
+	const points = 100
 	quantiles := make([]float64, points)
 	for i := range quantiles {
 		quantiles[i] = before.quantile((float64(i) + 0.5) / points)

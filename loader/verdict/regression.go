@@ -46,9 +46,9 @@ func (b belief) quantile(q float64) float64 {
 	return bisect(low, high, func(v float64) bool { return b.below(v) < q })
 }
 
-// bisect returns the value between low and high up to which tooLow holds.
+// bisect returns the value between low and high up to which tooLow holds, to a billionth of their distance.
 func bisect(low, high float64, tooLow func(float64) bool) float64 {
-	for range 50 {
+	for range 30 {
 		if middle := low + (high-low)/2; tooLow(middle) {
 			low = middle
 		} else {
