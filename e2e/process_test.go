@@ -148,7 +148,7 @@ func (r *run) serverPID(t *testing.T) int {
 
 func assertNoServerLeft(t *testing.T, pid int) {
 	t.Helper()
-	assert.Eventually(t, func() bool { return syscall.Kill(-pid, 0) != nil }, 10*time.Second, 10*time.Millisecond, "process %d", pid)
+	assert.Eventually(t, func() bool { return syscall.Kill(-pid, 0) != nil }, time.Minute, 10*time.Millisecond, "process %d", pid)
 }
 
 // rows returns iterations.csv without its header.

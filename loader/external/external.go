@@ -23,12 +23,15 @@ const (
 	lastLines  = 10 // shown when the tool fails
 )
 
+// gate is a shell that becomes the tool when it gets a line, and ends if the loader does before.
+const gate = `read -r _ || exit; exec "$@" </dev/null`
+
 // Command is a load tool, which runs once an iteration.
 type Command struct {
 	Words []string // the program and its arguments
 	Log   *os.File // gets what the tool prints, with a header for each iteration
-	// Guard, if it is not nil, is told the tool's process group, and stops it should the loader be killed, until
-	// dismiss is called.
+	// Guard, if it is not nil, is told the tool's process group before the tool starts, and stops it should the loader
+	// be killed, until dismiss is called. It takes a shell.
 	Guard func(group int) (dismiss func(), err error)
 
 	told bool // the tool has told its requests in an iteration before
@@ -70,6 +73,14 @@ func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (lo
 // run runs the tool in a process group of its own, and ends what is left of the group.
 func (c *Command) run(ctx context.Context) error {
 	cmd := exec.Command(c.Words[0], c.Words[1:]...)
+	var input io.Writer
+	if c.Guard != nil {
+		cmd = exec.Command("sh", append([]string{"-c", gate, "sh"}, c.Words...)...)
+		var err error
+		if input, err = cmd.StdinPipe(); err != nil {
+			return err
+		}
+	}
 	cmd.Stdout, cmd.Stderr = c.Log, c.Log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -79,11 +90,14 @@ func (c *Command) run(ctx context.Context) error {
 	defer kill()
 	if c.Guard != nil {
 		dismiss, err := c.Guard(cmd.Process.Pid)
+		if err == nil {
+			defer dismiss()
+			_, err = fmt.Fprintln(input)
+		}
 		if err != nil {
 			kill()
 			return errors.Join(err, cmd.Wait())
 		}
-		defer dismiss()
 	}
 	stop := context.AfterFunc(ctx, kill)
 	defer stop()

@@ -112,7 +112,7 @@ func assertGone(t *testing.T, pid int) {
 	assert.Eventually(t, func() bool {
 		status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		return syscall.Kill(pid, 0) != nil || err == nil && strings.Contains(string(status), ") Z ")
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestNothingOfTheToolIsLeft(t *testing.T) {
@@ -139,19 +139,25 @@ func TestNothingOfTheToolIsLeft(t *testing.T) {
 }
 
 func TestTheGuardKnowsTheGroup(t *testing.T) {
-	c, printed := command(t, "sh", "-c", "echo $$")
+	started := filepath.Join(t.TempDir(), "started")
+	c, printed := command(t, "sh", "-c", `echo $$; cat; touch "$1"`, "-", started)
 	guarded, dismissed := 0, false
 	c.Guard = func(group int) (func(), error) {
 		guarded = group
+		time.Sleep(100 * time.Millisecond) // as on a busy machine
+		assert.NoFileExists(t, started)
 		return func() { dismissed = true }, nil
 	}
 	_, err := c.Run(t.Context(), 1, load.NewMeter())
 	require.NoError(t, err)
 	assert.Equal(t, process(t, printed), guarded)
 	assert.True(t, dismissed)
+	assert.FileExists(t, started)
 
 	none := errors.New("no guard")
 	c.Guard = func(int) (func(), error) { return nil, none }
+	require.NoError(t, os.Remove(started))
 	_, err = c.Run(t.Context(), 2, load.NewMeter())
 	assert.ErrorIs(t, err, none)
+	assert.NoFileExists(t, started)
 }
