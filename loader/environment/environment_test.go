@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,7 +41,11 @@ func TestOnlySomeVariablesOfTheServerAreRead(t *testing.T) {
 	server.Env = []string{"GOGC=50", "GOMEMLIMIT=1GiB", "MALLOC_ARENA_MAX=2", "GODEBUG=", "PASSWORD=hunter2", "GOGCX=1", "AWS_MALLOC_=1", "GOMAXPROCS=3"}
 	require.NoError(t, server.Start())
 	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	read := Read(server.Process.Pid)
+	var read Environment
+	require.Eventually(t, func() bool { // it has started before the kernel shows its environment
+		read = Read(server.Process.Pid)
+		return len(read.Server.Variables) != 0
+	}, 5*time.Minute, 10*time.Millisecond)
 	assert.Equal(t, map[string]string{"GOGC": "50", "GOMEMLIMIT": "1GiB", "MALLOC_ARENA_MAX": "2", "GODEBUG": "", "GOMAXPROCS": "3"}, read.Server.Variables)
 	assert.Nil(t, read.Server.Go, "it is not written in Go")
 }

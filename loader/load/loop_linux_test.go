@@ -226,7 +226,7 @@ func TestConnectionsComeAndGoBetweenLoopsAndWorkers(t *testing.T) {
 	assert.EqualValues(t, 700, result.Requests)
 	assert.EqualValues(t, 700, answered.Load())
 	assert.LessOrEqual(t, opened.Load(), int64(700/7+plan.Workers))
-	assert.Eventually(t, func() bool { return descriptors(t) <= before+1 }, 10*time.Second, 10*time.Millisecond, "but for the listener's")
+	assert.Eventually(t, func() bool { return descriptors(t) <= before+1 }, time.Minute, 10*time.Millisecond, "but for the listener's")
 }
 
 func descriptors(t *testing.T) int {

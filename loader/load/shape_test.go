@@ -156,7 +156,7 @@ func TestAbortVanishes(t *testing.T) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.vanished == 100
-		}, 10*time.Second, 10*time.Millisecond, "half of the clients in the request, half in the answer")
+		}, time.Minute, 10*time.Millisecond, "half of the clients in the request, half in the answer")
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		whole := 0
