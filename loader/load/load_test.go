@@ -93,7 +93,7 @@ func TestAWorkerIsOneConnectionThatTheIterationCloses(t *testing.T) {
 		_, err := Run(t.Context(), plan, NewMeter())
 		require.NoError(t, err)
 		assert.EqualValues(t, plan.Workers*(iteration+1), server.opened.Load())
-		assert.Eventually(t, func() bool { return server.open.Load() == 0 }, 5*time.Second, time.Millisecond)
+		assert.Eventually(t, func() bool { return server.open.Load() == 0 }, time.Minute, time.Millisecond)
 	}
 }
 

@@ -47,7 +47,7 @@ func groupAlive(leader int) bool { return syscall.Kill(-leader, 0) == nil }
 // assertGroupEnds waits for what has been killed to be reaped, too.
 func assertGroupEnds(t *testing.T, leader int) {
 	t.Helper()
-	assert.Eventually(t, func() bool { return !groupAlive(leader) }, 8*time.Second, 10*time.Millisecond)
+	assert.Eventually(t, func() bool { return !groupAlive(leader) }, time.Minute, 10*time.Millisecond)
 }
 
 func launch(t *testing.T, script string) (*Process, *bytes.Buffer) {
@@ -140,7 +140,7 @@ func TestNoDescendantIsLeftWhenTheLoaderIsKilled(t *testing.T) {
 			require.NoError(t, loader.Process.Kill())
 			require.Error(t, loader.Wait())
 			assertGroupEnds(t, server)
-			assert.Eventually(t, func() bool { return !groupAlive(stray) }, 8*time.Second, 10*time.Millisecond)
+			assert.Eventually(t, func() bool { return !groupAlive(stray) }, time.Minute, 10*time.Millisecond)
 		})
 	}
 }
@@ -155,7 +155,7 @@ func strayOf(t *testing.T, server int) (stray int) {
 		}
 		stray = int(children[0].Pid)
 		return groupAlive(stray)
-	}, 5*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	time.Sleep(100 * time.Millisecond) // until it is as it should be
 	return stray
 }
@@ -243,7 +243,7 @@ func TestStopEndsDescendantsThatLeftTheGroup(t *testing.T) {
 func TestStopTree(t *testing.T) {
 	parent := exec.Command("sh", "-c", "sleep 1000 & sleep 1000 & wait")
 	require.NoError(t, parent.Start())
-	require.Eventually(t, func() bool { return len(descendants(parent.Process.Pid)) == 2 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(descendants(parent.Process.Pid)) == 2 }, time.Minute, 10*time.Millisecond)
 	children := descendants(parent.Process.Pid)
 	require.NoError(t, StopTree(parent.Process.Pid))
 	assert.Error(t, parent.Wait())
