@@ -140,9 +140,20 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 
 func TestIterationsSortAsText(t *testing.T) {
 	for tries, want := range map[int][2]string{9: {"1", "9"}, 10: {"01", "10"}, 100: {"001", "100"}} {
-		e := newExporter(tries)
-		assert.Equal(t, want[0], e.label(1))
-		assert.Equal(t, want[1], (&snapshot{Run: e.run}).label(tries))
+		s := &snapshot{Run: Run{Tries: tries}}
+		assert.Equal(t, want[0], s.label(1))
+		assert.Equal(t, want[1], s.label(tries))
+	}
+}
+
+// Each metric is documented once, and shown by a panel or not for a reason.
+func TestMetricsAreDocumented(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, m := range Metrics() {
+		assert.False(t, seen[m.Name], "%s is there twice", m.Name)
+		seen[m.Name] = true
+		assert.NotEmpty(t, m.Help, m.Name)
+		assert.NotEqual(t, m.Panel == "", m.Unshown == "", "%s: a panel or a reason for none", m.Name)
 	}
 }
 

@@ -78,9 +78,9 @@ func (j *Judge) TimeToLimit() float64 {
 	if j.verdict.Lower <= 0 || requests == 0 || j.limit.Bytes == 0 {
 		return math.Inf(1)
 	}
-	left := float64(j.limit.Bytes - j.last().End.Total)
+	left := float64(j.limit.Bytes - j.Last().End.Total)
 	return max(0, left) / (j.verdict.Growth * requests / seconds)
 }
 
-// last is the last iteration; there has to be one.
-func (j *Judge) last() lab.Iteration { return j.iterations[len(j.iterations)-1] }
+// Last is the last iteration; there has to be one.
+func (j *Judge) Last() lab.Iteration { return j.iterations[len(j.iterations)-1] }

@@ -95,7 +95,7 @@ func (j *Judge) counted() string {
 	if len(j.iterations) == 0 {
 		return ""
 	}
-	if j.last().Uncounted {
+	if j.Last().Uncounted {
 		return "The number of requests is unknown: neither LOAD_COMMAND's output nor METRICS_URL reports it. " +
 			"The growth, and TOLERANCE, are in bytes per iteration."
 	}

@@ -33,6 +33,7 @@ type plan struct {
 	tool        *external.Command // in place of the loader's load; nil for that
 	options     verdict.Options
 	results     string
+	hostResults string // what the host of a container calls results; empty without one
 	metrics     metricsPlan
 	leak        string // of the demo server; empty if it is not set
 }

@@ -81,7 +81,7 @@ func (p *plan) preflight(ctx context.Context, notes io.Writer) error {
 		}
 	}
 	t := p.server.target
-	if t.Command == nil && t.PID == 0 && !t.Shared && t.MetricsURL == "" && !t.Local {
+	if t.Command == nil && t.PID == 0 && !t.Shared && t.MetricsURL == "" && !subject.IsLocal(ctx, t.Host) {
 		return fmt.Errorf("HOST=%q: expected an address of this machine, whose memory can be read; or a METRICS_URL that tells the server's", t.Host)
 	}
 	return nil

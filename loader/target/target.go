@@ -17,7 +17,8 @@ import (
 	"leaklab/loader/subject"
 )
 
-// Plan says where the server is. The first of Command, PID, Shared and Local that is set decides; else it is remote.
+// Plan says where the server is. The first of Command, Shared and PID that is set decides; else it is the one that
+// listens on Address, or one that is remote if Host is not of this machine.
 type Plan struct {
 	Who     string // "the server" or "the baseline"
 	Prefix  string // of the errors of its readings; may be empty
@@ -31,7 +32,6 @@ type Plan struct {
 	Output      string   // file for what it prints
 	PID         int      // its process
 	Shared      bool     // it is the process of Host's container, in the loader's PID namespace
-	Local       bool     // it listens on Address, on this machine
 
 	StartTimeout time.Duration // to wait until somebody listens on Address
 	MetricsURL   string        // what it says of itself; empty if it says nothing
@@ -82,7 +82,7 @@ func open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 			return nil, fmt.Errorf("%s: expected the process of the server: %w", plan.Setting, err)
 		}
 		return t, nil
-	case plan.Local:
+	case subject.IsLocal(ctx, plan.Host):
 		return attachToListener(ctx, plan, notes)
 	default:
 		return remote(plan), nil
