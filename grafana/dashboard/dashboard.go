@@ -36,57 +36,91 @@ const (
 	goroutinesID = 13
 )
 
-// placed is a panel with its id, and its place in Grafana's grid, which is 24 cells wide.
-type placed struct {
-	id         uint32
-	x, y, w, h uint32
-	panel      cog.Builder[dashboard.Panel]
+// row is panels side by side, in cells of Grafana's grid, which is 24 cells wide.
+type row struct {
+	height uint32
+	panels []cell
 }
 
-// layout lists the panels from top to bottom. An id stays with its panel when others come or go.
-func layout() []placed {
-	return []placed{
-		{1, 0, 0, 4, 4, verdictPanel()},
-		{2, 4, 0, 6, 4, growthPanel()},
-		{3, 10, 0, 3, 4, timeToLimitPanel()},
-		{4, 13, 0, 3, 4, iterationPanel()},
-		{5, 16, 0, 3, 4, ratePanel()},
-		{6, 19, 0, 2, 4, errorsPanel()},
-		{7, 21, 0, 3, 4, demoPanel()},
+// cell is a panel in a row. Its id stays with it when others come or go, since links and annotations name it.
+type cell struct {
+	id, width uint32
+	panel     cog.Builder[dashboard.Panel]
+}
 
-		{8, 0, 4, 14, 11, memoryPerIterationPanel()},
-		{9, 14, 4, 10, 11, leakedPerIterationPanel()},
-
-		{residentID, 0, 15, 12, 10, residentMemoryPanel()},
-		{11, 12, 15, 12, 10, growthOverTimePanel()},
-
-		{24, 0, 25, 10, 9, endsOfRunsPanel()},
-		{25, 10, 25, 14, 9, runsPanel()},
-
-		{goHeapID, 0, 34, 16, 9, goHeapPanel()},
-		{goroutinesID, 16, 34, 8, 9, goroutinesPanel()},
-
-		{20, 0, 43, 12, 9, besideResidentMemoryPanel()},
-		{21, 12, 43, 6, 9, openFilesPanel()},
-		{22, 18, 43, 6, 9, threadsPanel()},
-
-		{14, 0, 52, 6, 9, requestsPerIterationPanel()},
-		{15, 6, 52, 6, 9, codesPanel()},
-		{16, 12, 52, 6, 9, latencyPanel()},
-		{17, 18, 52, 6, 9, errorReasonsPanel()},
-
-		{23, 0, 61, 24, 9, latencyHeatmapPanel()},
-
-		{18, 0, 70, 12, 9, cpuPanel()},
-		{19, 12, 70, 12, 9, loaderMemoryPanel()},
+// layout lists the panels from top to bottom and from left to right.
+func layout() []row {
+	return []row{
+		{4, []cell{
+			{1, 4, verdictPanel()},
+			{2, 6, growthPanel()},
+			{3, 3, timeToLimitPanel()},
+			{4, 3, iterationPanel()},
+			{5, 3, ratePanel()},
+			{6, 2, errorsPanel()},
+			{7, 3, demoPanel()},
+		}},
+		{11, []cell{
+			{8, 14, memoryPerIterationPanel()},
+			{9, 10, leakedPerIterationPanel()},
+		}},
+		{10, []cell{
+			{residentID, 12, residentMemoryPanel()},
+			{11, 12, growthOverTimePanel()},
+		}},
+		{9, []cell{
+			{24, 10, endsOfRunsPanel()},
+			{25, 14, runsPanel()},
+		}},
+		{9, []cell{
+			{goHeapID, 16, goHeapPanel()},
+			{goroutinesID, 8, goroutinesPanel()},
+		}},
+		{9, []cell{
+			{20, 12, besideResidentMemoryPanel()},
+			{21, 6, openFilesPanel()},
+			{22, 6, threadsPanel()},
+		}},
+		{9, []cell{
+			{14, 6, requestsPerIterationPanel()},
+			{15, 6, codesPanel()},
+			{16, 6, latencyPanel()},
+			{17, 6, errorReasonsPanel()},
+		}},
+		{9, []cell{
+			{23, 24, latencyHeatmapPanel()},
+		}},
+		{9, []cell{
+			{18, 12, cpuPanel()},
+			{19, 12, loaderMemoryPanel()},
+		}},
 	}
+}
+
+// placed is a panel with its place in the dashboard.
+type placed struct {
+	cell
+	place dashboard.GridPos
+}
+
+// panels returns the panels of the layout in their places.
+func panels() (all []placed) {
+	var y uint32
+	for _, r := range layout() {
+		var x uint32
+		for _, c := range r.panels {
+			all = append(all, placed{c, dashboard.GridPos{X: x, Y: y, W: c.width, H: r.height}})
+			x += c.width
+		}
+		y += r.height
+	}
+	return all
 }
 
 // Build returns the panel in its place.
 func (p placed) Build() (dashboard.Panel, error) {
 	built, err := p.panel.Build()
-	built.Id = &p.id
-	built.GridPos = &dashboard.GridPos{X: p.x, Y: p.y, W: p.w, H: p.h}
+	built.Id, built.GridPos = &p.id, &p.place
 	return built, err
 }
 
@@ -105,7 +139,7 @@ func build() (document, error) {
 		Time("now-15m", "now").
 		Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"5s", "10s", "30s", "1m", "5m"})).
 		WithVariable(runVariable())
-	for _, p := range layout() {
+	for _, p := range panels() {
 		b.WithPanel(p)
 	}
 	built, err := b.Build()

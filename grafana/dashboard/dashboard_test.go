@@ -35,6 +35,16 @@ func TestFileIsWhatTheProgramWrites(t *testing.T) {
 	}
 }
 
+func TestReadableChangesNoValue(t *testing.T) {
+	built, err := build()
+	require.NoError(t, err)
+	escaped, err := json.Marshal(built)
+	require.NoError(t, err)
+	require.Contains(t, string(escaped), `\u003e`)
+	assert.NotContains(t, string(readable(escaped)), `\u00`)
+	assert.JSONEq(t, string(escaped), string(readable(escaped)))
+}
+
 func TestWriteTellsWhereToRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leaklab.json")
 	require.NoError(t, write(path))
@@ -62,7 +72,7 @@ func TestFileIsOfGrafanasSchema(t *testing.T) {
 	var read dashboard.Dashboard
 	require.NoError(t, json.Unmarshal(content, &read))
 	require.NoError(t, read.Validate())
-	require.Len(t, read.Panels, len(layout()))
+	require.Len(t, read.Panels, len(panels()))
 	for _, panel := range read.Panels {
 		for _, target := range panel.Panel.Targets {
 			assert.IsType(t, &prometheus.Dataquery{}, target, *panel.Panel.Title)
@@ -86,7 +96,7 @@ func problems(t *testing.T, content []byte) (found cog.BuildErrors) {
 
 func TestAnnotationIsOfPanelsThatExist(t *testing.T) {
 	titles := map[uint32]string{}
-	for _, p := range layout() {
+	for _, p := range panels() {
 		built, err := p.Build()
 		require.NoError(t, err)
 		titles[p.id] = *built.Title

@@ -4,8 +4,11 @@
 //	go run ./grafana/dashboard
 //
 // A panel is a function in the file of its subject: verdict.go, memory.go, load.go, loader.go, runs.go. layout, in
-// dashboard.go, lists the panels with their places. style.go has the shared looks, query.go the shared PromQL.
+// dashboard.go, lists the panels row by row. style.go has the shared looks, query.go the shared PromQL.
 // The program knows the names of metrics, but nothing of the loader's code.
+//
+// To add a panel, write its function, give it a cell with a new id in layout, name it in the loader's list of metrics,
+// and run the program.
 package main
 
 import (
