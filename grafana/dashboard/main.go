@@ -41,8 +41,7 @@ func write(path string) error {
 	return nil
 }
 
-// generate returns the bytes of the dashboard file: indented JSON in the classic layout (schema version 1), which
-// Grafana's file provisioning reads.
+// generate returns the bytes of the dashboard file: indented JSON in Grafana's classic format of dashboards.
 func generate() ([]byte, error) {
 	built, err := build()
 	if err != nil {
