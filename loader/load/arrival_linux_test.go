@@ -120,11 +120,11 @@ func TestLatencyEndsWhenTheAnswerCame(t *testing.T) {
 		require.Eventually(t, func() bool { return connected.Load() == n+1 }, time.Minute, time.Millisecond)
 		fd, ok := c.lend()
 		require.True(t, ok)
-		l.arrivals = append(l.arrivals, &carried{fd: fd, back: back})
+		l.arrivals = append(l.arrivals, &connState{fd: fd, back: back})
 	}
 	go l.run(t.Context())
 	defer l.stop()
-	l.ring(func() {})
+	l.wakeup.signal()
 	assert.True(t, (<-back).ended)
 	assert.True(t, (<-back).ended)
 	totals := meter.Snapshot()
@@ -142,7 +142,7 @@ func TestNapsAreForManyAnswersThatTakeLong(t *testing.T) {
 		taken           time.Duration
 		want            time.Duration
 	}{
-		{"many that take long", true, 16, 0, 0, time.Second, longestNap},
+		{"many that take long", true, 16, 0, 0, time.Second, longestDelay},
 		{"a share of the time", true, 100, 0, 0, time.Millisecond, 200 * time.Microsecond},
 		{"answers that are there at once", true, 100, 0, 0, 200 * time.Microsecond, 0},
 		{"few", true, 15, 0, 0, time.Second, 0},
@@ -150,9 +150,9 @@ func TestNapsAreForManyAnswersThatTakeLong(t *testing.T) {
 		{"nobody would know when they came", false, 100, 0, 0, time.Second, 0},
 	} {
 		l := loop{
-			stamped: c.stamped, taken: c.taken, all: make([]*carried, c.connections),
-			vacant: make([]int32, c.vacant), due: make([]*carried, c.waiting),
+			stamped: c.stamped, responseTime: c.taken, conns: make([]*connState, c.connections),
+			vacant: make([]int32, c.vacant), due: make([]*connState, c.waiting),
 		}
-		assert.Equal(t, c.want, l.napLength(), c.name)
+		assert.Equal(t, c.want, l.batchingDelay(), c.name)
 	}
 }

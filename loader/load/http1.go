@@ -152,10 +152,7 @@ func (c *connection) use(conn net.Conn) error {
 	return nil
 }
 
-// quiet frees the buffers: a connection that is silent needs none.
-func (c *connection) quiet() {
-	c.reader = nil
-}
+func (c *connection) releaseBuffers() { c.reader = nil }
 
 func (c *connection) close() {
 	c.mu.Lock()

@@ -13,13 +13,13 @@ import (
 // http2 is a client that speaks HTTP/2 over a connection of its own, with one stream at a time.
 type http2 struct {
 	plan *Plan
-	link *link
+	conn *h2conn
 	ctx  context.Context // ends with abort
 	stop context.CancelFunc
 }
 
 func newHTTP2(plan *Plan) *http2 {
-	c := &http2{plan: plan, link: newLink(plan)}
+	c := &http2{plan: plan, conn: newH2Conn(plan)}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }
@@ -30,13 +30,13 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 	defer context.AfterFunc(c.ctx, cancel)()
 	code, err := c.exchange(ctx, cancel, e)
 	if e.Close { // what vanishes is a stream: its client resets it, and keeps the connection
-		c.link.transport.CloseIdleConnections()
+		c.conn.transport.CloseIdleConnections()
 	}
 	if err == nil {
 		return code, ""
 	}
-	c.link.close() // as over HTTP/1.1: the server may not read any more, and would not see the next request
-	c.link = newLink(c.plan)
+	c.conn.close() // as over HTTP/1.1: the server may not read any more, and would not see the next request
+	c.conn = newH2Conn(c.plan)
 	var dialing dialError
 	switch {
 	case errors.As(err, &dialing):
@@ -81,7 +81,7 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 
 // answer sends a request and reads what comes; the status is 0 if nothing came.
 func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
-	response, err := c.link.transport.RoundTrip(request)
+	response, err := c.conn.transport.RoundTrip(request)
 	if err != nil {
 		return 0, err
 	}
@@ -125,8 +125,8 @@ func (v *vanishing) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *http2) quiet() {}
+func (c *http2) releaseBuffers() {}
 
-func (c *http2) close() { c.link.end() }
+func (c *http2) close() { c.conn.end() }
 
 func (c *http2) abort() { c.stop() }

@@ -113,7 +113,7 @@ func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
 				} else if ctx.Err() == nil {
 					counts.failed(reason)
 				}
-				c.quiet()
+				c.releaseBuffers()
 				stop()
 			}
 		})
@@ -149,7 +149,7 @@ func (w *worker) work(ctx context.Context) {
 			start = time.Now()
 		}
 		now = w.finish(ctx, turn{intended: intended, start: start, exchange: w.plan.Behaviour.Next()})
-		intended, more = w.carry(ctx, &now)
+		intended, more = w.handOver(ctx, &now)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 
 const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// looped is a loop that carries a connection to a server that the test is.
+// looped is a loop that serves a connection to a server that the test is.
 type looped struct {
 	*loop
 	fd     int
@@ -53,11 +53,11 @@ func newLooped(t *testing.T, plan Plan) *looped {
 	return &looped{loop: l, fd: pair[0], server: server, meter: meter}
 }
 
-// carry has the loop carry the connection while the test is the server, and returns what the loop gives back.
-func (l *looped) carry(t *testing.T, serve func(requests *bufio.Reader)) returned {
+// serve has the loop serve the connection while the test is the server, and returns what the loop gives back.
+func (l *looped) serve(t *testing.T, server func(requests *bufio.Reader)) returned {
 	back := make(chan returned, 1)
-	go func() { back <- l.loop.carry(l.fd) }()
-	serve(bufio.NewReader(l.server))
+	go func() { back <- l.loop.serve(l.fd) }()
+	server(bufio.NewReader(l.server))
 	select {
 	case r := <-back:
 		return r
@@ -79,7 +79,7 @@ func (l *looped) say(t *testing.T, text string) {
 
 func TestLoopReadsAnswersInPieces(t *testing.T) {
 	l := newLooped(t, Plan{Requests: uint64(len(okAnswer))})
-	r := l.carry(t, func(requests *bufio.Reader) {
+	r := l.serve(t, func(requests *bufio.Reader) {
 		for cut := range len(okAnswer) {
 			await(t, requests)
 			l.say(t, okAnswer[:cut])
@@ -106,16 +106,16 @@ func TestLoopGivesBack(t *testing.T) {
 		{"an answer that is larger than its buffer", Plan{Requests: 9}, func(t *testing.T, l *looped) { l.say(t, large) },
 			func(t *testing.T, r returned) {
 				assert.True(t, r.unfit)
-				assert.Equal(t, large[:len(r.got)], string(r.got))
-				assert.NotEmpty(t, r.got)
+				assert.Equal(t, large[:len(r.partial)], string(r.partial))
+				assert.NotEmpty(t, r.partial)
 			}, 0},
 		{"what is no answer", Plan{Requests: 9}, func(t *testing.T, l *looped) { l.say(t, "SSH-2.0-OpenSSH\r\n\r\n") },
-			func(t *testing.T, r returned) { assert.Equal(t, "SSH-2.0-OpenSSH\r\n\r\n", string(r.got)) }, 0},
+			func(t *testing.T, r returned) { assert.Equal(t, "SSH-2.0-OpenSSH\r\n\r\n", string(r.partial)) }, 0},
 		{"a connection that ends", Plan{Requests: 9}, func(t *testing.T, l *looped) {
 			l.say(t, okAnswer[:20])
 			time.Sleep(10 * time.Millisecond)
 			require.NoError(t, l.server.Close())
-		}, func(t *testing.T, r returned) { assert.Equal(t, okAnswer[:20], string(r.got)) }, 0},
+		}, func(t *testing.T, r returned) { assert.Equal(t, okAnswer[:20], string(r.partial)) }, 0},
 		{"a request that takes too long", Plan{Requests: 9, Timeout: 50 * time.Millisecond}, func(*testing.T, *looped) {},
 			func(t *testing.T, r returned) {
 				assert.False(t, r.unfit)
@@ -127,7 +127,7 @@ func TestLoopGivesBack(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLooped(t, c.plan)
-			r := l.carry(t, func(requests *bufio.Reader) {
+			r := l.serve(t, func(requests *bufio.Reader) {
 				await(t, requests)
 				c.server(t, l)
 			})
@@ -148,7 +148,7 @@ func TestLoopGivesBack(t *testing.T) {
 // An answer that goes on after its end is none, since what follows would be taken for the next.
 func TestLoopCountsAnAnswerToNothingAsABadOne(t *testing.T) {
 	l := newLooped(t, Plan{Requests: 9})
-	r := l.carry(t, func(requests *bufio.Reader) {
+	r := l.serve(t, func(requests *bufio.Reader) {
 		await(t, requests)
 		l.say(t, okAnswer+okAnswer)
 	})
@@ -160,7 +160,7 @@ func TestLoopCountsAnAnswerToNothingAsABadOne(t *testing.T) {
 
 func TestLoopGivesBackWhatIsNotPlain(t *testing.T) {
 	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(slow, Request{Paths: []string{"/"}}, "server")})
-	r := l.carry(t, func(*bufio.Reader) {})
+	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.turn.exchange.Slow)
 	assert.True(t, r.unfit)
 	assert.Zero(t, r.sent)
@@ -171,7 +171,7 @@ func TestLoopGivesBackWhatIsNotPlain(t *testing.T) {
 func TestLoopGivesBackTheRestOfALongRequest(t *testing.T) {
 	body := strings.Repeat("0123456789", 500_000)
 	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(keepAlive, Request{Method: "POST", Paths: []string{"/"}, Body: []byte(body)}, "server")})
-	r := l.carry(t, func(*bufio.Reader) {})
+	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.unfit)
 	assert.Positive(t, r.sent)
 	assert.Less(t, r.sent, len(body))
@@ -181,7 +181,7 @@ func TestLoopGivesBackTheRestOfALongRequest(t *testing.T) {
 // A connection that ends while it waits for its turn keeps the turn.
 func TestLoopGivesBackATurnThatIsNotDue(t *testing.T) {
 	l := newLooped(t, Plan{Rate: 0.1, Requests: 2})
-	r := l.carry(t, func(requests *bufio.Reader) {
+	r := l.serve(t, func(requests *bufio.Reader) {
 		await(t, requests)
 		l.say(t, okAnswer)
 		time.Sleep(10 * time.Millisecond)

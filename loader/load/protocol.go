@@ -36,8 +36,8 @@ func (p Protocol) Scheme() string {
 type client interface {
 	// do returns the status of the answer, 0 if it was not waited for, or the reason why there is none.
 	do(ctx context.Context, now time.Time, e *Exchange) (int, Reason)
-	// quiet frees what only a working connection needs.
-	quiet()
+	// releaseBuffers frees what an idle connection does not need.
+	releaseBuffers()
 	// close closes the connection; abort makes the exchange in flight fail too, and all later ones.
 	close()
 	abort()
