@@ -20,7 +20,7 @@ func WriteVerdict(out io.Writer, v verdict.Verdict, remarks ...string) error {
 		fmt.Fprintf(&b, "Growth: %.1f bytes/%s (%.1f to %.1f, %s)\n", v.Growth, v.Unit, v.Lower, v.Upper, percent(v.Confidence))
 		fmt.Fprintf(&b, "Resolution: %.1f bytes/%s\n", v.Resolution, v.Unit)
 		fmt.Fprintf(&b, "Judged: iterations %s, after a warm-up of %d\n", v.Judged, v.WarmUp)
-		fmt.Fprintf(&b, "Shape of growth: %s\n", v.Shape)
+		fmt.Fprintf(&b, "Shape of growth: %s\n", v.Pattern)
 		fmt.Fprintln(&b, thinRule)
 	}
 	for _, text := range append([]string{v.Sentence, v.Advice}, remarks...) {

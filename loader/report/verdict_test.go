@@ -14,7 +14,7 @@ import (
 func TestVerdictBlock(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, WriteVerdict(&out, verdict.Verdict{
-		Kind: verdict.Leak, Shape: verdict.ShapeSteady, Estimated: true,
+		Kind: verdict.Leak, Pattern: verdict.PatternSteady, Estimated: true,
 		Growth: 151.04, Lower: 120, Upper: 180.26, Confidence: 0.95, Resolution: 30.1,
 		WarmUp: 2, Judged: verdict.Range{First: 3, Last: 12},
 		Sentence: strings.Repeat("word ", 18) + "end.",

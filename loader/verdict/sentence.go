@@ -9,8 +9,8 @@ import (
 
 const mebibyte = 1 << 20
 
-// explain sets the texts, and how many more iterations may decide it, after n
-// iterations.
+// explain sets the texts, and the number of further iterations that may decide, after
+// n iterations.
 func (v *Verdict) explain(e evidence, n int, options Options) {
 	if !v.Estimated {
 		v.explainNothing(e, n)
@@ -26,8 +26,8 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
 		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
-		len(e.judged.bytes), percent(e.growth.passing()), e.growth.degree, number(v.Growth), v.Unit, interval,
-		number(v.Late), number(v.Early), e.course.slower, e.course.straight)
+		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, number(v.Growth), v.Unit, interval,
+		number(v.Late), number(v.Early), e.halves.slower, e.halves.linear)
 
 	var s strings.Builder
 	if v.RestartedBefore > 0 {
@@ -48,18 +48,18 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	case v.NextLook > 0:
 		fmt.Fprintf(&s, "Not decided yet: so far resident memory grows by %s bytes %s (%s; %s).",
 			number(v.Growth), one, interval, judged)
-	case v.Shape == ShapeSlowing && v.WarmUp > v.Judged.length():
+	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s; %s), but it grew faster before, and "+
 			"for longer: the first %s. It may be a cache that fills.",
 			number(v.Growth), one, interval, judged, count(v.WarmUp, "iteration"))
-	case v.Shape == ShapeSlowing:
+	case v.Pattern == PatternSlowing:
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s), but the growth slows down, "+
 			"or may as well: %s in the first half of the %ss, %s in the second (%s). It may be a cache that fills.",
 			number(v.Growth), one, interval, number(v.Early), v.Unit, number(v.Late), judged)
 	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s under load (%s), but it does not stay (%s).",
 			number(v.Growth), one, interval, judged)
-	case v.Lower > options.Tolerance && !e.course.goesOn(options.Tolerance):
+	case v.Lower > options.Tolerance && !e.halves.goesOn(options.Tolerance):
 		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s; %s), but the second half of the %ss "+
 			"alone (%s) does not show that it goes on.", number(v.Growth), one, interval, judged, v.Unit, number(v.Late))
 	case v.Lower > options.Tolerance:
@@ -82,8 +82,8 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	}
 }
 
-// explainRest says how much of what was gained after the warm-up was given back in a rest. Empty if nothing was
-// gained that could be.
+// explainRest tells how much of the gain after the warm-up the server returned while it rested. Empty if there was no
+// gain above the floor.
 func (v *Verdict) explainRest(e evidence, rest *Rest) string {
 	gained := e.gained()
 	switch {
@@ -97,7 +97,7 @@ func (v *Verdict) explainRest(e evidence, rest *Rest) string {
 	}
 }
 
-// explainNothing sets the texts if nothing could be estimated.
+// explainNothing sets the texts if the growth could not be estimated.
 func (v *Verdict) explainNothing(e evidence, n int) {
 	restarted := ""
 	if v.RestartedBefore > 0 {
@@ -115,7 +115,7 @@ func (v *Verdict) explainNothing(e evidence, n int) {
 	v.Advice = "See why the server answers no requests; each iteration needs some."
 }
 
-// advise sets what to do about an inconclusive verdict after n iterations.
+// advise sets the advice for an inconclusive verdict after n iterations.
 func (v *Verdict) advise(e evidence, n int, options Options) {
 	have := float64(len(e.judged.bytes) - 1)
 	switch {
@@ -144,7 +144,7 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 			"fewer do if each has more requests.", count(n+v.MoreIterations, "iteration"), number(requests))
 		return
 	}
-	v.Advice = fmt.Sprintf("More of the same would hardly decide it. Make the iterations longer (more requests in each), "+
+	v.Advice = fmt.Sprintf("More iterations like these are unlikely to decide it. Make the iterations longer (more requests in each), "+
 		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), or measure the live "+
 		"heap: resident memory goes up and down by itself here.", number(v.Growth), v.Unit.one(), number(v.Resolution))
 }
@@ -162,8 +162,8 @@ func percent(p float64) string {
 	return strconv.FormatFloat(math.Round(1000*p)/10, 'f', -1, 64) + "%"
 }
 
-// number is a figure with three digits, or all before the point, in thousands:
-// "0.12", "1.7", "197", "403,685".
+// number formats a figure with up to three significant digits, or all before the
+// decimal point, grouped by thousands: "0.12", "1.7", "197", "403,685".
 func number(x float64) string {
 	digits := 0
 	switch a := math.Abs(x); {
