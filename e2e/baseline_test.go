@@ -115,7 +115,7 @@ func TestABaselineNeedsAPortAndACommand(t *testing.T) {
 func TestBaselineOfAnImageInDocker(t *testing.T) {
 	environment := filepath.Join(t.TempDir(), "baseline.env")
 	require.NoError(t, os.WriteFile(environment, []byte("LEAK=none\nHOST=0.0.0.0\n"), 0o600))
-	l := newLab(t, "COMPOSE_FILE=../docker-compose.yml:../server/baseline.yml", "BASELINE_ENV_FILE="+environment,
+	l := newLab(t, "COMPOSE_FILE=../docker-compose.yml:../compose/baseline.yml", "BASELINE_ENV_FILE="+environment,
 		"TRIES=7", "REQUESTS=6000", "SETTLE=50ms", "RELEASE=50ms", "LEAK=heap", "LEAK_BYTES=1024", "TOLERANCE=256")
 	l.environment = append(l.environment, "BASELINE="+l.project+"-server")
 	l.mustCompose(nil, "build", "--quiet", "server") // it cannot be pulled
@@ -136,5 +136,5 @@ func TestBaselineOfAnImageInDocker(t *testing.T) {
 	file := l.newestReport(1)
 	assert.Equal(t, l.project+"-server", file.Baseline.Command)
 	assert.Contains(t, file.Reproduce, " BASELINE="+l.project+"-server ")
-	assert.Contains(t, file.Reproduce, " BASELINE_ENV_FILE="+environment+" docker compose -f docker-compose.yml -f server/baseline.yml up")
+	assert.Contains(t, file.Reproduce, " BASELINE_ENV_FILE="+environment+" docker compose -f docker-compose.yml -f compose/baseline.yml up")
 }

@@ -203,7 +203,7 @@ func TestStackInDocker(t *testing.T) {
 	require.NoError(t, os.Mkdir(l.results, 0o700))
 	require.NoError(t, os.Chmod(l.results, 0o777), "whatever the umask")
 	output, err := l.docker([]string{"SERVER_IMAGE=" + l.project + "-server", "LOADER_IMAGE=" + l.project + "-loader", "LOADERS=2"},
-		"stack", "deploy", "--resolve-image=never", "-c", "../loader/stack.yml", l.project)
+		"stack", "deploy", "--resolve-image=never", "-c", "../compose/stack.yml", l.project)
 	require.NoError(t, err, output)
 	l.results = filepath.Join(l.results, "leaklab")
 

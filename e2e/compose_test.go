@@ -447,7 +447,7 @@ func TestRunOnceInDocker(t *testing.T) {
 }
 
 // imageFiles are the compose files for any image in place of the demo server.
-const imageFiles = "COMPOSE_FILE=../docker-compose.yml:../server/image.yml"
+const imageFiles = "COMPOSE_FILE=../docker-compose.yml:../compose/image.yml"
 
 func TestAnyImageInDocker(t *testing.T) {
 	environment := filepath.Join(t.TempDir(), "image.env")
@@ -472,7 +472,7 @@ func TestAnyImageInDocker(t *testing.T) {
 	report := l.newestReport(1)
 	assert.Equal(t, &serverImage{Reference: "nginx:1.29"}, report.Environment.Server.Image)
 	assert.Regexp(t, `^SERVER_PORT=80 DURATION=1s .*REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE=`+regexp.QuoteMeta(environment)+
-		` docker compose -f docker-compose.yml -f server/image.yml up$`, report.Reproduce)
+		` docker compose -f docker-compose.yml -f compose/image.yml up$`, report.Reproduce)
 
 	// The same dashboard, from what the loader sees; the server shows no metrics of its own.
 	l.assertBarsEqualTable(d, rows)

@@ -176,9 +176,9 @@ func TestHyperFromDebian(t *testing.T) {
 	assert.InDelta(t, 208, leakedBytes(t, rows, 0)/requestsIn(t, rows), 25, "200 bytes and what malloc adds")
 }
 
-// The recipes of README.md, as they stand there but for the port, which may be in use.
+// The recipes of docs/servers.md, as they stand there but for the port, which may be in use.
 func TestRecipesOfTheReadmeFromDebian(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../docs/servers.md")
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(readme), "\n## Any other server\n")
 	require.True(t, found)

@@ -54,7 +54,7 @@ const (
 	launched way = "launched" // by a command
 	demo     way = "demo"     // launched, the demo server as ./test-me.sh builds it
 	composed way = "composed" // by the compose file
-	image    way = "image"    // by the compose file with server/image.yml
+	image    way = "image"    // by the compose file with compose/image.yml
 	attached way = "attached" // it was running
 )
 
@@ -123,10 +123,10 @@ func (w way) reproduce(settings []report.Setting, command []string) string {
 func (w way) composeFiles(settings []report.Setting) []string {
 	var more []string
 	if w == image {
-		more = append(more, "-f", "server/image.yml")
+		more = append(more, "-f", "compose/image.yml")
 	}
 	if slices.ContainsFunc(settings, func(s report.Setting) bool { return s.Name == "BASELINE" && s.Value != "" }) {
-		more = append(more, "-f", "server/baseline.yml")
+		more = append(more, "-f", "compose/baseline.yml")
 	}
 	if more == nil {
 		return nil

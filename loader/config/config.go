@@ -229,7 +229,7 @@ func (c Config) besideBaseline() (wrong []error) {
 		not("SERVER_PID", strconv.Itoa(int(c.ServerPID)), "none with BASELINE: both servers are started by the loader")
 	}
 	if c.BaselineHost != "" && c.ServerPID != Shared {
-		not("BASELINE_HOST", string(c.BaselineHost), "nothing but with server/baseline.yml: a baseline that runs already is found in its PID namespace")
+		not("BASELINE_HOST", string(c.BaselineHost), "nothing but with compose/baseline.yml: a baseline that runs already is found in its PID namespace")
 	}
 	return wrong
 }

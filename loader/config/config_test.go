@@ -281,7 +281,7 @@ func TestBaseline(t *testing.T) {
 		{map[string]string{"BASELINE": "old", "LOAD_COMMAND": "wrk {url} secret"}, `LOAD_COMMAND: expected none with BASELINE: the loader's own load gives both servers equal requests`},
 		{map[string]string{"BASELINE": "old", "SERVER_PID": "7"}, `SERVER_PID="7": expected none with BASELINE: both servers are started by the loader`},
 		{map[string]string{"BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected BASELINE as well, which names what runs there`},
-		{map[string]string{"BASELINE": "old", "BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected nothing but with server/baseline.yml: a baseline that runs already is found in its PID namespace`},
+		{map[string]string{"BASELINE": "old", "BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected nothing but with compose/baseline.yml: a baseline that runs already is found in its PID namespace`},
 	} {
 		_, err := Parse(test.settings)
 		assert.EqualError(t, err, test.want)
