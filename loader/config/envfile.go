@@ -43,12 +43,12 @@ func CheckEnvFile(path string) error {
 		return fmt.Errorf("CHECK_ENV_FILE=%q: expected a file that can be read: %w", path, err)
 	}
 	var wrong []error
-	number := 0
+	settings, number := byName(), 0
 	for line := range strings.Lines(content) {
 		number++
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
 		if name = strings.TrimSpace(name); envName.MatchString(name) {
-			wrong = append(wrong, unknownIn(path, number, name))
+			wrong = append(wrong, unknownIn(settings, path, number, name))
 		}
 	}
 	return errors.Join(wrong...)
@@ -87,7 +87,7 @@ func parseEnvFile(path, content string) ([]fileValue, error) {
 	var values []fileValue
 	var wrong []error
 	seen := make(map[string]bool)
-	number := 0
+	settings, number := byName(), 0
 	for line := range strings.Lines(content) {
 		number++
 		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
@@ -108,7 +108,7 @@ func parseEnvFile(path, content string) ([]fileValue, error) {
 		}
 		if expected != "" {
 			wrong = append(wrong, fmt.Errorf("%s:%d: expected %s, found: %s", path, number, expected, name))
-		} else if err := unknownIn(path, number, name); err != nil {
+		} else if err := unknownIn(settings, path, number, name); err != nil {
 			wrong = append(wrong, err)
 		}
 		seen[name] = true
@@ -121,8 +121,8 @@ func parseEnvFile(path, content string) ([]fileValue, error) {
 var ofCompose = []string{"COMPOSE_", "DOCKER_", "BUILDKIT_", "BUILDX_"}
 
 // unknownIn returns the error for a name in a line of a file, if it is no setting.
-func unknownIn(path string, line int, name string) error {
-	if _, known := Named(name); known {
+func unknownIn(settings map[string]Setting, path string, line int, name string) error {
+	if _, known := settings[name]; known {
 		return nil
 	}
 	for _, prefix := range ofCompose {
@@ -131,7 +131,7 @@ func unknownIn(path string, line int, name string) error {
 		}
 	}
 	var names []string
-	for _, s := range Settings() {
+	for _, s := range Settings() { // in their order
 		names = append(names, s.Name)
 	}
 	hint := "what is for the server alone belongs into the shell"

@@ -9,13 +9,13 @@ import (
 // itself: an inserted, deleted or replaced letter, or two that changed places. Names of up to four letters are too close
 // to many others: there it takes two that changed places, or an S at the end. environment has NAME=VALUE items.
 func Misspelt(environment []string) map[string]string {
-	meant := make(map[string]string)
+	meant, settings := make(map[string]string), byName()
 	for _, variable := range environment {
 		name, _, _ := strings.Cut(variable, "=")
-		if _, known := Named(name); known || name != strings.ToUpper(name) {
+		if _, known := settings[name]; known || name != strings.ToUpper(name) {
 			continue
 		}
-		for _, s := range Settings() {
+		for _, s := range settings {
 			if s.Loader && oneEditAway(name, s.Name) {
 				meant[name] = s.Name
 			}
