@@ -34,7 +34,7 @@ type Config struct {
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
-	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"http1, https (HTTP/1.1 over TLS), h2c (HTTP/2 with prior knowledge) or h2 (HTTP/2 over TLS)"`
+	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS"`
 	TLSInsecure  bool      `env:"TLS_INSECURE" default:"false; true for the demo server" group:"Load" help:"accept any server certificate (skip verification)" compose:"${TLS_INSECURE:-true}"`
 	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"leaklab/loader/load"
@@ -71,14 +70,13 @@ func Settings() []Setting {
 	return settings
 }
 
-// Named returns the setting of that name; false if there is none.
-func Named(name string) (Setting, bool) {
-	settings := Settings()
-	n := slices.IndexFunc(settings, func(s Setting) bool { return s.Name == name })
-	if n < 0 {
-		return Setting{}, false
+// byName returns all settings by their names.
+func byName() map[string]Setting {
+	settings := make(map[string]Setting)
+	for _, s := range Settings() {
+		settings[s.Name] = s
 	}
-	return settings[n], true
+	return settings
 }
 
 func settingOf(field reflect.StructField) Setting {
@@ -115,7 +113,7 @@ func Table() string {
 		fmt.Fprintf(&page, "### %s\n\n| setting | flag | default | meaning |\n|---|---|---|---|\n", group)
 		for _, s := range Settings() {
 			if s.Group == group {
-				fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", s.Name, code("--", s.Flag), s.Shown, meaning(s))
+				fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", s.Name, code("--", s.Flag), s.Shown, cell(s))
 			}
 		}
 	}
@@ -129,12 +127,17 @@ func code(prefix, text string) string {
 	return "`" + prefix + text + "`"
 }
 
-// meaning is the last cell of a setting in the table.
-func meaning(s Setting) string {
-	text := s.Help
-	if s.Choices != nil {
-		text += ": " + strings.Join(s.Choices, ", ")
+// Meaning is Help with the choices that there are.
+func (s Setting) Meaning() string {
+	if s.Choices == nil {
+		return s.Help
 	}
+	return s.Help + ": " + strings.Join(s.Choices, ", ")
+}
+
+// cell is the last one of a setting in the table.
+func cell(s Setting) string {
+	text := s.Meaning()
 	if s.Docker != "" {
 		text += ". With Docker: " + s.Docker
 	}

@@ -48,11 +48,8 @@ func TestSettingsAreListedOnceWithTheirTags(t *testing.T) {
 		assert.NotRegexp(t, `\.$`, s.Help, s.Name)
 		assert.LessOrEqual(t, len(strings.Fields(s.Help)), 25, s.Name)
 	}
-	tries, found := Named("TRIES")
-	assert.True(t, found)
+	tries := byName()["TRIES"]
 	assert.Equal(t, "tries 10 10 Run", strings.Join([]string{tries.Flag, tries.Default, tries.Shown, tries.Group}, " "))
-	_, found = Named("TIRES")
-	assert.False(t, found)
 }
 
 // What is secret, or of this machine, is a promise to the user.
@@ -93,16 +90,16 @@ func composeFiles(t *testing.T) map[string]string {
 }
 
 func TestComposeFilesNameOnlySettings(t *testing.T) {
-	used := make(map[string]bool)
+	used, settings := make(map[string]bool), byName()
 	for path, content := range composeFiles(t) {
 		for _, match := range regexp.MustCompile(`\$\{(\w+)`).FindAllStringSubmatch(content, -1) {
 			used[match[1]] = true
-			_, found := Named(match[1])
+			_, found := settings[match[1]]
 			assert.True(t, found, "%s: %s", path, match[1])
 		}
 		for service, list := range environments(t, content) {
 			for name := range list {
-				_, found := Named(name)
+				_, found := settings[name]
 				assert.True(t, found || service == "grafana", "%s: %s: %s", path, service, name)
 			}
 		}
@@ -118,7 +115,7 @@ func TestComposeFilesHaveTheDefaultsOfTheSettings(t *testing.T) {
 	differ := map[string]bool{"SCRAPE_WAIT": true, "START_TIMEOUT": true, "TLS_INSECURE": true, "RESULTS": true, "SERVER_IMAGE": true}
 	for path, content := range composeFiles(t) {
 		for _, match := range regexp.MustCompile(`\$\{(\w+):-([^}$]+)\}`).FindAllStringSubmatch(content, -1) {
-			s, _ := Named(match[1])
+			s := byName()[match[1]]
 			if !differ[s.Name] && s.Name != "SERVER_PORT" && !strings.HasSuffix(s.Name, "ENV_FILE") {
 				assert.Equal(t, s.Shown, match[2], "%s: %s", path, s.Name)
 			}
@@ -170,7 +167,7 @@ func TestEnvFileHasTheDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Greater(t, len(values), 10)
 	for _, v := range values {
-		s, _ := Named(v.name)
+		s := byName()[v.name]
 		assert.Equal(t, s.Shown, v.value, v.name)
 	}
 }

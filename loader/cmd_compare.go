@@ -3,10 +3,29 @@ package main
 import (
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"leaklab/loader/config"
 	"leaklab/loader/report"
 	"leaklab/loader/verdict"
 )
+
+// compareCommand compares two recorded runs.
+func compareCommand(a *app) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "compare OLD NEW",
+		Short: "compare two recorded runs, folders or tables",
+		Long:  "Compares two recorded runs, each the folder of a run or its iterations.csv. Exit codes: 0 not worse, 1 worse, 125 could not tell.",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(command *cobra.Command, args []string) error {
+			return a.do(command.Flags(), nil, unchecked, func(c call) int {
+				return compareRuns(c.config, args[0], args[1], c.screen.text)
+			})
+		},
+	}
+	addFlags(a, command, judging())
+	return command
+}
 
 // compareRuns prints how two recorded runs differ, each a folder of a run or its iterations.csv, and returns the exit
 // code: whether the new one is worse.
