@@ -218,9 +218,9 @@ func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, 
 	}
 	sampler := memory.NewSampler(target.read, target.complete...)
 	target.files = &openFiles{pid: target.pid}
-	sampler.Observe = func(at time.Time, reading memory.Reading) {
-		samples.Take(at, reading)
-		target.files.take(reading)
+	sampler.Observe = func(sample memory.Sample) {
+		samples.Take(sample.At, sample.Reading)
+		target.files.take(sample.Reading)
 	}
 	sampling := make(chan struct{})
 	go func() {

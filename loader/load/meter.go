@@ -114,6 +114,9 @@ type Meter struct {
 	past      Totals // the iterations that are over
 	recorders []*recorder
 	silence   silence // of the load that runs
+
+	burst       Burst  // the last one; its Requests are not set
+	beforeBurst uint64 // requests answered before it
 }
 
 // recordersPerCPU is how many recorders there are for each processor: enough that workers hardly ever wait
@@ -175,6 +178,11 @@ func (m *Meter) Snapshot() Totals {
 func (m *Meter) Requests() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.requests()
+}
+
+// requests is Requests for a caller that holds mu.
+func (m *Meter) requests() uint64 {
 	n := m.past.Requests
 	for _, r := range m.recorders {
 		r.mu.Lock()

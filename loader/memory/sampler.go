@@ -15,18 +15,26 @@ const (
 	mostBusy = 20
 )
 
+// Sample is one reading of a Sampler.
+type Sample struct {
+	At        time.Time // when the reading was complete
+	Iteration int       // whose load was running, counted from 1; 0 while the server rested
+	Reading   Reading
+}
+
 // Sampler reads continually, for the peak and for live metrics.
 type Sampler struct {
-	// Observe, if it is not nil, is told each sample and when it was taken, one after the other, in the order of
-	// time. It is set before the first.
-	Observe func(time.Time, Reading)
+	// Observe, if not nil, is called with each sample, one call at a time and in order of time. Set it before the first
+	// reading. It must not call methods of the Sampler.
+	Observe func(Sample)
 
 	read     Reader
 	complete []func(context.Context, *Reading)
 
-	mu     sync.Mutex
-	latest Reading
-	peak   int64
+	mu        sync.Mutex
+	latest    Reading
+	peak      int64
+	iteration int // see Mark
 }
 
 // NewSampler returns a Sampler that has not read yet. complete add to the readings that ReadAll takes.
@@ -74,9 +82,17 @@ func (s *Sampler) Read(ctx context.Context) (Reading, error) {
 	s.latest = reading
 	s.peak = max(s.peak, reading.Total)
 	if s.Observe != nil {
-		s.Observe(time.Now(), reading)
+		s.Observe(Sample{At: time.Now(), Iteration: s.iteration, Reading: reading})
 	}
 	return reading, nil
+}
+
+// Mark sets the iteration that the samples from now on belong to: the one whose load runs, counted from 1, or 0 while
+// the server rests.
+func (s *Sampler) Mark(iteration int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.iteration = iteration
 }
 
 // Latest returns the newest sample; its Total is 0 before the first.
