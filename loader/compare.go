@@ -4,7 +4,8 @@ import (
 	"io"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
+	"leaklab/loader/terminal"
 	"leaklab/loader/verdict"
 )
 
@@ -13,7 +14,7 @@ import (
 func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 	var runs [2][]verdict.Iteration
 	for n, path := range []string{before, after} {
-		iterations, err := report.ReadIterations(path)
+		iterations, err := record.ReadIterations(path)
 		if err != nil {
 			complain("loader:", err)
 			return exitSettings
@@ -21,7 +22,7 @@ func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 		runs[n] = iterations
 	}
 	c := verdict.Compare(runs[0], runs[1], verdict.Options{Tolerance: float64(cfg.Tolerance)})
-	if err := report.WriteComparison(out, c, report.Side{Name: "old", Of: before}, report.Side{Name: "new", Of: after}); err != nil {
+	if err := terminal.New(out, false).Comparison(c, terminal.Side{Name: "old", Of: before}, terminal.Side{Name: "new", Of: after}); err != nil {
 		complain("loader:", err)
 		return exitUnknown
 	}

@@ -20,7 +20,7 @@ import (
 	"syscall"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/text"
 )
 
 // Exit codes, made for CI and git bisect run.
@@ -113,5 +113,5 @@ func interruptible() (context.Context, context.CancelFunc) {
 
 // complain prints its arguments as a line on the standard error, whatever a server has put into them.
 func complain(words ...any) {
-	fmt.Fprint(os.Stderr, report.Printable(fmt.Sprintln(words...)))
+	fmt.Fprint(os.Stderr, text.Printable(fmt.Sprintln(words...)))
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/scrape"
 )
 
@@ -20,21 +20,21 @@ var local = map[string]bool{"RESULTS": true, "METRICS_PORT": true, "SERVER_PID":
 
 // settingsOf returns the settings as environment has them, for the report of a run of one shape. LEAK and LEAK_BYTES,
 // which are the demo server's, are among them only if that is measured, and those of an image only if one is.
-func settingsOf(environment func(string) string, shape string, w way) []report.Setting {
-	var settings []report.Setting
+func settingsOf(environment func(string) string, shape string, w way) []record.Setting {
+	var settings []record.Setting
 	add := func(name, standard string) {
 		value := environment(name)
 		switch {
 		case value == "":
 			value = standard
 		case secret[name]:
-			value = report.Hidden
+			value = record.Hidden
 		case name == "METRICS_URL" || name == "PPROF_URL":
 			value = scrape.Public(value)
 		case name == "SHAPE":
 			value = shape
 		}
-		settings = append(settings, report.Setting{Name: name, Value: value, Default: standard})
+		settings = append(settings, record.Setting{Name: name, Value: value, Default: standard})
 	}
 	for field := range reflect.TypeFor[config.Config]().Fields() {
 		if name := field.Tag.Get("env"); name != "LEAK" && name != "LEAK_BYTES" && name != "SERVER_IMAGE" {
@@ -90,7 +90,7 @@ func (w way) ownSettings() []string {
 }
 
 // reproduce returns the line of shell that makes the same run again, from the top of the repository.
-func (w way) reproduce(settings []report.Setting, command []string) string {
+func (w way) reproduce(settings []record.Setting, command []string) string {
 	compose := w == composed || w == image // HOST and PORT are in its file
 	var words []string
 	for _, s := range settings {
@@ -98,7 +98,7 @@ func (w way) reproduce(settings []report.Setting, command []string) string {
 			words = append(words, "SERVER_PORT="+quote(s.Value))
 		}
 		given := (w == demo || w == composed) && s.Name == "TLS_INSECURE" || compose && (s.Name == "HOST" || s.Name == "PORT" || s.Name == "BASELINE_HOST")
-		if s.Value == s.Default || s.Value == report.Hidden || local[s.Name] || given {
+		if s.Value == s.Default || s.Value == record.Hidden || local[s.Name] || given {
 			continue
 		}
 		words = append(words, s.Name+"="+quote(s.Value))
@@ -120,12 +120,12 @@ func (w way) reproduce(settings []report.Setting, command []string) string {
 }
 
 // composeFiles are the arguments that name the compose files of a run, if it took more than one.
-func (w way) composeFiles(settings []report.Setting) []string {
+func (w way) composeFiles(settings []record.Setting) []string {
 	var more []string
 	if w == image {
 		more = append(more, "-f", "server/image.yml")
 	}
-	if slices.ContainsFunc(settings, func(s report.Setting) bool { return s.Name == "BASELINE" && s.Value != "" }) {
+	if slices.ContainsFunc(settings, func(s record.Setting) bool { return s.Name == "BASELINE" && s.Value != "" }) {
 		more = append(more, "-f", "server/baseline.yml")
 	}
 	if more == nil {
