@@ -11,8 +11,9 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/subject"
+	"leaklab/loader/terminal"
 	"leaklab/loader/verdict"
 )
 
@@ -21,8 +22,8 @@ type rival struct {
 	cfg     config.Config // as it is for the baseline
 	server  *server
 	folder  string
-	table   *report.CSV
-	samples *report.Samples
+	table   *record.Table
+	samples *record.Samples
 	stop    func() error // the samples
 	plan    lab.Baseline
 	referee *referee // nil until it is known whom to compare with
@@ -50,7 +51,7 @@ func startRival(ctx context.Context, cancel context.CancelCauseFunc, cfg config.
 		r.server.command = quoteAll(cfg.Baseline)
 	}
 	r.server.read = named(r.server.read)
-	if r.table, err = report.CreateCSV(folder, "baseline.csv"); err != nil {
+	if r.table, err = record.CreateTable(folder, "baseline.csv"); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	var sampler *memory.Sampler
@@ -86,12 +87,12 @@ func (r *rival) explain(err error) error {
 	return r.server.explain(err, r.cfg, r.folder)
 }
 
-// against lets the rival be compared with the suspect, and prepares its iterations: they are written into the record,
-// and shown by terminal.
-func (r *rival) against(suspect *jury, record *report.Record, terminal *report.Terminal) *lab.Baseline {
+// against lets the rival be compared with the suspect, and prepares its iterations: they are written into the documents,
+// and shown on the screen.
+func (r *rival) against(suspect *jury, documents *reporting, screen *terminal.Terminal) *lab.Baseline {
 	r.referee = newReferee(suspect)
-	compared := record.Compare(r.server.command, r.samples.Course, r.referee.current)
-	r.plan.Observers = []lab.Observer{r.referee, r.table, r.samples, compared, terminal}
+	compared := documents.compare(r.server.command, r.samples.Series, r.referee.current)
+	r.plan.Observers = []lab.Observer{r.referee, appending{r.table}, sampling{r.plan.Sampler, r.samples}, compared, showing{screen, r.plan.Meter, besideNote}}
 	return &r.plan
 }
 
@@ -130,8 +131,8 @@ func (r *referee) LoadBegins(int, time.Time) {}
 func (r *referee) LoadEnded() {}
 
 func (r *referee) IterationEnded(i lab.Iteration) error {
-	r.evidence = append(r.evidence, report.Evidence(i))
-	if report.Due(i.Number) { // the suspect has been judged by then
+	r.evidence = append(r.evidence, record.NewIteration(i).Evidence())
+	if record.Due(i.Number) { // the suspect has been judged by then
 		r.compare()
 	}
 	return nil

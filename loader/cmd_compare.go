@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
+	"leaklab/loader/terminal"
 	"leaklab/loader/verdict"
 )
 
@@ -32,7 +33,7 @@ func compareCommand(a *app) *cobra.Command {
 func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 	var runs [2][]verdict.Iteration
 	for n, path := range []string{before, after} {
-		iterations, err := report.ReadIterations(path)
+		iterations, err := record.ReadIterations(path)
 		if err != nil {
 			complain("loader:", err)
 			return exitSettings
@@ -40,7 +41,7 @@ func compareRuns(cfg config.Config, before, after string, out io.Writer) int {
 		runs[n] = iterations
 	}
 	c := verdict.Compare(runs[0], runs[1], verdict.Options{Tolerance: float64(cfg.Tolerance)})
-	if err := report.WriteComparison(out, c, report.Side{Name: "old", Of: before}, report.Side{Name: "new", Of: after}); err != nil {
+	if err := terminal.New(out, false).Comparison(c, terminal.Side{Name: "old", Of: before}, terminal.Side{Name: "new", Of: after}); err != nil {
 		complain("loader:", err)
 		return exitUnknown
 	}

@@ -13,7 +13,9 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
+	"leaklab/loader/terminal"
+	"leaklab/loader/text"
 	"leaklab/loader/verdict"
 )
 
@@ -39,11 +41,11 @@ func (j *jury) LoadEnded() {}
 
 func (j *jury) IterationEnded(i lab.Iteration) error {
 	j.iterations = append(j.iterations, i.WithoutLatencies())
-	j.evidence = append(j.evidence, report.Evidence(i))
+	j.evidence = append(j.evidence, record.NewIteration(i).Evidence())
 	if i.Uncounted {
 		j.options.Unit = verdict.PerIteration
 	}
-	if report.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number) {
+	if record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number) {
 		j.judge()
 	}
 	return nil
@@ -86,8 +88,9 @@ func (j *jury) report(out io.Writer, folder string) error {
 		return nil
 	}
 	_, remarks := j.current()
-	remarks = append(append(remarks, j.sites...), "Results: "+folder)
-	return report.WriteVerdict(out, j.verdict, remarks...)
+	return terminal.New(out, false).Verdict(terminal.End{
+		Verdict: j.verdict, Tolerance: j.options.Tolerance, Sites: j.sites, Remarks: remarks, Results: folder,
+	})
 }
 
 // current returns the verdict so far, and what there is to say beside it.
@@ -103,7 +106,7 @@ func (j *jury) current() (verdict.Verdict, []string) {
 		remarks = append(remarks, j.files.remark())
 	}
 	if left := j.timeToLimit(); j.verdict.Kind == verdict.Leak && !math.IsInf(left, 1) {
-		remarks = append(remarks, report.TimeToLimit(left, j.limit.Bytes, j.limit.Of))
+		remarks = append(remarks, fmt.Sprintf("Under this load the server reaches the limit of %s, %s, in %s.", j.limit.Of, text.MiB(j.limit.Bytes), text.Coarse(left)))
 	}
 	if remark := j.counted(); remark != "" {
 		remarks = append(remarks, remark)
@@ -201,13 +204,13 @@ func exitCode(kind verdict.Kind) int {
 
 // judgeFile prints the verdict on a recorded run and returns the exit code.
 func judgeFile(cfg config.Config, path string, out io.Writer) int {
-	iterations, err := report.ReadIterations(path)
+	iterations, err := record.ReadIterations(path)
 	if err != nil {
 		complain("loader:", err)
 		return exitSettings
 	}
 	v := verdict.Judge(iterations, verdict.Options{Tolerance: float64(cfg.Tolerance), Unit: unitOf(iterations)})
-	if err := report.WriteVerdict(out, v); err != nil {
+	if err := terminal.New(out, false).Verdict(terminal.End{Verdict: v, Tolerance: float64(cfg.Tolerance)}); err != nil {
 		complain("loader:", err)
 		return exitUnknown
 	}

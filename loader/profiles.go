@@ -8,7 +8,7 @@ import (
 	"leaklab/loader/config"
 	"leaklab/loader/lab"
 	"leaklab/loader/profile"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/scrape"
 )
 
@@ -20,17 +20,17 @@ type profiler struct {
 	ctx      context.Context
 	url      string // of /debug/pprof/; empty if the server has none
 	folder   string
-	record   *report.Record
+	report   *reporting
 	before   profile.Snapshot
 	err      error           // from saving it
 	requests uint64          // since then
-	found    report.Profiles // in the record as soon as there are any
+	found    record.Profiles // in the report as soon as there are any
 }
 
 // newProfiler returns one for PPROF_URL, or for the demo server, which shows its profiles beside its metrics. shown is
 // what the server shows at METRICS_URL.
-func newProfiler(ctx context.Context, cfg config.Config, shown scrape.Metrics, folder string, record *report.Record) *profiler {
-	p := &profiler{ctx: ctx, url: string(cfg.PprofURL), folder: folder, record: record}
+func newProfiler(ctx context.Context, cfg config.Config, shown scrape.Metrics, folder string, documents *reporting) *profiler {
+	p := &profiler{ctx: ctx, url: string(cfg.PprofURL), folder: folder, report: documents}
 	base, found := strings.CutSuffix(string(cfg.MetricsURL), "/metrics")
 	if p.url == "" && found && shown.Label("leaklab_demo_info", "leak") != "" {
 		p.url = base + "/debug/pprof/"
@@ -54,7 +54,7 @@ func (p *profiler) LoadEnded() {
 	}
 	p.before = snapshot
 	p.found.Files, p.err = snapshot.Save(p.folder, "warm")
-	p.record.SetProfiles(&p.found)
+	p.report.run.Profiles = &p.found
 }
 
 // IterationEnded counts the requests since the first profiles.
@@ -93,8 +93,8 @@ func (p *profiler) finish() error {
 }
 
 // describe says by how much a call site grew.
-func (p *profiler) describe(kind profile.Kind, site profile.Site) report.CallSite {
-	s := report.CallSite{Kind: string(kind), Place: place(site.Line)}
+func (p *profiler) describe(kind profile.Kind, site profile.Site) record.CallSite {
+	s := record.CallSite{Kind: string(kind), Place: place(site.Line)}
 	if site.Caller.Function != "" {
 		caller := place(site.Caller)
 		s.CalledBy = &caller
@@ -108,6 +108,6 @@ func (p *profiler) describe(kind profile.Kind, site profile.Site) report.CallSit
 	return s
 }
 
-func place(line profile.Line) report.Place {
-	return report.Place{Function: line.Function, File: line.File, Line: line.Number}
+func place(line profile.Line) record.Place {
+	return record.Place{Function: line.Function, File: line.File, Line: line.Number}
 }

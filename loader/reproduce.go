@@ -11,8 +11,9 @@ import (
 	"strings"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/scrape"
+	"leaklab/loader/terminal"
 	"leaklab/loader/verdict"
 )
 
@@ -26,7 +27,7 @@ var movable = map[string]bool{"HOST": true, "PORT": true, "BASELINE_PORT": true,
 // reproduction is a recorded run that is made again.
 type reproduction struct {
 	path string // of its run.json
-	old  report.Run
+	old  record.Run
 }
 
 // reproduce makes the run of path again, a run.json or the folder with it, and says what differs. It returns the exit
@@ -60,7 +61,7 @@ func readReproduction(path string) (*reproduction, error) {
 		return nil, fmt.Errorf("expected the folder of a run, or its run.json: %w", err)
 	}
 	defer file.Close()
-	old, err := report.ReadRun(file)
+	old, err := record.ReadRun(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -94,7 +95,7 @@ func (r *reproduction) restore() (config.Config, error) {
 // settings returns the settings to make the run again with: the recorded ones, but for those that belong to where it
 // is made again, and those that may be secret, which have to be in the environment.
 func (r *reproduction) settings(environment func(string) string) (map[string]string, error) {
-	w := way(r.old.Way)
+	w := way(r.old.Origin)
 	settings := make(map[string]string)
 	for field := range reflect.TypeFor[config.Config]().Fields() {
 		settings[field.Tag.Get("env")] = ""
@@ -116,7 +117,7 @@ func (r *reproduction) settings(environment func(string) string) (map[string]str
 			continue
 		}
 		settings[s.Name] = s.Value
-		unknown := s.Value == report.Hidden || (s.Name == "METRICS_URL" || s.Name == "PPROF_URL") && scrape.LeftOut(s.Value)
+		unknown := s.Value == record.Hidden || (s.Name == "METRICS_URL" || s.Name == "PPROF_URL") && scrape.LeftOut(s.Value)
 		if unknown {
 			settings[s.Name] = environment(s.Name)
 		}
@@ -139,7 +140,7 @@ func (r *reproduction) settings(environment func(string) string) (map[string]str
 
 // command is the command line of the server that has to be started; nil if one is running.
 func (r *reproduction) command(cfg config.Config) ([]string, error) {
-	switch recorded := way(r.old.Way); recorded {
+	switch recorded := way(r.old.Origin); recorded {
 	case launched:
 		if len(r.old.ServerArguments) == 0 {
 			return nil, fmt.Errorf("%s: server_arguments is empty; expected the server's command", r.path)
@@ -165,7 +166,7 @@ func (r *reproduction) command(cfg config.Config) ([]string, error) {
 	case attached:
 		return nil, nil
 	default:
-		return nil, fmt.Errorf("%s: way is %q; expected %q, %q, %q, %q or %q", r.path, r.old.Way, launched, demo, composed, image, attached)
+		return nil, fmt.Errorf("%s: way is %q; expected %q, %q, %q, %q or %q", r.path, r.old.Origin, launched, demo, composed, image, attached)
 	}
 }
 
@@ -180,21 +181,22 @@ func (r *reproduction) folder() string {
 
 // report prints what differs between the recorded run and the new one, in folder; nothing if the new one has no
 // iteration, or none is made again. options are those of the new run's verdict.
-func (r *reproduction) report(out io.Writer, run report.Run, options verdict.Options, folder string) error {
+func (r *reproduction) report(out io.Writer, run record.Run, options verdict.Options, folder string) error {
 	if r == nil || len(run.Iterations) == 0 {
 		return nil
 	}
+	screen := terminal.New(out, false)
 	options.Rest = nil // that of the new run alone
 	return errors.Join(
-		report.WriteReproduction(out, atAnyPlace(r.old), atAnyPlace(run)),
-		report.WriteComparison(out, verdict.Compare(r.old.Evidence(), run.Evidence(), options), report.Side{Name: "old", Of: r.path}, report.Side{Name: "new", Of: folder}))
+		screen.Reproduction(atAnyPlace(r.old), atAnyPlace(run)),
+		screen.Comparison(verdict.Compare(r.old.Evidence(), run.Evidence(), options), terminal.Side{Name: "old", Of: r.path}, terminal.Side{Name: "new", Of: folder}))
 }
 
 // atAnyPlace is a run without the settings that belong to where it was made. Where the demo server is does not matter
 // either.
-func atAnyPlace(run report.Run) report.Run {
-	run.Settings = slices.DeleteFunc(slices.Clone(run.Settings), func(s report.Setting) bool { return here[s.Name] })
-	if way(run.Way) == demo {
+func atAnyPlace(run record.Run) record.Run {
+	run.Settings = slices.DeleteFunc(slices.Clone(run.Settings), func(s record.Setting) bool { return here[s.Name] })
+	if way(run.Origin) == demo {
 		run.ServerCommand = ""
 	}
 	return run

@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 )
 
-func recordedRun(w way, settings ...report.Setting) *reproduction {
-	return &reproduction{path: "results/first/run.json", old: report.Run{Way: string(w), Settings: settings}}
+func recordedRun(w way, settings ...record.Setting) *reproduction {
+	return &reproduction{path: "results/first/run.json", old: record.Run{Origin: string(w), Settings: settings}}
 }
 
 func TestRecordedSettingsWin(t *testing.T) {
@@ -21,17 +21,17 @@ func TestRecordedSettingsWin(t *testing.T) {
 		"TRIES": "1", "URL_FILE": "/mine", "PORT": "4040", "RESULTS": "/tmp/new", "HEADERS": "X-Key: hunter2", "METHOD": "POST", "LEAK_BYTES": "1",
 	})
 	settings, err := recordedRun(demo,
-		report.Setting{Name: "TRIES", Value: "12", Default: "10"},
-		report.Setting{Name: "WORKERS", Value: "100", Default: "100"},
-		report.Setting{Name: "PORT", Value: "3030", Default: "3030"},
-		report.Setting{Name: "HOST", Value: "127.0.0.2", Default: "127.0.0.1"},
-		report.Setting{Name: "URL_FILE", Value: "/theirs"},
-		report.Setting{Name: "RESULTS", Value: "/theirs", Default: "results"},
-		report.Setting{Name: "SERVER_PID", Value: "77"},
-		report.Setting{Name: "ALLOW_REMOTE", Value: "true"},
-		report.Setting{Name: "HEADERS", Value: report.Hidden},
-		report.Setting{Name: "LEAK_BYTES", Value: "64"},
-		report.Setting{Name: "A_LATER_ONE", Value: "3", Default: "3"},
+		record.Setting{Name: "TRIES", Value: "12", Default: "10"},
+		record.Setting{Name: "WORKERS", Value: "100", Default: "100"},
+		record.Setting{Name: "PORT", Value: "3030", Default: "3030"},
+		record.Setting{Name: "HOST", Value: "127.0.0.2", Default: "127.0.0.1"},
+		record.Setting{Name: "URL_FILE", Value: "/theirs"},
+		record.Setting{Name: "RESULTS", Value: "/theirs", Default: "results"},
+		record.Setting{Name: "SERVER_PID", Value: "77"},
+		record.Setting{Name: "ALLOW_REMOTE", Value: "true"},
+		record.Setting{Name: "HEADERS", Value: record.Hidden},
+		record.Setting{Name: "LEAK_BYTES", Value: "64"},
+		record.Setting{Name: "A_LATER_ONE", Value: "3", Default: "3"},
 	).settings(exported)
 	require.NoError(t, err)
 	for name, want := range map[string]string{
@@ -56,7 +56,7 @@ func TestSettingsOfTheServerAreTodays(t *testing.T) {
 		launched: {},
 		attached: {},
 	} {
-		settings, err := recordedRun(w, report.Setting{Name: "LEAK", Value: "heap", Default: "heap"}, report.Setting{Name: "SERVER_IMAGE", Value: "nginx:1.29"}).settings(now)
+		settings, err := recordedRun(w, record.Setting{Name: "LEAK", Value: "heap", Default: "heap"}, record.Setting{Name: "SERVER_IMAGE", Value: "nginx:1.29"}).settings(now)
 		require.NoError(t, err)
 		for name, value := range want {
 			assert.Equal(t, value, settings[name], "%s: %s", w, name)
@@ -69,15 +69,15 @@ func TestSettingsOfTheServerAreTodays(t *testing.T) {
 
 func TestRunsThatCannotBeMadeAgain(t *testing.T) {
 	_, err := recordedRun(launched,
-		report.Setting{Name: "LD_PRELOAD", Value: "/tmp/x.so"},
-		report.Setting{Name: "BODY", Value: report.Hidden},
-		report.Setting{Name: "BASIC_AUTH", Value: report.Hidden},
-		report.Setting{Name: "METRICS_URL", Value: "http://me:xxxxx@host/metrics"},
+		record.Setting{Name: "LD_PRELOAD", Value: "/tmp/x.so"},
+		record.Setting{Name: "BODY", Value: record.Hidden},
+		record.Setting{Name: "BASIC_AUTH", Value: record.Hidden},
+		record.Setting{Name: "METRICS_URL", Value: "http://me:xxxxx@host/metrics"},
 	).settings(environmentOf(nil))
 	assert.EqualError(t, err, `settings: LD_PRELOAD="/tmp/x.so": expected a setting that this leaklab has
 BODY, BASIC_AUTH, METRICS_URL: expected in the environment, as it was for the recorded run: what may be secret is not written down`)
 
-	trial := recordedRun(composed, report.Setting{Name: "TRIES", Value: "12", Default: "10"}, report.Setting{Name: "LEAK", Value: "a b"})
+	trial := recordedRun(composed, record.Setting{Name: "TRIES", Value: "12", Default: "10"}, record.Setting{Name: "LEAK", Value: "a b"})
 	_, err = trial.command(config.Config{Host: "127.0.0.1"})
 	assert.ErrorContains(t, err, "  TRIES=12 LEAK='a b' docker compose run --rm --use-aliases loader reproduce /results/first")
 	command, err := trial.command(config.Config{Host: "server", ServerPID: 1})

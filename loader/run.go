@@ -24,9 +24,10 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/scrape"
 	"leaklab/loader/subject"
+	"leaklab/loader/terminal"
 	"leaklab/loader/verdict"
 )
 
@@ -93,18 +94,18 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if len(cfg.Shapes) > 1 {
 		label = shape
 	}
-	folder, err := report.CreateFolder(string(cfg.Results), started, label)
+	folder, err := record.CreateFolder(string(cfg.Results), started, label)
 	if err != nil {
 		return code, fmt.Errorf("RESULTS=%q: %w: %w", cfg.Results, err, errSettings)
 	}
 	var target *server
-	var record *report.Record
+	var documents *reporting
 	defer func() { // whatever comes before the first iteration, there is a report
-		if err != nil && record == nil {
+		if err != nil && documents == nil {
 			err = unwritten(errors.Join(err, recordFailure(describe(cfg, shape, started, target, command), folder, err)), folder)
 		}
 	}()
-	table, err := report.CreateCSV(folder, "iterations.csv")
+	table, err := record.CreateTable(folder, "iterations.csv")
 	if err != nil {
 		return code, err
 	}
@@ -166,7 +167,7 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if cfg.Tries == config.Auto {
 		plan.Enough = jury.decided
 	}
-	record, err = report.NewRecord(folder, describe(cfg, shape, started, target, command), samples.Course, jury.current, drawElsewhere)
+	documents, err = startReport(folder, describe(cfg, shape, started, target, command), samples.Series, jury.current)
 	if err != nil {
 		return code, unwritten(err, folder)
 	}
@@ -174,15 +175,18 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	if cfg.ScrapeWait > 0 && !endpoint.AwaitScrape(ctx, time.Duration(cfg.ScrapeWait)) && ctx.Err() == nil {
 		fmt.Fprintf(os.Stderr, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", time.Duration(cfg.ScrapeWait))
 	}
-	terminal := report.NewTerminal(os.Stdout, plan, progressOf(cfg, meter))
-	terminal.Settings(settings(cfg, shape, target, other, reading, folder))
-	if other != nil {
-		shown := report.NewTerminal(os.Stdout, plan, progressOf(cfg, other.plan.Meter))
-		shown.Note = ", baseline"
-		plan.Baseline = other.against(jury, record, shown)
+	screen := terminal.New(os.Stdout, false)
+	err = screen.Settings(settings(cfg, shape, target, other, reading, folder))
+	if err != nil {
+		return code, err
 	}
-	profiles := newProfiler(ctx, cfg, shown, folder, record)
-	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, table, samples, record, terminal, profiles)
+	if other != nil {
+		plan.Baseline = other.against(jury, documents, screen)
+	}
+	profiles := newProfiler(ctx, cfg, shown, folder, documents)
+	stopShowing := show(screen, plan, watchable(cfg), meter, other)
+	rested, err := lab.Run(ctx, plan, sampler, meter, jury, state, appending{table}, sampling{sampler, samples}, documents, showing{screen, meter, ""}, profiles)
+	stopShowing()
 	err = target.orGone(err)
 	jury.end(rested)
 	if other != nil {
@@ -191,13 +195,13 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 	errProfiles := profiles.finish()
 	jury.sites = profiles.found.Lines()
 	err = unwritten(errors.Join(err, errProfiles), folder)
-	err = unwritten(errors.Join(err, record.End(err), record.Draw()), folder)
+	err = unwritten(documents.finish(err), folder)
 	err = errors.Join(err, jury.report(os.Stdout, folder))
 	if other != nil && len(jury.iterations) > 0 {
-		err = errors.Join(err, report.WriteComparison(os.Stdout, other.referee.comparison,
-			report.Side{Name: "baseline", Of: other.server.command}, report.Side{Name: "suspect", Of: target.command}))
+		err = errors.Join(err, screen.Comparison(other.referee.comparison,
+			terminal.Side{Name: "baseline", Of: other.server.command}, terminal.Side{Name: "suspect", Of: target.command}))
 	}
-	err = errors.Join(err, again.report(os.Stdout, record.Run(), jury.options, folder))
+	err = errors.Join(err, again.report(os.Stdout, documents.run, jury.options, folder))
 	endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	switch {
 	case err != nil:
@@ -211,15 +215,15 @@ func measure(ctx context.Context, cfg config.Config, shape string, command []str
 
 // watch samples the memory of target into a table of the folder, until stop is called. cancel is told when the server
 // is gone.
-func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, folder, name string) (*memory.Sampler, *report.Samples, func() error, error) {
-	samples, err := report.CreateSamples(folder, name)
+func watch(ctx context.Context, cancel context.CancelCauseFunc, target *server, folder, name string) (*memory.Sampler, *record.Samples, func() error, error) {
+	samples, err := record.CreateSamples(folder, name)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	sampler := memory.NewSampler(target.read, target.complete...)
 	target.files = &openFiles{pid: target.pid}
 	sampler.Observe = func(sample memory.Sample) {
-		samples.Take(sample.At, sample.Reading)
+		samples.Take(sample.At, sample.Iteration, sample.Reading)
 		target.files.take(sample.Reading)
 	}
 	sampling := make(chan struct{})
@@ -438,18 +442,18 @@ func (e *lastWords) Error() string { return e.error.Error() + "; " + e.words }
 func (e *lastWords) Unwrap() error { return e.error }
 
 // recordFailure writes the report of a run that ended before its first iteration.
-func recordFailure(run report.Run, folder string, reason error) error {
+func recordFailure(run record.Run, folder string, reason error) error {
 	var said *lastWords
 	if errors.As(reason, &said) {
 		reason = said.error
 	}
-	nothing := func() []report.Point { return nil }
+	nothing := func() []record.Point { return nil }
 	unjudged := func() (verdict.Verdict, []string) { return verdict.Judge(nil, verdict.Options{}), nil }
-	record, err := report.NewRecord(folder, run, nothing, unjudged, drawElsewhere)
+	documents, err := startReport(folder, run, nothing, unjudged)
 	if err != nil {
 		return err
 	}
-	return record.End(reason)
+	return documents.end(reason)
 }
 
 // stopStray stops a server that was started here, but has gone into the background: the port was free before.
@@ -570,7 +574,7 @@ func align(cfg config.Config) time.Duration {
 	return lab.Period(time.Duration(cfg.Settle), time.Duration(cfg.Duration))
 }
 
-func settings(cfg config.Config, shape string, target *server, other *rival, reading memory.Reading, folder string) []report.Line {
+func settings(cfg config.Config, shape string, target *server, other *rival, reading memory.Reading, folder string) []record.Line {
 	burst := time.Duration(cfg.Duration).String()
 	if cfg.Requests > 0 {
 		burst = fmt.Sprintf("%d requests", cfg.Requests)
@@ -582,7 +586,7 @@ func settings(cfg config.Config, shape string, target *server, other *rival, rea
 	if cfg.Align {
 		pressure += fmt.Sprintf(", together with other loaders every %s", align(cfg))
 	}
-	lines := []report.Line{
+	lines := []record.Line{
 		{Name: "Server", Value: target.description},
 		{Name: "Memory", Value: target.source + sharing(reading)},
 		{Name: "Request", Value: asked(cfg)},
@@ -591,14 +595,14 @@ func settings(cfg config.Config, shape string, target *server, other *rival, rea
 		{Name: "Results", Value: folder},
 	}
 	if other != nil {
-		lines = slices.Insert(lines, 1, report.Line{Name: "Baseline", Value: other.server.description + ", in turns with the server"})
+		lines = slices.Insert(lines, 1, record.Line{Name: "Baseline", Value: other.server.description + ", in turns with the server"})
 	}
 	return lines
 }
 
 // describe returns what is known of a run before its first iteration. Of the server, which is nil if there is none, it
 // describes the process that listens, which is not always the one that was started.
-func describe(cfg config.Config, shape string, started time.Time, target *server, command []string) report.Run {
+func describe(cfg config.Config, shape string, started time.Time, target *server, command []string) record.Run {
 	if target == nil {
 		target = &server{}
 	}
@@ -614,12 +618,12 @@ func describe(cfg config.Config, shape string, started time.Time, target *server
 	if way == image {
 		surroundings.Server.Image = environment.ImageOf(cfg.ServerImage)
 	}
-	return report.Run{
+	return record.Run{
 		LeaklabVersion: environment.Version(), StartedAt: started.UTC(),
-		Way: string(way), ServerCommand: target.command, ServerArguments: command, MemorySource: target.source,
+		Origin: string(way), ServerCommand: target.command, ServerArguments: command, MemorySource: target.source,
 		Tries: cfg.Iterations(), SettleSeconds: time.Duration(cfg.Settle).Seconds(),
 		Settings: chosen, Reproduce: way.reproduce(chosen, command),
-		Verdict:     report.Verdict{ToleranceBytesPerRequest: float64(cfg.Tolerance)},
+		Verdict:     record.Verdict{ToleranceBytesPerRequest: float64(cfg.Tolerance)},
 		Environment: surroundings,
 	}
 }
@@ -693,10 +697,7 @@ func settle(cfg config.Config) string {
 	return text
 }
 
-// progressOf returns the source of the progress line, nil when nobody watches, or a load tool tells its progress to nobody.
-func progressOf(cfg config.Config, meter *load.Meter) func() uint64 {
-	if cfg.LoadCommand != nil || !term.IsTerminal(int(os.Stdout.Fd())) {
-		return nil
-	}
-	return meter.Requests
+// watchable tells whether somebody may watch the progress, and a load tool does not keep it to itself.
+func watchable(cfg config.Config) bool {
+	return cfg.LoadCommand == nil && term.IsTerminal(int(os.Stdout.Fd()))
 }

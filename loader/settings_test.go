@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"leaklab/loader/config"
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 )
 
 func environmentOf(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-func valueOf(settings []report.Setting, name string) string {
+func valueOf(settings []record.Setting, name string) string {
 	for _, s := range settings {
 		if s.Name == name {
 			return s.Value
