@@ -73,7 +73,9 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Use: "help [COMMAND]", Short: "print the page of a command", RunE: printHelp})
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		completion.RunE = func(*cobra.Command, []string) error { return errors.New("expected a SHELL: bash, zsh, fish or powershell") }
+		completion.RunE = func(*cobra.Command, []string) error {
+			return errors.New("expected a SHELL: bash, zsh, fish or powershell")
+		}
 	}
 	root.SetFlagErrorFunc(explainFlag)
 	root.SetVersionTemplate(versionTemplate)
