@@ -2,22 +2,15 @@ package main
 
 import "github.com/spf13/cobra"
 
-// helpCommand prints the page of a command.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "print the page of a command",
-		RunE: func(command *cobra.Command, args []string) error {
-			root := command.Root()
-			about, rest, err := root.Find(args)
-			if err == nil && len(rest) > 0 {
-				err = unknownCommand(root, rest[0])
-			}
-			if err != nil {
-				return err
-			}
-			about.InitDefaultHelpFlag()
-			return about.Help()
-		},
+// printHelp prints the page of the command that args name.
+func printHelp(command *cobra.Command, args []string) error {
+	about, rest, err := command.Root().Find(args)
+	if err == nil && len(rest) > 0 {
+		err = unknownCommand(command.Root(), rest[0])
 	}
+	if err != nil {
+		return err
+	}
+	about.InitDefaultHelpFlag()
+	return about.Help()
 }

@@ -8,14 +8,7 @@ import (
 	"leaklab/loader/environment"
 )
 
-// versionCommand prints the revision that the program was built from.
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "print the revision that this program was built from",
-		Args:  cobra.NoArgs,
-		Run: func(command *cobra.Command, _ []string) {
-			fmt.Fprintln(command.OutOrStdout(), "leaklab", environment.Version())
-		},
-	}
+func printVersion(command *cobra.Command, _ []string) error {
+	_, err := fmt.Fprintln(command.OutOrStdout(), "leaklab", environment.Version())
+	return err
 }

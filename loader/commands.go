@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,142 +13,126 @@ import (
 	"leaklab/loader/environment"
 )
 
-// helpWidth is how wide the lines of --help are, in columns.
-const helpWidth = 100
-
-// synopsis opens the page of --help.
-const synopsis = `leaklab measures whether an HTTP server leaks memory, how much per request, and where.
-
-Usage:
-  loader [run] [flags] -- COMMAND ARG...   start the server with COMMAND, measure it, stop it
-  loader attach [flags]                    measure a running server; wait for it up to START_TIMEOUT
-  loader [flags]                           the same, but fail at once if there is nothing to measure
-  loader verdict FILE.csv                  judge a recorded run
-  loader compare OLD NEW                   compare two recorded runs, folders or tables
-  loader reproduce RUN                     make a recorded run again; RUN is its folder or run.json
-  loader version | completion SHELL | help [COMMAND]
-  ./test-me.sh [flags] [COMMAND ARG...]    build the loader and measure COMMAND, or else the demo server
-
-Examples:
-  ./test-me.sh --leak none --tries 5
-  loader --port 8000 --request-path / -- python3 -m http.server 8000
-  loader attach --server-pid 4711 --rate 5000 --json
-
-Exit codes: 0 no leak, 1 leak, 125 could not tell, 2 wrong settings or usage.
-
-Each setting is a flag, or a variable of the environment: --max-tries 50 or MAX_TRIES=50. The flag wins.
-
-`
-
-// app is one call of the program.
-type app struct {
-	code int  // exit code
-	json bool // --json
-}
-
-// call is what a command gets: its settings, all of them right, and where it prints.
-type call struct {
-	config  config.Config
-	command []string // that starts the server; nil if it runs already
-	screen  screen
-}
-
 // newRoot returns the table of commands.
 func newRoot(a *app) *cobra.Command {
-	root := rootCommand(a)
-	root.AddCommand(runCommand(a), attachCommand(a), verdictCommand(a), compareCommand(a), reproduceCommand(a),
-		versionCommand(), needsDemoCommand(a))
-	root.SetHelpCommand(helpCommand())
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		var unknown *pflag.NotExistError
-		if errors.As(err, &unknown) {
-			if meant := config.NearestFlag(command.Flags(), unknown.GetSpecifiedName()); meant != "" {
-				return fmt.Errorf("%w; did you mean --%s?", err, meant)
-			}
-		}
-		return err
+	root := a.measuring(&cobra.Command{
+		Use:  "loader [run] [flags] -- COMMAND ARG...",
+		Args: checkRootArguments,
+		RunE: a.root,
 	})
+	run := a.measuring(&cobra.Command{
+		Use:   "run [flags] [--] COMMAND ARG...",
+		Short: "start the server with COMMAND, measure it, stop it",
+		RunE:  a.run,
+	})
+	run.Flags().StringVar(&a.demo, "demo", "", "the demo server, started if there is no COMMAND")
+	needsDemo := a.with(config.Settings(), &cobra.Command{
+		Use:    "needs-demo [ARG...]",
+		Short:  "tell by exit code 0 that run with these arguments starts the demo server",
+		Hidden: true,
+		RunE:   a.needsDemo,
+	})
+	for _, command := range []*cobra.Command{run, needsDemo} {
+		command.Flags().SetInterspersed(false) // the first word that is no flag begins COMMAND
+	}
+	root.AddCommand(run, needsDemo,
+		a.measuring(&cobra.Command{
+			Use:   "attach [flags]",
+			Short: "measure a running server; wait for it up to START_TIMEOUT",
+			Args:  cobra.NoArgs,
+			RunE:  a.attach,
+		}),
+		a.with(only("TOLERANCE", "TRIES", "MAX_TRIES"), &cobra.Command{
+			Use:   "verdict FILE.csv",
+			Short: "judge a recorded run",
+			Long:  "Judges a recorded run by its table, which needs the columns iteration, requests, rss_start_bytes and rss_end_bytes.",
+			Args:  exactly(1, "a FILE.csv"),
+			RunE:  a.verdict,
+		}),
+		a.with(only("TOLERANCE"), &cobra.Command{
+			Use:   "compare OLD NEW",
+			Short: "compare two recorded runs, folders or tables",
+			Long:  "Compares two recorded runs, folders or tables. Exit codes: 0 the new one is not worse, 1 it is, 125 could not tell.",
+			Args:  exactly(2, "an OLD and a NEW run"),
+			RunE:  a.compare,
+		}),
+		a.with(undecided(), &cobra.Command{
+			Use:   "reproduce RUN",
+			Short: "make a recorded run again, and compare the two",
+			Long: "Makes a recorded run again, and compares the two. RUN is its folder or run.json. Flags and the environment give what\n" +
+				"a record does not decide: what belongs to this machine, what may be secret, and where things are.",
+			Args: exactly(1, "a RUN"),
+			RunE: a.reproduce,
+		}),
+		&cobra.Command{
+			Use:   "version",
+			Short: "print the revision that this program was built from",
+			Args:  cobra.NoArgs,
+			RunE:  printVersion,
+		})
+	root.SetHelpCommand(&cobra.Command{Use: "help [COMMAND]", Short: "print the page of a command", RunE: printHelp})
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.RunE = func(*cobra.Command, []string) error {
+			return errors.New("expected a SHELL: bash, zsh, fish or powershell")
+		}
+	}
+	root.SetFlagErrorFunc(explainFlag)
+	root.SetVersionTemplate(versionTemplate)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SuggestionsMinimumDistance = 2
 	return root
 }
 
-// measuring completes a command that makes runs: with all settings as flags, --json, and the page of --help.
-func measuring(a *app, command *cobra.Command) *cobra.Command {
+const versionTemplate = "leaklab {{.Version}}\n"
+
+// measuring completes a command that makes runs: with all settings as flags, --version and the page of all commands.
+func (a *app) measuring(command *cobra.Command) *cobra.Command {
 	command.Version = environment.Version()
-	command.SetVersionTemplate("leaklab {{.Version}}\n")
-	addFlags(a, command, config.Settings())
-	command.SetHelpFunc(func(command *cobra.Command, _ []string) {
-		fmt.Fprint(command.OutOrStdout(), synopsis, config.Usage(config.Settings(), helpWidth), "Output:\n", outputUsage(command))
-	})
-	return command
+	return a.with(config.Settings(), command)
 }
 
-// outputUsage returns the flags that are no settings.
-func outputUsage(command *cobra.Command) string {
-	others := pflag.NewFlagSet("", pflag.ContinueOnError)
-	command.Flags().VisitAll(func(f *pflag.Flag) {
-		if !slices.ContainsFunc(config.Settings(), func(s config.Setting) bool { return s.Flag == f.Name }) {
-			others.AddFlag(f)
-		}
-	})
-	return others.FlagUsagesWrapped(helpWidth)
-}
-
-// addFlags gives a command flags for settings, with the values that a shell can complete, and --json.
-func addFlags(a *app, command *cobra.Command, settings []config.Setting) {
+// with gives a command --json, and flags for settings with the values that a shell can complete.
+func (a *app) with(settings []config.Setting, command *cobra.Command) *cobra.Command {
 	command.Flags().BoolVar(&a.json, "json", false, "print the verdict as JSON on standard output, and everything else on standard error")
 	config.AddFlags(command.Flags(), settings)
 	for _, s := range settings {
 		isFile := strings.HasSuffix(s.Name, "_FILE") || s.Name == "RESULTS"
-		if s.Flag == "" || isFile {
-			continue
+		if s.Flag != "" && !isFile {
+			// It fails only for a flag that does not exist, or has values already.
+			_ = command.RegisterFlagCompletionFunc(s.Flag, cobra.FixedCompletions(s.Choices, cobra.ShellCompDirectiveNoFileComp))
 		}
-		// It fails only for a flag that does not exist, or has one already.
-		_ = command.RegisterFlagCompletionFunc(s.Flag, cobra.FixedCompletions(s.Choices, cobra.ShellCompDirectiveNoFileComp))
+	}
+	command.SetHelpFunc(a.help)
+	return command
+}
+
+// only returns the settings of these names.
+func only(names ...string) []config.Setting {
+	return slices.DeleteFunc(config.Settings(), func(s config.Setting) bool { return !slices.Contains(names, s.Name) })
+}
+
+// undecided returns the settings that a record of a run does not decide.
+func undecided() []config.Setting {
+	return slices.DeleteFunc(config.Settings(), func(s config.Setting) bool { return !s.Machine && !s.Movable && !s.Secret && !s.Redacted })
+}
+
+func exactly(number int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != number {
+			return fmt.Errorf("expected %s, found %d arguments", what, len(args))
+		}
+		return nil
 	}
 }
 
-// settingsError is an error of the settings, found before anything was started.
-type settingsError struct{ error }
-
-// do reads the settings and calls work with them; its exit code is that of the program. command starts the server.
-func (a *app) do(flags *pflag.FlagSet, command []string, check func(config.Config, []string) error, work func(call) int) error {
-	err := config.LoadFlags(flags)
-	warnMisspelt()
-	if err != nil {
-		return settingsError{err}
+// explainFlag adds the flag that was probably meant.
+func explainFlag(command *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if meant := config.NearestFlag(command.Flags(), unknown.GetSpecifiedName()); meant != "" {
+			return fmt.Errorf("%w; did you mean --%s?", err, meant)
+		}
 	}
-	cfg, err := config.FromEnvironment()
-	if err = errors.Join(err, check(cfg, command)); err != nil {
-		return settingsError{err}
-	}
-	a.code = work(call{cfg, command, newScreen(a.json, os.Stdout, os.Stderr, os.Getenv)})
-	return nil
+	return err
 }
-
-// warnMisspelt names the variables of the environment that are probably meant for settings.
-func warnMisspelt() {
-	meant := config.Misspelt(os.Environ())
-	names := make([]string, 0, len(meant))
-	for name := range meant {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		complain(fmt.Sprintf("loader: %s is set in the environment, but is no setting; did you mean %s?", name, meant[name]))
-	}
-}
-
-// refuse prints why a command was not carried out, and returns the exit code.
-func (a *app) refuse(command *cobra.Command, err error) int {
-	var settings settingsError
-	if errors.As(err, &settings) {
-		complain(config.Typed(command.Flags(), err.Error()))
-		return exitSettings
-	}
-	complain("loader:", err)
-	complain(fmt.Sprintf("usage: %s\n%s --help tells more", command.UseLine(), command.CommandPath()))
-	return exitSettings
-}
-
-// unchecked is the check of a command that starts nothing.
-func unchecked(config.Config, []string) error { return nil }

@@ -37,7 +37,7 @@ func run(args []string) int {
 	root.SetArgs(args)
 	command, err := root.ExecuteC()
 	if err != nil {
-		return a.refuse(command, err)
+		return refuse(command, err)
 	}
 	return a.code
 }

@@ -9,20 +9,24 @@ import (
 
 // screen is where and how a command prints, decided once.
 type screen struct {
-	text     io.Writer // for people: standard output, or standard error with --json
-	json     io.Writer // for programs: standard output with --json, otherwise nil
-	progress bool      // text is a terminal on which a line can be overwritten
-	colour   bool      // text is a terminal that shows colours, and they are wanted
+	Out      io.Writer // for people: standard output, or standard error with --json
+	Notes    io.Writer // warnings and errors
+	JSON     io.Writer // for programs: standard output with --json, otherwise nil
+	Progress bool      // Out is a terminal on which a line can be overwritten
+	Colour   bool      // Out is a terminal that shows colours, and they are wanted
 }
 
-// newScreen decides by --json, by what the outputs are, and by TERM and NO_COLOR (https://no-color.org).
-func newScreen(json bool, stdout, stderr *os.File, environment func(string) string) screen {
-	s := screen{text: stdout}
+// newScreen decides by --json, by which outputs are terminals, and by TERM and NO_COLOR (https://no-color.org).
+func newScreen(json bool, isTerminal func(*os.File) bool, environment func(string) string) screen {
+	stdout, stderr := os.Stdout, os.Stderr
+	s := screen{Out: stdout, Notes: stderr}
 	file := stdout
 	if json {
-		s.text, s.json, file = stderr, stdout, stderr
+		s.Out, s.JSON, file = stderr, stdout, stderr
 	}
-	s.progress = term.IsTerminal(int(file.Fd())) && environment("TERM") != "dumb"
-	s.colour = s.progress && environment("NO_COLOR") == ""
+	s.Progress = isTerminal(file) && environment("TERM") != "dumb"
+	s.Colour = s.Progress && environment("NO_COLOR") == ""
 	return s
 }
+
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }

@@ -120,7 +120,8 @@ func NearestFlag(flags *pflag.FlagSet, name string) string {
 func DemoDefaults() error {
 	host := os.Getenv("HOST")
 	if host == "" {
-		host = byName()["HOST"].Default
+		setting, _ := Named("HOST")
+		host = setting.Default
 	}
 	for name, value := range map[string]string{"TLS_INSECURE": "true", "METRICS_URL": demoMetrics(host)} {
 		if os.Getenv(name) != "" {

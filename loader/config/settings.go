@@ -70,6 +70,12 @@ func Settings() []Setting {
 	return settings
 }
 
+// Named returns the setting of that name; false if there is none.
+func Named(name string) (Setting, bool) {
+	s, known := byName()[name]
+	return s, known
+}
+
 // byName returns all settings by their names.
 func byName() map[string]Setting {
 	settings := make(map[string]Setting)

@@ -1,27 +1,31 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
 
-// Misspelt returns the setting that is meant by each name of the environment that is one edit away from one, and is none
-// itself: an inserted, deleted or replaced letter, or two that changed places. Names of up to four letters are too close
-// to many others: there it takes two that changed places, or an S at the end. environment has NAME=VALUE items.
-func Misspelt(environment []string) map[string]string {
-	meant, settings := make(map[string]string), byName()
+// Misspelt returns a warning for each name of the environment that is one edit away from a setting of the loader, and is
+// none itself: an inserted, deleted or replaced letter, or two that changed places. Names of up to four letters are too
+// close to many others: there it takes two that changed places, or an S at the end. environment has NAME=VALUE items.
+func Misspelt(environment []string) []string {
+	var warnings []string
+	known, settings := byName(), Settings()
 	for _, variable := range environment {
 		name, _, _ := strings.Cut(variable, "=")
-		if _, known := settings[name]; known || name != strings.ToUpper(name) {
+		if _, found := known[name]; found || name != strings.ToUpper(name) {
 			continue
 		}
 		for _, s := range settings {
 			if s.Loader && oneEditAway(name, s.Name) {
-				meant[name] = s.Name
+				warnings = append(warnings, fmt.Sprintf("%s in the environment is no setting; did you mean %s?", name, s.Name))
+				break
 			}
 		}
 	}
-	return meant
+	slices.Sort(warnings)
+	return warnings
 }
 
 // ambiguous is the length of the settings whose neighbours are often names of something else: PORT and POST.

@@ -14,9 +14,16 @@ func TestMisspeltNamesOfTheEnvironment(t *testing.T) {
 		"PROT": "PORT", "PORTS": "PORT", "HSOT": "HOST", "HOSTS": "HOST", "RATES": "RATE", "BOYD": "BODY", "LAEK": "LEAK", "LEAKS": "LEAK",
 		"TRIES": "", "SERVER_PORT": "", "tires": "", "TIRE": "", "tries": "",
 	} {
-		assert.Equal(t, want, Misspelt([]string{name + "=1"})[name], name)
+		var warnings []string
+		if want != "" {
+			warnings = []string{name + " in the environment is no setting; did you mean " + want + "?"}
+		}
+		assert.Equal(t, warnings, Misspelt([]string{name + "=hunter2"}), name)
 	}
-	assert.Equal(t, map[string]string{"TIRES": "TRIES", "WORKER": "WORKERS"}, Misspelt([]string{"WORKER=1", "PATH=/bin", "TIRES=", "PORT=80"}))
+	assert.Equal(t, []string{
+		"TIRES in the environment is no setting; did you mean TRIES?",
+		"WORKER in the environment is no setting; did you mean WORKERS?",
+	}, Misspelt([]string{"WORKER=1", "PATH=/bin", "TIRES=", "PORT=80"}))
 }
 
 // Names that shells, desktops, containers, CI and runtimes set, and that are close to settings.
