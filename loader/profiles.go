@@ -32,7 +32,7 @@ type profiler struct {
 func newProfiler(ctx context.Context, cfg config.Config, shown scrape.Metrics, folder string, documents *reporting) *profiler {
 	p := &profiler{ctx: ctx, url: string(cfg.PprofURL), folder: folder, report: documents}
 	base, found := strings.CutSuffix(string(cfg.MetricsURL), "/metrics")
-	if p.url == "" && found && shown.Label("leaklab_demo_info", "leak") != "" {
+	if p.url == "" && found && shown.Label(scrape.DemoInfo, "leak") != "" {
 		p.url = base + "/debug/pprof/"
 	}
 	return p

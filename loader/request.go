@@ -97,10 +97,11 @@ func readPaths(file string) ([]string, error) {
 	return paths, nil
 }
 
-// shaped returns what the clients do in a run. An upload without a body of its own has BODY_BYTES of it.
+// shaped returns what the clients do in a run. A shape that needs a body gets one of BODY_BYTES if there is none.
 func shaped(cfg config.Config, shape string, request load.Request) load.Behaviour {
-	if shape == "upload" && len(request.Body) == 0 {
+	pattern := load.ShapeNamed(shape)
+	if pattern.NeedsBody && len(request.Body) == 0 {
 		request.Body = bytes.Repeat([]byte("leaklab\n"), int(cfg.BodyBytes)/8+1)[:cfg.BodyBytes]
 	}
-	return load.NewBehaviour(load.ShapeNamed(shape), request, cfg.Address())
+	return load.NewBehaviour(pattern, request, cfg.Address())
 }

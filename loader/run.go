@@ -503,7 +503,7 @@ func checkDemo(cfg config.Config, target *server, shown scrape.Metrics) error {
 	if target.process != nil || cfg.Leak == "" {
 		return nil
 	}
-	if leak := shown.Label("leaklab_demo_info", "leak"); leak != "" && leak != cfg.Leak {
+	if leak := shown.Label(scrape.DemoInfo, "leak"); leak != "" && leak != cfg.Leak {
 		return fmt.Errorf("LEAK=%q: the server is running with LEAK=%s; set it for both, as in LEAK=%s docker compose up: %w", cfg.Leak, leak, cfg.Leak, errSettings)
 	}
 	return nil

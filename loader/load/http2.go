@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// http2 is a client that speaks HTTP/2 over a connection of its own, with one stream at a time.
+// http2 is an HTTP/2 client with one connection and one stream at a time.
 type http2 struct {
 	plan *Plan
 	conn *h2conn
@@ -29,13 +29,13 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	code, err := c.exchange(ctx, cancel, e)
-	if e.Close { // what vanishes is a stream: its client resets it, and keeps the connection
+	if e.Close { // a client that vanishes resets its stream only, and keeps the connection
 		c.conn.transport.CloseIdleConnections()
 	}
 	if err == nil {
 		return code, ""
 	}
-	c.conn.close() // as over HTTP/1.1: the server may not read any more, and would not see the next request
+	c.conn.close() // as over HTTP/1.1: the server may have stopped reading
 	c.conn = newH2Conn(c.plan)
 	var dialing dialError
 	switch {
@@ -48,7 +48,7 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 	}
 }
 
-// exchange returns the status of the answer; 0 if it vanished before there was one.
+// exchange returns the status of the response; 0 if the client vanished before it.
 func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, error) {
 	request := &http.Request{
 		Method: e.Method,
@@ -68,18 +68,18 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 		}
 	}
 	if e.Cut == CutRequest {
-		// Half of the body, or of nothing, and then no more: the stream is reset.
+		// The stream is reset after half of the body, even if it is empty.
 		request.Body = io.NopCloser(&vanishing{rest: e.Body[:len(e.Body)/2], vanish: cancel})
 		request.ContentLength = -1
 	}
 	code, err := c.answer(request.WithContext(ctx), e)
 	if e.Cut == CutRequest && errors.Is(ctx.Err(), context.Canceled) && c.ctx.Err() == nil {
-		return code, nil // the client vanished, before or while the answer came
+		return code, nil // the client vanished, before or during the response
 	}
 	return code, err
 }
 
-// answer sends a request and reads what comes; the status is 0 if nothing came.
+// answer sends a request and reads the response; the status is 0 without one.
 func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
 	response, err := c.conn.transport.RoundTrip(request)
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
 	return response.StatusCode, err
 }
 
-// during reads until a context ends, also what has come before.
+// during is a reader that fails once its context has ended, even if data is buffered.
 type during struct {
 	ctx context.Context
 	io.Reader
@@ -109,7 +109,7 @@ func (d during) Read(p []byte) (int, error) {
 	return d.Reader.Read(p)
 }
 
-// vanishing is a body whose sender is gone after the rest.
+// vanishing is a body whose sender vanishes after the rest.
 type vanishing struct {
 	rest   []byte
 	vanish func()

@@ -38,7 +38,7 @@ func newLooped(t *testing.T, plan Plan) *looped {
 	t.Cleanup(func() { _ = server.Close() })
 	require.NoError(t, server.SetDeadline(time.Now().Add(20*time.Second)))
 	if plan.Behaviour.Next == nil {
-		plan.Behaviour = NewBehaviour(keepAlive, Request{Paths: []string{"/"}}, "server")
+		plan.Behaviour = NewBehaviour(ShapeNamed("keepalive"), Request{Paths: []string{"/"}}, "server")
 	}
 	if plan.Timeout == 0 {
 		plan.Timeout = 20 * time.Second
@@ -159,7 +159,7 @@ func TestLoopCountsAnAnswerToNothingAsABadOne(t *testing.T) {
 }
 
 func TestLoopGivesBackWhatIsNotPlain(t *testing.T) {
-	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(slow, Request{Paths: []string{"/"}}, "server")})
+	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(ShapeNamed("slow"), Request{Paths: []string{"/"}}, "server")})
 	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.turn.exchange.Slow)
 	assert.True(t, r.unfit)
@@ -170,7 +170,7 @@ func TestLoopGivesBackWhatIsNotPlain(t *testing.T) {
 // A request that does not fit into what the kernel holds is finished elsewhere, from where it was cut.
 func TestLoopGivesBackTheRestOfALongRequest(t *testing.T) {
 	body := strings.Repeat("0123456789", 500_000)
-	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(keepAlive, Request{Method: "POST", Paths: []string{"/"}, Body: []byte(body)}, "server")})
+	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(ShapeNamed("keepalive"), Request{Method: "POST", Paths: []string{"/"}, Body: []byte(body)}, "server")})
 	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.unfit)
 	assert.Positive(t, r.sent)

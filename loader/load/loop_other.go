@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// loop is what only Linux has: see loop_linux.go.
+// loop exists on Linux only: see loop_linux.go.
 type loop struct{}
 
 func startLoops(context.Context, *Plan, pace, *Meter) []*loop { return nil }

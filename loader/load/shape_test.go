@@ -101,6 +101,17 @@ func everyProtocol(t *testing.T, test func(t *testing.T, protocol Protocol)) {
 	}
 }
 
+func TestShapesAreDescribedForTables(t *testing.T) {
+	assert.Equal(t, []string{"keepalive", "churn", "abort", "slow", "upload", "idle", "unique"}, ShapeNames())
+	for _, shape := range Shapes() {
+		assert.Equal(t, shape.Name, ShapeNamed(shape.Name).Name)
+		assert.NotEmpty(t, shape.Help, shape.Name)
+		assert.NotContains(t, shape.Help, "`", "it is plain text")
+		assert.NotRegexp(t, `[|\n]`, shape.Help+shape.Finds, "it fits into a cell of a table")
+	}
+	assert.Nil(t, ShapeNamed("ramp"))
+}
+
 func TestProtocols(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)

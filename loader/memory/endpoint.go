@@ -7,8 +7,6 @@ import (
 	"leaklab/loader/scrape"
 )
 
-const residentMetric = "process_resident_memory_bytes"
-
 // FromEndpoint returns a Reader that asks a Prometheus endpoint of the server for
 // process_resident_memory_bytes. The server works to answer, so this disturbs it more than OfTree.
 func FromEndpoint(url string) Reader {
@@ -17,15 +15,15 @@ func FromEndpoint(url string) Reader {
 		if err != nil {
 			return Reading{}, err
 		}
-		total, found := metrics.Value(residentMetric)
+		total, found := metrics.Value(scrape.ResidentMemory)
 		if !found {
-			return Reading{}, fmt.Errorf("%s: there is no %s", scrape.Public(url), residentMetric)
+			return Reading{}, fmt.Errorf("%s: there is no %s", scrape.Public(url), scrape.ResidentMemory)
 		}
 		if !(total > 0 && total < 1<<62) {
-			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", scrape.Public(url), residentMetric, total)
+			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", scrape.Public(url), scrape.ResidentMemory, total)
 		}
-		threads, _ := metrics.Value("go_threads")
-		open, _ := metrics.Value("process_open_fds")
+		threads, _ := metrics.Value(scrape.GoThreads)
+		open, _ := metrics.Value(scrape.OpenFiles)
 		return Reading{Total: int64(total), Threads: int(threads), OpenFiles: int(open)}, nil
 	}
 }
@@ -48,12 +46,12 @@ func OwnAccount(url string) func(context.Context, *Reading) {
 // from when the next collection is due (the Go GC guide: target = live heap x (1 + GOGC/100), roots left out). 0
 // if neither is known, or a memory limit may decide when to collect.
 func liveHeap(metrics scrape.Metrics) int64 {
-	if live, found := metrics.Value("go_gc_heap_live_bytes"); found {
+	if live, found := metrics.Value(scrape.GoHeapLive); found {
 		return int64(live)
 	}
-	next, foundNext := metrics.Value("go_memstats_next_gc_bytes")
-	percent, foundPercent := metrics.Value("go_gc_gogc_percent")
-	limit, foundLimit := metrics.Value("go_gc_gomemlimit_bytes")
+	next, foundNext := metrics.Value(scrape.GoNextGC)
+	percent, foundPercent := metrics.Value(scrape.GoGCPercent)
+	limit, foundLimit := metrics.Value(scrape.GoMemoryLimit)
 	if !foundNext || !foundPercent || percent <= 0 || foundLimit && limit < 1<<62 {
 		return 0
 	}

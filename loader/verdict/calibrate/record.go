@@ -237,8 +237,8 @@ func liveBytes(ctx context.Context, admin string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	heap, _ := metrics.Value("go_memstats_heap_alloc_bytes")
-	stacks, _ := metrics.Value("go_memstats_stack_inuse_bytes")
+	heap, _ := metrics.Value(scrape.GoHeapAlloc)
+	stacks, _ := metrics.Value(scrape.GoStackInUse)
 	return heap + stacks, nil
 }
 
