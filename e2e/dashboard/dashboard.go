@@ -1,0 +1,152 @@
+// Package dashboard reads the JSON of Grafana's dashboard, for its own tests and for those with Docker.
+package dashboard
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+// File is the dashboard, as Grafana is given it.
+const File = lab.Root + "/grafana/dashboards/leaklab.json"
+
+// Dashboard is what the tests want to know of Grafana's dashboard JSON.
+type Dashboard struct {
+	UID         string
+	Refresh     string
+	Editable    bool
+	Time        struct{ From, To string }
+	Panels      []Panel
+	Templating  struct{ List []Variable }
+	Annotations struct {
+		List []struct {
+			Name   string
+			Target Target
+		}
+	}
+}
+
+// Panel is one of the dashboard.
+type Panel struct {
+	ID                       int
+	Type, Title, Description string
+	GridPos                  struct{ X, Y, W, H int }
+	Targets                  []Target
+	Options                  map[string]any
+	FieldConfig              struct {
+		Defaults struct {
+			Unit   string
+			Custom struct{ AxisLabel string }
+			Links  []Link
+		}
+		Overrides []struct {
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
+		}
+	}
+}
+
+// Link is one of a panel's values.
+type Link struct {
+	Title, URL  string
+	TargetBlank bool
+}
+
+// Variable is a choice at the top of the dashboard.
+type Variable struct {
+	Type, Name, Regex string
+	Datasource        struct{ UID string }
+	Query             struct{ Query string }
+	Multi, IncludeAll bool
+	Refresh, Sort     int
+	Current           struct{ Text, Value []string }
+}
+
+// Target is a query of Prometheus.
+type Target struct {
+	RefID      string
+	Expr       string
+	Instant    bool
+	Range      bool
+	Datasource struct{ Type, UID string }
+}
+
+// Read reads File.
+func Read(t *testing.T) Dashboard {
+	t.Helper()
+	content, err := os.ReadFile(File)
+	require.NoError(t, err)
+	var d Dashboard
+	require.NoError(t, json.Unmarshal(content, &d))
+	require.NotEmpty(t, d.Panels)
+	return d
+}
+
+// Queries returns the dashboard's queries with a name each: those of the panels and of the annotations.
+func (d Dashboard) Queries() map[string]Target {
+	queries := make(map[string]Target)
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			queries[panel.Title+"/"+target.RefID] = target
+		}
+	}
+	for _, annotation := range d.Annotations.List {
+		queries["annotation "+annotation.Name] = annotation.Target
+	}
+	return queries
+}
+
+// Text is the query as Grafana sends it for a range of 15 minutes and a scrape interval of 1 s, with the runs that are
+// chosen; none are the newest.
+func (q Target) Text(runs ...string) string {
+	chosen := strings.Join(runs, "|")
+	switch len(runs) {
+	case 0:
+		chosen = "newest"
+	case 1:
+	default:
+		chosen = "(" + chosen + ")"
+	}
+	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", "900s", "$run", chosen).Replace(q.Expr)
+}
+
+// Links returns the links of a panel's values.
+func (p Panel) Links(t *testing.T) []Link {
+	t.Helper()
+	links := p.FieldConfig.Defaults.Links
+	for _, override := range p.FieldConfig.Overrides {
+		for _, property := range override.Properties {
+			if property.ID == "links" {
+				var more []Link
+				require.NoError(t, json.Unmarshal(property.Value, &more))
+				links = append(links, more...)
+			}
+		}
+	}
+	return links
+}
+
+// Reports is the path at which Grafana shows the results folder.
+const Reports = "/public/leaklab/"
+
+// ReportLinks returns the panels that link to a run's report, with the path of that for the run.
+func (d Dashboard) ReportLinks(t *testing.T, run string) map[string]string {
+	t.Helper()
+	paths := map[string]string{}
+	for _, p := range d.Panels {
+		for _, link := range p.Links(t) {
+			if strings.HasPrefix(link.URL, Reports) {
+				path, _, _ := strings.Cut(link.URL, "?")
+				paths[p.Title] = strings.NewReplacer("${__value.raw}", run, "${__field.labels.run}", run).Replace(path)
+			}
+		}
+	}
+	return paths
+}

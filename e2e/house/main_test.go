@@ -1,0 +1,10 @@
+package house
+
+import (
+	"os"
+	"testing"
+
+	"leaklab/e2e/internal/lab"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.MainUnbuilt(m)) }

@@ -1,0 +1,56 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// CodeBlocks returns the code blocks of README.md and of the pages in docs/, by file: what is fenced with ```, and what is
+// indented by four spaces, both without that.
+func CodeBlocks(t testing.TB) map[string][]string {
+	t.Helper()
+	pages, err := filepath.Glob(Root + "/docs/*.md")
+	require.NoError(t, err)
+	blocks := map[string][]string{}
+	for _, page := range append(pages, Root+"/README.md") {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		blocks[strings.TrimPrefix(page, Root+"/")] = codeBlocks(string(content))
+	}
+	return blocks
+}
+
+func codeBlocks(markdown string) []string {
+	const indent, fence = "    ", "```"
+	var blocks, block []string
+	end := func() {
+		if text := strings.Trim(strings.Join(block, "\n"), "\n"); text != "" {
+			blocks = append(blocks, text)
+		}
+		block = nil
+	}
+	fenced := false
+	for line := range strings.Lines(markdown) {
+		line = strings.TrimRight(line, "\r\n")
+		code, indented := strings.CutPrefix(line, indent)
+		switch {
+		case strings.HasPrefix(line, fence):
+			end()
+			fenced = !fenced
+		case fenced:
+			block = append(block, line)
+		case indented:
+			block = append(block, code)
+		case line == "":
+			block = append(block, "") // the block goes on if an indented line follows
+		default:
+			end()
+		}
+	}
+	end()
+	return blocks
+}

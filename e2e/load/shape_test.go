@@ -1,0 +1,49 @@
+package load
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+func TestEveryShapeAndProtocolLoadsTheDemo(t *testing.T) {
+	for _, protocol := range []string{"http1", "https", "h2c", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			r := lab.Start(t, []string{
+				"TRIES=1", "REQUESTS=200", "LEAK=none", "PROTOCOL=" + protocol, "TLS_INSECURE=true",
+				"SHAPE=keepalive,churn,abort,slow,upload,idle,unique",
+			})
+			assert.Equal(t, 125, r.ExitCode(), "%s", &r.Err)
+			assert.Empty(t, r.Err.String())
+			folders, err := filepath.Glob(filepath.Join(r.Results, "*"))
+			require.NoError(t, err)
+			require.Len(t, folders, 7, "a run for each shape")
+			for _, folder := range folders {
+				rows := lab.RowsIn(t, folder)
+				require.Len(t, rows, 1)
+				assert.Zero(t, lab.Number(t, rows[0], lab.ColumnErrors), folder)
+				_, shape, _ := strings.Cut(filepath.Base(folder), "-")
+				want := 200.0
+				if shape == "idle" {
+					want += 10 * 10
+				}
+				assert.Equal(t, want, lab.Number(t, rows[0], lab.ColumnRequests), folder)
+				assert.Contains(t, r.Out.String(), "Load:    "+shape+", 1 iteration of 200 requests")
+			}
+		})
+	}
+}
+
+// A certificate that nobody has signed is refused, unless that is allowed.
+func TestCertificateOfTheDemoIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	r := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "PROTOCOL=https", "TLS_INSECURE=false", "START_TIMEOUT=1s"})
+	assert.Equal(t, 125, r.ExitCode())
+	assert.Contains(t, r.Err.String(), "no answer from https://")
+}

@@ -1,0 +1,45 @@
+package verdict
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+// Each shape of load finds the leak that is planted on its path, and plain load does not.
+func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
+	lab.Quiet(t)
+	for _, planted := range []struct {
+		leak, shape string
+	}{{"conn", "churn"}, {"abort", "abort"}, {"body", "upload"}, {"path", "unique"}} {
+		t.Run(planted.leak, func(t *testing.T) {
+			settings := []string{"LEAK=" + planted.leak, "BODY_BYTES=8192", "WORKERS=20"}
+			if lab.Long() {
+				settings = append(settings, "TRIES=10", "DURATION=500ms", "LEAK_BYTES=1024", "SETTLE=200ms")
+			} else {
+				settings = append(settings, "TRIES=7", "REQUESTS=2000", "LEAK_BYTES=4096", "TOLERANCE=512")
+			}
+			found := lab.Start(t, append(settings, "SHAPE="+planted.shape))
+			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)
+			plain := lab.Start(t, append(settings, "SHAPE=keepalive"))
+			assert.NotEqual(t, 1, plain.ExitCode(), "%s%s", &plain.Out, &plain.Err)
+			for _, row := range append(found.Rows(t), plain.Rows(t)...) {
+				assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
+			}
+		})
+	}
+}
+
+// The run of the first shape, which leaks, decides the exit code of both.
+func TestALeakInOneShapeIsALeak(t *testing.T) {
+	lab.Quiet(t)
+	r := lab.Start(t, []string{"TRIES=7", "REQUESTS=3000", "LEAK=conn", "LEAK_BYTES=4096", "TOLERANCE=512", "SHAPE=churn,keepalive"})
+	assert.Equal(t, 1, r.ExitCode(), "%s%s", &r.Out, &r.Err)
+	verdicts := lab.Verdicts(r.Out.String())
+	require.Len(t, verdicts, 2, "one for each shape")
+	assert.Equal(t, "leak", verdicts[0])
+	assert.NotEqual(t, "leak", verdicts[1])
+}

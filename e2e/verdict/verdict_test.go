@@ -1,0 +1,131 @@
+package verdict
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+func TestALeakIsSeenAndNoLeakIsNot(t *testing.T) {
+	lab.Quiet(t)
+	const tries, warmUp, requests, size = 8, 3, 20_000, 256
+	settings := []string{"TRIES=" + strconv.Itoa(tries), "REQUESTS=" + strconv.Itoa(requests), "LEAK_BYTES=" + strconv.Itoa(size)}
+	judged := float64((tries - warmUp) * requests)
+
+	leaking := lab.Start(t, append(settings, "LEAK=heap"))
+	code := leaking.ExitCode()
+	assert.Equal(t, lab.VerdictCode(t, leaking.Out.String()), code)
+	assert.NotEqual(t, 0, code, "never no leak")
+	rows := leaking.Rows(t)
+	require.Len(t, rows, tries)
+	for _, row := range rows {
+		assert.EqualValues(t, requests, lab.Number(t, row, lab.ColumnRequests))
+	}
+	assert.Greater(t, lab.LeakedBytes(t, rows, 0), tries*requests*size*0.8)
+
+	clean := lab.Start(t, append(settings, "LEAK=none"))
+	code = clean.ExitCode()
+	assert.Equal(t, lab.VerdictCode(t, clean.Out.String()), code)
+	assert.NotEqual(t, 1, code, "never leak")
+	assert.Less(t, lab.LeakedBytes(t, clean.Rows(t), warmUp)/judged, 0.25*size, "bytes a request")
+}
+
+func TestAutoGoesOnUntilDecided(t *testing.T) {
+	lab.Quiet(t)
+	r := lab.Start(t, []string{"TRIES=auto", "MAX_TRIES=30", "REQUESTS=20000", "LEAK=none", "TOLERANCE=100"})
+	assert.Equal(t, 0, r.ExitCode(), "%s%s", &r.Out, &r.Err)
+	assert.Contains(t, r.Out.String(), "as many iterations as it takes, at most 30,")
+	rows := r.Rows(t)
+	assert.GreaterOrEqual(t, len(rows), 5)
+	assert.Less(t, len(rows), 30)
+}
+
+// write writes a table to a file of a test.
+func write(t *testing.T, table string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "run.csv")
+	require.NoError(t, os.WriteFile(path, []byte(table), 0o600))
+	return path
+}
+
+// judge judges a recorded run, with a setting.
+func judge(t *testing.T, table, setting string) (output string, code int) {
+	t.Helper()
+	loader := exec.Command(lab.Loader, "verdict", table)
+	loader.Env = append(os.Environ(), setting)
+	printed, err := loader.CombinedOutput()
+	if err != nil {
+		require.ErrorAs(t, err, new(*exec.ExitError))
+	}
+	return string(printed), loader.ProcessState.ExitCode()
+}
+
+func TestRecordedRunIsJudged(t *testing.T) {
+	t.Parallel()
+	var steady, flat strings.Builder
+	steady.WriteString("iteration,requests,rss_start_bytes,rss_end_bytes\n")
+	flat.WriteString("iteration,requests,rss_start_bytes,rss_end_bytes\n")
+	for n := range 12 {
+		fmt.Fprintf(&steady, "%d,100000,%d,%d\n", n+1, 20_000_000+n*10_000_000, 20_000_000+(n+1)*10_000_000)
+		fmt.Fprintf(&flat, "%d,100000,20000000,20000000\n", n+1)
+	}
+	for _, test := range []struct {
+		name, table, verdict string
+		code                 int
+		settings             string
+	}{
+		{"leak", steady.String(), "leak", 1, ""},
+		{"tolerated", steady.String(), "no leak", 0, "TOLERANCE=200"},
+		{"no leak", flat.String(), "no leak", 0, ""},
+		{"too few", strings.Join(strings.SplitAfter(flat.String(), "\n")[:4], ""), "inconclusive", 125, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			output, code := judge(t, write(t, test.table), test.settings)
+			assert.Equal(t, test.code, code)
+			lab.AssertVerdict(t, test.verdict, output)
+		})
+	}
+	output, code := judge(t, write(t, "iteration,requests\n"), "")
+	assert.Equal(t, 2, code)
+	assert.Contains(t, output, `:1:1: column "rss_start_bytes" is missing`)
+	output, code = judge(t, "/does/not/exist.csv", "")
+	assert.Equal(t, 2, code)
+	assert.Contains(t, output, "/does/not/exist.csv")
+}
+
+// Descriptors that are never closed are named, though they take no memory of the process.
+func TestOpenFilesAreNamed(t *testing.T) {
+	t.Parallel()
+	python := lab.Need(t, "python3")
+	script := `
+import http.server, os
+kept = []
+class Hello(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        kept.append(os.open("/dev/null", os.O_RDONLY))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Hello).serve_forever()
+`
+	r := lab.Start(t, []string{"TRIES=6", "REQUESTS=100", "WORKERS=2", "REQUEST_PATH=/"}, python, "-c", script)
+	r.ExitCode()
+	text := lab.Words(r.Out.String())
+	assert.Contains(t, text, "Open files and connections grow by 1,000 per 1,000 requests: they are not closed.", "%s", &r.Err)
+
+	// The recorded run is judged the same.
+	again, code := judge(t, filepath.Join(r.Folder(t), "iterations.csv"), "")
+	assert.Equal(t, r.ProcessState.ExitCode(), code)
+	assert.Contains(t, lab.Words(again), "Open files and connections grow by 1,000 per 1,000 requests")
+}
