@@ -20,7 +20,7 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 			if lab.Long() {
 				settings = append(settings, "TRIES=10", "DURATION=500ms", "LEAK_BYTES=1024", "SETTLE=200ms")
 			} else {
-				settings = append(settings, "TRIES=7", "REQUESTS=2000", "LEAK_BYTES=4096", "TOLERANCE=512")
+				settings = append(settings, "TRIES=7", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512")
 			}
 			found := lab.Start(t, append(settings, "SHAPE="+planted.shape))
 			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)
@@ -36,7 +36,7 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 // The run of the first shape, which leaks, decides the exit code of both.
 func TestALeakInOneShapeIsALeak(t *testing.T) {
 	lab.Quiet(t)
-	r := lab.Start(t, []string{"TRIES=7", "REQUESTS=3000", "LEAK=conn", "LEAK_BYTES=4096", "TOLERANCE=512", "SHAPE=churn,keepalive"})
+	r := lab.Start(t, []string{"TRIES=7", "REQUESTS=1500", "LEAK=conn", "LEAK_BYTES=4096", "TOLERANCE=512", "SHAPE=churn,keepalive"})
 	assert.Equal(t, 1, r.ExitCode(), "%s%s", &r.Out, &r.Err)
 	verdicts := lab.Verdicts(r.Out.String())
 	require.Len(t, verdicts, 2, "one for each shape")

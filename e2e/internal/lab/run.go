@@ -78,7 +78,7 @@ func StartProgram(t testing.TB, settings []string, words ...string) *Run {
 	t.Helper()
 	ports := FreePorts(t, 2)
 	r := &Run{Cmd: exec.Command(words[0], words[1:]...), Results: filepath.Join(t.TempDir(), "results"), Metrics: ports[1]}
-	r.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+r.Results, "SETTLE=50ms", "RELEASE=0", "WORKERS=10")
+	r.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+r.Results, "SETTLE=50ms", "RELEASE=0", "WORKERS=10")
 	r.Env = append(r.Env, settings...)
 	r.Stdout, r.Stderr = &r.Out, &r.Err
 	r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
