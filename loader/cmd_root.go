@@ -1,22 +1,21 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"leaklab/loader/config"
-	"leaklab/loader/subject"
 )
 
 // root is run if there is a COMMAND after --. Otherwise it is attach, but does not wait for a server.
 func (a *app) root(command *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return a.do(command, args, checkHere, measureCall)
+	if err := loadSettings(command); err != nil {
+		return err
 	}
-	return a.do(command, nil, checkSomethingRuns, measureCall)
+	if len(args) > 0 {
+		return a.measure(command, args, false, nil)
+	}
+	return a.measure(command, nil, true, nil)
 }
 
 func checkRootArguments(command *cobra.Command, args []string) error {
@@ -34,17 +33,4 @@ func unknownCommand(command *cobra.Command, name string) error {
 		return fmt.Errorf("%q is no command; did you mean %s?", name, meant[0])
 	}
 	return fmt.Errorf("%q is no command; what starts a server comes after --", name)
-}
-
-// checkSomethingRuns is checkHere, and fails also if there is no server to measure now.
-func checkSomethingRuns(cfg config.Config, command []string) error {
-	if err := checkHere(cfg, command); err != nil {
-		return err
-	}
-	byListener := cfg.ServerPID == 0 && cfg.MetricsURL == "" && subject.IsLocal(context.Background(), string(cfg.Host))
-	if !byListener || subject.Listening(cfg.Address()) {
-		return nil
-	}
-	return fmt.Errorf("PORT=\"%d\": expected a server on %s, but nothing listens there; start one, name its process in SERVER_PID, "+
-		"let the loader start it (loader -- COMMAND ARG...), or wait for it (loader attach)", cfg.Port, cfg.Address())
 }

@@ -15,7 +15,7 @@ import (
 	"fmt"
 	"os"
 
-	"leaklab/loader/report"
+	"leaklab/loader/text"
 )
 
 // Exit codes, made for CI and git bisect run.
@@ -27,11 +27,11 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(execute(os.Args[1:]))
 }
 
-// run returns the exit code of the command that args name.
-func run(args []string) int {
+// execute returns the exit code of the command that args name.
+func execute(args []string) int {
 	a := &app{}
 	root := newRoot(a)
 	root.SetArgs(args)
@@ -44,5 +44,5 @@ func run(args []string) int {
 
 // complain prints its arguments as a line on the standard error, whatever a server has put into them.
 func complain(words ...any) {
-	fmt.Fprint(os.Stderr, report.Printable(fmt.Sprintln(words...)))
+	fmt.Fprint(os.Stderr, text.Printable(fmt.Sprintln(words...)))
 }

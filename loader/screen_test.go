@@ -36,3 +36,7 @@ func TestScreen(t *testing.T) {
 		}
 	}
 }
+
+func environmentOf(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}

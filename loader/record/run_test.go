@@ -17,7 +17,7 @@ func TestRunIsReadAsItWasWritten(t *testing.T) {
 	for _, count := range []int{0, 1, 12} {
 		want := recordtest.Run(count)
 		var text bytes.Buffer
-		require.NoError(t, want).Write(&text)
+		require.NoError(t, want.Write(&text))
 		got, err := record.ReadRun(&text)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
@@ -57,7 +57,7 @@ func TestReadRunErrors(t *testing.T) {
 func TestBaselineIsReadAsItWasWritten(t *testing.T) {
 	for _, want := range []record.Run{recordtest.Against(12, 1), recordtest.Against(0, 0)} {
 		var text bytes.Buffer
-		require.NoError(t, want).Write(&text)
+		require.NoError(t, want.Write(&text))
 		got, err := record.ReadRun(&text)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)

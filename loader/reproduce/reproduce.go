@@ -38,7 +38,7 @@ func Open(path string) (*Run, error) {
 }
 
 // origin is how the server of the recorded run came to be measured.
-func (r *Run) origin() Origin { return Origin(r.Record.Way) }
+func (r *Run) origin() Origin { return Origin(r.Record.Origin) }
 
 // Restore puts the recorded settings into the environment of this process, for itself and for the server that it
 // starts. The error names the settings that are missing or unknown.
@@ -58,6 +58,11 @@ func (r *Run) Restore() error {
 		}
 	}
 	return nil
+}
+
+// Explain tells that err is of the settings that Restore has put into the environment.
+func (r *Run) Explain(err error) error {
+	return fmt.Errorf("%s: with its settings, and those of the environment:\n%w", r.Path, err)
 }
 
 // settings returns the settings to make the run again with: the recorded ones, but for those that belong to where it
@@ -162,7 +167,7 @@ func AtAnyPlace(run record.Run) record.Run {
 		known, _ := config.Named(s.Name)
 		return known.Machine
 	})
-	if Origin(run.Way) == Demo {
+	if Origin(run.Origin) == Demo {
 		run.ServerCommand = ""
 	}
 	return run

@@ -12,7 +12,7 @@ import (
 )
 
 func recordedRun(o Origin, settings ...record.Setting) *Run {
-	return &Run{Path: "results/first/run.json", Record: record.Run{Way: string(o), Settings: settings}}
+	return &Run{Path: "results/first/run.json", Record: record.Run{Origin: string(o), Settings: settings}}
 }
 
 func TestRecordedSettingsWin(t *testing.T) {

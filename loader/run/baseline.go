@@ -22,10 +22,9 @@ type baseline struct {
 	target *target.Target
 	table  *record.Table
 	*watch
-	load     load.Plan
-	meter    *load.Meter
-	paired   *judge.Paired
-	terminal *terminal.Terminal
+	load   load.Plan
+	meter  *load.Meter
+	paired *judge.Paired
 }
 
 // openBaseline starts the baseline, or finds it, and waits until it answers. cancel is told when it has ended. What it has
@@ -65,7 +64,6 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 func (b *baseline) join(s *session) {
 	b.paired = judge.NewPaired(s.judge)
 	s.lab.Baseline = &lab.Baseline{Load: b.load, Sampler: b.sampler, Meter: b.meter}
-	b.terminal = s.newTerminal(b.meter, ", baseline")
 }
 
 // comparison is what the terminal prints of both servers.
@@ -73,7 +71,7 @@ func (s *session) comparison() error {
 	if s.baseline == nil {
 		return nil
 	}
-	return terminal.WriteComparison(s.screen.Out, s.baseline.paired.Comparison(),
+	return s.terminal.Comparison(s.baseline.paired.Comparison(),
 		terminal.Side{Name: "baseline", Of: s.baseline.target.Command}, terminal.Side{Name: "suspect", Of: s.target.Command})
 }
 
@@ -86,7 +84,7 @@ func (s *session) reproduction() error {
 	options := s.judge.Options()
 	options.Rest = nil
 	return errors.Join(
-		terminal.WriteReproduction(s.screen.Out, reproduce.AtAnyPlace(s.again.Record), reproduce.AtAnyPlace(s.record)),
-		terminal.WriteComparison(s.screen.Out, verdict.Compare(s.again.Record.Evidence(), s.record.Evidence(), options),
+		s.terminal.Reproduction(reproduce.AtAnyPlace(s.again.Record), reproduce.AtAnyPlace(s.record)),
+		s.terminal.Comparison(verdict.Compare(s.again.Record.Evidence(), s.record.Evidence(), options),
 			terminal.Side{Name: "old", Of: s.again.Path}, terminal.Side{Name: "new", Of: s.folder}))
 }

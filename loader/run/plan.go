@@ -99,7 +99,7 @@ func planOf(cfg config.Config, command []string) plan {
 		b.target.Setting = fmt.Sprintf("BASELINE_HOST=%q", string(cfg.BaselineHost))
 		b.target.Shared = cfg.BaselineHost != ""
 		if !b.target.Shared {
-			b.target.Command = cfg.Baseline.At(b.target.Host, b.target.Port)
+			b.target.Command = cfg.Baseline.At(cfg.OfBaseline().Host, cfg.BaselinePort)
 			// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
 			b.target.Environment = append(subject.Environment(), "PORT="+strconv.Itoa(b.target.Port), "METRICS_PORT=0")
 		}

@@ -87,6 +87,16 @@ func (p *plan) preflight(ctx context.Context, notes io.Writer) error {
 	return nil
 }
 
+// checkServerRuns fails if there is no server to measure now: none was named, and nothing listens.
+func (p *plan) checkServerRuns(ctx context.Context) error {
+	t := p.server.target
+	if t.PID != 0 || t.Shared || t.MetricsURL != "" || !subject.IsLocal(ctx, t.Host) || subject.Listening(t.Address) {
+		return nil
+	}
+	return fmt.Errorf("PORT=\"%d\": expected a server on %s, but nothing listens there; start one, name its process in SERVER_PID, "+
+		"let the loader start it (loader -- COMMAND ARG...), or wait for it (loader attach)", t.Port, t.Address)
+}
+
 // sides are the server, and the baseline if there is one.
 func (p *plan) sides() []*side {
 	if p.baseline == nil {

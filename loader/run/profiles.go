@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -32,7 +31,7 @@ type profiler struct {
 // neither. shown is what the server shows at METRICS_URL.
 func (m metricsPlan) pprofURL(shown scrape.Metrics) string {
 	base, found := strings.CutSuffix(m.server, "/metrics")
-	if m.pprof == "" && found && shown.Label("leaklab_demo_info", "leak") != "" {
+	if m.pprof == "" && found && shown.Label(scrape.DemoInfo, "leak") != "" {
 		return base + "/debug/pprof/"
 	}
 	return m.pprof
@@ -48,7 +47,7 @@ func (p *profiler) after(generate lab.Generator) lab.Generator {
 		}
 		snapshot, failed := profile.Fetch(ctx, p.url)
 		if failed != nil {
-			fmt.Fprintln(p.notes, "loader: no profiles:", failed)
+			note(p.notes, "loader: no profiles:", failed)
 			p.url = ""
 			return result, err
 		}
@@ -81,7 +80,7 @@ func (p *profiler) finish(ctx context.Context) error {
 	}
 	after, err := profile.Fetch(ctx, p.url)
 	if err != nil {
-		fmt.Fprintln(p.notes, "loader: no profiles in the end:", err)
+		note(p.notes, "loader: no profiles in the end:", err)
 		return nil
 	}
 	names, err := after.Save(p.folder, "end")

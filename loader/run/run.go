@@ -15,7 +15,6 @@ import (
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/terminal"
-	"leaklab/loader/text"
 	"leaklab/loader/verdict"
 )
 
@@ -24,10 +23,9 @@ type Outcome int
 
 // The outcomes.
 const (
-	Unknown       Outcome = iota // inconclusive, or ended early
-	NoLeak                       // or, with a baseline, not worse
-	Leak                         // or, with a baseline, worse
-	WrongSettings                // nothing was measured
+	Unknown Outcome = iota // inconclusive, or ended early
+	NoLeak                 // or, with a baseline, not worse
+	Leak                   // or, with a baseline, worse
 )
 
 // OutcomeOf is the outcome of a run with a verdict.
@@ -69,9 +67,15 @@ type Job struct {
 	again *reproduce.Run // a run that is made again, or nil
 }
 
-// Prepare translates the settings. command starts the server; nil if it runs already. again is a recorded run that is
-// made again, or nil. The error names each setting that is wrong on this machine; nothing has been started then.
+// Prepare translates the settings. command starts the server; nil if it runs already, or if again, a recorded run that is
+// made again, tells it. The error names each setting that is wrong on this machine; nothing has been started then.
 func Prepare(cfg config.Config, command []string, again *reproduce.Run) (*Job, error) {
+	if again != nil {
+		var err error
+		if command, err = again.Command(planOf(cfg, nil).origin); err != nil {
+			return nil, err
+		}
+	}
 	job := &Job{plan: planOf(cfg, command), again: again}
 	err := job.plan.check()
 	if job.plan.origin.IsDemo() {
@@ -80,35 +84,42 @@ func Prepare(cfg config.Config, command []string, again *reproduce.Run) (*Job, e
 	return job, err
 }
 
+// CheckServerRuns fails if there is no server to measure now.
+func (j *Job) CheckServerRuns(ctx context.Context) error { return j.plan.checkServerRuns(ctx) }
+
 // Run makes a run for each shape of load, one after the other, and tells on the screen what goes wrong. A leak in any of
-// them is a leak, and only if all have none there is none.
-func (j *Job) Run(ctx context.Context, screen Screen) Outcome {
+// them is a leak, and only if all have none there is none. The error is one that other settings would have avoided;
+// nothing was measured then.
+func (j *Job) Run(ctx context.Context, screen Screen) (Outcome, error) {
 	all := NoLeak
-	var made []record.Run
-	var folders []string
+	out := terminal.New(screen.Out, screen.Colour)
+	var shapes []terminal.Shape
 	for n, shape := range j.plan.shapes {
-		s := &session{plan: &j.plan, again: j.again, shape: shape, screen: screen, started: time.Now()}
+		s := &session{plan: &j.plan, again: j.again, shape: shape, screen: screen, terminal: out, started: time.Now()}
 		outcome, err := s.run(ctx)
-		if err != nil {
-			fmt.Fprint(screen.Notes, text.Printable(fmt.Sprintln("loader:", err)))
-		}
 		if errors.Is(err, errSettings) && n == 0 && ctx.Err() == nil {
-			return WrongSettings
+			return Unknown, err
+		}
+		if err != nil {
+			note(screen.Notes, "loader:", err)
 		}
 		if ctx.Err() != nil {
-			return Unknown
+			return Unknown, nil
 		}
 		if outcome == Leak || all == NoLeak {
 			all = outcome
 		}
-		made, folders = append(made, s.record), append(folders, s.folder)
-	}
-	if len(made) > 1 {
-		if err := terminal.WriteSummary(screen.Out, made, folders); err != nil {
-			fmt.Fprintln(screen.Notes, "loader:", err)
+		if s.judge != nil {
+			shapes = append(shapes, terminal.Shape{Name: shape, Verdict: s.judge.Verdict(), Results: s.shownFolder()})
 		}
 	}
-	return all
+	if len(shapes) > 1 {
+		if err := out.Summary(shapes); err != nil {
+			note(screen.Notes, "loader:", err)
+			return Unknown, nil
+		}
+	}
+	return all, nil
 }
 
 // errSettings marks an error that another setting would have avoided, found before anything was measured.
@@ -131,6 +142,7 @@ func (s *session) run(ctx context.Context) (outcome Outcome, err error) {
 		return Unknown, s.failed(err)
 	}
 	rest, err := s.iterate(ctx)
+	s.stopProgress()
 	err = s.conclude(ctx, rest, err)
 	s.endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
 	switch {
@@ -183,7 +195,7 @@ func (s *session) take(i lab.Iteration) error {
 	if s.baseline == nil { // otherwise its iteration follows
 		err = errors.Join(err, s.writeIfDue(i.Number))
 	}
-	return errors.Join(err, s.terminal.Iteration(i), s.profiles.add(i))
+	return errors.Join(err, s.terminal.Iteration(i, ""), s.profiles.add(i))
 }
 
 // takeBaseline hands an iteration of the baseline on.
@@ -191,7 +203,7 @@ func (s *session) takeBaseline(i lab.Iteration) error {
 	s.baseline.paired.Add(i)
 	row := record.NewIteration(i)
 	s.record.Baseline.Iterations = append(s.record.Baseline.Iterations, row)
-	return errors.Join(s.baseline.table.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.baseline.terminal.Iteration(i))
+	return errors.Join(s.baseline.table.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
 }
 
 // conclude judges once more, writes everything, and prints the verdict. early is why the run ended early, or nil; it is

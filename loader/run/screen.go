@@ -1,15 +1,14 @@
 package run
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
+	"leaklab/loader/record"
 	"leaklab/loader/terminal"
 	"leaklab/loader/text"
 )
@@ -20,8 +19,8 @@ func note(notes io.Writer, words ...any) {
 }
 
 // settings are the lines of the block at the top.
-func (s *session) settings() []terminal.Line {
-	lines := []terminal.Line{
+func (s *session) settings() []record.Line {
+	lines := []record.Line{
 		{Name: "Server", Value: s.target.Description},
 		{Name: "Memory", Value: s.target.Source + sharing(s.sampler.Latest())},
 		{Name: "Request", Value: s.plan.asked()},
@@ -30,9 +29,23 @@ func (s *session) settings() []terminal.Line {
 		{Name: "Results", Value: s.shownFolder()},
 	}
 	if s.baseline != nil {
-		lines = slices.Insert(lines, 1, terminal.Line{Name: "Baseline", Value: s.baseline.target.Description + ", in turns with the server"})
+		lines = slices.Insert(lines, 1, record.Line{Name: "Baseline", Value: s.baseline.target.Description + ", in turns with the server"})
 	}
 	return lines
+}
+
+// startProgress keeps a line that shows how far the load is, if the screen can show one. It ends with stopProgress.
+func (s *session) startProgress(meter *load.Meter) {
+	s.stopProgress = func() {}
+	if !s.screen.Progress || s.plan.tool != nil { // which tells its progress to its log
+		return
+	}
+	l := s.plan.server.load
+	bursts := []terminal.Burst{{State: meter.Burst, Of: s.plan.tries, Duration: l.Duration, Requests: l.Requests}}
+	if s.baseline != nil {
+		bursts = append(bursts, terminal.Burst{State: s.baseline.meter.Burst, Of: s.plan.tries, Duration: l.Duration, Requests: l.Requests, Note: ", baseline"})
+	}
+	s.stopProgress = s.terminal.Progress(bursts...)
 }
 
 // shownFolder is the folder of the run as who reads the screen finds it: in a container the host has another name for it.

@@ -21,7 +21,6 @@ import (
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/scrape"
-	"leaklab/loader/shell"
 	"leaklab/loader/subject"
 	"leaklab/loader/target"
 	"leaklab/loader/terminal"
@@ -36,6 +35,8 @@ type session struct {
 	shape   string
 	screen  Screen
 	started time.Time
+	// terminal is that of the screen, the same for all shapes.
+	terminal *terminal.Terminal
 
 	endpoint *exporter.Endpoint
 	folder   string // of the run; empty until it is there
@@ -47,10 +48,10 @@ type session struct {
 	judge    *judge.Judge
 	exporter *exporter.Exporter
 	profiles *profiler
-	terminal *terminal.Terminal
 	record   record.Run
 
-	closers []func() error // in the order in which they were opened
+	stopProgress func()
+	closers      []func() error // in the order in which they were opened
 }
 
 // onClose has a function called when the run is over, before those that were given earlier.
@@ -73,7 +74,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 		err = s.plan.preflight(ctx, s.screen.Notes)
 	}
 	if err == nil {
-		err = s.openFiles(ctx)
+		err = s.createFolder(ctx)
 	}
 	if err != nil {
 		return unmeasured(err)
@@ -107,8 +108,8 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	return s.prepare(ctx, server)
 }
 
-// openFiles reserves the port of the metrics, and creates the folder of the run.
-func (s *session) openFiles(ctx context.Context) error {
+// createFolder reserves the port of the metrics, and creates the folder of the run.
+func (s *session) createFolder(ctx context.Context) error {
 	metrics := s.plan.metrics
 	var err error
 	s.endpoint, err = exporter.Listen(metrics.address)
@@ -180,9 +181,8 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	if wait := s.plan.metrics.wait; wait > 0 && !s.endpoint.AwaitScrape(ctx, wait) && ctx.Err() == nil {
 		fmt.Fprintf(s.screen.Notes, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", wait)
 	}
-	s.terminal = s.newTerminal(meter, "")
-	s.terminal.Settings(s.settings())
-	return nil
+	s.startProgress(meter)
+	return s.terminal.Settings(s.settings())
 }
 
 // generator is the load tool that the settings ask for, with its log in the folder of the run, or else the loader's
@@ -220,7 +220,7 @@ func (s *session) shown(ctx context.Context) (scrape.Metrics, error) {
 // nothing at the demo server and would be taken for its result; and that the server cannot tell how many requests it
 // gets from all loaders together.
 func (s *session) checkShown(shown scrape.Metrics) error {
-	if leak := shown.Label("leaklab_demo_info", "leak"); !s.target.Launched() && s.plan.leak != "" && leak != "" && leak != s.plan.leak {
+	if leak := shown.Label(scrape.DemoInfo, "leak"); !s.target.Launched() && s.plan.leak != "" && leak != "" && leak != s.plan.leak {
 		return unmeasured(fmt.Errorf("LEAK=%q: the server is running with LEAK=%s; set it for both, as in LEAK=%s docker compose up", s.plan.leak, leak, s.plan.leak))
 	}
 	if s.plan.align == 0 {
@@ -250,7 +250,7 @@ func (s *session) explain(err error) error {
 // failed explains why a run could not begin, and writes its report, if it has a folder.
 func (s *session) failed(err error) error {
 	err = s.explain(err)
-	if s.folder == "" || s.record.Format != 0 { // the report is there already
+	if s.folder == "" || !s.record.StartedAt.IsZero() { // the report is there already
 		return err
 	}
 	s.record = s.describe()
@@ -271,13 +271,14 @@ func (s *session) describe() record.Run {
 	if origin == reproduce.Image {
 		surroundings.Server.Image = environment.ImageOf(s.plan.image)
 	}
-	run := record.NewRun(environment.Version(), s.started)
-	run.Way, run.ServerCommand, run.ServerArguments, run.MemorySource = string(origin), t.Command, s.plan.command, t.Source
-	run.Tries, run.SettleSeconds = s.plan.tries, s.plan.settle.Seconds()
-	run.Settings, run.Reproduce, run.Environment = settings, origin.Line(settings, s.plan.command), surroundings
-	run.Verdict.ToleranceBytesPerRequest = s.plan.options.Tolerance
+	run := record.Run{
+		LeaklabVersion: environment.Version(), StartedAt: s.started.UTC(), State: record.Running,
+		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
+		Tries: s.plan.tries, SettleSeconds: s.plan.settle.Seconds(),
+		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
+	}
 	if s.baseline != nil {
-		run.Baseline = &record.Baseline{Command: shell.QuoteAll(s.plan.baseline.command), Iterations: []record.Iteration{}}
+		run.Baseline = &record.Baseline{Command: s.baseline.target.Command}
 	}
 	return run
 }

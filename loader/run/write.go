@@ -44,9 +44,15 @@ func (s *session) print() error {
 	if s.judge.Iterations() == 0 {
 		return nil
 	}
-	err := terminal.WriteVerdict(s.screen.Out, s.judge.Verdict(), s.record, s.shownFolder(), s.screen.Colour)
+	end := terminal.End{
+		Verdict: s.judge.Verdict(), Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
+	}
+	if s.record.Profiles != nil {
+		end.Sites = s.record.Profiles.Lines()
+	}
+	err := s.terminal.Verdict(end)
 	if s.screen.JSON != nil {
-		err = errors.Join(err, terminal.WriteJSON(s.screen.JSON, s.record))
+		err = errors.Join(err, terminal.WriteJSON(s.screen.JSON, s.record, s.shownFolder()))
 	}
 	return errors.Join(err, s.comparison(), s.reproduction())
 }

@@ -90,7 +90,7 @@ func unsaid(v verdict.Verdict) []string {
 	for _, word := range strings.Fields(v.Sentence + " " + v.Advice) {
 		said[strings.Trim(word, ".,;:()")] = true
 	}
-	lines := []string{"Growth pattern: " + string(v.Shape)}
+	lines := []string{"Growth pattern: " + string(v.Pattern)}
 	if !said[v.Judged.String()] {
 		lines = append(lines, fmt.Sprintf("Judged: iterations %s, after a warm-up of %d", v.Judged, v.WarmUp))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
@@ -19,7 +19,7 @@ func recorded(t *testing.T, path string) []verdict.Iteration {
 	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close()
-	iterations, err := report.ReadCSV(file, path)
+	iterations, err := record.ReadCSV(file, path)
 	require.NoError(t, err)
 	return iterations
 }

@@ -182,7 +182,7 @@ func goldenRun(tries int) record.Run {
 
 func goldenLeak(unit verdict.Unit) verdict.Verdict {
 	return verdict.Verdict{
-		Kind: verdict.Leak, Shape: verdict.ShapeSteady, Unit: unit, Estimated: true,
+		Kind: verdict.Leak, Pattern: verdict.PatternSteady, Unit: unit, Estimated: true,
 		Growth: 33.3125, Lower: 31.25, Upper: 35.5, Confidence: 0.95, Early: 33, Late: 34, Resolution: 2.125,
 		WarmUp: 2, Judged: verdict.Range{First: 3, Last: 12}, JudgedRequests: 301_003, GivenBack: 12288,
 		Statistic: "a statistic of 10 end readings",
@@ -192,7 +192,7 @@ func goldenLeak(unit verdict.Unit) verdict.Verdict {
 
 func goldenUndecided(sentence string) verdict.Verdict {
 	return verdict.Verdict{
-		Kind: verdict.Inconclusive, Shape: verdict.ShapeNone, Statistic: "none", Sentence: sentence, Advice: "Run at least 5 iterations in all; 12 are better.",
+		Kind: verdict.Inconclusive, Pattern: verdict.PatternNone, Statistic: "none", Sentence: sentence, Advice: "Run at least 5 iterations in all; 12 are better.",
 	}
 }
 
@@ -220,7 +220,7 @@ func Cases() map[string]*Case {
 	}
 	compared.BaselineSamples = goldenSamples(compared.Others)
 	old := verdict.Verdict{
-		Kind: verdict.NoLeak, Shape: verdict.ShapeWarmUp, Estimated: true, Growth: 0.125, Lower: -0.5, Upper: 0.75, Confidence: 0.95, Resolution: 0.625,
+		Kind: verdict.NoLeak, Pattern: verdict.PatternWarmUp, Estimated: true, Growth: 0.125, Lower: -0.5, Upper: 0.75, Confidence: 0.95, Resolution: 0.625,
 		WarmUp: 1, Judged: verdict.Range{First: 2, Last: 11}, JudgedRequests: 300_001, Statistic: "a statistic", Sentence: "No leak: it grows by less than 0.75 bytes a request.",
 	}
 	compared.Comparison = verdict.Comparison{

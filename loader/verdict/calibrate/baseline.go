@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
@@ -79,7 +79,7 @@ func tableOf(round, run, name string) ([]verdict.Iteration, error) {
 	if err != nil || len(found) != 1 {
 		return nil, errors.Join(err, fmt.Errorf("%s: %d runs with %s; expected 1", filepath.Join(round, run), len(found), name))
 	}
-	iterations, err := report.ReadIterations(found[0])
+	iterations, err := record.ReadIterations(found[0])
 	if err == nil && len(iterations) != roundIterations {
 		err = fmt.Errorf("%s: %d iterations; expected %d", found[0], len(iterations), roundIterations)
 	}

@@ -35,7 +35,7 @@ func main() {
 		if err = recordRounds(ctx, plan.folder, plan.searches); err == nil {
 			err = writeRounds(os.Stdout, plan.folder, *tolerance)
 		}
-	} else if err = record(ctx, plan); err == nil {
+	} else if err = makeRuns(ctx, plan); err == nil {
 		err = writeTables(os.Stdout, plan.folder, *tolerance)
 	}
 	if err != nil {

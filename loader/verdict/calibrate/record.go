@@ -75,8 +75,8 @@ type truth struct {
 	KeptBytes float64
 }
 
-// record records the runs that are missing. Modes take turns, so that all see the same conditions of the machine.
-func record(ctx context.Context, p plan) error {
+// makeRuns records the runs that are missing. Modes take turns, so that all see the same conditions of the machine.
+func makeRuns(ctx context.Context, p plan) error {
 	programs, err := buildPrograms(ctx)
 	if err != nil {
 		return err

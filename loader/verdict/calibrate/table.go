@@ -11,7 +11,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
@@ -78,7 +78,7 @@ func judgeRuns(folder string, tolerance float64) ([]judged, error) {
 	slices.Sort(tables)
 	var runs []judged
 	for _, table := range tables {
-		iterations, err := report.ReadIterations(table)
+		iterations, err := record.ReadIterations(table)
 		if err != nil {
 			return nil, err
 		}
