@@ -28,10 +28,10 @@ func deliberate(n int, bytesPerRequest int64, limit memory.Limit) *Judge {
 	return j
 }
 
-// totals are those of as many requests, whatever their status.
+// totals are those of as many requests that were answered with 200.
 func totals(requests uint64) load.Totals {
 	t := load.NewMeter().Snapshot()
-	t.Requests = requests
+	t.Requests, t.Codes[200] = requests, requests
 	return t
 }
 

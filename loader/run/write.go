@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -69,7 +70,10 @@ func (s *session) draw() error {
 	}
 	drawing := exec.Command(filepath.Join(filepath.Dir(program), "draw"), s.folder)
 	drawing.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	output, err := drawing.CombinedOutput()
+	said := &drawingNotes{notes: s.screen.Notes}
+	drawing.Stdout, drawing.Stderr = said, said
+	err = drawing.Run()
+	output := said.Bytes()
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -79,4 +83,20 @@ func (s *session) draw() error {
 		}
 	}
 	return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
+}
+
+// drawingNotes keeps what the drawing program says. That it has to be built first, which takes a while, is passed on at
+// once.
+type drawingNotes struct {
+	bytes.Buffer
+	notes io.Writer
+}
+
+// Write keeps a piece of output.
+func (d *drawingNotes) Write(piece []byte) (int, error) {
+	if bytes.HasPrefix(piece, []byte("draw: building ")) {
+		_, _ = d.notes.Write(piece) // an error of the screen is left to the next block
+		return len(piece), nil
+	}
+	return d.Buffer.Write(piece)
 }
