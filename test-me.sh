@@ -36,8 +36,7 @@ command -v go >/dev/null || {
 }
 mkdir -p "$root/.build"
 # With the revision that they are built from, if git tells it.
-build() (cd "$root" && GOWORK="$root/go.work" go build "$@" -tags pictures -o .build/ ./server ./loader/draw &&
-    GOWORK="$root/go.work" go build "$@" -o .build/ ./loader)
+build() (cd "$root" && GOWORK="$root/go.work" go build "$@" -o .build/ ./server ./loader ./loader/draw)
 build 2>/dev/null || build -buildvcs=false || exit 125
 
 if [ $# = 0 ]; then
