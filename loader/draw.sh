@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 program=$root/.build/draw-program
 if [ ! -x "$program" ] || [ -n "$(find "$root/loader" -newer "$program" \( -name '*.go' -o -name 'go.*' \) ! -name '*_test.go')" ]; then
     echo "draw: building the drawing program, which takes longest the first time" >&2
-    GOWORK="$root/go.work" go build -C "$root" -buildvcs=false -tags pictures -o "$program.$$" ./loader/draw
+    GOWORK="$root/go.work" go build -C "$root" -buildvcs=false -o "$program.$$" ./loader/draw
     mv "$program.$$" "$program"
 fi
 exec "$program" "$@"

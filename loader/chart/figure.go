@@ -16,7 +16,7 @@ const mostBars = 200
 // Figure is what the charts of a run show, in seconds since the run started and in MiB.
 type Figure struct {
 	Title string
-	Every int // one iteration in so many is shown
+	Every int // one iteration in Every is shown
 	Bars  []Bar
 	Line  []Position // resident memory over time
 	Ends  []Position // the end readings, one for each bar

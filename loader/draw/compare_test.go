@@ -1,6 +1,4 @@
-//go:build pictures
-
-package report
+package main
 
 import (
 	"fmt"
@@ -13,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tableOf is a recorded run of so many iterations with 1000 requests each, which gain the given bytes each.
+// tableOf is a recorded run of the given number of iterations with 1000 requests each, which gain the given bytes each.
 func tableOf(t *testing.T, iterations, gain int) string {
 	t.Helper()
 	text := "iteration,requests,rss_start_bytes,rss_end_bytes\n"
@@ -28,21 +26,21 @@ func tableOf(t *testing.T, iterations, gain int) string {
 func TestTwoRunsInOnePicture(t *testing.T) {
 	clean, leaking, short := tableOf(t, 12, 0), tableOf(t, 12, 1_000_000), tableOf(t, 1, 0)
 	picture := filepath.Join(t.TempDir(), "compare.svg")
-	require.NoError(t, DrawComparison(clean, filepath.Join(leaking, "iterations.csv"), picture))
+	require.NoError(t, drawComparison(clean, filepath.Join(leaking, "iterations.csv"), picture))
 	content, err := os.ReadFile(picture)
 	require.NoError(t, err)
 	assert.Contains(t, string(content), "new - old = 1000.0 bytes/request (")
 	assert.Contains(t, string(content), "old, growth of 0.0 bytes/request (")
 	assert.Contains(t, string(content), "new, growth of 1000.0 bytes/request (")
 
-	require.NoError(t, DrawComparison(clean, short, picture))
+	require.NoError(t, drawComparison(clean, short, picture))
 	content, err = os.ReadFile(picture)
 	require.NoError(t, err)
 	assert.Contains(t, string(content), "the runs are too short to compare")
-	assert.NoError(t, DrawComparison(tableOf(t, 0, 0), short, picture))
+	assert.NoError(t, drawComparison(tableOf(t, 0, 0), short, picture))
 
 	picture = filepath.Join(t.TempDir(), "compare.png")
-	require.NoError(t, DrawComparison(leaking, clean, picture))
+	require.NoError(t, drawComparison(leaking, clean, picture))
 	file, err := os.Open(picture)
 	require.NoError(t, err)
 	defer file.Close()
@@ -51,6 +49,6 @@ func TestTwoRunsInOnePicture(t *testing.T) {
 	assert.Equal(t, 960, drawn.Bounds().Dx())
 	assert.Equal(t, 480, drawn.Bounds().Dy())
 
-	assert.ErrorContains(t, DrawComparison(clean, leaking, "compare.gif"), "expected a name that ends with .svg or .png")
-	assert.ErrorContains(t, DrawComparison(clean, t.TempDir(), picture), "no such file")
+	assert.ErrorContains(t, drawComparison(clean, leaking, "compare.gif"), "expected a name that ends with .svg or .png")
+	assert.ErrorContains(t, drawComparison(clean, t.TempDir(), picture), "no such file")
 }

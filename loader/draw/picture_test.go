@@ -1,6 +1,4 @@
-//go:build pictures
-
-package report
+package main
 
 import (
 	"bytes"
@@ -15,12 +13,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/chart"
+	"leaklab/loader/memory"
+	"leaklab/loader/record"
+	"leaklab/loader/record/recordtest"
 )
 
 func TestPictures(t *testing.T) {
 	for _, count := range []int{1, 4, 12, 450} {
-		run := exampleAgainst(count, 1)
-		f := newFigure(run, exampleCourse(run), exampleCourse(run))
+		example := recordtest.Against(count, 1)
+		f := chart.New(example, recordtest.Series(example), recordtest.Series(example))
 		var vector, pixels bytes.Buffer
 		require.NoError(t, writeSVG(&vector, f))
 		decoder := xml.NewDecoder(bytes.NewReader(vector.Bytes()))
@@ -41,14 +44,51 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-func TestDrawReadsTheFolder(t *testing.T) {
-	folder, _ := recorded(t, 4)
-	require.NoError(t, Draw(folder))
+// recorded is the folder of a run of count iterations.
+func recorded(t *testing.T, count int) string {
+	t.Helper()
+	folder := t.TempDir()
+	example := recordtest.Run(count)
+	require.NoError(t, record.Replace(folder, "run.json", example.Write))
+	samples, err := record.CreateSamples(folder, "samples.csv")
+	require.NoError(t, err)
+	for _, p := range recordtest.Series(example) {
+		samples.Take(p.At, 0, memory.Reading{Total: p.Bytes})
+	}
+	require.NoError(t, samples.Close())
+	return folder
+}
+
+func TestRunOfAFolderIsDrawn(t *testing.T) {
+	folder := recorded(t, 4)
+	var out, errors bytes.Buffer
+	assert.Zero(t, run([]string{folder}, &out, &errors))
+	assert.Empty(t, out.String()+errors.String())
 	file, err := os.Open(filepath.Join(folder, "memory.png"))
 	require.NoError(t, err)
 	defer file.Close()
 	_, err = png.Decode(file)
 	assert.NoError(t, err)
 	assert.FileExists(t, filepath.Join(folder, "memory.svg"))
-	assert.ErrorContains(t, Draw(t.TempDir()), "run.json: no such file")
+
+	assert.Equal(t, 2, run([]string{t.TempDir()}, &out, &errors))
+	assert.Contains(t, errors.String(), "draw: cannot draw ")
+	assert.Contains(t, errors.String(), "run.json: no such file")
+}
+
+func TestHelpAndUsage(t *testing.T) {
+	var out, errors bytes.Buffer
+	for _, help := range []string{"--help", "-h"} {
+		out.Reset()
+		assert.Zero(t, run([]string{help}, &out, &errors))
+		assert.Contains(t, out.String(), "usage: draw FOLDER\n")
+		assert.Empty(t, errors.String())
+	}
+	out.Reset()
+	for _, wrong := range [][]string{nil, {"a", "b"}, {"a", "b", "c", "d"}} {
+		errors.Reset()
+		assert.Equal(t, 2, run(wrong, &out, &errors))
+		assert.Contains(t, errors.String(), "usage: draw FOLDER\n")
+	}
+	assert.Empty(t, out.String())
 }

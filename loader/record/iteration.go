@@ -45,17 +45,24 @@ type Iteration struct {
 	ErrorsOther          uint64    `json:"errors_other" doc:"failures that a load tool does not classify"`
 }
 
-// NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC.
+// NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
+// without latencies are 0.
 func NewIteration(i lab.Iteration) Iteration {
+	percentile := func(percent float64) float64 {
+		if i.Load.Latency == nil {
+			return 0
+		}
+		return i.Load.Percentile(percent).Seconds()
+	}
 	row := Iteration{
 		Iteration: i.Number, StartedAt: i.Load.StartedAt.UTC(), DurationSeconds: i.Load.Elapsed.Seconds(),
 		Requests: i.Requests, Errors: i.Load.ErrorCount(), RequestsPerSecond: i.RequestsPerSecond(),
-		LatencyP50Seconds: i.Load.Percentile(50).Seconds(), LatencyP99Seconds: i.Load.Percentile(99).Seconds(),
+		LatencyP50Seconds: percentile(50), LatencyP99Seconds: percentile(99),
 		LatencyMaxSeconds: i.Load.MaxLatency.Seconds(),
 		RSSStartBytes:     i.Start.Total, RSSEndBytes: i.End.Total, RSSPeakBytes: i.Peak,
 		LiveHeapEndBytes: unlessZero(i.End.LiveHeap), OpenFiles: unlessZero(int64(i.End.OpenFiles)), Threads: unlessZero(int64(i.End.Threads)),
 		Processes:         i.End.Processes,
-		LatencyP90Seconds: i.Load.Percentile(90).Seconds(), LatencyP999Seconds: i.Load.Percentile(99.9).Seconds(),
+		LatencyP90Seconds: percentile(90), LatencyP999Seconds: percentile(99.9),
 		ErrorsConnect: i.Load.Errors[load.Connect], ErrorsTimeout: i.Load.Errors[load.Timeout], ErrorsReset: i.Load.Errors[load.Reset],
 		ErrorsBadResponse: i.Load.Errors[load.BadResponse], ErrorsStatus4xx: i.Load.Errors[load.Status4xx],
 		ErrorsStatus5xx: i.Load.Errors[load.Status5xx], ErrorsOther: i.Load.Errors[load.Other],

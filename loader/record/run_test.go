@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -84,4 +85,35 @@ func TestHeadlineOfADifference(t *testing.T) {
 	} {
 		assert.Equal(t, want, d.Headline())
 	}
+}
+
+// The zero value of a list is an empty one: a program that reads run.json need not expect null.
+func TestARunWithoutIterationsHasEmptyLists(t *testing.T) {
+	var text bytes.Buffer
+	run := record.Run{Baseline: &record.Baseline{}}
+	require.NoError(t, run.Write(&text))
+	assert.Equal(t, 2, strings.Count(text.String(), `"iterations": []`))
+	assert.Contains(t, text.String(), `"format": 1,`)
+	assert.Nil(t, run.Baseline.Iterations, "the caller's own stays as it was")
+}
+
+func TestEndOfARun(t *testing.T) {
+	run := record.Run{State: record.Running}
+	run.End(nil)
+	assert.Equal(t, record.Complete, run.State)
+	run.End(errors.New("interrupted"))
+	assert.Equal(t, record.EndedEarly, run.State)
+	assert.Equal(t, "interrupted", run.Reason)
+}
+
+func TestDeviations(t *testing.T) {
+	old, again := recordtest.Run(1), recordtest.Run(1)
+	again.StartedAt = again.StartedAt.AddDate(1, 0, 0)
+	assert.Empty(t, record.Deviations(old, again))
+	again.Settings = append([]record.Setting{{Name: "TRIES", Value: "9", Default: "10"}}, again.Settings[1:]...)
+	again.Settings = append(again.Settings, record.Setting{Name: "LATER", Value: "x"})
+	again.Environment.Server.Go = nil
+	assert.Equal(t, []record.Deviation{
+		{Name: "TRIES", Old: "12", New: "9"}, {Name: "Built with", Old: "go1.26.0"}, {Name: "Package", Old: recordtest.Hostile}, {Name: "LATER", New: "x"},
+	}, record.Deviations(old, again))
 }

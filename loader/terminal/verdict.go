@@ -100,7 +100,7 @@ func unsaid(v verdict.Verdict) []string {
 	return lines
 }
 
-// paragraphs writes texts, each in lines of its own, and none for an empty one.
+// paragraphs writes texts, each in separate lines, and none for an empty one.
 func paragraphs(b *strings.Builder, texts ...string) {
 	for _, paragraph := range texts {
 		if paragraph != "" {

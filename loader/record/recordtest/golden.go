@@ -97,7 +97,7 @@ func (c *Case) Ended() record.Run {
 
 var goldenStart = time.Date(2026, 11, 23, 9, 0, 0, 125e6, time.UTC)
 
-// goldenIterations gain so many bytes each, and have latencies, errors and parts that differ.
+// goldenIterations gain the given number of bytes each, and have latencies, errors and parts that differ.
 func goldenIterations(count int, gain int64, offset time.Duration) []lab.Iteration {
 	var all []lab.Iteration
 	for n := range count {
