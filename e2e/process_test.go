@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 // portsTried is how many ports freePorts has tried.
 var portsTried atomic.Int64
 
-// freePorts returns TCP ports of the loopback interface that nobody listens on, each only once, since tests run at the
+// freePorts returns TCP ports of the loopback interface that are not in use, each only once, since tests run at the
 // same time. They are below those that the kernel hands out to clients.
 func freePorts(t testing.TB, count int) []string {
 	t.Helper()
@@ -507,8 +507,8 @@ func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
 		"process not visible":   {[]string{url, "SERVER_PID=4194304"}, 125, "Memory:  process_resident_memory_bytes of", ""},
 		"no such process":       {[]string{"SERVER_PID=4194304"}, 125, "", `SERVER_PID="4194304": expected the process of the server`},
 		"who listens":           {nil, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
-		"nobody listens":        {[]string{"PORT=" + ports[3]}, 125, "", "loader: waiting for a server that listens on 127.0.0.1:" + ports[3] + "\n"},
-		"not in time":           {[]string{"PORT=" + ports[3]}, 125, "", "the server is not ready after 300ms: nobody listens there\n"},
+		"no process listens":    {[]string{"PORT=" + ports[3]}, 125, "", "loader: waiting for a server that listens on 127.0.0.1:" + ports[3] + "\n"},
+		"not in time":           {[]string{"PORT=" + ports[3]}, 125, "", "the server is not ready after 300ms: no process listens there\n"},
 		"elsewhere":             {[]string{"HOST=192.0.2.1", "ALLOW_REMOTE=true"}, 2, "", `HOST="192.0.2.1": expected an address of this machine, whose memory can be read; or a METRICS_URL`},
 		"this machine, metrics": {[]string{url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
 		"other demo":            {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},

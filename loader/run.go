@@ -332,7 +332,7 @@ func attachToListener(ctx context.Context, cfg config.Config) (*server, error) {
 		return err
 	}
 	err := find(ctx)
-	if errors.Is(err, subject.ErrNobodyListens) {
+	if errors.Is(err, subject.ErrNoListener) {
 		fmt.Fprintf(os.Stderr, "loader: waiting for a server that listens on %s\n", cfg.Address())
 		err = subject.WaitReady(ctx, time.Duration(cfg.StartTimeout), "the server", find)
 	}

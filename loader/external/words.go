@@ -61,7 +61,7 @@ func Split(line string) ([]string, error) {
 	return words, nil
 }
 
-// Values are what the placeholders of a command stand for.
+// Values are the values of the placeholders in a command.
 type Values struct {
 	Duration time.Duration
 	Workers  int
@@ -72,10 +72,10 @@ type Values struct {
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)
 
-// placeholders are their names, in the order in which they are explained.
+// placeholders are all names, in the order of error messages.
 var placeholders = []string{"{duration}", "{seconds}", "{workers}", "{url}", "{requests}", "{rate}"}
 
-// Check fails when words have a placeholder that does not exist.
+// Check fails when words contain an unknown placeholder. The error lists the known ones.
 func Check(words []string) error {
 	for _, word := range words {
 		for _, name := range placeholder.FindAllString(word, -1) {
@@ -87,12 +87,12 @@ func Check(words []string) error {
 	return nil
 }
 
-// Uses says whether a placeholder, such as "{rate}", is in words.
+// Uses is true if words contain the placeholder name, such as "{rate}".
 func Uses(words []string, name string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, name) })
 }
 
-// Fill returns words with the values in place of the placeholders. No word becomes two.
+// Fill replaces the placeholders in words by their values. A word stays one word.
 func Fill(words []string, values Values) []string {
 	filled := strings.NewReplacer(
 		"{duration}", withUnit(values.Duration),
@@ -109,7 +109,7 @@ func Fill(words []string, values Values) []string {
 	return all
 }
 
-// withUnit is a length of time in one unit, as every tool reads it: 90s, not 1m30s.
+// withUnit formats a duration in one unit, as every tool accepts it: 90s, not 1m30s.
 func withUnit(length time.Duration) string {
 	switch {
 	case length%time.Second == 0:

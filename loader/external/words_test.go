@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is split here is split by a shell alike.
+// A shell splits these lines in the same way.
 func TestSplit(t *testing.T) {
 	for line, want := range map[string][]string{
 		`wrk -t2 {url}`:                    {"wrk", "-t2", "{url}"},
