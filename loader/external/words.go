@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Values are what the placeholders of a command stand for.
+// Values are the values of the placeholders in a command.
 type Values struct {
 	Duration time.Duration
 	Workers  int

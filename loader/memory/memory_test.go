@@ -159,7 +159,7 @@ func TestEndpointErrors(t *testing.T) {
 		status     int
 		body, want string
 	}{
-		"missing":     {200, "up 1\n", "there is no process_resident_memory_bytes"},
+		"missing":     {200, "up 1\n", "process_resident_memory_bytes is missing"},
 		"not metrics": {200, "<html>\n", "text format parsing error"},
 		"status":      {404, "", "answered 404 Not Found"},
 		"NaN":         {200, "process_resident_memory_bytes NaN\n", "is NaN; expected a number of bytes"},
@@ -201,7 +201,7 @@ func TestReadAllIsCompleteAndCounts(t *testing.T) {
 	assert.Equal(t, Reading{Total: 7, LiveHeap: 6, Cgroup: &Cgroup{Socket: 6}}, reading)
 	assert.EqualValues(t, 7, sampler.TakePeak())
 
-	gone := NewSampler(func(context.Context) (Reading, error) { return Reading{}, ErrGone }, func(context.Context, *Reading) { t.Error("asked of nobody") })
+	gone := NewSampler(func(context.Context) (Reading, error) { return Reading{}, ErrGone }, func(context.Context, *Reading) { t.Error("nothing to complete") })
 	_, err = gone.ReadAll(t.Context())
 	assert.ErrorIs(t, err, ErrGone)
 }
@@ -232,7 +232,7 @@ func TestSamplerObservesEachSampleInOrder(t *testing.T) {
 	}, seen)
 }
 
-// The race detector judges it as well: iterations change while samples are taken.
+// Iterations change while samples are taken; the race detector checks this as well.
 func TestSamplerIsMarkedWhileItReads(t *testing.T) {
 	sampler := NewSampler(func(context.Context) (Reading, error) { return Reading{Total: 1}, nil })
 	var seen []int

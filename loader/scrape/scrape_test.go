@@ -126,7 +126,7 @@ func TestWhatAServerDoesNotEndIsGivenUp(t *testing.T) {
 	many := "# TYPE other counter\n" + strings.Repeat("other{a=\"b\"} 1\n", 500_000)
 	kept, err := filter(strings.NewReader(many + "go_threads 7\nother"))
 	require.NoError(t, err)
-	assert.Equal(t, "go_threads 7\nother", string(kept), "the parser is to see that the text ends in a line")
+	assert.Equal(t, "go_threads 7\nother", string(kept), "the parser must see the incomplete last line")
 }
 
 // FuzzFilter compares the declared metrics of the filtered text with those of the whole text, where that is well-formed.
@@ -135,7 +135,7 @@ func FuzzFilter(f *testing.F) {
 	f.Add("go_threads{a=\"\\\"\n\"} NaN\n  go_threads 1")
 	f.Fuzz(func(t *testing.T, text string) {
 		whole, err := Parse(strings.NewReader(text))
-		if err != nil || strings.Contains(text, "_bucket") { // a histogram of buckets alone has counted nothing
+		if err != nil || strings.Contains(text, "_bucket") { // a histogram with buckets only has no count
 			return
 		}
 		kept, err := filter(strings.NewReader(text))
