@@ -37,7 +37,7 @@ func attachToListener(ctx context.Context, plan Plan, notes io.Writer) (*Target,
 		return err
 	}
 	err := find(ctx)
-	if errors.Is(err, subject.ErrNobodyListens) {
+	if errors.Is(err, subject.ErrNoListener) {
 		fmt.Fprintf(notes, "loader: waiting for a server that listens on %s\n", plan.Address)
 		err = subject.WaitReady(ctx, plan.StartTimeout, plan.Who, find)
 	}
