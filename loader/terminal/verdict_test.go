@@ -21,7 +21,7 @@ func printed(t *testing.T, colour bool, end End) string {
 // example is a verdict whose sentence holds nothing but the range of iterations.
 func example() verdict.Verdict {
 	return verdict.Verdict{
-		Kind: verdict.Leak, Shape: verdict.ShapeSteady, Estimated: true,
+		Kind: verdict.Leak, Pattern: verdict.PatternSteady, Estimated: true,
 		Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95, Resolution: 6.5,
 		WarmUp: 2, Judged: verdict.Range{First: 3, Last: 12},
 		Sentence: strings.Repeat("word ", 18) + "end (iterations 3-12, 7 requests).",
