@@ -11,7 +11,7 @@ import (
 // loader itself is called. They have the same tags.
 type outside struct {
 	EnvFile      string `env:"ENV_FILE" group:"Command line" help:"file with settings, NAME=VALUE in each line; flags and the environment win over it" docker:"Compose reads .env itself" compose:"-" flag:"env-file"`
-	CheckEnvFile string `env:"CHECK_ENV_FILE" group:"Command line" help:"file whose names of settings are checked, without taking their values" compose:"/leaklab.env"`
+	CheckEnvFile string `env:"CHECK_ENV_FILE" group:"Command line" help:"file whose names of settings are checked, without taking their values" docker:".env" compose:"/leaklab.env"`
 
 	ServerPort      string `env:"SERVER_PORT" group:"Docker" help:"port on which the server of SERVER_IMAGE listens"`
 	ServerEnvFile   string `env:"SERVER_ENV_FILE" default:"compose/image.env" group:"Docker" help:"file with the environment of SERVER_IMAGE"`

@@ -43,6 +43,7 @@ func TestMarkdown(t *testing.T) {
 	assert.Equal(t, "| a | b |\n|---|---|\n| x\\|y | |\n", markdown([]string{"a", "b"}, [][]string{{"x|y", ""}}))
 	assert.Equal(t, "see `MAX_TRIES`, `TRIES=auto` and HTTP", inCode("see MAX_TRIES, TRIES=auto and HTTP"))
 	assert.Equal(t, "`a` TRIES", inCode("`a` TRIES"))
+	assert.Equal(t, "`Accept: a|B: c`; a Host listens on `HOST:PORT`, see `compose/image.yml`", inCode("Accept: a|B: c; a Host listens on HOST:PORT, see compose/image.yml"))
 }
 
 func TestEverySettingIsInTheTable(t *testing.T) {
@@ -53,5 +54,5 @@ func TestEverySettingIsInTheTable(t *testing.T) {
 	}
 	assert.Contains(t, text, "\n| `TOLERANCE` | 4 | growth, in bytes per request, that still counts as \"no leak\" |\n")
 	assert.Contains(t, text, "\n| `PROTOCOL` | http1 | HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS: `http1`, `https`, `h2c`, `h2` |\n")
-	assert.Contains(t, text, `Accept: text/html\|X-Color: blue`)
+	assert.Contains(t, text, "`Accept: text/html\\|X-Color: blue`")
 }

@@ -39,17 +39,21 @@ func meaning(s config.Setting) string {
 
 func code(text string) string { return "`" + text + "`" }
 
-// name is what may be the name of a setting, with a value or without.
-var name = regexp.MustCompile(`\b[A-Z][A-Z_]+\b(=\w+)?`)
+var (
+	// name is what may be the name of a setting, with a value or without.
+	name = regexp.MustCompile(`\b[A-Z][A-Z_]+\b(=\w+|:PORT)?`)
+	// literal is what else is no English: a path, a file, a name of a metric, an example of a header or a command.
+	literal = regexp.MustCompile(`/debug/pprof/|compose/[a-z]+\.yml|\.env\b|[a-z]+(_[a-z]+)+|Accept: [^;]+|hey -z .*`)
+)
 
-// inCode returns text with the names of settings as code, unless there is code in it already.
+// inCode returns text with the names of settings, and what else is no English, as code, unless it has code already.
 func inCode(text string) string {
 	if strings.Contains(text, "`") {
 		return text
 	}
+	text = literal.ReplaceAllStringFunc(text, code)
 	return name.ReplaceAllStringFunc(text, func(found string) string {
-		setting, _, _ := strings.Cut(found, "=")
-		if _, known := config.Named(setting); known {
+		if _, known := config.Named(strings.FieldsFunc(found, func(r rune) bool { return r == '=' || r == ':' })[0]); known {
 			return code(found)
 		}
 		return found
