@@ -37,7 +37,7 @@ func TestDependenciesAreFew(t *testing.T) {
 			"go.yaml.in/yaml/v3":                      "tests: the compose files",
 			"github.com/yuin/goldmark":                "tests: report.md as GitHub shows it",
 			"golang.org/x/sys":                        "the kernel's news of processes and connections",
-			"golang.org/x/term":                       "whether somebody watches",
+			"golang.org/x/term":                       "terminals",
 			"gonum.org/v1/gonum":                      "statistics",
 			"gonum.org/v1/plot":                       "memory.svg and memory.png",
 		},
