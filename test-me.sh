@@ -7,6 +7,9 @@
 set -eu
 
 root=$(cd "$(dirname "$0")" && pwd)
+case ${1-} in
+    -h | --help) exec cat "$root/docs/help.txt" ;; # the same page, before anything is built
+esac
 command -v go >/dev/null || {
     echo "test-me.sh: Go is missing; it is all that this needs (https://go.dev/doc/install)" >&2
     exit 125

@@ -26,6 +26,7 @@ func newRoot(a *app) *cobra.Command {
 		RunE:  a.run,
 	})
 	run.Flags().StringVar(&a.demo, "demo", "", "the demo server, started if there is no COMMAND")
+	run.Flags().Lookup("demo").Hidden = true // ./test-me.sh gives it
 	needsDemo := a.with(config.Settings(), &cobra.Command{
 		Use:    "needs-demo [ARG...]",
 		Short:  "tell by exit code 0 that run with these arguments starts the demo server",
@@ -89,6 +90,8 @@ const versionTemplate = "leaklab {{.Version}}\n"
 // measuring completes a command that makes runs: with all settings as flags, --version and the page of all commands.
 func (a *app) measuring(command *cobra.Command) *cobra.Command {
 	command.Version = environment.Version()
+	command.Flags().BoolP("help", "h", false, "print this page")
+	command.Flags().BoolP("version", "v", false, "print the revision that this program was built from")
 	return a.with(config.Settings(), command)
 }
 

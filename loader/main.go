@@ -11,6 +11,9 @@
 // Settings come from flags, from the environment, and from ENV_FILE, in this order; config.Config lists them.
 package main
 
+//go:generate go run ./docs
+//go:generate sh -c "go run . --help >../docs/help.txt"
+
 import (
 	"fmt"
 	"os"

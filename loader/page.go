@@ -38,7 +38,8 @@ Each setting is a flag, or a variable of the environment: --max-tries 50 or MAX_
 
 `
 
-// writePage writes the page of the commands that make runs: one page for all.
+// writePage writes the page of the commands that make runs: one page for all. go generate keeps it in docs/help.txt, from
+// where ./test-me.sh --help prints it before anything is built.
 func writePage(out io.Writer, command *cobra.Command) {
 	others := pflag.NewFlagSet("", pflag.ContinueOnError)
 	command.Flags().VisitAll(func(f *pflag.Flag) {

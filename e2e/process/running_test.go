@@ -39,7 +39,7 @@ func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
 		"other demo":            {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			loader := exec.Command(lab.Loader)
+			loader := exec.Command(lab.Loader, "attach")
 			loader.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+t.TempDir(), "TRIES=1", "REQUESTS=100", "SETTLE=0s", "RELEASE=0", "START_TIMEOUT=300ms")
 			loader.Env = append(loader.Env, test.settings...)
 			var stdout, stderr bytes.Buffer

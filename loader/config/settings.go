@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 // loader itself is called. They have the same tags.
 type outside struct {
 	EnvFile      string `env:"ENV_FILE" group:"Command line" help:"file with settings, NAME=VALUE in each line; flags and the environment win over it" docker:"Compose reads .env itself" compose:"-" flag:"env-file"`
-	CheckEnvFile string `env:"CHECK_ENV_FILE" group:"Command line" help:"file whose names of settings are checked, without taking their values" compose:"/leaklab.env"`
+	CheckEnvFile string `env:"CHECK_ENV_FILE" group:"Command line" help:"file whose names of settings are checked, without taking their values" docker:".env" compose:"/leaklab.env"`
 
 	ServerPort      string `env:"SERVER_PORT" group:"Docker" help:"port on which the server of SERVER_IMAGE listens"`
 	ServerEnvFile   string `env:"SERVER_ENV_FILE" default:"compose/image.env" group:"Docker" help:"file with the environment of SERVER_IMAGE"`
@@ -109,46 +108,10 @@ func settingOf(field reflect.StructField) Setting {
 	return s
 }
 
-// Table returns the settings as a Markdown table for each group, in the order of Groups.
-func Table() string {
-	var page strings.Builder
-	for n, group := range Groups() {
-		if n > 0 {
-			page.WriteString("\n")
-		}
-		fmt.Fprintf(&page, "### %s\n\n| setting | flag | default | meaning |\n|---|---|---|---|\n", group)
-		for _, s := range Settings() {
-			if s.Group == group {
-				fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", s.Name, code("--", s.Flag), s.Shown, cell(s))
-			}
-		}
-	}
-	return page.String()
-}
-
-func code(prefix, text string) string {
-	if text == "" {
-		return ""
-	}
-	return "`" + prefix + text + "`"
-}
-
 // Meaning is Help with the choices that there are.
 func (s Setting) Meaning() string {
 	if s.Choices == nil {
 		return s.Help
 	}
 	return s.Help + ": " + strings.Join(s.Choices, ", ")
-}
-
-// cell is the last one of a setting in the table.
-func cell(s Setting) string {
-	text := s.Meaning()
-	if s.Docker != "" {
-		text += ". With Docker: " + s.Docker
-	}
-	if s.Secret {
-		text += ". Its value is not recorded"
-	}
-	return strings.ReplaceAll(text, "|", `\|`)
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -169,19 +168,5 @@ func TestEnvFileHasTheDefaults(t *testing.T) {
 	for _, v := range values {
 		s := byName()[v.name]
 		assert.Equal(t, s.Shown, v.value, v.name)
-	}
-}
-
-func TestTableHasEachSetting(t *testing.T) {
-	table := Table()
-	for _, s := range Settings() {
-		assert.Equal(t, 1, strings.Count(table, fmt.Sprintf("\n| `%s` |", s.Name)), s.Name)
-	}
-	assert.Contains(t, table, "\n| `WORKERS` | `--workers` | 100 | connections that load the server, each with one request at a time |\n")
-	assert.Contains(t, table, `Accept: text/html\|X-Color: blue`)
-	for line := range strings.Lines(strings.ReplaceAll(table, `\|`, "")) {
-		if strings.HasPrefix(line, "|") {
-			assert.Equal(t, 5, strings.Count(line, "|"), line)
-		}
 	}
 }
