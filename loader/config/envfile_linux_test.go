@@ -14,8 +14,10 @@ func TestEnvFileOfSomebodyElse(t *testing.T) {
 	path := envFile(t, "TIRES=1")
 	require.NoError(t, os.Chmod(path, 0))
 	if os.Geteuid() == 0 { // which may read every file, but with the file system's user of this thread
-		runtime.LockOSThread() // the thread ends with the test
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		require.NoError(t, unix.Setfsuid(65534))
+		defer func() { assert.NoError(t, unix.Setfsuid(0)) }()
 	}
 	_, err := os.ReadFile(path)
 	require.ErrorIs(t, err, os.ErrPermission)
