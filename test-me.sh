@@ -1,50 +1,46 @@
 #!/bin/sh
-# The lab without Docker, on this machine: builds the demo server and the loader, and runs the loader.
-#   ./test-me.sh                  measures the demo server (or the handler in server/handler.go)
-#   ./test-me.sh COMMAND ARG...   measures the server that COMMAND starts; it must listen on HOST:PORT
-# Settings come from the environment, and from .env where the environment has none.
+# The lab without Docker, on this machine: builds what is missing, and measures a server.
+#   ./test-me.sh [flags]                  measures the demo server (or the handler in server/handler.go)
+#   ./test-me.sh [flags] COMMAND ARG...   measures the server that COMMAND starts; it must listen on HOST:PORT
+#   ./test-me.sh --help                   lists the flags
+# Settings come from flags, then from the environment, then from .env.
 set -eu
 
 root=$(cd "$(dirname "$0")" && pwd)
-
-# NAME=VALUE in each line. Quotes and comments, which Compose would take away, are refused. Values may be secret.
-wrong() {
-    printf 'test-me.sh: .env:%d: expected %s, found: %s\n' "$number" "$1" "${line%%=*}" >&2
-    failed=yes
-}
-number=0 failed='' seen=' ' cr=$(printf '\r')
-while IFS= read -r line || [ -n "$line" ]; do
-    number=$((number + 1))
-    line=${line%"$cr"}
-    case $line in
-        '' | '#'*) continue ;;
-    esac
-    name=${line%%=*} value=${line#*=}
-    case $line in *=*) ;; *) name='' ;; esac
-    case $name in '' | *[!A-Za-z0-9_]* | [0-9]*) wrong NAME=VALUE; continue ;; esac
-    case $seen in *" $name "*) wrong "each NAME once"; continue ;; esac
-    seen="$seen$name "
-    case $value in [\"\']* | *' #'*) wrong "no quotes around a VALUE, and no comment after it"; continue ;; esac
-    eval "exported=\${$name+yes}"
-    [ -n "$exported" ] || export "$name=$value"
-done <"$root/.env"
-[ -z "$failed" ] || exit 2
-
+case ${1-} in
+    -h | --help) exec cat "$root/docs/help.txt" ;; # the same page, before anything is built
+esac
 command -v go >/dev/null || {
     echo "test-me.sh: Go is missing; it is all that this needs (https://go.dev/doc/install)" >&2
     exit 125
 }
 mkdir -p "$root/.build"
-# With the revision that they are built from, if git tells it.
-build() (cd "$root" && GOWORK="$root/go.work" go build "$@" -tags pictures -o .build/ ./server ./loader/draw &&
-    GOWORK="$root/go.work" go build "$@" -o .build/ ./loader)
-build 2>/dev/null || build -buildvcs=false || exit 125
 
-if [ $# = 0 ]; then
-    export TLS_INSECURE="${TLS_INSECURE:-true}" # the demo server signs its certificate itself
-    set -- "$root/.build/server"
-    host=${HOST:-127.0.0.1}
-    case $host in *:*) host="[$host]" ;; esac
-    export METRICS_URL="${METRICS_URL:-http://$host:9101/metrics}" # where it tells its live heap
+# Go notes the revision that it builds from, unless git cannot tell it.
+vcs=
+git -C "$root" rev-parse HEAD >/dev/null 2>&1 || vcs=-buildvcs=false
+
+# build WHAT PACKAGE: says so once something has to be compiled. go build -v names each package that it compiles.
+build() {
+    { GOWORK="$root/go.work" go build -C "$root" -v $vcs -o .build/ "$2" 2>&1 || echo "go build failed"; } | {
+        told='' code=0
+        while IFS= read -r line; do
+            case $line in
+                "go build failed") code=125 ;;
+                *[!A-Za-z0-9_./~-]*) printf '%s\n' "$line" >&2 ;;
+                *) [ -n "$told" ] || echo "test-me.sh: building $1, which takes longest the first time" >&2; told=yes ;;
+            esac
+        done
+        exit "$code"
+    }
+}
+
+build "the loader" ./loader || exit
+if "$root/.build/loader" needs-demo "$@" >/dev/null 2>&1; then
+    build "the demo server" ./server || exit
 fi
-exec "$root/.build/loader" -- "$@"
+if ! cmp -s "$root/loader/draw.sh" "$root/.build/draw"; then # replaced at once, since another run may be starting it
+    cp "$root/loader/draw.sh" "$root/.build/draw.$$"
+    mv "$root/.build/draw.$$" "$root/.build/draw"
+fi
+exec "$root/.build/loader" run --env-file "$root/.env" --demo "$root/.build/server" "$@"

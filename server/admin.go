@@ -14,7 +14,7 @@ func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		// How much of the heap is live tells a leak from pages that the runtime keeps.
+		// Live heap bytes distinguish a leak from pages that the runtime retains.
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(
 			collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/gc/heap/live:bytes$")},
 		)),
@@ -22,8 +22,8 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// counted counts what handler has answered as http_requests_total, so that loaders on several machines know how many
-// requests there were in all. A handler that registers such a counter itself is left as it is.
+// counted counts the responses of handler as http_requests_total, so that loaders on several machines know the total.
+// A handler that registers such a counter itself is returned unchanged.
 func counted(handler http.Handler, metrics prometheus.Registerer) http.Handler {
 	answered := prometheus.NewCounter(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."})
 	if err := metrics.Register(answered); err != nil {
@@ -35,8 +35,8 @@ func counted(handler http.Handler, metrics prometheus.Registerer) http.Handler {
 	})
 }
 
-// newAdminHandler serves what is said about the process, on a port of its own, so that the port under load
-// carries nothing but load.
+// newAdminHandler serves metrics, health and profiles of the process, on a separate port, so that the port under load
+// carries load only.
 func newAdminHandler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))

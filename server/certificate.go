@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// selfSigned makes a certificate for host, this machine and the name that the server has in Compose, good for a
-// week. Nobody trusts it: a client has to take any.
+// selfSigned makes a certificate for host, localhost and the server's name in Compose, valid for a week. No client trusts
+// it: a client has to skip verification.
 func selfSigned(host string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/caarlos0/env/v10"
 )
 
-// config is what the environment says; the README's table explains each setting.
+// config holds the settings, which come from the environment. writeHelp prints the tags.
 type config struct {
-	Host        host      `env:"HOST" envDefault:"127.0.0.1"`
-	Port        port      `env:"PORT" envDefault:"3030"`
-	MetricsPort adminPort `env:"METRICS_PORT" envDefault:"9101"`
-	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1"`
-	Leak        leakMode  `env:"LEAK" envDefault:"heap"`
-	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64"`
+	Host        host      `env:"HOST" envDefault:"127.0.0.1" help:"host name or IP address to listen on"`
+	Port        port      `env:"PORT" envDefault:"3030" help:"port under load"`
+	MetricsPort adminPort `env:"METRICS_PORT" envDefault:"9101" help:"port for /metrics, /healthz and /debug/pprof/; 0 for any free one"`
+	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1" help:"http1 or h2c without TLS, https or h2 with TLS and a self-signed certificate"`
+	Leak        leakMode  `env:"LEAK" envDefault:"heap" help:"demonstration, see below"`
+	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64" help:"bytes that the demonstration takes for each request"`
 }
 
-// host is a name or an address to listen on, without a port.
+// host is a name or an address to listen on, without a port. The loader accepts the same: a test compares the two.
 type host string
 
 var (
@@ -52,7 +52,7 @@ func (p *port) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// adminPort is a port, or 0 for any that is free.
+// adminPort is a port, or 0 for any free one.
 type adminPort uint16
 
 func (p *adminPort) UnmarshalText(text []byte) error {
@@ -64,30 +64,34 @@ func (p *adminPort) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// protocol is how the server is spoken to. It always speaks HTTP/1.1 and HTTP/2; this decides whether over TLS.
+// protocol is the protocol of the load. The server always accepts HTTP/1.1 and HTTP/2; this decides about TLS only.
 type protocol string
 
+// protocols returns all of them, which are the loader's: a test compares the two.
+func protocols() []protocol { return []protocol{"http1", "https", "h2c", "h2"} }
+
 func (p *protocol) UnmarshalText(text []byte) error {
-	known := []protocol{"http1", "https", "h2c", "h2"}
 	*p = protocol(text)
-	if !slices.Contains(known, *p) {
-		return fmt.Errorf("expected one of %s", strings.Trim(fmt.Sprint(known), "[]"))
+	if !slices.Contains(protocols(), *p) {
+		return fmt.Errorf("expected one of %s", strings.Trim(fmt.Sprint(protocols()), "[]"))
 	}
 	return nil
 }
 
 func (p protocol) encrypted() bool { return p == "https" || p == "h2" }
 
+// leakMode is the name of one of leakModes.
 type leakMode string
 
 func (m *leakMode) UnmarshalText(text []byte) error {
 	*m = leakMode(text)
-	if _, known := leakModes[*m]; !known {
+	if _, known := modeNamed(*m); !known {
 		return errors.New("expected one of " + strings.Join(leakModeNames(), ", "))
 	}
 	return nil
 }
 
+// leakBytes is a number of bytes, from 0 to maxLeakBytes.
 type leakBytes int
 
 // maxLeakBytes keeps one request of LEAK=burst (burstFactor times as much) within 1 GiB.
@@ -102,7 +106,7 @@ func (b *leakBytes) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseConfig reads the settings and reports all wrong ones in one error, a line each.
+// parseConfig reads the settings. Its error names every invalid one, a line each.
 func parseConfig(environment map[string]string) (config, error) {
 	var cfg config
 	err := env.ParseWithOptions(&cfg, env.Options{Environment: environment})

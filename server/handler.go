@@ -1,10 +1,9 @@
 // Package main is the server under test.
 //
-// This file is the room a reporter edits: replace newHandler with the handler you suspect, keep its
-// signature, and run the lab. Everything the function returns is put under load; nothing else of this
-// program is. What you register with metrics is scraped by Prometheus next to the process and Go runtime
-// metrics. The settings LEAK and LEAK_BYTES concern only the demonstration below: a handler that does not
-// call newLeak is not touched by them.
+// This file is the one to edit: replace newHandler with the handler you suspect, keep its signature, and run
+// the lab. Only the handler that the function returns is put under load. Collectors that you register with
+// metrics are scraped by Prometheus, next to the process and Go runtime metrics. The settings LEAK and
+// LEAK_BYTES concern only the demonstration below: they have no effect on a handler that does not call newLeak.
 package main
 
 import (

@@ -1,232 +1,100 @@
 package main
 
 import (
-	"context"
+	"fmt"
 	"io"
-	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
-	"time"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-const (
-	cacheEntries = 1 << 15 // what the bounded cache holds when it is full
-	burstFactor  = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB at the default of 64
-)
-
-// leakModes are the demonstrations, by the value of LEAK. Each makes the function that is called once a
-// request, from many goroutines at a time, given the size in bytes. A size of 0 keeps nothing in heap, log and
-// burst, and only the bookkeeping in the others.
-var leakModes = map[leakMode]func(size int) leak{
-	"none":      func(int) leak { return func(http.ResponseWriter, *http.Request) {} },
-	"heap":      always(leakHeap),
-	"log":       always(leakLog),
-	"map":       always(leakMap),
-	"goroutine": always(leakGoroutine),
-	"cache":     always(fillCache),
-	"burst":     always(useAndFree),
-	"conn":      leakConnection,
-	"abort":     leakAborted,
-	"body":      leakBody,
-	"path":      leakPath,
+// mode is a demonstration, chosen by LEAK.
+type mode struct {
+	name  leakMode
+	leaks bool   // false: memory grows for a while or goes up and down, but nothing leaks
+	help  string // what it does with LEAK_BYTES, in one line
+	shape string // the plainest SHAPE of the loader's load that finds the leak; empty if there is none
+	// start makes the function that is called once a request, from many goroutines at a time. size is in bytes.
+	start func(size int) leak
 }
 
-// leak is what a demonstration does in a request, before it is answered.
+// leak is what a demonstration does in a request, before the response.
 type leak func(http.ResponseWriter, *http.Request)
 
 // always leaks in each request, whatever it is.
-func always(mode func(size int) func()) func(size int) leak {
+func always(start func(size int) func()) func(size int) leak {
 	return func(size int) leak {
-		do := mode(size)
+		do := start(size)
 		return func(http.ResponseWriter, *http.Request) { do() }
 	}
 }
 
+// modeNamed returns the mode of that name; false if there is none.
+func modeNamed(name leakMode) (mode, bool) {
+	all := leakModes()
+	n := slices.IndexFunc(all, func(m mode) bool { return m.name == name })
+	if n < 0 {
+		return mode{}, false
+	}
+	return all[n], true
+}
+
+// leakModeNames returns the names of all modes, sorted.
 func leakModeNames() []string {
-	names := make([]string, 0, len(leakModes))
-	for mode := range maps.Keys(leakModes) {
-		names = append(names, string(mode))
+	var names []string
+	for _, m := range leakModes() {
+		names = append(names, string(m.name))
 	}
 	slices.Sort(names)
 	return names
 }
 
-// newLeak returns the demonstration that mode names and says in the metrics that it is active.
-func newLeak(mode leakMode, size int, metrics prometheus.Registerer) leak {
+// newLeak starts the demonstration that name chooses, with size in bytes, and exports it as a metric. It panics if
+// there is no such mode; parseConfig accepts none.
+func newLeak(name leakMode, size int, metrics prometheus.Registerer) leak {
+	m, known := modeNamed(name)
+	if !known {
+		panic(fmt.Sprintf("no LEAK mode %q", name))
+	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "leaklab_demo_info",
 		Help:        "Always 1; the labels name the demonstration leak that the server under test runs.",
-		ConstLabels: prometheus.Labels{"leak": string(mode), "leak_bytes": strconv.Itoa(size)},
+		ConstLabels: prometheus.Labels{"leak": string(name), "leak_bytes": strconv.Itoa(size)},
 	})
 	info.Set(1)
 	metrics.MustRegister(info)
-	return leakModes[mode](size)
+	return m.start(size)
 }
 
-// filled returns size bytes that are resident: a page that was never written to takes no memory.
-func filled(size int) []byte {
-	b := make([]byte, size)
-	for i := range b {
-		b[i] = byte(i) | 1
-	}
-	return b
-}
-
-// leakHeap keeps a reference to size new bytes: size plus a slice header of 24 bytes a request. The references
-// are kept in blocks: one slice of all of them would be copied whenever it grows, which takes more memory than
-// what leaks.
-func leakHeap(size int) func() {
-	const blockLength = 1024
-	var mu sync.Mutex
-	var blocks [][][]byte
-	return func() {
-		if size == 0 {
-			return
+// writeLeakTable prints all modes as a Markdown table. The documentation contains it.
+func writeLeakTable(w io.Writer) {
+	fmt.Fprintln(w, "| mode | leaks | what it does | found by `SHAPE` |\n|---|---|---|---|")
+	for _, m := range leakModes() {
+		shape := "`" + m.shape + "` "
+		if m.shape == "" {
+			shape = ""
 		}
-		b := filled(size)
-		mu.Lock()
-		defer mu.Unlock()
-		if n := len(blocks); n == 0 || len(blocks[n-1]) == blockLength {
-			blocks = append(blocks, make([][]byte, 0, blockLength))
-		}
-		last := &blocks[len(blocks)-1]
-		*last = append(*last, b)
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s|\n", m.name, yesNo(m.leaks), m.help, shape)
 	}
 }
 
-// leakLog appends size bytes to a log in memory that nobody reads. It keeps no more than that: the log grows by
-// blocks, and an entry goes on in the next one where the last is full.
-func leakLog(size int) func() {
-	const blockLength = 64 << 10
-	entry := filled(size)
-	var mu sync.Mutex
-	var blocks [][]byte
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		for rest := entry; len(rest) > 0; {
-			if n := len(blocks); n == 0 || len(blocks[n-1]) == blockLength {
-				blocks = append(blocks, make([]byte, 0, blockLength))
-			}
-			last := &blocks[len(blocks)-1]
-			fitting := min(len(rest), blockLength-len(*last))
-			*last = append(*last, rest[:fitting]...)
-			rest = rest[fitting:]
-		}
+// writeLeakHelp prints all modes in columns for a terminal.
+func writeLeakHelp(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  LEAK\tleaks\tfound by SHAPE\twhat it does")
+	for _, m := range leakModes() {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", m.name, yesNo(m.leaks), m.shape, strings.ReplaceAll(m.help, "`", ""))
 	}
+	return table.Flush()
 }
 
-// leakMap adds a key a request, as for a session that nobody ends, and never deletes one.
-func leakMap(size int) func() {
-	var mu sync.Mutex
-	sessions := make(map[uint64][]byte)
-	var next uint64
-	return func() {
-		b := filled(size)
-		mu.Lock()
-		defer mu.Unlock()
-		sessions[next] = b
-		next++
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
 	}
-}
-
-// leakGoroutine starts a goroutine a request that waits for ever and holds size bytes: with its stack,
-// at least 2 KiB a request.
-func leakGoroutine(size int) func() {
-	never := make(chan []byte)
-	return func() {
-		b := filled(size)
-		go func() { never <- b }()
-	}
-}
-
-// fillCache is no leak: it stores size bytes a request up to cacheEntries, then each replaces the oldest.
-func fillCache(size int) func() {
-	var mu sync.Mutex
-	entries := make(map[uint64][]byte)
-	var next uint64
-	return func() {
-		b := filled(size)
-		mu.Lock()
-		defer mu.Unlock()
-		delete(entries, next-cacheEntries)
-		entries[next] = b
-		next++
-	}
-}
-
-// useAndFree is no leak: it uses burstFactor times size bytes and drops them before the request ends.
-func useAndFree(size int) func() {
-	return func() { filled(size * burstFactor) }
-}
-
-// The following leak off the beaten track only: a load of plain requests on connections that stay does not see them.
-
-// connectionKey is where the context of a request has its *connection.
-type connectionKey struct{}
-
-// connection is what the server knows of a client's connection.
-type connection struct{ greeted atomic.Bool }
-
-// withConnection is an http.Server's ConnContext.
-func withConnection(ctx context.Context, _ net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, new(connection))
-}
-
-// leakConnection keeps size bytes for each connection, and forgets to let go when it closes.
-func leakConnection(size int) leak {
-	keep := leakHeap(size)
-	return func(_ http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && !c.greeted.Swap(true) {
-			keep()
-		}
-	}
-}
-
-// answering is how long the first bytes of an answer are ahead of the rest in LEAK=abort.
-const answering = 5 * time.Millisecond
-
-// leakAborted sends the first bytes of the answer, and keeps size bytes if the client goes away before the rest.
-func leakAborted(size int) leak {
-	keep := leakHeap(size)
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client is gone
-		w.WriteHeader(http.StatusOK)
-		_ = http.NewResponseController(w).Flush()
-		select {
-		case <-r.Context().Done():
-			keep()
-		case <-time.After(answering):
-		}
-	}
-}
-
-// leakBody keeps size bytes for each request whose body it does not read to the end.
-func leakBody(size int) leak {
-	const enough = 1024
-	keep := leakHeap(size)
-	return func(_ http.ResponseWriter, r *http.Request) {
-		if n, _ := io.CopyN(io.Discard, r.Body, enough); n == enough {
-			keep()
-		}
-	}
-}
-
-// leakPath keeps size bytes for each distinct path, as a cache or a metric's label without a bound does.
-func leakPath(size int) leak {
-	var mu sync.Mutex
-	seen := make(map[string][]byte)
-	return func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		if _, known := seen[r.URL.Path]; !known {
-			seen[r.URL.Path] = filled(size)
-		}
-	}
+	return "no"
 }

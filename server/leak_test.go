@@ -15,27 +15,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// liveHeap returns the bytes that the heap holds after a forced collection.
+// liveHeap returns the live heap in bytes, after a forced collection.
 func liveHeap() int64 {
 	runtime.GC()
-	runtime.GC() // the second finishes the sweep that the first began
+	runtime.GC() // the second completes the sweep of the first
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
 }
 
-// grow calls leak the given number of times and returns what the live heap gained, in bytes.
+// grow calls leak the given number of times and returns the growth of the live heap, in bytes.
 func grow(leak leak, times int) int64 {
 	before := liveHeap()
 	for range times {
-		leak(nil, nil) // these leak whatever the request is
+		leak(nil, nil) // these ignore the request
 	}
 	gained := liveHeap() - before
 	runtime.KeepAlive(leak)
 	return gained
 }
 
-const slack = 256 << 10 // what the heap may gain or lose for other reasons, in bytes
+const slack = 256 << 10 // growth of the heap for other reasons, in bytes
 
 func TestRealLeaksKeepMemoryOfEveryRequest(t *testing.T) {
 	const requests, size = 20_000, 100
@@ -54,7 +54,7 @@ func TestRealLeaksKeepMemoryOfEveryRequest(t *testing.T) {
 	}
 }
 
-// The bytes are all that it keeps, however few or many they are: that is what the smallest leak is searched with.
+// It keeps the bytes and nothing else, whatever their number: the search for the smallest leak relies on it.
 func TestLogKeepsTheBytesAndNothingElse(t *testing.T) {
 	for _, test := range []struct{ requests, size int }{{500_000, 1}, {100_000, 8}, {10_000, 100}, {10, 200_000}} {
 		t.Run(strconv.Itoa(test.size), func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestLogKeepsTheBytesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestGoroutineLeakBlocksOneForEverPerRequest(t *testing.T) {
+func TestGoroutineLeakBlocksOnePerRequestForever(t *testing.T) {
 	const requests, size = 2_000, 100
 	leak := newLeak("goroutine", size, prometheus.NewRegistry())
 	before := runtime.NumGoroutine()
@@ -116,18 +116,22 @@ func TestFilledIsResident(t *testing.T) {
 	}
 }
 
-// gained returns what the live heap gains by what clients do to a server with the given leak, in bytes.
-func gained(t *testing.T, mode leakMode, do func(url string, client *http.Client)) int64 {
+// times is how often a load does what its shape is about.
+const times = 200
+
+// gained returns the growth of the live heap of a server with the given leak, under three rounds of a load after one of
+// warm-up, in multiples of the size of the leak.
+func gained(t *testing.T, mode leakMode, load func(t *testing.T, url string, client *http.Client)) int64 {
 	t.Helper()
 	const size = 4096
 	server := httptest.NewUnstartedServer(newHandler(config{Leak: mode, LeakBytes: size}, prometheus.NewRegistry()))
 	server.Config.ConnContext = withConnection
 	server.Start()
 	defer server.Close()
-	do(server.URL, server.Client()) // the warm-up
+	load(t, server.URL, server.Client()) // the warm-up
 	before := liveHeap()
 	for range 3 {
-		do(server.URL, server.Client())
+		load(t, server.URL, server.Client())
 	}
 	time.Sleep(50 * time.Millisecond) // until the server has noticed
 	server.Client().CloseIdleConnections()
@@ -144,44 +148,82 @@ func ask(t *testing.T, client *http.Client, method, url string, body io.Reader) 
 	require.NoError(t, response.Body.Close())
 }
 
-// Each leaks on its own path, and not with plain requests on a connection that stays.
-func TestLeaksOffTheBeatenTrack(t *testing.T) {
-	const times = 200
-	plain := func(url string, client *http.Client) {
-		for range times {
-			ask(t, client, "GET", url+"/hello/warp", nil)
-		}
+// plainly sends requests that differ in nothing, on a connection that is kept alive.
+func plainly(t *testing.T, url string, client *http.Client) {
+	for range times {
+		ask(t, client, "GET", url+"/hello/warp", nil)
 	}
+}
+
+// loads are what the clients do in each shape of the loader's load: as often as times.
+func loads() map[string]func(t *testing.T, url string, client *http.Client) {
 	paths := 0
-	for mode, do := range map[leakMode]func(url string, client *http.Client){
-		"conn": func(url string, client *http.Client) {
+	return map[string]func(t *testing.T, url string, client *http.Client){
+		"keepalive": plainly,
+		"churn": func(t *testing.T, url string, client *http.Client) {
 			for range times {
 				ask(t, client, "GET", url+"/hello/warp", nil)
 				client.CloseIdleConnections()
 			}
 		},
-		"abort": func(url string, client *http.Client) {
+		"abort": func(t *testing.T, url string, client *http.Client) {
 			for range times {
 				response, err := client.Get(url + "/hello/warp")
 				require.NoError(t, err)
 				require.NoError(t, response.Body.Close()) // before it is complete
 			}
 		},
-		"body": func(url string, client *http.Client) {
+		"upload": func(t *testing.T, url string, client *http.Client) {
 			for range times {
 				ask(t, client, "POST", url+"/hello/warp", strings.NewReader(strings.Repeat("x", 10_000)))
 			}
 		},
-		"path": func(url string, client *http.Client) {
+		"unique": func(t *testing.T, url string, client *http.Client) {
 			for range times {
 				paths++
 				ask(t, client, "GET", url+"/hello/warp-"+strconv.Itoa(paths), nil)
 			}
 		},
-	} {
-		t.Run(string(mode), func(t *testing.T) {
-			assert.InDelta(t, 3*times, gained(t, mode, do), times)
-			assert.InDelta(t, 0, gained(t, mode, plain), times/2)
+	}
+}
+
+// Every mode of the list leaks under the load that it names, and under plain load only if that is the one.
+func TestEveryModeLeaksAsListed(t *testing.T) {
+	for _, mode := range leakModes() {
+		t.Run(string(mode.name), func(t *testing.T) {
+			assert.Equal(t, mode.leaks, mode.shape != "", "what leaks is found by a shape, and nothing else is")
+			if !mode.leaks {
+				assertKeepsNothing(t, mode.name)
+				return
+			}
+			load, known := loads()[mode.shape]
+			require.True(t, known, "no load here is like %s", mode.shape)
+			assert.GreaterOrEqual(t, gained(t, mode.name, load), int64(2*times))
+			if mode.shape != "keepalive" {
+				assert.InDelta(t, 0, gained(t, mode.name, plainly), times/2)
+			}
 		})
 	}
+}
+
+// assertKeepsNothing warms a mode up by as many requests as the cache takes, or a few if each uses much, and then expects
+// that none keeps its bytes.
+func assertKeepsNothing(t *testing.T, name leakMode) {
+	const size, requests = 64, 20_000
+	handler := newHandler(config{Leak: name, LeakBytes: size}, prometheus.NewRegistry())
+	request := httptest.NewRequest("GET", "/hello/warp", nil)
+	send := func(count int) {
+		for range count {
+			handler.ServeHTTP(httptest.NewRecorder(), request)
+		}
+	}
+	warmUp, measured := cacheEntries, requests
+	if name == "burst" { // of which one request that is kept would stand out
+		warmUp, measured = 10, 100
+	}
+	send(warmUp)
+	before := liveHeap()
+	send(measured)
+	assert.InDelta(t, 0, liveHeap()-before, slack)
+	runtime.KeepAlive(handler)
 }

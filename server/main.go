@@ -26,7 +26,21 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// run does what the arguments ask for, and returns the exit code.
 func run(args []string) int {
+	if len(args) == 1 {
+		switch args[0] {
+		case "--help", "-h", "help":
+			if err := writeHelp(os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, "server:", err)
+				return exitFailure
+			}
+			return 0
+		case "leaks":
+			writeLeakTable(os.Stdout)
+			return 0
+		}
+	}
 	cfg, err := parseConfig(env.ToMap(os.Environ()))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,7 +52,7 @@ func run(args []string) int {
 	case len(args) == 1 && args[0] == "healthcheck":
 		err = checkHealth(cfg)
 	default:
-		fmt.Fprintf(os.Stderr, "server: unexpected arguments %q; expected none, or \"healthcheck\"\n", args)
+		fmt.Fprintf(os.Stderr, "server: unexpected arguments %q; expected none, \"healthcheck\", \"leaks\" or \"--help\"\n", args)
 		return exitSettings
 	}
 	if err != nil {
@@ -48,7 +62,7 @@ func run(args []string) int {
 	return 0
 }
 
-// serve answers on both ports until SIGTERM or SIGINT, then lets the requests in progress finish.
+// serve serves both ports until SIGTERM or SIGINT, then drains the requests in progress for up to drainLimit.
 func serve(cfg config) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -107,7 +121,7 @@ func listen(host string, port port, setting string) (net.Listener, error) {
 	return listener, nil
 }
 
-// checkHealth asks a running server for /healthz: the container's health check, since its image has no shell.
+// checkHealth requests /healthz of a running server. It is the container's health check, since the image has no shell.
 func checkHealth(cfg config) error {
 	client := http.Client{Timeout: 2 * time.Second}
 	url := fmt.Sprintf("http://127.0.0.1:%d/healthz", cfg.MetricsPort)

@@ -4,6 +4,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,7 +35,7 @@ func TestHello(t *testing.T) {
 		"/hello/warp":      {200, "Hello, warp!"},
 		"/hello/J%C3%BCrg": {200, "Hello, Jürg!"},
 		"/hello/":          {404, "404 page not found\n"},
-		"/debug/pprof/":    {404, "404 page not found\n"}, // the port under load stays pure
+		"/debug/pprof/":    {404, "404 page not found\n"}, // these are on the other port
 		"/metrics":         {404, "404 page not found\n"},
 	} {
 		code, body := get(t, handler, path)
@@ -70,7 +73,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	registry.MustRegister(own)
 	get(t, counted(http.NotFoundHandler(), registry), "/")
 	_, metrics = get(t, newAdminHandler(registry), "/metrics")
-	assert.Contains(t, metrics, "\nhttp_requests_total 0\n", "a handler's own counter is left to it")
+	assert.Contains(t, metrics, "\nhttp_requests_total 0\n", "a handler's own counter is not touched")
 }
 
 func TestConfigDefaults(t *testing.T) {
@@ -90,4 +93,41 @@ LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144`)
 	assert.EqualError(t, err, `HOST="http://localhost": expected a host name or an IP address, without a scheme or a port
 LEAK_BYTES="1048576": expected a whole number of bytes from 0 to 262144
 METRICS_PORT="9101": expected another port than PORT`)
+}
+
+func TestHelpNamesEverySettingAndEveryMode(t *testing.T) {
+	var help strings.Builder
+	require.NoError(t, writeHelp(&help))
+	settings := reflect.TypeFor[config]()
+	for n := range settings.NumField() {
+		tag := settings.Field(n).Tag
+		require.NotEmpty(t, tag.Get("help"), tag.Get("env"))
+		assert.Regexp(t, `(?m)^  `+tag.Get("env")+` +`+tag.Get("envDefault")+` +`+regexp.QuoteMeta(tag.Get("help"))+`$`, help.String())
+	}
+	for _, m := range leakModes() {
+		assert.Regexp(t, `(?m)^  `+string(m.name)+` +(yes|no) `, help.String())
+	}
+}
+
+func TestLeakTable(t *testing.T) {
+	var table strings.Builder
+	writeLeakTable(&table)
+	lines := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n")
+	require.Len(t, lines, 2+len(leakModes()))
+	assert.Equal(t, "| mode | leaks | what it does | found by `SHAPE` |", lines[0])
+	for _, line := range lines {
+		assert.Equal(t, 5, strings.Count(line, "|"), line)
+	}
+	assert.Contains(t, lines, "| `none` | no | keeps nothing | |")
+	assert.Contains(t, lines, "| `path` | yes | keeps the bytes for each distinct path | `unique` |")
+}
+
+func TestArguments(t *testing.T) {
+	t.Setenv("PORT", "0") // settings are not read for what prints only
+	assert.Equal(t, 0, run([]string{"--help"}))
+	assert.Equal(t, 0, run([]string{"leaks"}))
+	assert.Equal(t, exitSettings, run([]string{"healthcheck"}))
+	t.Setenv("PORT", "3030")
+	assert.Equal(t, exitSettings, run([]string{"leaks", "heap"}))
+	assert.Equal(t, exitSettings, run([]string{"serve"}))
 }

@@ -60,11 +60,11 @@ func TestServerWithAFault(t *testing.T) {
 		{"crashes in the last iteration", nil, []string{"FAULT=crash", amid(7)}, 6,
 			`iteration 7 of 7: the server ended by itself with exit code 3; its last output, of .*server\.log:\n  fault: crash at \S+\n$`},
 		{"hangs", nil, []string{"FAULT=hang", amid(3)}, 2,
-			`iteration 3 of 7: the server does not answer any more: nothing for \d+s, though it was asked \(.*timeout \d+.*\)`},
+			`iteration 3 of 7: no response from the server for \d+s \(.*timeout \d+.*\)`},
 		{"hangs from one iteration to the next", []string{"REQUESTS=0", "DURATION=300ms", "TRIES=1000"}, []string{"FAULT=hang", "FAULT_AFTER=2000"}, -1,
-			`iteration \d+ of 1000: the server does not answer any more: nothing for \d+s, though it was asked \(.*timeout \d+.*\)`},
+			`iteration \d+ of 1000: no response from the server for \d+s \(.*timeout \d+.*\)`},
 		{"closes every connection", []string{"REQUESTS=0", "DURATION=1m"}, []string{"FAULT=close", "FAULT_AFTER=2000"}, 0,
-			`iteration 1 of 7: the server does not answer any more: nothing for \d+s, though it was asked \(.*reset \d+.*\)`},
+			`iteration 1 of 7: no response from the server for \d+s \(.*reset \d+.*\)`},
 		{"closes every connection until the end", nil, []string{"FAULT=close", amid(3)}, 7,
 			`iteration 7 of 7: none of its 200 requests was answered`},
 	} {
@@ -143,7 +143,7 @@ func TestServerThatIsStoppedForAWhile(t *testing.T) {
 		t.Logf("it took %s, with a timeout of 1s", time.Since(stopped).Round(time.Millisecond))
 		assert.Less(t, time.Since(stopped), time.Second+afterTimeout+patience)
 		assert.Contains(t, r.Content(t, "server.log"), "terminated", "it was asked to end, and could")
-		assert.Regexp(t, fmt.Sprintf(`^loader: iteration \d+ of 1000: the server does not answer any more: nothing for \d+s, though it was asked \(.*timeout \d+.*\); its process %d has been stopped \(SIGSTOP\)\n$`, server), r.Err.String())
+		assert.Regexp(t, fmt.Sprintf(`^loader: iteration \d+ of 1000: no response from the server for \d+s \(.*timeout \d+.*\); its process %d has been stopped \(SIGSTOP\)\n$`, server), r.Err.String())
 		r.AssertEndedEarly(t, len(r.Rows(t)))
 		lab.AssertNoServerLeft(t, server)
 	})

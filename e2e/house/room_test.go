@@ -18,7 +18,7 @@ import (
 // rooms are the folders of loader/ in the order of the way of the data: a room imports none of a column to its left. The
 // first is loader/ itself. Programs, which nothing can import, stand beside it, wherever their folder is.
 var rooms = [][]string{
-	{"main", "draw"},
+	{"main", "draw", "docs"},
 	{"run"},
 	{"reproduce", "judge", "target", "live", "report", "terminal", "exporter"},
 	{"chart"},
@@ -27,7 +27,7 @@ var rooms = [][]string{
 }
 
 // mayImportConfig are the rooms that see the settings as a whole; all others are given plans.
-var mayImportConfig = []string{"main", "run", "reproduce", "config"}
+var mayImportConfig = []string{"main", "docs", "run", "reproduce", "config"}
 
 // importPackage is what these tests need of a package that go list prints.
 type importPackage struct {

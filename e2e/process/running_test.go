@@ -32,14 +32,14 @@ func TestRunningServerIsMeasuredByPIDOrItsMetrics(t *testing.T) {
 		"process not visible":   {[]string{url, "SERVER_PID=4194304"}, 125, "Memory:  process_resident_memory_bytes of", ""},
 		"no such process":       {[]string{"SERVER_PID=4194304"}, 125, "", `SERVER_PID="4194304": expected the process of the server`},
 		"who listens":           {nil, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
-		"nobody listens":        {[]string{"PORT=" + ports[3]}, 125, "", "loader: waiting for a server that listens on 127.0.0.1:" + ports[3] + "\n"},
-		"not in time":           {[]string{"PORT=" + ports[3]}, 125, "", "the server is not ready after 300ms: nobody listens there\n"},
+		"no process listens":    {[]string{"PORT=" + ports[3]}, 125, "", "loader: waiting for a server that listens on 127.0.0.1:" + ports[3] + "\n"},
+		"not in time":           {[]string{"PORT=" + ports[3]}, 125, "", "the server is not ready after 300ms: no process listens there\n"},
 		"elsewhere":             {[]string{"HOST=192.0.2.1", "ALLOW_REMOTE=true"}, 2, "", `HOST="192.0.2.1": expected an address of this machine, whose memory can be read; or a METRICS_URL`},
 		"this machine, metrics": {[]string{url}, 125, fmt.Sprintf("Server:  process %d, running for ", demo.Process.Pid), ""},
 		"other demo":            {[]string{pid, url, "LEAK=heap"}, 2, "", `LEAK="heap": the server is running with LEAK=none`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			loader := exec.Command(lab.Loader)
+			loader := exec.Command(lab.Loader, "attach")
 			loader.Env = append(os.Environ(), "PORT="+ports[0], "METRICS_PORT="+ports[2], "RESULTS="+t.TempDir(), "TRIES=1", "REQUESTS=100", "SETTLE=0s", "RELEASE=0", "START_TIMEOUT=300ms")
 			loader.Env = append(loader.Env, test.settings...)
 			var stdout, stderr bytes.Buffer

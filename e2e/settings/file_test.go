@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,71 +13,91 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
+// script is a copy of the script in a checkout of its own, where nothing is built: go notes what it is asked for.
+type script struct{ folder string }
+
+func newScript(t *testing.T) script {
+	t.Helper()
+	s := script{t.TempDir()}
+	for name, source := range map[string]string{"test-me.sh": lab.Script, ".build/loader": lab.Loader, "loader/draw.sh": lab.Root + "/loader/draw.sh"} {
+		content, err := os.ReadFile(source)
+		require.NoError(t, err)
+		s.write(t, name, string(content))
+	}
+	s.write(t, "bin/go", "#!/bin/sh\necho \"$*\" >>\"$(dirname \"$0\")/asked\"\n")
+	s.write(t, ".env", "")
+	return s
+}
+
+func (s script) write(t *testing.T, name, content string) {
+	t.Helper()
+	path := filepath.Join(s.folder, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o700))
+}
+
+// run returns what the script prints, and its exit code.
+func (s script) run(t *testing.T, environment []string, arguments ...string) (string, int) {
+	t.Helper()
+	ports := lab.FreePorts(t, 2)
+	cmd := exec.Command(filepath.Join(s.folder, "test-me.sh"), arguments...)
+	cmd.Env = append([]string{"PATH=" + filepath.Join(s.folder, "bin") + ":" + os.Getenv("PATH"), "PORT=" + ports[0], "METRICS_PORT=" + ports[1],
+		"RESULTS=" + filepath.Join(s.folder, "results")}, environment...)
+	output, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exit), err)
+	}
+	return string(output), cmd.ProcessState.ExitCode()
+}
+
+// told is a command that ends at once, and tells what it has been given.
+var told = []string{"sh", "-c", `echo "TRIES=$TRIES LEAK=$LEAK REQUEST_PATH=$REQUEST_PATH $*"; exit 1`, "-"}
+
 func TestSettingsFileIsReadButDoesNotOverride(t *testing.T) {
 	t.Parallel()
-	// A copy of the script with an .env of its own: the loader says what it has been given.
-	folder := t.TempDir()
-	script, err := os.ReadFile(lab.Script)
+	s := newScript(t)
+	s.write(t, ".env", "# comment\n\nTRIES=10\r\nREQUEST_PATH=/a?b=c\nLEAK=heap")
+	output, code := s.run(t, []string{"TRIES=3", "LEAK="}, append(told, "my server", "--flag")...)
+	assert.Equal(t, 125, code)
+	assert.Contains(t, output, "\n  TRIES=3 LEAK= REQUEST_PATH=/a?b=c my server --flag\n", "what is exported wins, also when it is empty")
+	output, _ = s.run(t, nil, append([]string{"--request-path", "/d"}, told...)...)
+	assert.Contains(t, output, "\n  TRIES=10 LEAK=heap REQUEST_PATH=/d \n", "a flag wins")
+
+	s.write(t, ".env", "TRIES=10\nrm -rf x\nTIRES=11\nDURATION=\"3s\"\n")
+	path := filepath.Join(s.folder, ".env")
+	output, code = s.run(t, nil, told...)
+	assert.Equal(t, 2, code)
+	assert.Equal(t, path+":2: expected NAME=VALUE, found: rm -rf x\n"+
+		path+":3: TIRES: expected a setting; did you mean TRIES?\n"+
+		path+":4: expected no quotes around a VALUE, and no comment after it, found: DURATION\n", output, "all at once, and nothing is started")
+}
+
+func TestScriptBuildsWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	asked := func() string {
+		content, err := os.ReadFile(filepath.Join(s.folder, "bin/asked"))
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(filepath.Join(s.folder, "bin/asked")))
+		return string(content)
+	}
+	s.run(t, nil, "--tries", "5", "false")
+	assert.Contains(t, asked(), " ./loader\n")
+	output, code := s.run(t, nil, "--tries", "5")
+	assert.Regexp(t, " ./loader\n.* ./server\n$", asked(), "the demo server is measured")
+	assert.Equal(t, 125, code, "%s: it was not really built", output)
+	s.run(t, nil, "--version")
+	assert.NotContains(t, asked(), "./server")
+
+	draw, err := os.ReadFile(filepath.Join(s.folder, ".build/draw"))
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "test-me.sh"), script, 0o700))
-	require.NoError(t, os.Mkdir(filepath.Join(folder, "bin"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "bin", "go"), []byte("#!/bin/sh\n"), 0o700))
-	require.NoError(t, os.Mkdir(filepath.Join(folder, ".build"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, ".build", "loader"), []byte("#!/bin/sh\nenv\necho \"arguments: $*\"\n"), 0o700))
-	write := func(content string) {
-		require.NoError(t, os.WriteFile(filepath.Join(folder, ".env"), []byte(content), 0o600))
-	}
-	output := func(environment ...string) (string, error) {
-		cmd := exec.Command(filepath.Join(folder, "test-me.sh"), "my server", "--flag")
-		cmd.Env = append([]string{"PATH=" + filepath.Join(folder, "bin") + ":" + os.Getenv("PATH")}, environment...)
-		out, err := cmd.CombinedOutput()
-		return "\n" + string(out), err
-	}
+	want, err := os.ReadFile(lab.Root + "/loader/draw.sh")
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(draw), "the drawing program is built when it is first needed")
 
-	write("# comment\n\nTRIES=10\nREQUEST_PATH=/a?b=c d\nLEAK=heap")
-	out, err := output("TRIES=3", "LEAK=")
-	require.NoError(t, err, out)
-	assert.Contains(t, out, "\nTRIES=3\n", "what is exported wins")
-	assert.Contains(t, out, "\nLEAK=\n", "also when it is empty")
-	assert.Contains(t, out, "\nREQUEST_PATH=/a?b=c d\n")
-	assert.Contains(t, out, "arguments: -- my server --flag\n")
-
-	write("TRIES=5\r\n\r\nLEAK=heap\r\n")
-	out, err = output()
-	require.NoError(t, err, out)
-	assert.Contains(t, out, "\nTRIES=5\n", "line ends of Windows")
-
-	write(`TRIES=10
-rm -rf x
-TRIES
-=3
-export LEAK=heap
-1A=2
-A-B=c
- LEAK=heap
-LEAK =heap
-TRIES=11
-DURATION="3s"
-HEADERS='A: b'
-WORKERS=10 # connections
-`)
-	out, err = output()
-	assert.Error(t, err)
-	var exit *exec.ExitError
-	require.ErrorAs(t, err, &exit)
-	assert.Equal(t, 2, exit.ExitCode())
-	assert.Equal(t, `
-test-me.sh: .env:2: expected NAME=VALUE, found: rm -rf x
-test-me.sh: .env:3: expected NAME=VALUE, found: TRIES
-test-me.sh: .env:4: expected NAME=VALUE, found: 
-test-me.sh: .env:5: expected NAME=VALUE, found: export LEAK
-test-me.sh: .env:6: expected NAME=VALUE, found: 1A
-test-me.sh: .env:7: expected NAME=VALUE, found: A-B
-test-me.sh: .env:8: expected NAME=VALUE, found:  LEAK
-test-me.sh: .env:9: expected NAME=VALUE, found: LEAK 
-test-me.sh: .env:10: expected each NAME once, found: TRIES
-test-me.sh: .env:11: expected no quotes around a VALUE, and no comment after it, found: DURATION
-test-me.sh: .env:12: expected no quotes around a VALUE, and no comment after it, found: HEADERS
-test-me.sh: .env:13: expected no quotes around a VALUE, and no comment after it, found: WORKERS
-`, out, "all at once, and nothing is started")
+	s.write(t, "bin/go", "#!/bin/sh\necho leaklab/loader/config\necho 'x.go:1: undefined: x'\necho leaklab/loader\nexit 1\n")
+	output, code = s.run(t, nil, "false")
+	assert.Equal(t, 125, code)
+	assert.Equal(t, "test-me.sh: building the loader, which takes longest the first time\nx.go:1: undefined: x\n", output)
 }

@@ -1,5 +1,5 @@
-// Package cgroup finds the control groups that a process is in, of either version. It knows nothing of what they limit
-// or account for.
+// Package cgroup finds the control groups of a process, of version 1 and 2 (cgroups(7)). It knows nothing of what they
+// limit or account for.
 package cgroup
 
 import (
@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// Group is a control group that a process is in, or one above it. It may not exist.
+// Group is a control group of a process, or one above it. Its folder may not exist.
 type Group struct {
-	// Controllers are those of a hierarchy of version 1; nil in version 2, which has one hierarchy for all.
+	// Controllers are those of the hierarchy in version 1; nil in version 2, which has one hierarchy for all.
 	Controllers []string
 	Folder      string // where its files are
 }
 
-// Has says whether the group is of a hierarchy of version 1 that has the controller.
+// Has is true if the group belongs to a version 1 hierarchy with the given controller.
 func (g Group) Has(controller string) bool { return slices.Contains(g.Controllers, controller) }
 
-// Of returns the groups of a process, the nearest of each hierarchy first, as the process's own view of the file system
-// shows them; in a container that has the container's group as the root. None if they may not be seen.
+// Of returns the groups of a process, the nearest of each hierarchy first. Folders are below the process's root directory,
+// so in a container the container's group is the root. It returns none if they are not readable.
 func Of(pid int) []Group {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
@@ -30,8 +30,8 @@ func Of(pid int) []Group {
 	return Parse(fmt.Sprintf("/proc/%d/root/sys/fs/cgroup", pid), string(text))
 }
 
-// Parse returns the groups of text, which has the format of /proc/PID/cgroup, below the folder where control groups are
-// mounted. Lines in another format are left out.
+// Parse returns the groups in text, with the format of /proc/PID/cgroup, for hierarchies below the folder mounted. It skips
+// lines in another format.
 func Parse(mounted, text string) []Group {
 	var groups []Group
 	for line := range strings.Lines(text) {

@@ -1,5 +1,5 @@
-// Package config reads the settings from the environment and reports everything that is wrong with them at
-// once.
+// Package config holds the one list of settings. It reads them from flags, the environment and an env file, and reports
+// everything that is wrong with them at once. It knows nothing about runs: others translate a Config into their plans.
 package config
 
 import (
@@ -18,50 +18,52 @@ import (
 	"leaklab/loader/load"
 )
 
-// Config is what the environment says; README.md's table explains each setting.
+// Config is what the settings say. Its tags are the one list of them, see Setting.
 type Config struct {
-	Tries        Tries     `env:"TRIES" envDefault:"10"`
-	MaxTries     Count     `env:"MAX_TRIES" envDefault:"100"`
-	Tolerance    Tolerance `env:"TOLERANCE" envDefault:"4"`
-	Host         Host      `env:"HOST" envDefault:"127.0.0.1"`
-	Port         Port      `env:"PORT" envDefault:"3030"`
-	AllowRemote  bool      `env:"ALLOW_REMOTE"`
-	Duration     Duration  `env:"DURATION" envDefault:"3s"`
-	Workers      Workers   `env:"WORKERS" envDefault:"100"`
-	Requests     uint64    `env:"REQUESTS" envDefault:"0"`
-	Settle       Pause     `env:"SETTLE" envDefault:"500ms"`
-	Release      Pause     `env:"RELEASE" envDefault:"5s"`
-	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s"`
-	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s"`
-	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive"`
-	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1"`
-	TLSInsecure  bool      `env:"TLS_INSECURE"`
-	Rate         Rate      `env:"RATE" envDefault:"0"`
-	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp"`
-	URLFile      File      `env:"URL_FILE"`
-	Method       Method    `env:"METHOD" envDefault:"GET"`
-	Headers      Headers   `env:"HEADERS"`
-	BasicAuth    BasicAuth `env:"BASIC_AUTH"`
-	Body         string    `env:"BODY"`
-	BodyFile     File      `env:"BODY_FILE"`
-	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536"`
-	LoadCommand  Command   `env:"LOAD_COMMAND"`
-	Align        bool      `env:"ALIGN"`
-	Baseline     Server    `env:"BASELINE"`      // its image if there is a BASELINE_HOST
-	BaselineHost Host      `env:"BASELINE_HOST"` // where it runs already; empty if it is to be started
-	BaselinePort Port      `env:"BASELINE_PORT"` // the one after PORT if it is not set
-	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s"`
-	Results      File      `env:"RESULTS" envDefault:"results"`
-	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102"`
-	ServerPID    PID       `env:"SERVER_PID"`
-	MetricsURL   URL       `env:"METRICS_URL"`
-	PprofURL     URL       `env:"PPROF_URL"`
-	ServerImage  string    `env:"SERVER_IMAGE"` // that Compose runs; here only for the report
+	Tries        Tries     `env:"TRIES" envDefault:"10" group:"Run" help:"iterations, or auto: as many as it takes to decide, at most MAX_TRIES"`
+	MaxTries     Count     `env:"MAX_TRIES" envDefault:"100" group:"Run" help:"most iterations of TRIES=auto"`
+	Tolerance    Tolerance `env:"TOLERANCE" envDefault:"4" group:"Run" help:"growth, in bytes per request, that still counts as \"no leak\""`
+	Host         Host      `env:"HOST" envDefault:"127.0.0.1" group:"Server" help:"where the server listens" docker:"the IP address of this machine where the lab is published" compose:"server" movable:"true"`
+	Port         Port      `env:"PORT" envDefault:"3030" group:"Server" help:"port on which the server listens" docker:"the port of this machine where the server is published" compose:"3030" movable:"true"`
+	AllowRemote  bool      `env:"ALLOW_REMOTE" default:"false" group:"Server" help:"load a HOST that is neither this machine, nor on a private network, nor a Compose service" machine:"true"`
+	Duration     Duration  `env:"DURATION" envDefault:"3s" group:"Run" help:"length of an iteration's load"`
+	Workers      Workers   `env:"WORKERS" envDefault:"100" group:"Load" help:"connections that load the server, each with one request at a time"`
+	Requests     uint64    `env:"REQUESTS" envDefault:"0" group:"Run" help:"requests in an iteration instead of DURATION, for the same run on any machine; 0: DURATION decides"`
+	Settle       Pause     `env:"SETTLE" envDefault:"500ms" group:"Run" help:"idle time before each reading of memory"`
+	Release      Pause     `env:"RELEASE" envDefault:"5s" group:"Run" help:"idle time after the last iteration, before a final reading that shows how much memory the server returns; 0: no such reading"`
+	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
+	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
+	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
+	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS"`
+	TLSInsecure  bool      `env:"TLS_INSECURE" default:"false; true for the demo server" group:"Load" help:"accept any server certificate (skip verification)" compose:"${TLS_INSECURE:-true}"`
+	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
+	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`
+	URLFile      File      `env:"URL_FILE" group:"Request" help:"file with a URL or a path in each line, requested in turn instead of REQUEST_PATH" docker:"not available" compose:"-" movable:"true"`
+	Method       Method    `env:"METHOD" envDefault:"GET" group:"Request" help:"HTTP method"`
+	Headers      Headers   `env:"HEADERS" group:"Request" help:"header lines: Accept: text/html|X-Color: blue; a Host may be among them" secret:"true"`
+	BasicAuth    BasicAuth `env:"BASIC_AUTH" group:"Request" help:"user:password" secret:"true"`
+	Body         string    `env:"BODY" group:"Request" help:"request body" secret:"true"`
+	BodyFile     File      `env:"BODY_FILE" group:"Request" help:"file with the request body" docker:"not available" compose:"-" movable:"true"`
+	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536" group:"Request" help:"size of the body that SHAPE=upload sends without BODY or BODY_FILE"`
+	LoadCommand  Command   `env:"LOAD_COMMAND" group:"Load" help:"load tool that makes the load of each iteration instead of the loader: hey -z {duration} -c {workers} {url}" secret:"true"`
+	Align        bool      `env:"ALIGN" default:"false" group:"Load" help:"start iterations together with other loaders that have the same settings"`
+	Baseline     Server    `env:"BASELINE" group:"Baseline" help:"command of another server to compare with, loaded in turns with the server" docker:"its image, with compose/baseline.yml" compose:"-"`
+	BaselineHost Host      `env:"BASELINE_HOST" group:"Baseline" help:"where a baseline listens that runs already; compose/baseline.yml sets it" compose:"-" flag:"-"`
+	BaselinePort Port      `env:"BASELINE_PORT" default:"PORT + 1" group:"Baseline" help:"port on which the baseline listens" docker:"by default that of the server" compose:"-" movable:"true"`
+	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s" group:"Results" help:"how long to wait, before the first iteration, for the first scrape by Prometheus" docker:"by default 15s" compose:"${SCRAPE_WAIT:-15s}" machine:"true"`
+	Results      File      `env:"RESULTS" envDefault:"results" group:"Results" help:"folder for the files of each run" compose:"/results" machine:"true"`
+	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102" group:"Results" help:"port of the loader's own metrics; the demo server has a METRICS_PORT too, which is 9101" compose:"9102" machine:"true"`
+	ServerPID    PID       `env:"SERVER_PID" group:"Server" help:"process of a running server; by default the one that listens on HOST:PORT" docker:"shared: the process of the server's container" compose:"shared" machine:"true"`
+	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its process_resident_memory_bytes if no process is visible, the live heap of a Go server" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
+	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
+	ServerImage  string    `env:"SERVER_IMAGE" group:"Docker" help:"any image in place of the demo server, with compose/image.yml" compose:"-" flag:"-"` // here only for the report
 
-	// The demo server's own: here only to notice what is wrong with them, and that it runs with others. To another server
-	// they may mean another thing.
-	Leak      string `env:"LEAK"`
-	LeakBytes string `env:"LEAK_BYTES"`
+	HostResults File `env:"HOST_RESULTS" group:"Docker" help:"what the host calls the folder that the loader's container has in RESULTS; docker-compose.yml sets it" compose:"${RESULTS:-results}" machine:"true" flag:"-"`
+
+	// The demo server's settings: here only to notice what is wrong with them, and that it runs with others. To another
+	// server they may mean another thing.
+	Leak      string `env:"LEAK" default:"heap" group:"Demo server" help:"what the demo server leaks"`
+	LeakBytes string `env:"LEAK_BYTES" default:"64" group:"Demo server" help:"bytes per request that LEAK takes"`
 }
 
 // Iterations is how many iterations the run has, or, with TRIES=auto, how many it may have.
@@ -77,7 +79,7 @@ func (c Config) Address() string {
 	return net.JoinHostPort(string(c.Host), strconv.Itoa(int(c.Port)))
 }
 
-// OfBaseline returns the settings as they are for the baseline, which has an address of its own, and shows nothing.
+// OfBaseline returns the settings as they are for the baseline, which has another address, and no metrics or profiles.
 func (c Config) OfBaseline() Config {
 	if c.BaselineHost != "" {
 		c.Host = c.BaselineHost
@@ -229,7 +231,7 @@ func (c Config) besideBaseline() (wrong []error) {
 		not("SERVER_PID", strconv.Itoa(int(c.ServerPID)), "none with BASELINE: both servers are started by the loader")
 	}
 	if c.BaselineHost != "" && c.ServerPID != Shared {
-		not("BASELINE_HOST", string(c.BaselineHost), "nothing but with server/baseline.yml: a baseline that runs already is found in its PID namespace")
+		not("BASELINE_HOST", string(c.BaselineHost), "nothing but with compose/baseline.yml: a baseline that runs already is found in its PID namespace")
 	}
 	return wrong
 }

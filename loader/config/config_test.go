@@ -129,7 +129,7 @@ func wrongSettings() []wrong {
 		{"REQUESTS", "1000000001", `expected at most 1000000000 in an iteration`}, {"REQUESTS", "18446744073709551615", `expected at most 1000000000`},
 		{"REQUESTS", "18446744073709551616", requests}, {"REQUESTS", "1_000", requests},
 		{"REQUEST_PATH", "/a\tb", path}, {"REQUEST_PATH", "/a\x7f", path}, {"REQUEST_PATH", "/ü", path}, {"REQUEST_PATH", "/%zz", path}, {"REQUEST_PATH", "*", path},
-		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file},
+		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file}, {"HOST_RESULTS", "a\nb", file},
 		{"METHOD", "get", method}, {"METHOD", "CONNECT", method}, {"METHOD", "GÉT", method}, {"METHOD", "A\r\nB", method},
 		{"HEADERS", "Accept", lines}, {"HEADERS", ": b", lines}, {"HEADERS", "A B: c", lines}, {"HEADERS", "A: \x00", lines}, {"HEADERS", "A: b\x1b", lines},
 		{"HEADERS", "A: b\x7f", lines}, {"HEADERS", "||\r\n", lines}, {"HEADERS", "A: b\r\n\r\nGET / HTTP/1.1", lines},
@@ -281,7 +281,7 @@ func TestBaseline(t *testing.T) {
 		{map[string]string{"BASELINE": "old", "LOAD_COMMAND": "wrk {url} secret"}, `LOAD_COMMAND: expected none with BASELINE: the loader's own load gives both servers equal requests`},
 		{map[string]string{"BASELINE": "old", "SERVER_PID": "7"}, `SERVER_PID="7": expected none with BASELINE: both servers are started by the loader`},
 		{map[string]string{"BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected BASELINE as well, which names what runs there`},
-		{map[string]string{"BASELINE": "old", "BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected nothing but with server/baseline.yml: a baseline that runs already is found in its PID namespace`},
+		{map[string]string{"BASELINE": "old", "BASELINE_HOST": "old"}, `BASELINE_HOST="old": expected nothing but with compose/baseline.yml: a baseline that runs already is found in its PID namespace`},
 	} {
 		_, err := Parse(test.settings)
 		assert.EqualError(t, err, test.want)

@@ -12,6 +12,7 @@ import (
 
 	"leaklab/loader/external"
 	"leaklab/loader/load"
+	"leaklab/loader/shell"
 )
 
 // Shapes are the names of shapes of load, each once.
@@ -102,7 +103,7 @@ type Command []string
 
 // UnmarshalText fails when text has an open quote, or a placeholder that does not exist.
 func (c *Command) UnmarshalText(text []byte) error {
-	words, err := external.Split(string(text))
+	words, err := shell.Split(string(text))
 	if err == nil {
 		err = external.Check(words)
 	}
@@ -115,7 +116,7 @@ type Server []string
 
 // UnmarshalText fails when text has an open quote, or no word.
 func (s *Server) UnmarshalText(text []byte) error {
-	words, err := external.Split(string(text))
+	words, err := shell.Split(string(text))
 	*s = words
 	return err
 }

@@ -219,12 +219,14 @@ func (f *File) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// CheckDemo says what is wrong with the settings of the demo server, in its words.
+// leakModes are the values of LEAK. A test of the demo server compares them with its own list.
+var leakModes = []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path"}
+
+// CheckDemo returns what is wrong with the settings of the demo server, in its words.
 func (c Config) CheckDemo() error {
 	var wrong []error
-	known := []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path"}
-	if c.Leak != "" && !slices.Contains(known, c.Leak) {
-		wrong = append(wrong, fmt.Errorf("LEAK=%q: expected one of %s", c.Leak, strings.Join(known, ", ")))
+	if c.Leak != "" && !slices.Contains(leakModes, c.Leak) {
+		wrong = append(wrong, fmt.Errorf("LEAK=%q: expected one of %s", c.Leak, strings.Join(leakModes, ", ")))
 	}
 	const most = 1 << 18
 	if n, err := strconv.Atoi(c.LeakBytes); c.LeakBytes != "" && (err != nil || n < 0 || n > most) {

@@ -1,6 +1,6 @@
-// Package environment describes where a run takes place: the machine, the limits of the server, how the server was
-// built, and the few variables of its environment that change how it uses memory. It knows nothing about readings
-// or load. What cannot be known is left out; nothing here fails.
+// Package environment describes where a run takes place: the machine, the limits of the server, how the server was built,
+// and the environment variables that change how it uses memory. It knows nothing about readings or load. Unknown facts
+// stay empty; nothing here fails.
 package environment
 
 import (
@@ -28,21 +28,21 @@ type Environment struct {
 	Server      Server `json:"server"`
 }
 
-// Limits are those of the server's control groups, the smallest of all above it; 0 stands for none.
+// Limits are the lowest limits of the server's control groups and those above them; 0 means no limit.
 type Limits struct {
 	MemoryBytes int64   `json:"memory_bytes,omitempty"`
 	CPUs        float64 `json:"cpus,omitempty"`
 	Processes   int64   `json:"processes,omitempty"`
 }
 
-// Server is the server's program.
+// Server describes the server's program.
 type Server struct {
-	Image     *Image            `json:"image,omitempty"` // nil if it is none, or one that the lab has built
-	Go        *GoBuild          `json:"go,omitempty"`    // nil if it is not written in Go, or cannot be seen
+	Image     *Image            `json:"image,omitempty"` // nil without an image, or for one that the lab built
+	Go        *GoBuild          `json:"go,omitempty"`    // nil if it is not written in Go, or not readable
 	Variables map[string]string `json:"variables,omitempty"`
 }
 
-// GoBuild is what a Go program knows about its build.
+// GoBuild is the build information in a Go binary.
 type GoBuild struct {
 	Version  string            `json:"version"`
 	Package  string            `json:"package,omitempty"`
@@ -50,7 +50,7 @@ type GoBuild struct {
 	Settings map[string]string `json:"settings,omitempty"`
 }
 
-// Read describes this machine and the server with the given process; 0 if no process of it can be seen.
+// Read describes this machine and the server with the given PID; 0 if the server has no visible process.
 func Read(pid int) Environment {
 	e := Environment{CPUs: runtime.NumCPU()}
 	if kernel, err := host.KernelVersion(); err == nil {
@@ -70,8 +70,8 @@ func Read(pid int) Environment {
 	return e
 }
 
-// wantedSettings are the build settings that may change how a program uses memory. Others, such as -ldflags, may hold
-// what is nobody's business.
+// wantedSettings are the build settings that may change how a program uses memory. Others, such as -ldflags, may contain
+// secrets.
 var wantedSettings = map[string]bool{
 	"-race": true, "-msan": true, "-asan": true, "-tags": true, "CGO_ENABLED": true, "DefaultGODEBUG": true, "GOEXPERIMENT": true,
 	"GOARCH": true, "GOOS": true, "GOAMD64": true, "GOARM64": true, "vcs.revision": true, "vcs.modified": true,
@@ -98,7 +98,7 @@ func describe(info *buildinfo.BuildInfo) *GoBuild {
 	return &build
 }
 
-// variablesOf returns the variables with which the process was started; nil if that may not be read.
+// variablesOf returns the wanted variables of the process's initial environment; nil if that is not readable.
 func variablesOf(pid int) map[string]string {
 	block, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
@@ -107,8 +107,8 @@ func variablesOf(pid int) map[string]string {
 	return wantedVariables(string(block))
 }
 
-// wantedVariables returns those of an environment, whose variables end with a NUL each, that change how a runtime or
-// an allocator uses memory, and no others: they may be secret.
+// wantedVariables returns the variables that change how a runtime or an allocator uses memory, and no others: they may be
+// secret. In the block each variable ends with a NUL.
 func wantedVariables(block string) map[string]string {
 	wanted := make(map[string]string)
 	for variable := range strings.SplitSeq(block, "\x00") {
@@ -128,11 +128,11 @@ func wantedVariables(block string) map[string]string {
 	return wanted
 }
 
-// Unknown is the version of a program that does not know it.
+// Unknown is the version of a program without build information.
 const Unknown = "unknown"
 
-// imageRevision is the revision of the checkout that the image of this program was built from. The linker sets it
-// (-X), since an image is built without git, which would note it otherwise.
+// imageRevision is the revision of the checkout that the image of this program was built from. The linker sets it (-X),
+// since an image is built without git.
 var imageRevision string
 
 // Version is that of this program: the revision it was built from, or Unknown.
@@ -144,7 +144,7 @@ func Version() string {
 	return versionOf(info, imageRevision)
 }
 
-// versionOf prefers what Go has noted. Of an image it is not known whether the checkout had been modified.
+// versionOf prefers Go's build information. For an image it is unknown if the checkout had been modified.
 func versionOf(info *debug.BuildInfo, image string) string {
 	settings := make(map[string]string)
 	for _, setting := range info.Settings {

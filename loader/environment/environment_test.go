@@ -28,9 +28,9 @@ func TestOwnEnvironment(t *testing.T) {
 	require.NotNil(t, e.Server.Go)
 	assert.Equal(t, runtime.Version(), e.Server.Go.Version)
 
-	nobody := Read(0)
-	assert.Equal(t, Server{}, nobody.Server)
-	assert.Equal(t, e.Kernel, nobody.Kernel)
+	unseen := Read(0)
+	assert.Equal(t, Server{}, unseen.Server)
+	assert.Equal(t, e.Kernel, unseen.Kernel)
 }
 
 func TestOnlySomeVariablesOfTheServerAreRead(t *testing.T) {

@@ -18,7 +18,7 @@ func limitsOf(groups []cgroup.Group) Limits {
 	return limits
 }
 
-// lower takes over the limits of one group that are lower.
+// lower adopts the limits of a group that are lower.
 func (l *Limits) lower(group cgroup.Group) {
 	read := func(file string) []string {
 		text, err := os.ReadFile(filepath.Join(group.Folder, file))
@@ -49,10 +49,10 @@ func (l *Limits) lower(group cgroup.Group) {
 	}
 }
 
-// noLimit is what version 1 shows for none: nearly the largest number, rounded down to a page.
+// noLimit and more is how version 1 shows that there is no limit: the largest number, rounded down to a page.
 const noLimit = 1 << 62
 
-// lowest takes over a limit if it is one, and lower; "max" stands for none.
+// lowest adopts a limit if it is lower; "max" means no limit.
 func lowest(limit *int64, words []string) {
 	if len(words) != 1 {
 		return
@@ -63,9 +63,9 @@ func lowest(limit *int64, words []string) {
 	}
 }
 
-// lowerCPUs takes over a limit of quota in each period, both in microseconds.
+// lowerCPUs adopts a CPU limit of quota per period, both in microseconds.
 func (l *Limits) lowerCPUs(quota, period string) {
-	q, errQuota := strconv.ParseFloat(quota, 64) // "max" and -1 stand for none
+	q, errQuota := strconv.ParseFloat(quota, 64) // "max" and -1 mean no limit
 	p, errPeriod := strconv.ParseFloat(period, 64)
 	if errQuota == nil && errPeriod == nil && q > 0 && p > 0 && (l.CPUs == 0 || q/p < l.CPUs) {
 		l.CPUs = q / p

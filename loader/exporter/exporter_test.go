@@ -40,10 +40,10 @@ func iteration(number int) lab.Iteration {
 
 func TestMetricsOfARun(t *testing.T) {
 	e := newExporter(100)
-	e.LoadBegins(1, time.Unix(1_700_000_001, 500_000_000))
-	e.LoadEnded()
-	require.NoError(t, e.IterationEnded(iteration(1)))
-	e.LoadBegins(2, time.Unix(1_700_000_004, 0))
+	e.meter.StartBurst(1, time.Unix(1_700_000_001, 500_000_000))
+	e.meter.EndBurst()
+	e.Add(iteration(1))
+	e.meter.StartBurst(2, time.Unix(1_700_000_004, 0))
 
 	require.NoError(t, testutil.CollectAndCompare(e, strings.NewReader(`
 # HELP leaklab_iteration Number of the iteration whose load began last; 0 before the first.
@@ -115,7 +115,7 @@ leaklab_growth_bytes_per_request{bound="upper"} %s
 # HELP leaklab_time_to_memory_limit_seconds Time until the server reaches its memory limit under this load, in seconds; +Inf if it is not sure to grow.
 # TYPE leaklab_time_to_memory_limit_seconds gauge
 leaklab_time_to_memory_limit_seconds %s
-# HELP leaklab_tolerance_bytes_per_request Growth below which nobody cares, in bytes per request.
+# HELP leaklab_tolerance_bytes_per_request Growth that still counts as no leak, in bytes per request.
 # TYPE leaklab_tolerance_bytes_per_request gauge
 leaklab_tolerance_bytes_per_request 4
 # HELP leaklab_verdict 1 for the verdict on the iterations so far, 0 for the others.
@@ -132,7 +132,7 @@ leaklab_verdict{verdict="no leak"} 0
 
 func TestMetricsFollowTheConventions(t *testing.T) {
 	e := newExporter(10)
-	require.NoError(t, e.IterationEnded(iteration(1)))
+	e.Add(iteration(1))
 	problems, err := testutil.CollectAndLint(e)
 	require.NoError(t, err)
 	assert.Empty(t, problems)
@@ -140,9 +140,20 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 
 func TestIterationsSortAsText(t *testing.T) {
 	for tries, want := range map[int][2]string{9: {"1", "9"}, 10: {"01", "10"}, 100: {"001", "100"}} {
-		e := newExporter(tries)
-		assert.Equal(t, want[0], e.label(1))
-		assert.Equal(t, want[1], e.label(tries))
+		s := &snapshot{Run: Run{Tries: tries}}
+		assert.Equal(t, want[0], s.label(1))
+		assert.Equal(t, want[1], s.label(tries))
+	}
+}
+
+// Each metric is documented once, and shown by a panel or not for a reason.
+func TestMetricsAreDocumented(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, m := range Metrics() {
+		assert.False(t, seen[m.Name], "%s is there twice", m.Name)
+		seen[m.Name] = true
+		assert.NotEmpty(t, m.Help, m.Name)
+		assert.NotEqual(t, m.Panel == "", m.Unshown == "", "%s: a panel or a reason for none", m.Name)
 	}
 }
 
@@ -151,8 +162,8 @@ func TestSeriesAreBounded(t *testing.T) {
 	series := func(iterations int) (e *Exporter, count int) {
 		e = newExporter(10_000)
 		for n := range iterations {
-			e.LoadBegins(n+1, time.Unix(1_700_000_000, 0))
-			require.NoError(t, e.IterationEnded(iteration(n+1)))
+			e.meter.StartBurst(n+1, time.Unix(1_700_000_000, 0))
+			e.Add(iteration(n + 1))
 		}
 		return e, testutil.CollectAndCount(e)
 	}
@@ -164,7 +175,6 @@ func TestSeriesAreBounded(t *testing.T) {
 	e, more := series(3 * mostIterations / 2)
 	assert.Equal(t, most, more)
 	assert.Equal(t, mostIterations/2+1, e.iterations[0].Number)
-	assert.Equal(t, mostIterations/2+1, e.begun[0].number)
 }
 
 func TestHistogramHasEveryAnswerInItsBucket(t *testing.T) {
@@ -191,7 +201,7 @@ func TestNativeHistogramHasEveryAnswerToo(t *testing.T) {
 	}
 	totals.Requests = 4
 	var out dto.Metric
-	require.NoError(t, latencyMetric(&totals).Write(&out))
+	require.NoError(t, latencyMetric(prometheus.NewDesc("latency_seconds", "", nil, nil), &totals).Write(&out))
 	h := out.GetHistogram()
 	assert.EqualValues(t, 4, h.GetSampleCount())
 	assert.NotEmpty(t, h.Bucket, "and the classic buckets")
@@ -322,7 +332,7 @@ func TestMetricsOfALoadTool(t *testing.T) {
 	e.meter.Add(map[int]uint64{0: 7, 200: 5}, map[load.Reason]uint64{load.Other: 2})
 	uncounted := iteration(1)
 	uncounted.Requests, uncounted.Uncounted, uncounted.Load.Requests = 1, true, 0
-	require.NoError(t, e.IterationEnded(uncounted))
+	e.Add(uncounted)
 	require.NoError(t, testutil.CollectAndCompare(e, strings.NewReader(`
 # HELP leaklab_requests_total Requests answered, by HTTP status code, "unknown" if a load tool does not tell it.
 # TYPE leaklab_requests_total counter

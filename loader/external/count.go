@@ -9,13 +9,13 @@ import (
 	"leaklab/loader/load"
 )
 
-// Counts are the requests that a tool tells.
+// Counts are the requests that a tool reports.
 type Counts struct {
-	Codes  map[int]uint64         // answers by HTTP status code, 0 where it is not told
-	Errors map[load.Reason]uint64 // requests that failed, and answers that the tool takes for errors
+	Codes  map[int]uint64         // responses by HTTP status code; 0 if the tool does not report it
+	Errors map[load.Reason]uint64 // failed requests, and responses that the tool counts as errors
 }
 
-// Requests is the number of answers.
+// Requests is the number of responses.
 func (c Counts) Requests() uint64 {
 	var n uint64
 	for _, count := range c.Codes {
@@ -24,11 +24,11 @@ func (c Counts) Requests() uint64 {
 	return n
 }
 
-// mostRequests bounds a count that is believed, so that no sum overflows.
+// mostRequests is the largest plausible count. It keeps sums from overflowing.
 const mostRequests = 1 << 53
 
-// Count reads the counts from the output of hey, oha, wrk (or wrk2) or k6. If there are several summaries, it adds
-// them up. False if there is none that it knows.
+// Count parses the output of hey, oha, wrk (or wrk2) or k6, and adds up all summaries in it. False if it finds no summary,
+// or an implausible count.
 func Count(output string) (Counts, bool) {
 	output = styles.ReplaceAllString(output, "")
 	for _, read := range []func(string, *Counts) bool{readWrk, readK6, readHey} {
@@ -40,10 +40,10 @@ func Count(output string) (Counts, bool) {
 	return Counts{}, false
 }
 
-// styles are the colours of a terminal.
+// styles matches the colours of a terminal.
 var styles = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
-// number reads a count; false if it is not a believable one.
+// number parses a count; false for an implausible one.
 func number(text string) (uint64, bool) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	return n, err == nil && n <= mostRequests
@@ -63,7 +63,7 @@ var (
 	wrkStatus   = regexp.MustCompile(`(?m)^ +Non-2xx or 3xx responses: (\d+)\r?$`)
 )
 
-// readWrk reads the summary of wrk, which does not tell the status of an answer.
+// readWrk parses the summary of wrk, which does not report statuses.
 func readWrk(output string, counts *Counts) bool {
 	found := wrkRequests.FindAllStringSubmatch(output, -1)
 	for _, match := range found {
@@ -89,7 +89,7 @@ var (
 	k6Failed   = regexp.MustCompile(`(?m)^ *http_req_failed\.*: [0-9.]+% +(?:(\d+) out of \d+|✓ *(\d+) +✗ *\d+)`)
 )
 
-// readK6 reads the summary of k6, which counts requests that were not answered with the others.
+// readK6 parses the summary of k6. Its count includes requests without a response.
 func readK6(output string, counts *Counts) bool {
 	found := k6Requests.FindAllStringSubmatch(output, -1)
 	for _, match := range found {
@@ -105,16 +105,16 @@ func readK6(output string, counts *Counts) bool {
 }
 
 var (
-	heyTotal  = regexp.MustCompile(`(?m)^ +Total:\s+([0-9.]+) (\S+)\r?$`) // oha's has the unit of its slowest answer
+	heyTotal  = regexp.MustCompile(`(?m)^ +Total:\s+([0-9.]+) (\S+)\r?$`) // in oha's the unit is that of the slowest response
 	heyRate   = regexp.MustCompile(`(?m)^ +Requests/sec:\s+([0-9.]+)\r?$`)
 	heyStatus = regexp.MustCompile(`(?m)^ +\[(\d{3})\]\s+(\d+) responses\r?$`)
 	heyErrors = regexp.MustCompile(`(?m)^ +\[(\d+)\]\s+(\S.*?)\r?$`)
 )
 
-// heyMost is how many answers hey keeps the status of; of more only the rate is told.
+// heyMost is how many statuses hey keeps. Of more responses it reports only the rate.
 const heyMost = 1_000_000
 
-// readHey reads the summary of hey, or that of oha, which was made like it.
+// readHey parses the summary of hey, or that of oha, which has the same format.
 func readHey(output string, counts *Counts) bool {
 	summaries := strings.Split(output, "Summary:")[1:]
 	known := false
@@ -141,7 +141,7 @@ func readHey(output string, counts *Counts) bool {
 			}
 		}
 		for _, match := range heyErrors.FindAllStringSubmatch(failures, -1) {
-			// What oha gives up when its time is over is no error of the server.
+			// Requests that oha cancels at the end of its duration are no errors of the server.
 			if n, ok := number(match[1]); ok && match[2] != "aborted due to deadline" {
 				failed += n
 				counts.note(load.Other, n)
@@ -154,14 +154,14 @@ func readHey(output string, counts *Counts) bool {
 	return known
 }
 
-// answered counts answers; false if there are more than can be believed.
+// answered counts responses; false for an implausible count.
 func (c *Counts) answered(code int, count string) bool {
 	n, ok := number(count)
 	c.Codes[code] += n
 	return ok && c.Codes[code] <= mostRequests
 }
 
-// note counts errors; a reason without any is left out.
+// note counts errors; it leaves out a reason without errors.
 func (c *Counts) note(reason load.Reason, n uint64) {
 	if n > 0 && n <= mostRequests {
 		c.Errors[reason] += n

@@ -1,6 +1,5 @@
-// Package external runs a load tool of somebody else, such as hey, wrk, k6 or oha, as the load of an iteration, and
-// reads from what it prints how many requests it made. It knows nothing of memory, nor of how requests are counted if
-// the tool does not tell.
+// Package external runs a third-party load tool, such as hey, wrk, k6 or oha, as the load of an iteration, and parses its
+// output for the number of requests. It knows nothing of memory, nor of other ways to count requests.
 package external
 
 import (
@@ -18,28 +17,28 @@ import (
 )
 
 const (
-	// mostOutput is how much of the end of a tool's output is looked at, in bytes.
+	// mostOutput is the size of the end of a tool's output that is parsed, in bytes.
 	mostOutput = 1 << 20
 	lastLines  = 10 // shown when the tool fails
 )
 
-// gate is a shell that becomes the tool when it gets a line, and ends if the loader does before.
-const gate = `read -r _ || exit; exec "$@" </dev/null`
+// startScript waits for a line and then executes the tool. It ends if the loader ends before.
+const startScript = `read -r _ || exit; exec "$@" </dev/null`
 
-// Command is a load tool, which runs once an iteration.
+// Command is a load tool that runs once per iteration. It is not safe for concurrent use.
 type Command struct {
 	Words []string // the program and its arguments
-	Log   *os.File // gets what the tool prints, with a header for each iteration
-	// Guard, if it is not nil, is told the tool's process group before the tool starts, and stops it should the loader
-	// be killed, until dismiss is called. It takes a shell.
+	Log   *os.File // receives the output, with a header for each iteration
+	// Guard, if not nil, is called with the tool's process group before the tool starts. Until dismiss is called, it ends
+	// the group if the loader is killed. It requires a shell.
 	Guard func(group int) (dismiss func(), err error)
 
-	told bool // the tool has told its requests in an iteration before
+	counted bool // an earlier iteration had a known number of requests
 }
 
-// Run runs the tool until it ends, and counts into meter what it tells. If it does not tell, the result is Uncounted.
-// Nothing that it has started in its process group is left on return. It fails when the tool cannot be started or
-// fails itself, when ctx ends before, and when the tool tells its requests no more.
+// Run runs the tool until it ends, and adds the requests that it reports to meter. If it reports none, the result is
+// Uncounted. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, when ctx
+// ends first, and when a tool that reported its requests before no longer does.
 func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (load.Result, error) {
 	start := time.Now()
 	if _, err := fmt.Fprintf(c.Log, "== iteration %d, %s\n", iteration, start.UTC().Format(time.RFC3339)); err != nil {
@@ -61,21 +60,21 @@ func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (lo
 	if readErr != nil {
 		return load.Result{}, readErr
 	}
-	counts, told := Count(output)
-	if c.told && !told {
-		return load.Result{}, &Failure{errors.New("LOAD_COMMAND does not tell its requests any more"), output}
+	counts, counted := Count(output)
+	if c.counted && !counted {
+		return load.Result{}, &Failure{errors.New("LOAD_COMMAND no longer reports its requests"), output}
 	}
-	c.told = told
+	c.counted = counted
 	totals := meter.Add(counts.Codes, counts.Errors)
-	return load.Result{Totals: totals, StartedAt: start, Elapsed: elapsed, Uncounted: !told}, nil
+	return load.Result{Totals: totals, StartedAt: start, Elapsed: elapsed, Uncounted: !counted}, nil
 }
 
-// run runs the tool in a process group of its own, and ends what is left of the group.
+// run runs the tool in a new process group, and kills the rest of the group at the end.
 func (c *Command) run(ctx context.Context) error {
 	cmd := exec.Command(c.Words[0], c.Words[1:]...)
 	var input io.Writer
 	if c.Guard != nil {
-		cmd = exec.Command("sh", append([]string{"-c", gate, "sh"}, c.Words...)...)
+		cmd = exec.Command("sh", append([]string{"-c", startScript, "sh"}, c.Words...)...)
 		var err error
 		if input, err = cmd.StdinPipe(); err != nil {
 			return err
@@ -112,7 +111,7 @@ func (c *Command) run(ctx context.Context) error {
 	return fmt.Errorf("failed with exit code %d", exit.ExitCode())
 }
 
-// output returns what was printed from an offset of the log on, or the end of it.
+// output returns the log from an offset on, or the last mostOutput bytes of that.
 func (c *Command) output(from int64) (string, error) {
 	end, err := c.Log.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -127,16 +126,16 @@ func (c *Command) output(from int64) (string, error) {
 	return string(text[:n]), err
 }
 
-// Failure is an error of a tool. It does not repeat what the tool printed, which may hold what is secret in its arguments.
+// Failure is an error of a tool. Its text omits the tool's output, which may contain secret arguments.
 type Failure struct {
 	error
 	output string
 }
 
-// Unwrap returns what went wrong.
+// Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.error }
 
-// Ending tells the end of what the tool printed in that iteration.
+// Ending describes the end of the tool's output in that iteration.
 func (f *Failure) Ending() string {
 	text := strings.TrimRight(f.output, " \t\r\n")
 	if text == "" {

@@ -59,7 +59,7 @@ func TestSomeToolsDoNotTell(t *testing.T) {
 	assert.Zero(t, meter.Requests())
 }
 
-// ending is what an error tells of the tool's output.
+// ending is the end of the tool's output, from an error.
 func ending(t *testing.T, err error) string {
 	t.Helper()
 	var failure *Failure
@@ -73,7 +73,7 @@ func TestAToolMustGoOnTelling(t *testing.T) {
 	_, err := c.Run(t.Context(), 1, load.NewMeter())
 	require.NoError(t, err)
 	_, err = c.Run(t.Context(), 2, load.NewMeter())
-	assert.EqualError(t, err, "LOAD_COMMAND does not tell its requests any more")
+	assert.EqualError(t, err, "LOAD_COMMAND no longer reports its requests")
 	assert.Equal(t, "its last lines:\n  done", ending(t, err))
 }
 
@@ -97,7 +97,7 @@ func TestAToolThatFails(t *testing.T) {
 	assert.ErrorContains(t, err, "LOAD_COMMAND cannot be started: ")
 }
 
-// process reads the number that a test's tool has printed first.
+// process returns the number that the tool has printed first.
 func process(t *testing.T, printed func() string) int {
 	t.Helper()
 	lines := strings.Split(printed(), "\n")

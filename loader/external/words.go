@@ -1,7 +1,6 @@
 package external
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,58 +9,7 @@ import (
 	"time"
 )
 
-// Split splits a command line into words at blanks, as a shell does, but without a shell, of which a container may
-// have none: what is between single quotes is taken as it is, between double quotes a backslash may stand before a
-// quote or a backslash, and outside of quotes before anything. Nothing else is special; for pipes, variables and
-// the like the command is sh -c '...'. It fails on an open quote, and if there is no word.
-func Split(line string) ([]string, error) {
-	var words []string
-	var word strings.Builder
-	inWord := false
-	quote := rune(0)
-	escaped := false
-	for _, r := range line {
-		switch {
-		case escaped:
-			if quote == '"' && r != '"' && r != '\\' {
-				word.WriteByte('\\')
-			}
-			word.WriteRune(r)
-			escaped = false
-		case r == '\\' && quote != '\'':
-			escaped, inWord = true, true
-		case r == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, inWord = r, true
-		case r == ' ' || r == '\t' || r == '\n' || r == '\r':
-			if inWord {
-				words = append(words, word.String())
-				word.Reset()
-				inWord = false
-			}
-		default:
-			word.WriteRune(r)
-			inWord = true
-		}
-	}
-	switch {
-	case quote != 0:
-		return nil, fmt.Errorf("expected a %c at the end of what it quotes", quote)
-	case escaped:
-		return nil, errors.New("expected something after the last backslash")
-	case inWord:
-		words = append(words, word.String())
-	}
-	if len(words) == 0 || words[0] == "" {
-		return nil, errors.New("expected a command")
-	}
-	return words, nil
-}
-
-// Values are what the placeholders of a command stand for.
+// Values are the values of the placeholders in a command.
 type Values struct {
 	Duration time.Duration
 	Workers  int

@@ -1,46 +1,12 @@
 package external
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// What is split here is split by a shell alike.
-func TestSplit(t *testing.T) {
-	for line, want := range map[string][]string{
-		`wrk -t2 {url}`:                    {"wrk", "-t2", "{url}"},
-		"  a\t b\n c  ":                    {"a", "b", "c"},
-		`hey -H "Accept: text/html" {url}`: {"hey", "-H", "Accept: text/html", "{url}"},
-		`sh -c 'echo "a  b"; exit 3'`:      {"sh", "-c", `echo "a  b"; exit 3`},
-		`a ''  "" b`:                       {"a", "", "", "b"},
-		`a\ b 'c\d' "e\"f\\g\h"`:           {"a b", `c\d`, `e"f\g\h`},
-		`x'y'"z"w`:                         {"xyzw"},
-		"ü 'é'":                            {"ü", "é"},
-	} {
-		got, err := Split(line)
-		require.NoError(t, err, line)
-		assert.Equal(t, want, got, line)
-		shell, err := exec.Command("sh", "-c", `printf '%s\0' `+strings.TrimSpace(strings.ReplaceAll(line, "\n", " "))).Output()
-		require.NoError(t, err, line)
-		assert.Equal(t, want, strings.Split(strings.TrimSuffix(string(shell), "\x00"), "\x00"), line)
-	}
-	for line, want := range map[string]string{
-		"":       "expected a command",
-		" \n":    "expected a command",
-		`'' a`:   "expected a command",
-		`a 'b`:   "expected a ' at the end of what it quotes",
-		`a "b\"`: `expected a " at the end of what it quotes`,
-		`a b\`:   "expected something after the last backslash",
-	} {
-		_, err := Split(line)
-		assert.EqualError(t, err, want, line)
-	}
-}
 
 func TestPlaceholders(t *testing.T) {
 	words := []string{"{duration}", "-d{seconds}s", "{workers}", "{url}", "{requests}/{rate}", "{}", "{ x }", "{1}"}
@@ -58,15 +24,4 @@ func TestPlaceholders(t *testing.T) {
 	} {
 		assert.Equal(t, want[:], Fill([]string{"{duration}", "{seconds}"}, Values{Duration: length}))
 	}
-}
-
-func FuzzSplit(f *testing.F) {
-	f.Add(`hey -H "a b" '{url}'`)
-	f.Add(`\`)
-	f.Fuzz(func(t *testing.T, line string) {
-		words, err := Split(line)
-		if (err == nil) != (len(words) > 0) {
-			t.Fatalf("%q: %q, %v", line, words, err)
-		}
-	})
 }

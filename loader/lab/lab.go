@@ -5,56 +5,69 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
 )
 
-// Plan describes a run.
+// Plan describes the iterations of a run.
 type Plan struct {
 	Tries  int           // iterations, at most
 	Settle time.Duration // rest before each reading
-	// Release is how long the server rests after the last iteration, before one more reading that tells how much it
-	// gives back; 0 if none is taken.
-	Release time.Duration
-	Load    load.Plan // the load of each iteration
-	// External, if it is not nil, runs the load of an iteration in place of load.Run.
-	External func(ctx context.Context, number int, meter *load.Meter) (load.Result, error)
+	Server Server
 	// Align is for several loaders of one server: each iteration begins at a time of day that is a multiple of this, so
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
 	// of them. 0 for a loader on its own.
 	Align time.Duration
-	// Baseline, if it is not nil, is another server, which is measured after this one in each iteration.
+	// Baseline, if it is not nil, is measured after the server in each iteration.
 	Baseline *Baseline
-	// Enough, if it is not nil, is asked after each iteration has been observed, and may end the run before all of them.
-	Enough func() bool
 }
 
-// Baseline is a server to compare with. It lives as long as the other, and is loaded in turns with it: whatever drifts
-// on the machine is seen by both.
+// Server is a server under test: what loads it, what reads its memory, and what counts its requests.
+type Server struct {
+	Generate Generator
+	Sampler  *memory.Sampler
+	Meter    *load.Meter
+}
+
+// Generator makes the load of the iteration with the given number, which counts from 1, and counts it in meter. It
+// fails if the load could not be made, or if the server answers nothing any more.
+type Generator func(ctx context.Context, number int, meter *load.Meter) (load.Result, error)
+
+// Generate returns a Generator of the loader's own load.
+func Generate(plan load.Plan) Generator {
+	return func(ctx context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		return load.Run(ctx, plan, meter)
+	}
+}
+
+// Baseline is a server to compare with. It lives as long as the other, and is loaded in turns with it, so that both see
+// what drifts on the machine.
 type Baseline struct {
-	Load      load.Plan // as that of the server, but that each iteration has as many requests as the server's
-	Sampler   *memory.Sampler
-	Meter     *load.Meter
-	Observers []Observer // of its iterations
+	Load    load.Plan // as that of the server, but that each iteration has as many requests as the server's
+	Sampler *memory.Sampler
+	Meter   *load.Meter
 }
 
 // Rest is a reading after the last iteration.
 type Rest struct {
 	Reading memory.Reading
 	Length  time.Duration // since the end reading
-	// Baseline is that of the baseline, after plan.Release; nil if there is none.
+	// Baseline is the reading of the baseline; nil if there is none.
 	Baseline *memory.Reading
 }
 
 // Iteration is one burst of load between two readings. Memory is in bytes.
 type Iteration struct {
-	Number, Of int // counted from 1
+	Number, Of int  // counted from 1
+	OfBaseline bool // it is the baseline's, and follows the server's with the same number
 	Load       load.Result
 	Start      memory.Reading // before the load
 	End        memory.Reading // after the load and settling
 	Peak       int64          // the highest total from the start reading to the end of the load
+	EndedAt    time.Time      // when the end reading was taken
 	// Requests are those that the growth is said of: those of the load, or else those that the server has counted, of
 	// all loaders if there are several. If neither is known it is 1, and Uncounted is true: the growth is that of an
 	// iteration.
@@ -80,58 +93,59 @@ func (i Iteration) RequestsPerSecond() float64 {
 	return float64(i.Load.Requests) / i.Load.Elapsed.Seconds()
 }
 
-// Observer is told what happens, as it happens.
-type Observer interface {
-	// LoadBegins is called when the load of an iteration begins.
-	LoadBegins(number int, at time.Time)
-	// LoadEnded is called when it is over, before the end reading.
-	LoadEnded()
-	// IterationEnded is called with each complete iteration. An error ends the run.
-	IterationEnded(Iteration) error
+// Answered fails if the load had errors alone, which says nothing about the server's memory.
+func (i Iteration) Answered() error {
+	if i.Load.Requests == 0 && i.Load.ErrorCount() > 0 {
+		return fmt.Errorf("iteration %d of %d: none of its %d requests was answered", i.Number, i.Of, i.Load.ErrorCount())
+	}
+	return nil
 }
 
-// Run measures plan.Tries iterations: settle, reading, load, settle, reading; then the same of the baseline, if there
-// is one. It returns the reading after the rest that follows; nil without plan.Release. It ends early with an error
-// when ctx ends, a reading fails, an observer does or the server answers nothing any more; complete iterations have
-// been observed by then.
-func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Meter, observers ...Observer) (*Rest, error) {
-	var before Iteration
-	var ended time.Time // the last end reading of the server
-	began := time.Now()
-	for number := 1; number <= plan.Tries; number++ {
-		iteration, err := iterate(ctx, plan, number, sampler, meter, observers)
-		ended = time.Now()
-		if err == nil {
-			iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
-			err = iteration.count(before, plan.Align > 0, meter)
-			before = iteration
-		}
-		if err == nil {
-			err = observe(iteration, observers)
-		}
-		if err == nil && plan.Baseline != nil {
-			err = plan.Baseline.follow(ctx, plan, iteration)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("iteration %d of %d: %w", number, plan.Tries, err)
-		}
-		if plan.Enough != nil && plan.Enough() {
-			break
+// Iterations measures plan.Tries iterations, and yields each as soon as it is complete: settle, reading, load, settle,
+// reading; then the same of the baseline, if there is one. It ends with an error, which names the iteration, when ctx
+// ends, a reading fails, or the server answers nothing any more.
+func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
+	return func(yield func(Iteration, error) bool) {
+		var before Iteration
+		began := time.Now()
+		for number := 1; number <= plan.Tries; number++ {
+			iteration, err := iterate(ctx, plan, number, plan.Server)
+			if err == nil {
+				iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
+				err = iteration.count(before, plan.Align > 0, plan.Server.Meter)
+				before = iteration
+			}
+			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
+				return
+			}
+			if plan.Baseline == nil {
+				continue
+			}
+			iteration, err = plan.Baseline.follow(ctx, plan, iteration)
+			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
+				return
+			}
 		}
 	}
-	if last := before.Load; last.Requests == 0 && last.ErrorCount() > 0 {
-		return nil, fmt.Errorf("iteration %d of %d: none of its %d requests was answered", before.Number, plan.Tries, last.ErrorCount())
+}
+
+func inIteration(number, of int, err error) error {
+	if err == nil {
+		return nil
 	}
-	if plan.Release == 0 {
-		return nil, nil
-	}
-	rested, err := settledReading(ctx, plan.Release, sampler)
+	return fmt.Errorf("iteration %d of %d: %w", number, of, err)
+}
+
+// AwaitRest lets the server rest after its last iteration, and takes one more reading. The baseline was loaded last, so
+// that the server's rest is longer. It fails when ctx ends or a reading fails.
+func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iteration) (*Rest, error) {
+	rested, err := settledReading(ctx, length, plan.Server.Sampler)
 	if err != nil {
 		return nil, fmt.Errorf("rest after the last iteration: %w", err)
 	}
-	rest := &Rest{Reading: rested, Length: plan.Release}
+	rest := &Rest{Reading: rested, Length: length}
 	if plan.Baseline != nil {
-		rest.Length = time.Since(ended) // it has rested while the baseline was loaded
+		rest.Length = time.Since(last.EndedAt)
 		other, err := plan.Baseline.Sampler.ReadAll(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("rest after the last iteration: %w", err)
@@ -142,25 +156,13 @@ func Run(ctx context.Context, plan Plan, sampler *memory.Sampler, meter *load.Me
 }
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
-func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) error {
-	plan.Load = b.Load.Repeat(server.Load)
-	iteration, err := iterate(ctx, plan, server.Number, b.Sampler, b.Meter, b.Observers)
-	if err != nil {
-		return err
-	}
-	iteration.Requests = iteration.Load.Requests
-	return observe(iteration, b.Observers)
+func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {
+	iteration, err := iterate(ctx, plan, server.Number, Server{Generate(b.Load.Repeat(server.Load)), b.Sampler, b.Meter})
+	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Requests
+	return iteration, err
 }
 
-func observe(iteration Iteration, observers []Observer) error {
-	var err error
-	for _, observer := range observers {
-		err = errors.Join(err, observer.IterationEnded(iteration))
-	}
-	return err
-}
-
-func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler, meter *load.Meter, observers []Observer) (Iteration, error) {
+func iterate(ctx context.Context, plan Plan, number int, server Server) (Iteration, error) {
 	iteration := Iteration{Number: number, Of: plan.Tries}
 	var err error
 	if plan.Align > 0 {
@@ -168,33 +170,30 @@ func iterate(ctx context.Context, plan Plan, number int, sampler *memory.Sampler
 			return iteration, err
 		}
 	}
-	if iteration.Start, err = settledReading(ctx, plan.Settle, sampler); err != nil {
+	if iteration.Start, err = settledReading(ctx, plan.Settle, server.Sampler); err != nil {
 		return iteration, err
 	}
-
-	sampler.TakePeak()
-	for _, observer := range observers {
-		observer.LoadBegins(number, time.Now())
+	server.Sampler.TakePeak()
+	if iteration.Load, err = server.burst(ctx, number); err != nil {
+		return iteration, err
 	}
-	if plan.External != nil {
-		iteration.Load, err = plan.External(ctx, number, meter)
-	} else {
-		iteration.Load, err = load.Run(ctx, plan.Load, meter)
-	}
-	for _, observer := range observers {
-		observer.LoadEnded()
-	}
+	loaded, err := server.Sampler.Read(ctx)
 	if err != nil {
 		return iteration, err
 	}
-	loaded, err := sampler.Read(ctx)
-	if err != nil {
-		return iteration, err
-	}
-	iteration.Peak = max(iteration.Start.Total, loaded.Total, sampler.TakePeak())
-
-	iteration.End, err = settledReading(ctx, plan.Settle, sampler)
+	iteration.Peak = max(iteration.Start.Total, loaded.Total, server.Sampler.TakePeak())
+	iteration.End, err = settledReading(ctx, plan.Settle, server.Sampler)
+	iteration.EndedAt = time.Now()
 	return iteration, err
+}
+
+// burst makes the load of an iteration. The samples and the counts of that time know that it runs.
+func (s Server) burst(ctx context.Context, number int) (load.Result, error) {
+	s.Sampler.Mark(number)
+	defer s.Sampler.Mark(0)
+	s.Meter.StartBurst(number, time.Now())
+	defer s.Meter.EndBurst()
+	return s.Generate(ctx, number, s.Meter)
 }
 
 // Period is how long an iteration takes that is aligned with those of other loaders, which find the same from the same

@@ -16,19 +16,16 @@ import (
 	"leaklab/loader/memory"
 )
 
-// journal is an observer that keeps what it is told.
-type journal struct {
-	events     []string
-	iterations []Iteration
-	err        error
-}
-
-func (j *journal) LoadBegins(int, time.Time) { j.events = append(j.events, "begins") }
-func (j *journal) LoadEnded()                { j.events = append(j.events, "ended") }
-func (j *journal) IterationEnded(i Iteration) error {
-	j.events = append(j.events, "iteration")
-	j.iterations = append(j.iterations, i)
-	return j.err
+// measure collects the iterations of a plan, up to an error.
+func measure(ctx context.Context, plan Plan) ([]Iteration, error) {
+	var all []Iteration
+	for i, err := range Iterations(ctx, plan) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, i)
+	}
+	return all, nil
 }
 
 // leaky is a server whose memory is 1000 bytes and 10 for each request so far, and 500 more during a request.
@@ -54,19 +51,34 @@ func (l *leaky) read(context.Context) (memory.Reading, error) {
 	return reading, nil
 }
 
-func (l *leaky) plan(tries int) Plan {
+func (l *leaky) load() load.Plan {
 	address := l.Listener.Addr().String()
 	behaviour := load.NewBehaviour(load.ShapeNamed("keepalive"), load.Request{Paths: []string{"/"}}, address)
-	return Plan{Tries: tries, Load: load.Plan{Address: address, Behaviour: behaviour, Workers: 1, Requests: 4, Timeout: time.Second}}
+	return load.Plan{Address: address, Behaviour: behaviour, Workers: 1, Requests: 4, Timeout: time.Second}
+}
+
+func (l *leaky) plan(tries int) Plan {
+	return Plan{Tries: tries, Server: Server{Generate(l.load()), memory.NewSampler(l.read), load.NewMeter()}}
+}
+
+// loads is a plan of iterations whose load is generated elsewhere, of a server whose memory stays.
+func loads(tries int, generate Generator, complete ...func(context.Context, *memory.Reading)) Plan {
+	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
+	return Plan{Tries: tries, Server: Server{generate, memory.NewSampler(read, complete...), load.NewMeter()}}
 }
 
 func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 	server := newLeaky(t)
-	var j journal
-	_, err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), &j)
+	plan := server.plan(3)
+	var marks []int
+	plan.Server.Sampler.Observe = func(s memory.Sample) { marks = append(marks, s.Iteration) }
+	iterations, err := measure(t.Context(), plan)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"begins", "ended", "iteration", "begins", "ended", "iteration", "begins", "ended", "iteration"}, j.events)
-	for n, i := range j.iterations {
+	require.Len(t, iterations, 3)
+	assert.Equal(t, make([]int, 9), marks, "the readings are taken at rest")
+	assert.Equal(t, 3, plan.Server.Meter.Burst().Number)
+	assert.False(t, plan.Server.Meter.Burst().Active)
+	for n, i := range iterations {
 		assert.Equal(t, n+1, i.Number)
 		assert.Equal(t, 3, i.Of)
 		assert.EqualValues(t, 4, i.Load.Requests)
@@ -80,7 +92,7 @@ func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 }
 
 // told is a load of another program that sends nothing and tells so many requests, or nothing if there are none.
-func told(requests uint64) func(context.Context, int, *load.Meter) (load.Result, error) {
+func told(requests uint64) Generator {
 	return func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
 		return load.Result{Totals: meter.Add(map[int]uint64{0: requests}, nil), Elapsed: time.Second, Uncounted: requests == 0}, nil
 	}
@@ -89,7 +101,6 @@ func told(requests uint64) func(context.Context, int, *load.Meter) (load.Result,
 func TestRequestsOfAnExternalLoad(t *testing.T) {
 	// A server that restarts in its third iteration.
 	counter, readings := []uint64{5, 10, 10, 30, 30, 7}, 0
-	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
 	complete := func(_ context.Context, reading *memory.Reading) {
 		if readings < len(counter) {
 			reading.Requests, reading.RequestsCounter = counter[readings], "c"
@@ -109,25 +120,24 @@ func TestRequestsOfAnExternalLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			readings = 0
-			meter := load.NewMeter()
-			var j journal
-			_, err := Run(t.Context(), Plan{Tries: 3, External: told(test.load)}, memory.NewSampler(read, test.complete...), meter, &j)
+			plan := loads(3, told(test.load), test.complete...)
+			iterations, err := measure(t.Context(), plan)
 			require.NoError(t, err)
-			for n, i := range j.iterations {
+			require.Len(t, iterations, 3)
+			for n, i := range iterations {
 				assert.Equal(t, test.want[n], i.Requests)
 				assert.Equal(t, test.uncounted, i.Uncounted)
 				if !test.uncounted {
 					assert.Equal(t, i.Requests, i.Load.Requests)
 				}
 			}
-			assert.Equal(t, test.total, meter.Requests())
+			assert.Equal(t, test.total, plan.Server.Meter.Requests())
 		})
 	}
 	readings = 0
-	var j journal
-	_, err := Run(t.Context(), Plan{Tries: 4, External: told(0)}, memory.NewSampler(read, complete), load.NewMeter(), &j)
+	iterations, err := measure(t.Context(), loads(4, told(0), complete))
 	assert.EqualError(t, err, "iteration 4 of 4: the server does not tell any more how many requests it has answered")
-	assert.Len(t, j.iterations, 3)
+	assert.Len(t, iterations, 3)
 }
 
 // setBack is a moment as a clock tells it that was set back by an hour before. What has passed since another moment is
@@ -148,33 +158,26 @@ func TestIterationsFollowEachOtherWhenTheClockIsSetBack(t *testing.T) {
 		}
 		return load.Result{Totals: meter.Add(map[int]uint64{0: 1}, nil), StartedAt: start, Elapsed: time.Second}, nil
 	}
-	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
-	var j journal
-	_, err := Run(t.Context(), Plan{Tries: 3, External: external}, memory.NewSampler(read), load.NewMeter(), &j)
+	iterations, err := measure(t.Context(), loads(3, external))
 	require.NoError(t, err)
-	for n, i := range j.iterations[1:] {
-		between := i.Load.StartedAt.Round(0).Sub(j.iterations[n].Load.StartedAt.Round(0))
+	require.Len(t, iterations, 3)
+	for n, i := range iterations[1:] {
+		between := i.Load.StartedAt.Round(0).Sub(iterations[n].Load.StartedAt.Round(0))
 		assert.GreaterOrEqual(t, between, time.Duration(0), i.Number)
 		assert.Less(t, between, time.Minute, i.Number)
 	}
 }
 
-func TestALastIterationWithoutAnswersIsAnError(t *testing.T) {
-	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
+func TestAnIterationWithoutAnswers(t *testing.T) {
 	answered := []uint64{5, 0, 5, 0}
 	external := func(_ context.Context, number int, meter *load.Meter) (load.Result, error) {
 		return load.Result{Totals: meter.Add(map[int]uint64{0: answered[number-1]}, map[load.Reason]uint64{load.Connect: 7})}, nil
 	}
-	for tries, message := range map[int]string{3: "", 4: "iteration 4 of 4: none of its 7 requests was answered"} {
-		var j journal
-		_, err := Run(t.Context(), Plan{Tries: tries, External: external}, memory.NewSampler(read), load.NewMeter(), &j)
-		if message == "" {
-			assert.NoError(t, err)
-		} else {
-			assert.EqualError(t, err, message)
-		}
-		assert.Len(t, j.iterations, tries, "a server may restart meanwhile")
-	}
+	iterations, err := measure(t.Context(), loads(4, external))
+	require.NoError(t, err, "a server may restart meanwhile")
+	require.Len(t, iterations, 4)
+	assert.NoError(t, iterations[2].Answered())
+	assert.EqualError(t, iterations[3].Answered(), "iteration 4 of 4: none of its 7 requests was answered")
 }
 
 func TestNextStart(t *testing.T) {
@@ -227,30 +230,33 @@ func TestAlignedIterationsBeginTogether(t *testing.T) {
 		}
 		reading.Requests, reading.RequestsCounter = uint64(3*server.requests), "c"
 	}
-	var j journal
-	_, err := Run(t.Context(), plan, memory.NewSampler(server.read, complete), load.NewMeter(), &j)
+	plan.Server.Sampler = memory.NewSampler(server.read, complete)
+	iterations, err := measure(t.Context(), plan)
 	require.NoError(t, err)
 	require.Len(t, starts, 3)
-	for n, i := range j.iterations {
+	require.Len(t, iterations, 3)
+	for n, i := range iterations {
 		assert.EqualValues(t, 12, i.Requests, "of all loaders")
 		assert.EqualValues(t, 4, i.Load.Requests, "of this one")
 		if n > 0 {
-			assert.Positive(t, starts[n].Truncate(plan.Align).Sub(starts[n-1].Truncate(plan.Align)), "each in a period of its own")
+			assert.Positive(t, starts[n].Truncate(plan.Align).Sub(starts[n-1].Truncate(plan.Align)), "each in another period")
 		}
 	}
 
-	_, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter())
+	plan.Server.Sampler = memory.NewSampler(server.read)
+	_, err = measure(t.Context(), plan)
 	assert.EqualError(t, err, "iteration 1 of 3: the server does not tell how many requests it has answered, of all loaders")
 }
 
 func TestAnExternalLoadThatFails(t *testing.T) {
-	server := newLeaky(t)
 	failed := errors.New("failed")
-	plan := Plan{Tries: 2, External: func(context.Context, int, *load.Meter) (load.Result, error) { return load.Result{}, failed }}
-	var j journal
-	_, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
+	plan := loads(2, func(context.Context, int, *load.Meter) (load.Result, error) { return load.Result{}, failed })
+	iterations, err := measure(t.Context(), plan)
 	assert.ErrorIs(t, err, failed)
-	assert.Equal(t, []string{"begins", "ended"}, j.events)
+	assert.ErrorContains(t, err, "iteration 1 of 2: ")
+	assert.Empty(t, iterations)
+	assert.Equal(t, 1, plan.Server.Meter.Burst().Number)
+	assert.False(t, plan.Server.Meter.Burst().Active, "it is over all the same")
 }
 
 func TestItSettlesBeforeEachReading(t *testing.T) {
@@ -258,53 +264,45 @@ func TestItSettlesBeforeEachReading(t *testing.T) {
 	plan := server.plan(1)
 	plan.Settle = 50 * time.Millisecond
 	var readings []time.Time
-	var j journal
-	sampler := memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
+	plan.Server.Sampler = memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
 		readings = append(readings, time.Now())
 		return server.read(ctx)
 	})
 	begin := time.Now()
-	_, err := Run(t.Context(), plan, sampler, load.NewMeter(), &j)
+	_, err := measure(t.Context(), plan)
 	require.NoError(t, err)
 	require.Len(t, readings, 3, "start, end of the load, end")
 	assert.GreaterOrEqual(t, readings[0].Sub(begin), plan.Settle)
 	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle)
 }
 
-func TestItReadsOnceMoreAfterARest(t *testing.T) {
+func TestAReadingAfterARest(t *testing.T) {
+	const length = 50 * time.Millisecond
 	server := newLeaky(t)
 	plan := server.plan(2)
-	rested, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter())
+	iterations, err := measure(t.Context(), plan)
 	require.NoError(t, err)
-	assert.Nil(t, rested)
-
-	plan.Release = 50 * time.Millisecond
-	var j journal
-	var ended time.Time
-	plan.Enough = func() bool { ended = time.Now(); return false }
-	rested, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
+	rest, err := AwaitRest(t.Context(), length, plan, iterations[1])
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, time.Since(ended), plan.Release)
-	assert.Equal(t, j.iterations[1].End.Total, rested.Reading.Total)
-	assert.Equal(t, plan.Release, rested.Length)
+	assert.GreaterOrEqual(t, time.Since(iterations[1].EndedAt), length)
+	assert.Equal(t, iterations[1].End.Total, rest.Reading.Total)
+	assert.Equal(t, length, rest.Length)
+	assert.Nil(t, rest.Baseline)
 
-	calls := 0
-	_, err = Run(t.Context(), plan, memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
-		if calls++; calls > 6 {
-			return memory.Reading{}, memory.ErrGone
-		}
-		return server.read(ctx)
-	}), load.NewMeter())
+	plan.Server.Sampler = memory.NewSampler(gone)
+	_, err = AwaitRest(t.Context(), 0, plan, iterations[1])
 	assert.ErrorIs(t, err, memory.ErrGone)
 	assert.ErrorContains(t, err, "rest after the last iteration: ")
 }
 
+func gone(context.Context) (memory.Reading, error) { return memory.Reading{}, memory.ErrGone }
+
 // A baseline is loaded after the server, with as many requests, by DURATION too.
 func TestABaselineIsLoadedInTurns(t *testing.T) {
 	server, other := newLeaky(t), newLeaky(t)
-	plan := server.plan(3)
-	plan.Load.Requests, plan.Load.Duration = 0, 50*time.Millisecond
-	plan.Release = 10 * time.Millisecond
+	plan, load50 := server.plan(3), server.load()
+	load50.Requests, load50.Duration = 0, 50*time.Millisecond
+	plan.Server.Generate = Generate(load50)
 	var order []string
 	note := func(who string, read memory.Reader) memory.Reader {
 		return func(ctx context.Context) (memory.Reading, error) {
@@ -312,59 +310,57 @@ func TestABaselineIsLoadedInTurns(t *testing.T) {
 			return read(ctx)
 		}
 	}
-	var suspect, baseline journal
-	meter := load.NewMeter()
-	plan.Baseline = &Baseline{
-		Load: other.plan(0).Load, Sampler: memory.NewSampler(note("baseline", other.read)), Meter: meter, Observers: []Observer{&baseline},
-	}
-	rested, err := Run(t.Context(), plan, memory.NewSampler(note("suspect", server.read)), load.NewMeter(), &suspect)
+	plan.Server.Sampler = memory.NewSampler(note("suspect", server.read))
+	plan.Baseline = &Baseline{Load: other.load(), Sampler: memory.NewSampler(note("baseline", other.read)), Meter: load.NewMeter()}
+	iterations, err := measure(t.Context(), plan)
+	require.NoError(t, err)
+	require.Len(t, iterations, 6)
+	const length = 10 * time.Millisecond
+	rest, err := AwaitRest(t.Context(), length, plan, iterations[4])
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"suspect", "suspect", "suspect", "baseline", "baseline", "baseline", "suspect", "suspect", "suspect",
 		"baseline", "baseline", "baseline", "suspect", "suspect", "suspect", "baseline", "baseline", "baseline", "suspect", "baseline",
 	}, order, "and a rest")
-	assert.Greater(t, rested.Length, plan.Release, "it has rested during the baseline's last load as well")
-	require.Len(t, baseline.iterations, 3)
-	assert.Equal(t, baseline.iterations[2].End.Total, rested.Baseline.Total)
-	for n, i := range baseline.iterations {
-		assert.Equal(t, n+1, i.Number)
-		assert.Positive(t, i.Requests)
-		assert.Equal(t, suspect.iterations[n].Requests, i.Requests)
-		assert.EqualValues(t, 10*i.Requests, i.Leaked())
+	assert.Greater(t, rest.Length, length, "it has rested during the baseline's last load as well")
+	assert.Equal(t, iterations[5].End.Total, rest.Baseline.Total)
+	for n := range 3 {
+		suspect, baseline := iterations[2*n], iterations[2*n+1]
+		assert.False(t, suspect.OfBaseline)
+		assert.True(t, baseline.OfBaseline)
+		assert.Equal(t, n+1, suspect.Number)
+		assert.Equal(t, n+1, baseline.Number)
+		assert.Positive(t, baseline.Requests)
+		assert.Equal(t, suspect.Requests, baseline.Requests)
+		assert.EqualValues(t, 10*baseline.Requests, baseline.Leaked())
 	}
-	assert.EqualValues(t, other.requests, meter.Requests(), "its requests are its own")
+	assert.EqualValues(t, other.requests, plan.Baseline.Meter.Requests(), "each meter counts the requests of one server")
 
-	plan.Baseline.Sampler = memory.NewSampler(func(context.Context) (memory.Reading, error) { return memory.Reading{}, memory.ErrGone })
-	suspect = journal{}
-	_, err = Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &suspect)
+	plan.Baseline.Sampler = memory.NewSampler(gone)
+	iterations, err = measure(t.Context(), plan)
 	assert.ErrorIs(t, err, memory.ErrGone)
-	assert.Len(t, suspect.iterations, 1, "what was measured is kept")
+	assert.Len(t, iterations, 1, "what was measured is kept")
 }
 
 func TestWhatEndsARun(t *testing.T) {
-	gone := func(context.Context) (memory.Reading, error) { return memory.Reading{}, memory.ErrGone }
 	server := newLeaky(t)
-
 	t.Run("no reading", func(t *testing.T) {
-		_, err := Run(t.Context(), server.plan(3), memory.NewSampler(gone), load.NewMeter())
+		plan := server.plan(3)
+		plan.Server.Sampler = memory.NewSampler(gone)
+		iterations, err := measure(t.Context(), plan)
 		assert.ErrorIs(t, err, memory.ErrGone)
 		assert.ErrorContains(t, err, "iteration 1 of 3: ")
-	})
-	t.Run("observer", func(t *testing.T) {
-		full := errors.New("disk full")
-		first, second := &journal{err: full}, &journal{}
-		_, err := Run(t.Context(), server.plan(3), memory.NewSampler(server.read), load.NewMeter(), first, second)
-		assert.ErrorIs(t, err, full)
-		assert.Len(t, first.iterations, 1)
-		assert.Len(t, second.iterations, 1, "one that fails does not take the iteration from the others")
+		assert.Empty(t, iterations)
 	})
 	t.Run("enough", func(t *testing.T) {
-		plan := server.plan(100)
-		var j journal
-		plan.Enough = func() bool { return len(j.iterations) == 7 }
-		_, err := Run(t.Context(), plan, memory.NewSampler(server.read), load.NewMeter(), &j)
-		require.NoError(t, err)
-		assert.Len(t, j.iterations, 7)
+		n := 0
+		for _, err := range Iterations(t.Context(), server.plan(100)) {
+			require.NoError(t, err)
+			if n++; n == 7 {
+				break
+			}
+		}
+		assert.Equal(t, 7, n)
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -372,7 +368,7 @@ func TestWhatEndsARun(t *testing.T) {
 		plan := server.plan(3)
 		plan.Settle = time.Hour
 		cancel(interrupted)
-		_, err := Run(ctx, plan, memory.NewSampler(server.read), load.NewMeter())
+		_, err := measure(ctx, plan)
 		assert.ErrorIs(t, err, interrupted)
 	})
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Field is a line of a header.
+// Field is a header field.
 type Field struct{ Name, Value string }
 
-// Request is what is asked of the server, whatever the shape.
+// Request is what clients request, before a shape changes it.
 type Request struct {
 	Method string   // GET if empty
 	Host   string   // the Host header; the plan's address if empty
@@ -18,33 +18,33 @@ type Request struct {
 	Body   []byte
 }
 
-// Cut is where a client vanishes.
+// Cut is the point at which a client disconnects.
 type Cut int
 
 // The cuts.
 const (
 	CutNothing Cut = iota
 	CutRequest     // after half of the request
-	CutAnswer      // after the first bytes of the answer
+	CutAnswer      // after the first bytes of the response
 )
 
-// Exchange is one request, and how the client goes about it. It is not changed once it is made.
+// Exchange is one request and how the client behaves. It is immutable.
 type Exchange struct {
 	Method, Host, Path string
 	Header             []Field
 	Body               []byte
-	Chunked            bool // the body is sent in chunks, without its length
+	Chunked            bool // send the body with chunked transfer coding
 	Cut                Cut
-	Slow               bool // the answer is read a few bytes at a time
-	Close              bool // the connection is closed after the answer
+	Slow               bool // read the response a few bytes at a time
+	Close              bool // close the connection after the response
 
-	wire []byte // what is sent over HTTP/1.1
+	wire []byte // its HTTP/1.1 form
 }
 
-// chunkSize is how many bytes of a body are in a chunk.
+// chunkSize is the number of body bytes in a chunk.
 const chunkSize = 4096
 
-// newExchange returns the exchange with what is sent over HTTP/1.1.
+// newExchange returns the exchange with its HTTP/1.1 form.
 func newExchange(e Exchange) *Exchange {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", e.Method, e.Path, e.Host)
@@ -78,7 +78,7 @@ func newExchange(e Exchange) *Exchange {
 	return &e
 }
 
-// hears says whether the client waits until something comes back.
+// hears is true if the client waits for a response.
 func (e *Exchange) hears() bool { return e.Cut != CutRequest }
 
 func (e *Exchange) has(name string) bool {
@@ -90,10 +90,10 @@ func (e *Exchange) has(name string) bool {
 	return false
 }
 
-// plain says whether it is sent and read as fast as that goes, over a connection that stays.
+// plain is true for an exchange at full speed over a connection that stays open.
 func (e *Exchange) plain() bool { return e.Cut == CutNothing && !e.Slow && !e.Close }
 
-// exchanges returns one for each path of the request.
+// exchanges returns one exchange for each path of the request.
 func (r Request) exchanges(address string) []Exchange {
 	e := Exchange{Method: r.Method, Host: r.Host, Header: r.Header, Body: r.Body}
 	if e.Method == "" {

@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// connection speaks HTTP/1.1. Bodies are read to the end and thrown away, so its memory does not depend on
-// their size.
+// connection is an HTTP/1.1 client. It discards bodies as it reads them, so its memory does not depend on their size.
 type connection struct {
 	address string
 	timeout time.Duration
@@ -28,13 +27,13 @@ type connection struct {
 
 	reader   *bufio.Reader
 	deadline time.Time // of conn
-	sent     int       // bytes of the next exchange that were sent over conn already
+	sent     int       // bytes of the next exchange that conn has already sent
 }
 
 const (
 	readBufferSize = 8 << 10
-	deadlineSlack  = 16          // a request may take this part of the timeout more
-	closeLimit     = time.Second // for the server to close a connection that it was told to
+	deadlineSlack  = 16          // a request may exceed the timeout by one part in this many
+	closeLimit     = time.Second // for the server to close a connection on request
 )
 
 var errAborted = errors.New("aborted")
@@ -62,7 +61,7 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 		answer, err = readResponse(c.reader, e.Method)
 	}
 	if err == nil && c.reader.Buffered() > 0 && answer.code != http.StatusSwitchingProtocols {
-		err = errBadResponse // it has not ended where it says; the next one would begin with the rest
+		err = errBadResponse // data after its end, which would become part of the next response
 	}
 	if err != nil {
 		c.close()
@@ -77,8 +76,8 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	return answer.code, ""
 }
 
-// limit gives the exchange that begins now its time. To set a deadline costs, so it is not moved for each exchange,
-// which may take a little longer than the timeout then.
+// limit sets the deadline of an exchange that starts now. Setting a deadline has a cost, so it is set ahead by
+// 1/deadlineSlack and not moved for each exchange.
 func (c *connection) limit(now time.Time) error {
 	if c.deadline.Sub(now) >= c.timeout {
 		return nil
@@ -87,11 +86,11 @@ func (c *connection) limit(now time.Time) error {
 	return c.conn.SetDeadline(c.deadline)
 }
 
-// vanish sends half of the request, or all of it and waits for the first byte of the answer, and is gone.
+// vanish sends half of the request, or all of it and waits for the first byte of the response, then resets the connection.
 func (c *connection) vanish(now time.Time, e *Exchange) (int, Reason) {
 	defer c.close()
 	if conn, ok := c.conn.(interface{ SetLinger(int) error }); ok {
-		_ = conn.SetLinger(0) // a reset: it is gone for good, and its port is free at once
+		_ = conn.SetLinger(0) // close sends RST, and the port is free at once
 	}
 	err := c.limit(now)
 	if err == nil && e.Cut == CutRequest {
@@ -108,8 +107,8 @@ func (c *connection) vanish(now time.Time, e *Exchange) (int, Reason) {
 	return 0, ""
 }
 
-// awaitClose waits until the server has closed the connection, as it was asked to, so that the port which the
-// connection had is not kept back on this side.
+// awaitClose waits until the server has closed the connection, as requested. The side that closes first keeps the port in
+// TIME_WAIT, and here that must be the server.
 func (c *connection) awaitClose() {
 	if c.conn.SetReadDeadline(time.Now().Add(min(c.timeout, closeLimit))) == nil {
 		_, _ = c.reader.ReadByte()
@@ -152,10 +151,7 @@ func (c *connection) use(conn net.Conn) error {
 	return nil
 }
 
-// quiet frees the buffers: a connection that is silent needs none.
-func (c *connection) quiet() {
-	c.reader = nil
-}
+func (c *connection) releaseBuffers() { c.reader = nil }
 
 func (c *connection) close() {
 	c.mu.Lock()
@@ -166,7 +162,7 @@ func (c *connection) close() {
 	}
 }
 
-// abort makes the request in flight fail, and all later ones. It may be called from any goroutine.
+// abort may be called from any goroutine.
 func (c *connection) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,8 +185,8 @@ func classify(err error) Reason {
 	}
 }
 
-// Probe sends the first request of plan once. It returns the status code of the answer, or what went wrong, at the
-// latest when ctx ends.
+// Probe sends the first request of plan once and returns the status code of the response. It fails without a response
+// within plan.Timeout, and when ctx ends first.
 func Probe(ctx context.Context, plan Plan) (int, error) {
 	c := newClient(&plan)
 	defer c.close()
@@ -199,7 +195,7 @@ func Probe(ctx context.Context, plan Plan) (int, error) {
 	e := *plan.Behaviour.Next()
 	e.Cut, e.Slow = CutNothing, false
 	code, reason := c.do(ctx, time.Now(), &e)
-	if reason == Reset && ctx.Err() != nil { // it was given up
+	if reason == Reset && ctx.Err() != nil { // aborted above
 		reason = Timeout
 	}
 	if reason != "" {

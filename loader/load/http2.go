@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// http2 is a client that speaks HTTP/2 over a connection of its own, with one stream at a time.
+// http2 is an HTTP/2 client with one connection and one stream at a time.
 type http2 struct {
 	plan *Plan
-	link *link
+	conn *h2conn
 	ctx  context.Context // ends with abort
 	stop context.CancelFunc
 }
 
 func newHTTP2(plan *Plan) *http2 {
-	c := &http2{plan: plan, link: newLink(plan)}
+	c := &http2{plan: plan, conn: newH2Conn(plan)}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }
@@ -29,14 +29,14 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	code, err := c.exchange(ctx, cancel, e)
-	if e.Close { // what vanishes is a stream: its client resets it, and keeps the connection
-		c.link.transport.CloseIdleConnections()
+	if e.Close { // a client that vanishes resets its stream only, and keeps the connection
+		c.conn.transport.CloseIdleConnections()
 	}
 	if err == nil {
 		return code, ""
 	}
-	c.link.close() // as over HTTP/1.1: the server may not read any more, and would not see the next request
-	c.link = newLink(c.plan)
+	c.conn.close() // as over HTTP/1.1: the server may have stopped reading
+	c.conn = newH2Conn(c.plan)
 	var dialing dialError
 	switch {
 	case errors.As(err, &dialing):
@@ -48,7 +48,7 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 	}
 }
 
-// exchange returns the status of the answer; 0 if it vanished before there was one.
+// exchange returns the status of the response; 0 if the client vanished before it.
 func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, error) {
 	request := &http.Request{
 		Method: e.Method,
@@ -68,20 +68,20 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 		}
 	}
 	if e.Cut == CutRequest {
-		// Half of the body, or of nothing, and then no more: the stream is reset.
+		// The stream is reset after half of the body, even if it is empty.
 		request.Body = io.NopCloser(&vanishing{rest: e.Body[:len(e.Body)/2], vanish: cancel})
 		request.ContentLength = -1
 	}
 	code, err := c.answer(request.WithContext(ctx), e)
 	if e.Cut == CutRequest && errors.Is(ctx.Err(), context.Canceled) && c.ctx.Err() == nil {
-		return code, nil // the client vanished, before or while the answer came
+		return code, nil // the client vanished, before or during the response
 	}
 	return code, err
 }
 
-// answer sends a request and reads what comes; the status is 0 if nothing came.
+// answer sends a request and reads the response; the status is 0 without one.
 func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
-	response, err := c.link.transport.RoundTrip(request)
+	response, err := c.conn.transport.RoundTrip(request)
 	if err != nil {
 		return 0, err
 	}
@@ -96,7 +96,7 @@ func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
 	return response.StatusCode, err
 }
 
-// during reads until a context ends, also what has come before.
+// during is a reader that fails once its context has ended, even if data is buffered.
 type during struct {
 	ctx context.Context
 	io.Reader
@@ -109,7 +109,7 @@ func (d during) Read(p []byte) (int, error) {
 	return d.Reader.Read(p)
 }
 
-// vanishing is a body whose sender is gone after the rest.
+// vanishing is a body whose sender vanishes after the rest.
 type vanishing struct {
 	rest   []byte
 	vanish func()
@@ -125,8 +125,8 @@ func (v *vanishing) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (c *http2) quiet() {}
+func (c *http2) releaseBuffers() {}
 
-func (c *http2) close() { c.link.end() }
+func (c *http2) close() { c.conn.end() }
 
 func (c *http2) abort() { c.stop() }

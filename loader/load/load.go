@@ -1,4 +1,8 @@
-// Package load sends requests to a server and counts what comes back. It knows nothing about memory.
+// Package load sends requests to a server and counts the responses. It knows nothing about memory.
+//
+// A worker is one client with one connection. Its requests follow a Shape (load pattern) and a pace: as fast as responses
+// arrive (closed loop), or at a fixed rate (open loop). Plain HTTP/1.1 connections are served by event loops on Linux (see
+// loop); all others by a goroutine per worker.
 package load
 
 import (
@@ -11,47 +15,46 @@ import (
 // Plan describes the load of one iteration.
 type Plan struct {
 	Address string // host:port to connect to
-	// Control, if it is not nil, is a net.Dialer's, and may refuse an address that the host resolves to.
+	// Control, if not nil, is that of net.Dialer. It may refuse an address that the host resolves to.
 	Control   func(network, address string, conn syscall.RawConn) error
 	Protocol  Protocol
-	Insecure  bool // any certificate of the server is taken
+	Insecure  bool // accept any server certificate
 	Behaviour Behaviour
-	Workers   int           // connections, each with one request in flight at a time
-	Duration  time.Duration // no request starts later than this after the first one
-	Requests  uint64        // if not 0, exactly this many requests are sent, however long it takes
-	Rate      float64       // requests per second over all workers; 0: as fast as they are answered
-	Timeout   time.Duration // for connecting, and for a request from its first byte to the end of the answer
+	Workers   int           // clients, each with one connection and one request in flight
+	Duration  time.Duration // no request starts later than this after the first
+	Requests  uint64        // if not 0, exactly this many are sent, however long it takes
+	Rate      float64       // requests per second over all workers (open loop); 0: closed loop
+	Timeout   time.Duration // for connecting, and for a request until its response is complete
 }
 
-// Result is what one iteration of load did.
+// Result is the result of one burst of load.
 type Result struct {
 	Totals
 	StartedAt time.Time
-	Elapsed   time.Duration // until the last answer
-	// Uncounted is true if nobody could tell how many requests there were; the totals are empty then.
+	Elapsed   time.Duration // until the last response
+	// Uncounted is true if the number of requests is unknown. The totals are empty then.
 	Uncounted bool
 }
 
-// Repeat returns the plan that sends as many requests as another load by the same plan did, answered or not, whatever
-// DURATION it had.
+// Repeat returns a plan that sends as many requests as r, a result of this plan, answered or not. Duration no longer
+// matters then.
 func (p Plan) Repeat(r Result) Plan {
 	sent := r.Requests
-	for _, reason := range []Reason{Connect, Timeout, Reset, BadResponse} { // of the other reasons there was an answer
+	for _, reason := range []Reason{Connect, Timeout, Reset, BadResponse} { // with other reasons there was a response
 		sent += r.Errors[reason]
 	}
-	p.Requests = max(1, sent-min(sent, uint64(p.Workers*p.Behaviour.Idle))) // silent connections send one each in any case
+	p.Requests = max(1, sent-min(sent, uint64(p.Workers*p.Behaviour.Idle))) // idle connections send one each in any case
 	return p
 }
 
-// Run drives the server by plan and counts into meter. Every request that was started is completed or times
-// out, so that the counts are those the server saw, and all connections are closed on return: iterations are
-// equal. It fails only when ctx ends before the plan does, or with an ErrSilent when the server answers nothing any more;
-// the requests in flight are then given up.
+// Run loads the server by plan and counts into meter. Every request that starts is completed or times out, so that the
+// counts match the server's, and all connections are closed on return: iterations are equal. It fails with the cause of
+// ctx when ctx ends first, and with ErrSilent when the server stops responding. Requests in flight are then cancelled.
 func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() { meter.watch(ctx, plan.silentLimit(), giveUp) })
-	silent := holdSilent(ctx, &plan, meter)
+	idle := holdIdle(ctx, &plan, meter)
 	start := time.Now()
 	next := newPace(&plan, start)
 	loops := startLoops(ctx, &plan, next, meter)
@@ -72,7 +75,7 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	for _, l := range loops {
 		l.stop()
 	}
-	for _, c := range silent { // all at a time, since each may have to wait for the server
+	for _, c := range idle { // concurrently, since each may have to wait for the server
 		workers.Go(c.close)
 	}
 	workers.Wait()
@@ -86,26 +89,26 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed}, nil
 }
 
-// working is how many of the workers work.
+// working is the number of workers that send requests.
 func (p *Plan) working() int {
 	return max(1, p.Workers/max(1, p.Behaviour.OneIn))
 }
 
-// Connections is how many the workers have open at a time, the silent ones counted in.
+// Connections is the number of connections that are open at a time, idle ones included.
 func (p *Plan) Connections() int {
 	return p.working() + p.Workers*p.Behaviour.Idle
 }
 
-// holdSilent opens the connections that are to be silent, with one request each, and returns them.
-func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
-	silent := make([]client, plan.Workers*plan.Behaviour.Idle)
+// holdIdle opens the idle connections, with one request each, and returns them.
+func holdIdle(ctx context.Context, plan *Plan, meter *Meter) []client {
+	idle := make([]client, plan.Workers*plan.Behaviour.Idle)
 	var workers sync.WaitGroup
 	for worker := range plan.Workers {
 		workers.Go(func() {
 			counts := meter.recorder(worker)
-			for n := worker; n < len(silent); n += plan.Workers {
+			for n := worker; n < len(idle); n += plan.Workers {
 				c := newClient(plan)
-				silent[n] = c
+				idle[n] = c
 				stop := context.AfterFunc(ctx, c.abort)
 				now, e := time.Now(), plan.Behaviour.Next()
 				if code, reason := c.do(ctx, now, e); reason == "" {
@@ -113,32 +116,32 @@ func holdSilent(ctx context.Context, plan *Plan, meter *Meter) []client {
 				} else if ctx.Err() == nil {
 					counts.failed(reason)
 				}
-				c.quiet()
+				c.releaseBuffers()
 				stop()
 			}
 		})
 	}
 	workers.Wait()
-	return silent
+	return idle
 }
 
-// worker sends requests one after the other, over a connection of its own.
+// worker sends requests one after the other over its connection.
 type worker struct {
 	client client
 	plan   *Plan
 	next   pace
 	counts *recorder
-	loop   *loop // carries the connection while its requests are plain; nil if there is none
+	loop   *loop // serves the connection while its requests are plain; nil if there is none
 }
 
-// turn is a request that is to be sent, or has been.
+// turn is one request of a connection, from its schedule to its response.
 type turn struct {
 	exchange *Exchange // nil until it is sent
-	intended time.Time // when it is due
-	start    time.Time // when it was sent
+	intended time.Time // scheduled send time
+	start    time.Time // actual send time
 }
 
-// work sends requests until there is no next.
+// work sends requests until the pace ends or ctx does.
 func (w *worker) work(ctx context.Context) {
 	now := time.Now()
 	intended, more := w.take(now)
@@ -149,7 +152,7 @@ func (w *worker) work(ctx context.Context) {
 			start = time.Now()
 		}
 		now = w.finish(ctx, turn{intended: intended, start: start, exchange: w.plan.Behaviour.Next()})
-		intended, more = w.carry(ctx, &now)
+		intended, more = w.handOver(ctx, &now)
 	}
 }
 
@@ -157,17 +160,17 @@ func (w *worker) take(now time.Time) (time.Time, bool) {
 	return w.next.take(now, w.plan.Timeout, w.counts)
 }
 
-// finish does an exchange and counts it. It returns when that was.
+// finish performs an exchange and counts it. It returns the time at the end.
 func (w *worker) finish(ctx context.Context, t turn) time.Time {
 	code, reason := w.client.do(ctx, t.start, t.exchange)
 	now := time.Now()
 	switch {
 	case reason == "":
 		w.counts.answered(code, now.Sub(t.intended), t.exchange.hears())
-	case ctx.Err() == nil: // else the failure is ours
+	case ctx.Err() == nil: // otherwise the loader cancelled it
 		w.counts.failed(reason)
 	}
-	if reason == Connect { // do not spin against a closed port
+	if reason == Connect { // avoids a busy loop against a closed port
 		pause(ctx, reconnectPause)
 		now = time.Now()
 	}
@@ -176,7 +179,7 @@ func (w *worker) finish(ctx context.Context, t turn) time.Time {
 
 const reconnectPause = 10 * time.Millisecond
 
-// pause waits, or until ctx ends.
+// pause waits for the given time, or until ctx ends.
 func pause(ctx context.Context, length time.Duration) {
 	timer := time.NewTimer(length)
 	defer timer.Stop()

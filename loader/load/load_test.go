@@ -57,7 +57,7 @@ func planFor(shape, address string, request Request) Plan {
 	}
 }
 
-// planOf asks for / once.
+// planOf requests / once.
 func planOf(address string) Plan {
 	plan := planFor("keepalive", address, Request{Paths: []string{"/"}})
 	plan.Workers, plan.Requests = 1, 1
@@ -137,7 +137,7 @@ func TestStatusesAreAnswersAndErrors(t *testing.T) {
 	assert.Equal(t, map[Reason]uint64{Status4xx: 200, Status5xx: 200}, result.Errors)
 }
 
-// serveConnections has each connection to the address that it returns served, and closed then.
+// serveConnections calls serve with each connection to the address that it returns, and closes it afterwards.
 func serveConnections(t *testing.T, serve func(net.Conn)) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -157,8 +157,7 @@ func serveConnections(t *testing.T, serve func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-// rawServer answers each request, whatever it is, with the bytes of answer, and closes the connection then if
-// closing is set.
+// rawServer answers every request with the bytes of answer, and then closes the connection if closing is set.
 func rawServer(t *testing.T, answer string, closing bool) string {
 	return serveConnections(t, func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
@@ -220,7 +219,7 @@ func TestOddResponses(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoServerListens(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
@@ -232,7 +231,7 @@ func TestNobodyListens(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, result.Requests)
 	assert.Positive(t, result.Errors[Connect])
-	assert.LessOrEqual(t, result.Errors[Connect], uint64(plan.Workers)*uint64(result.Elapsed/reconnectPause+2), "it does not spin")
+	assert.LessOrEqual(t, result.Errors[Connect], uint64(plan.Workers)*uint64(result.Elapsed/reconnectPause+2), "no busy loop")
 
 	_, err = Probe(t.Context(), plan)
 	assert.ErrorContains(t, err, "no answer from http://"+address+"/ (connect)")
@@ -280,7 +279,7 @@ func TestLatencyIsExactToOnePercent(t *testing.T) {
 
 	totals.answered(200, 2*time.Hour)
 	assert.Equal(t, 2*time.Hour, totals.MaxLatency)
-	assert.EqualValues(t, 1001, totals.Latency.TotalCount(), "what is out of range counts as the longest")
+	assert.EqualValues(t, 1001, totals.Latency.TotalCount(), "a latency above the range counts as the longest")
 
 	totals.reset()
 	assert.Zero(t, totals.Percentile(99))
@@ -305,7 +304,7 @@ func TestEachRequestHasItsTimeoutThoughTheDeadlineIsSeldomMoved(t *testing.T) {
 	assert.Less(t, moved, 200)
 }
 
-// Whatever became of the requests, the repetition sends as many.
+// The repetition sends as many requests, answered or not.
 func TestRepeatSendsAsManyRequests(t *testing.T) {
 	for _, test := range []struct {
 		name, shape string
@@ -315,7 +314,7 @@ func TestRepeatSendsAsManyRequests(t *testing.T) {
 	}{
 		{"answered", "keepalive", Plan{Duration: time.Second}, Totals{Requests: 70}, 70},
 		{"failed", "keepalive", Plan{Requests: 80}, Totals{Requests: 70, Errors: map[Reason]uint64{Connect: 1, Timeout: 2, Reset: 3, BadResponse: 4, Status4xx: 50, Status5xx: 5}}, 80},
-		{"silent connections", "idle", Plan{Workers: 3}, Totals{Requests: 70}, 40},
+		{"idle connections", "idle", Plan{Workers: 3}, Totals{Requests: 70}, 40},
 		{"none", "keepalive", Plan{}, Totals{}, 1},
 	} {
 		test.plan.Behaviour = NewBehaviour(ShapeNamed(test.shape), Request{Paths: []string{"/"}}, "")

@@ -20,7 +20,7 @@ import (
 
 const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// looped is a loop that carries a connection to a server that the test is.
+// looped is a loop with a connection to a server, which the test plays.
 type looped struct {
 	*loop
 	fd     int
@@ -38,7 +38,7 @@ func newLooped(t *testing.T, plan Plan) *looped {
 	t.Cleanup(func() { _ = server.Close() })
 	require.NoError(t, server.SetDeadline(time.Now().Add(20*time.Second)))
 	if plan.Behaviour.Next == nil {
-		plan.Behaviour = NewBehaviour(keepAlive, Request{Paths: []string{"/"}}, "server")
+		plan.Behaviour = NewBehaviour(ShapeNamed("keepalive"), Request{Paths: []string{"/"}}, "server")
 	}
 	if plan.Timeout == 0 {
 		plan.Timeout = 20 * time.Second
@@ -53,11 +53,11 @@ func newLooped(t *testing.T, plan Plan) *looped {
 	return &looped{loop: l, fd: pair[0], server: server, meter: meter}
 }
 
-// carry has the loop carry the connection while the test is the server, and returns what the loop gives back.
-func (l *looped) carry(t *testing.T, serve func(requests *bufio.Reader)) returned {
+// serve has the loop serve the connection while the test plays the server, and returns what the loop gives back.
+func (l *looped) serve(t *testing.T, server func(requests *bufio.Reader)) returned {
 	back := make(chan returned, 1)
-	go func() { back <- l.loop.carry(l.fd) }()
-	serve(bufio.NewReader(l.server))
+	go func() { back <- l.loop.serve(l.fd) }()
+	server(bufio.NewReader(l.server))
 	select {
 	case r := <-back:
 		return r
@@ -77,9 +77,9 @@ func (l *looped) say(t *testing.T, text string) {
 	require.NoError(t, err)
 }
 
-func TestLoopReadsAnswersInPieces(t *testing.T) {
+func TestLoopReadsPartialResponses(t *testing.T) {
 	l := newLooped(t, Plan{Requests: uint64(len(okAnswer))})
-	r := l.carry(t, func(requests *bufio.Reader) {
+	r := l.serve(t, func(requests *bufio.Reader) {
 		for cut := range len(okAnswer) {
 			await(t, requests)
 			l.say(t, okAnswer[:cut])
@@ -93,7 +93,7 @@ func TestLoopReadsAnswersInPieces(t *testing.T) {
 	assert.Empty(t, totals.Errors)
 }
 
-// What a loop cannot do it gives back as it is, so that the exchange can be finished elsewhere.
+// A loop gives back what it cannot do unchanged, so that the worker can finish the exchange.
 func TestLoopGivesBack(t *testing.T) {
 	large := "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("x", 20_000)
 	for _, c := range []struct {
@@ -103,31 +103,31 @@ func TestLoopGivesBack(t *testing.T) {
 		check  func(*testing.T, returned)
 		counts uint64
 	}{
-		{"an answer that is larger than its buffer", Plan{Requests: 9}, func(t *testing.T, l *looped) { l.say(t, large) },
+		{"a response larger than its buffer", Plan{Requests: 9}, func(t *testing.T, l *looped) { l.say(t, large) },
 			func(t *testing.T, r returned) {
 				assert.True(t, r.unfit)
-				assert.Equal(t, large[:len(r.got)], string(r.got))
-				assert.NotEmpty(t, r.got)
+				assert.Equal(t, large[:len(r.partial)], string(r.partial))
+				assert.NotEmpty(t, r.partial)
 			}, 0},
-		{"what is no answer", Plan{Requests: 9}, func(t *testing.T, l *looped) { l.say(t, "SSH-2.0-OpenSSH\r\n\r\n") },
-			func(t *testing.T, r returned) { assert.Equal(t, "SSH-2.0-OpenSSH\r\n\r\n", string(r.got)) }, 0},
-		{"a connection that ends", Plan{Requests: 9}, func(t *testing.T, l *looped) {
+		{"not a response", Plan{Requests: 9}, func(t *testing.T, l *looped) { l.say(t, "SSH-2.0-OpenSSH\r\n\r\n") },
+			func(t *testing.T, r returned) { assert.Equal(t, "SSH-2.0-OpenSSH\r\n\r\n", string(r.partial)) }, 0},
+		{"a closed connection", Plan{Requests: 9}, func(t *testing.T, l *looped) {
 			l.say(t, okAnswer[:20])
 			time.Sleep(10 * time.Millisecond)
 			require.NoError(t, l.server.Close())
-		}, func(t *testing.T, r returned) { assert.Equal(t, okAnswer[:20], string(r.got)) }, 0},
-		{"a request that takes too long", Plan{Requests: 9, Timeout: 50 * time.Millisecond}, func(*testing.T, *looped) {},
+		}, func(t *testing.T, r returned) { assert.Equal(t, okAnswer[:20], string(r.partial)) }, 0},
+		{"a timeout", Plan{Requests: 9, Timeout: 50 * time.Millisecond}, func(*testing.T, *looped) {},
 			func(t *testing.T, r returned) {
 				assert.False(t, r.unfit)
 				assert.GreaterOrEqual(t, time.Since(r.turn.start), 50*time.Millisecond)
 			}, 0},
-		{"an answer that ends the connection", Plan{Requests: 9}, func(t *testing.T, l *looped) {
+		{"a response with Connection: close", Plan{Requests: 9}, func(t *testing.T, l *looped) {
 			l.say(t, strings.Replace(okAnswer, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1))
 		}, func(t *testing.T, r returned) { assert.Nil(t, r.turn.exchange) }, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLooped(t, c.plan)
-			r := l.carry(t, func(requests *bufio.Reader) {
+			r := l.serve(t, func(requests *bufio.Reader) {
 				await(t, requests)
 				c.server(t, l)
 			})
@@ -145,10 +145,10 @@ func TestLoopGivesBack(t *testing.T) {
 	}
 }
 
-// An answer that goes on after its end is none, since what follows would be taken for the next.
-func TestLoopCountsAnAnswerToNothingAsABadOne(t *testing.T) {
+// Data after the end of a response is an error: it would be read as the next response.
+func TestLoopCountsDataAfterAResponseAsABadOne(t *testing.T) {
 	l := newLooped(t, Plan{Requests: 9})
-	r := l.carry(t, func(requests *bufio.Reader) {
+	r := l.serve(t, func(requests *bufio.Reader) {
 		await(t, requests)
 		l.say(t, okAnswer+okAnswer)
 	})
@@ -159,29 +159,29 @@ func TestLoopCountsAnAnswerToNothingAsABadOne(t *testing.T) {
 }
 
 func TestLoopGivesBackWhatIsNotPlain(t *testing.T) {
-	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(slow, Request{Paths: []string{"/"}}, "server")})
-	r := l.carry(t, func(*bufio.Reader) {})
+	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(ShapeNamed("slow"), Request{Paths: []string{"/"}}, "server")})
+	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.turn.exchange.Slow)
 	assert.True(t, r.unfit)
 	assert.Zero(t, r.sent)
 	assert.NoError(t, unix.Close(r.fd))
 }
 
-// A request that does not fit into what the kernel holds is finished elsewhere, from where it was cut.
+// The worker finishes a request that does not fit into the socket buffer, from where it was cut.
 func TestLoopGivesBackTheRestOfALongRequest(t *testing.T) {
 	body := strings.Repeat("0123456789", 500_000)
-	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(keepAlive, Request{Method: "POST", Paths: []string{"/"}, Body: []byte(body)}, "server")})
-	r := l.carry(t, func(*bufio.Reader) {})
+	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(ShapeNamed("keepalive"), Request{Method: "POST", Paths: []string{"/"}, Body: []byte(body)}, "server")})
+	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.unfit)
 	assert.Positive(t, r.sent)
 	assert.Less(t, r.sent, len(body))
 	assert.NoError(t, unix.Close(r.fd))
 }
 
-// A connection that ends while it waits for its turn keeps the turn.
+// A connection that is closed before its next request is due keeps that turn.
 func TestLoopGivesBackATurnThatIsNotDue(t *testing.T) {
 	l := newLooped(t, Plan{Rate: 0.1, Requests: 2})
-	r := l.carry(t, func(requests *bufio.Reader) {
+	r := l.serve(t, func(requests *bufio.Reader) {
 		await(t, requests)
 		l.say(t, okAnswer)
 		time.Sleep(10 * time.Millisecond)
@@ -192,8 +192,8 @@ func TestLoopGivesBackATurnThatIsNotDue(t *testing.T) {
 	assert.True(t, r.turn.intended.After(time.Now()))
 }
 
-// Whatever the server answers, all requests are made, over connections that are opened no more often than need be,
-// and no descriptor is left.
+// Whatever the server answers, all requests are sent, over no more connections than necessary, and no file descriptor
+// leaks.
 func TestConnectionsComeAndGoBetweenLoopsAndWorkers(t *testing.T) {
 	before := descriptors(t)
 	var answered, opened atomic.Int64
@@ -205,7 +205,7 @@ func TestConnectionsComeAndGoBetweenLoopsAndWorkers(t *testing.T) {
 			}
 			n := answered.Add(1)
 			field, body := "", "ok"
-			if n%5 == 0 { // more than a loop takes
+			if n%5 == 0 { // more than the loop's buffer
 				body = strings.Repeat("x", 30_000)
 			}
 			if n%7 == 0 {
@@ -226,7 +226,7 @@ func TestConnectionsComeAndGoBetweenLoopsAndWorkers(t *testing.T) {
 	assert.EqualValues(t, 700, result.Requests)
 	assert.EqualValues(t, 700, answered.Load())
 	assert.LessOrEqual(t, opened.Load(), int64(700/7+plan.Workers))
-	assert.Eventually(t, func() bool { return descriptors(t) <= before+1 }, time.Minute, 10*time.Millisecond, "but for the listener's")
+	assert.Eventually(t, func() bool { return descriptors(t) <= before+1 }, time.Minute, 10*time.Millisecond, "except the listener's")
 }
 
 func descriptors(t *testing.T) int {

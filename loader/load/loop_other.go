@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// loop is what only Linux has: see loop_linux.go.
+// loop exists on Linux only: see loop_linux.go.
 type loop struct{}
 
 func startLoops(context.Context, *Plan, pace, *Meter) []*loop { return nil }
 
 func (*loop) stop() {}
 
-// carry returns when the next request is due; false if there is none.
-func (w *worker) carry(_ context.Context, now *time.Time) (time.Time, bool) { return w.take(*now) }
+// handOver returns when the next request is due; false if there is none.
+func (w *worker) handOver(_ context.Context, now *time.Time) (time.Time, bool) { return w.take(*now) }

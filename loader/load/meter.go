@@ -8,27 +8,26 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Reason says why a request counts as an error. The values are the labels of leaklab_request_errors_total.
+// Reason is why a request counts as an error. The values are label values of leaklab_request_errors_total.
 type Reason string
 
-// The reasons. A request that was answered with a 4xx or 5xx status is an answer and an error.
+// The reasons. A request with a 4xx or 5xx status counts as answered and as an error.
 const (
 	Connect     Reason = "connect"      // no connection within TIMEOUT
-	Timeout     Reason = "timeout"      // no complete answer within TIMEOUT
-	Reset       Reason = "reset"        // the server closed the connection before the answer was complete
-	BadResponse Reason = "bad_response" // what came back is not an HTTP response
+	Timeout     Reason = "timeout"      // no complete response within TIMEOUT
+	Reset       Reason = "reset"        // the server closed the connection before the response was complete
+	BadResponse Reason = "bad_response" // not an HTTP response, or one without a clear end
 	Status4xx   Reason = "status_4xx"
 	Status5xx   Reason = "status_5xx"
-	Other       Reason = "other" // of a load tool that does not say more
+	Other       Reason = "other" // reported by a load tool without a reason
 )
 
-// Reasons lists every Reason, in the order in which they are reported.
+// Reasons returns every Reason, in the order of reports.
 func Reasons() []Reason {
 	return []Reason{Connect, Timeout, Reset, BadResponse, Status4xx, Status5xx, Other}
 }
 
-// Histogram range: 1 µs to 1 h (the longest TIMEOUT) with two significant digits, so that a value is exact
-// to 1%.
+// The range of the HDR histogram: 1 µs to 1 h, the longest TIMEOUT. Two significant digits keep values exact to 1%.
 const (
 	shortestLatency   = int64(time.Microsecond)
 	longestLatency    = int64(time.Hour)
@@ -39,16 +38,16 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(shortestLatency, longestLatency, significantDigits)
 }
 
-// Totals counts requests. The zero value is not ready for use: see newTotals.
+// Totals counts requests. The zero value is read-only.
 type Totals struct {
-	// Requests that were answered, whatever the status.
+	// Requests is the number of requests that were answered, with any status.
 	Requests uint64
-	// Codes counts the answers by HTTP status code; 0 is of those whose status is not known.
+	// Codes counts responses by HTTP status code; 0 stands for an unknown status.
 	Codes map[int]uint64
-	// Errors counts the requests that failed, and the answers with 4xx and 5xx, by reason.
+	// Errors counts failed requests, and responses with 4xx and 5xx, by reason.
 	Errors map[Reason]uint64
-	// Latency holds the time from sending a request, or from when it was due, until the end of its answer had come, in
-	// nanoseconds, exact to 1%.
+	// Latency holds, in nanoseconds and exact to 1%, the time from the scheduled send time of a request until its response
+	// is complete. So the figures have no coordinated omission.
 	Latency *hdrhistogram.Histogram
 	// MaxLatency and SumLatency are exact.
 	MaxLatency, SumLatency time.Duration
@@ -58,7 +57,7 @@ func newTotals() Totals {
 	return Totals{Codes: make(map[int]uint64), Errors: make(map[Reason]uint64), Latency: newHistogram()}
 }
 
-// ErrorCount is the number of errors of all reasons.
+// ErrorCount is the number of errors over all reasons.
 func (t *Totals) ErrorCount() uint64 {
 	var n uint64
 	for _, count := range t.Errors {
@@ -67,7 +66,7 @@ func (t *Totals) ErrorCount() uint64 {
 	return n
 }
 
-// Percentile returns the latency that p percent of the answers did not exceed, exact to 1%; 0 without answers.
+// Percentile returns the p-th percentile of latency, exact to 1%; 0 without responses.
 func (t *Totals) Percentile(p float64) time.Duration {
 	return min(time.Duration(t.Latency.ValueAtPercentile(p)), t.MaxLatency)
 }
@@ -107,27 +106,30 @@ func (t *Totals) reset() {
 	*t = Totals{Codes: t.Codes, Errors: t.Errors, Latency: latency}
 }
 
-// Meter counts the requests of a whole run, and can be read while load is running. Its size depends neither on
-// the number of requests nor on that of workers.
+// Meter counts the requests of a whole run and knows the current burst of load. It is safe for concurrent use. Its size
+// depends neither on the number of requests nor on that of workers.
 type Meter struct {
 	mu        sync.Mutex
-	past      Totals // the iterations that are over
+	past      Totals // of completed iterations
 	recorders []*recorder
-	silence   silence // of the load that runs
+	silence   silence
+
+	burst       Burst  // the last one; its Requests are not set
+	beforeBurst uint64 // requests answered before it
 }
 
-// recordersPerCPU is how many recorders there are for each processor: enough that workers hardly ever wait
-// for each other, while a recorder for each of thousands of workers would take most of the memory.
+// recordersPerCPU is the number of recorders per CPU. It keeps lock contention low; a recorder for each of thousands of
+// workers would need most of the loader's memory.
 const recordersPerCPU = 8
 
-// recorder is the share of some workers in the counts.
+// recorder holds the counts of a shard of workers.
 type recorder struct {
 	mu     sync.Mutex
 	totals Totals
-	heard  uint64 // answers that came, of the whole run
+	heard  uint64 // responses in the whole run
 }
 
-// NewMeter returns a meter that has counted nothing yet.
+// NewMeter returns a meter with all counts at 0.
 func NewMeter() *Meter {
 	m := &Meter{past: newTotals()}
 	for range recordersPerCPU * runtime.GOMAXPROCS(0) {
@@ -136,12 +138,12 @@ func NewMeter() *Meter {
 	return m
 }
 
-// recorder returns the recorder of a worker, which is counted from 0.
+// recorder returns the recorder of a worker, numbered from 0.
 func (m *Meter) recorder(worker int) *recorder {
 	return m.recorders[worker%len(m.recorders)]
 }
 
-// answered counts an exchange that went as it should. After some of them nothing has been heard of the server.
+// answered counts a successful exchange. heard is false for one that ends without waiting for a response.
 func (r *recorder) answered(code int, latency time.Duration, heard bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,7 +159,7 @@ func (r *recorder) failed(reason Reason) {
 	r.totals.Errors[reason]++
 }
 
-// Snapshot returns the counts from the start of the run until now.
+// Snapshot returns the counts since the start of the run.
 func (m *Meter) Snapshot() Totals {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,10 +173,15 @@ func (m *Meter) Snapshot() Totals {
 	return sum
 }
 
-// Requests returns the number of requests answered from the start of the run until now.
+// Requests returns the number of requests answered since the start of the run.
 func (m *Meter) Requests() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.requests()
+}
+
+// requests is Requests for a caller that holds mu.
+func (m *Meter) requests() uint64 {
 	n := m.past.Requests
 	for _, r := range m.recorders {
 		r.mu.Lock()
@@ -184,8 +191,8 @@ func (m *Meter) Requests() uint64 {
 	return n
 }
 
-// Add counts an iteration of requests that another program has sent, with the answers by HTTP status code, and returns
-// them. How long they took is not known.
+// Add counts an iteration of requests that another program sent, by HTTP status code and by reason of error, and returns
+// their totals. Latencies are unknown.
 func (m *Meter) Add(codes map[int]uint64, errors map[Reason]uint64) Totals {
 	totals := newTotals()
 	for code, n := range codes {
@@ -201,7 +208,7 @@ func (m *Meter) Add(codes map[int]uint64, errors map[Reason]uint64) Totals {
 	return totals
 }
 
-// closeIteration returns the counts since the last call and makes them part of the past.
+// closeIteration returns the counts since the last call and adds them to past.
 func (m *Meter) closeIteration() Totals {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// pace says when the next request is to be sent; false if there is none any more. It is called by every worker, with
-// the time that it is now. A latency is counted from the time that pace returns: if a server stalls, the requests that
-// would have been sent meanwhile have waited as well.
+// pace returns the scheduled send time of the next request; false after the last. All workers call it, with the current
+// time. Latency is measured from the scheduled send time: while a server stalls, requests that wait to be sent count as
+// slow too (no coordinated omission).
 type pace func(now time.Time) (intended time.Time, more bool)
 
-// take returns when the next request is to be sent that is not due for longer than limit: when the server has stalled for
-// so long, those before have timed out, unsent. False if there is none.
+// take returns the scheduled send time of the next request that is not overdue by more than limit. Requests that are count
+// as timed out, unsent. False after the last.
 func (next pace) take(now time.Time, limit time.Duration, counts *recorder) (intended time.Time, more bool) {
 	for {
 		intended, more = next(now)
@@ -22,7 +22,7 @@ func (next pace) take(now time.Time, limit time.Duration, counts *recorder) (int
 	}
 }
 
-// newPace returns the pace of plan, whose first request is due at start.
+// newPace returns the pace of plan. The first request is due at start.
 func newPace(plan *Plan, start time.Time) pace {
 	switch deadline := start.Add(plan.Duration); {
 	case plan.Rate > 0:
@@ -43,8 +43,8 @@ func untilCount(n uint64) pace {
 	return func(now time.Time) (time.Time, bool) { return now, taken.Add(1) <= n }
 }
 
-// scheduled is the open loop: the requests are due at equal distances, whatever the server does. Those that are
-// due before the end are all sent, late if need be.
+// scheduled is the open loop: requests are scheduled at fixed intervals, whatever the server does. All that are due before
+// the end are sent, late if necessary.
 func scheduled(plan *Plan, start time.Time) pace {
 	var taken atomic.Uint64
 	total := plan.Requests

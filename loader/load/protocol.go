@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Protocol is how a client speaks to the server.
+// Protocol is the application protocol of the load.
 type Protocol string
 
 // The protocols.
 const (
 	HTTP1 Protocol = "http1" // HTTP/1.1
 	HTTPS Protocol = "https" // HTTP/1.1 over TLS
-	H2C   Protocol = "h2c"   // HTTP/2 without TLS, with prior knowledge
+	H2C   Protocol = "h2c"   // HTTP/2 over TCP, with prior knowledge
 	H2    Protocol = "h2"    // HTTP/2 over TLS
 )
 
-// Protocols are all of them.
+// Protocols returns all protocols.
 func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2} }
 
-// Encrypted says whether the protocol runs over TLS.
+// Encrypted is true for a protocol over TLS.
 func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 }
 
-// Scheme is that of the protocol's URLs.
+// Scheme is the URL scheme of the protocol.
 func (p Protocol) Scheme() string {
 	if p.Encrypted() {
 		return "https"
@@ -31,14 +31,15 @@ func (p Protocol) Scheme() string {
 	return "http"
 }
 
-// client is a connection to the server, opened when it is first needed and again after a failure. It does one
-// exchange at a time; only abort may be called from another goroutine.
+// client is a connection to the server. It dials when first needed and again after a failure. It performs one exchange at
+// a time; only abort may be called from another goroutine.
 type client interface {
-	// do returns the status of the answer, 0 if it was not waited for, or the reason why there is none.
+	// do performs an exchange. It returns the status of the response, 0 if the client did not wait for it, or the reason of
+	// failure.
 	do(ctx context.Context, now time.Time, e *Exchange) (int, Reason)
-	// quiet frees what only a working connection needs.
-	quiet()
-	// close closes the connection; abort makes the exchange in flight fail too, and all later ones.
+	// releaseBuffers frees what an idle connection does not need.
+	releaseBuffers()
+	// close closes the connection. abort also makes the exchange in flight and all later ones fail.
 	close()
 	abort()
 }
@@ -59,6 +60,6 @@ func (p *Plan) tls(protocol string) *tls.Config {
 		ServerName:         hostOf(p.Address),
 		InsecureSkipVerify: p.Insecure,
 		NextProtos:         []string{protocol},
-		ClientSessionCache: nil, // every connection costs the server the same
+		ClientSessionCache: nil, // no session resumption: all connections cost the server the same
 	}
 }

@@ -10,27 +10,28 @@ import (
 	"strings"
 )
 
-// headerLimit is how many bytes of header an answer may have, its interim responses and its trailer counted in.
-// They are read line by line, so that it takes no memory.
+// headerLimit is the limit of a response's header in bytes, interim responses and trailer included. Lines are read one by
+// one, so that this needs no memory.
 const headerLimit = 64 << 10
 
-// errBadResponse says that what came back is not an HTTP response, or one whose end cannot be told.
+// errBadResponse is the error for data that is not an HTTP response, or one whose end is ambiguous.
 var errBadResponse = errors.New("bad response")
 
-// response is what is known of an answer. Of its header only that is kept which says where it ends.
+// response is the state of the parser. It keeps only the header fields that determine where the message ends (RFC 9112,
+// section 6.3).
 type response struct {
 	code   int
-	close  bool // the connection is not for another request
-	budget int  // what is left of headerLimit
-	inside bool // the last line is not read to its end
+	close  bool // the connection cannot be reused
+	budget int  // remaining part of headerLimit
+	inside bool // the last line was longer than the buffer
 
 	keep    bool // Connection: keep-alive
 	chunked bool
-	length  int // -1 if there is none
+	length  int // Content-Length; -1 if there is none
 }
 
-// readResponse reads the answer to a request of that method, up to its last byte, and throws its body away.
-// Interim responses are skipped.
+// readResponse reads the response to a request with the given method up to its last byte, and discards the body. It skips
+// interim responses. It returns errBadResponse for a malformed response, or the error of r.
 func readResponse(r *bufio.Reader, method string) (response, error) {
 	a := response{budget: headerLimit}
 	for {
@@ -43,7 +44,7 @@ func readResponse(r *bufio.Reader, method string) (response, error) {
 	}
 	switch {
 	case a.code == http.StatusSwitchingProtocols:
-		a.close = true // what follows is not HTTP
+		a.close = true // what follows is another protocol
 		return a, nil
 	case method == http.MethodHead || a.code == http.StatusNoContent || a.code == http.StatusNotModified:
 		return a, nil
@@ -58,7 +59,7 @@ func readResponse(r *bufio.Reader, method string) (response, error) {
 	}
 }
 
-// readHeader reads a status line and the lines up to an empty one.
+// readHeader reads a status line and the header up to the empty line.
 func (a *response) readHeader(r *bufio.Reader) error {
 	line, err := a.line(r)
 	if err != nil {
@@ -74,7 +75,7 @@ func (a *response) readHeader(r *bufio.Reader) error {
 		return errBadResponse
 	}
 	a.code, a.close, a.keep, a.chunked, a.length = code, false, false, false, -1
-	for matters := false; ; {
+	for matters := false; ; { // whether the last field was one that is kept
 		line, err := a.line(r)
 		switch {
 		case err != nil:
@@ -85,7 +86,7 @@ func (a *response) readHeader(r *bufio.Reader) error {
 				return errBadResponse
 			}
 			return nil
-		case line[0] == ' ' || line[0] == '\t': // the line before goes on
+		case line[0] == ' ' || line[0] == '\t': // obs-fold: continues the line before
 			if matters {
 				return errBadResponse
 			}
@@ -100,7 +101,7 @@ func (a *response) readHeader(r *bufio.Reader) error {
 	}
 }
 
-// field takes a line of the header. It returns whether the line matters.
+// field parses a header line. It returns true for a field that is kept.
 func (a *response) field(line []byte) (bool, error) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	if !ok {
@@ -131,7 +132,7 @@ func (a *response) field(line []byte) (bool, error) {
 	return true, nil
 }
 
-// skipChunks skips a body in chunks, and its trailer.
+// skipChunks skips a chunked body and its trailer.
 func (a *response) skipChunks(r *bufio.Reader) error {
 	for {
 		line, err := r.ReadSlice('\n')
@@ -162,7 +163,7 @@ func (a *response) skipChunks(r *bufio.Reader) error {
 	}
 }
 
-// chunkSizeOf returns the size of the chunk that follows a line, which may have an extension.
+// chunkSizeOf parses the line before a chunk, which may have an extension.
 func chunkSizeOf(line []byte) (int, bool) {
 	n := 0
 	for i, c := range line {
@@ -183,8 +184,8 @@ func chunkSizeOf(line []byte) (int, bool) {
 	return n, len(line) > 0
 }
 
-// line returns the next line of the header without its end, valid until the next read. Of a line that is longer
-// than the buffer it returns the beginning, and a.inside is true then.
+// line returns the next header line without its line ending, valid until the next read. For a line longer than the buffer
+// it returns the beginning and sets a.inside.
 func (a *response) line(r *bufio.Reader) ([]byte, error) {
 	for {
 		piece, err := r.ReadSlice('\n')
@@ -206,7 +207,7 @@ func (a *response) line(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// withoutEnd returns a line without its end.
+// withoutEnd returns a line without its line ending.
 func withoutEnd(line []byte) []byte {
 	if n := len(line); n > 0 && line[n-1] == '\n' {
 		line = line[:n-1]
@@ -217,7 +218,7 @@ func withoutEnd(line []byte) []byte {
 	return line
 }
 
-// skipAll skips what comes until the connection ends.
+// skipAll skips everything until the connection ends.
 func skipAll(r *bufio.Reader) error {
 	for {
 		if _, err := r.Discard(r.Size()); err == io.EOF {
@@ -228,7 +229,7 @@ func skipAll(r *bufio.Reader) error {
 	}
 }
 
-// decimal returns a number that is written in digits only.
+// decimal parses a number of digits only.
 func decimal(digits []byte) (int, bool) {
 	n := 0
 	for _, c := range digits {

@@ -15,8 +15,8 @@ import (
 
 const okLine = "HTTP/1.1 200 OK\r\n"
 
-// answers are what the parser and its fuzz test start from. What follows an answer is "NEXT", or nothing if the
-// answer ends with the connection.
+// answers are the test cases of the parser and the seeds of its fuzz test. "NEXT" follows each response, or nothing if it
+// ends with the connection.
 var answers = map[string]struct {
 	answer string
 	method string // GET if empty
@@ -81,7 +81,7 @@ var answers = map[string]struct {
 	"connection that says nothing": {answer: okLine + "Connection:\r\nContent-Length: 0\r\n\r\n", code: 200},
 }
 
-// endless says whether the answer is ended by the connection.
+// endless is true for a response that ends with the connection.
 func endless(answer string) bool {
 	header, _, _ := strings.Cut(answer, "\r\n\r\n")
 	return strings.HasPrefix(header, "HTTP/1.1 200") && !strings.Contains(strings.ToLower(header), "content-length") &&
@@ -147,8 +147,8 @@ func TestReadingAnAnswerTakesNoMemory(t *testing.T) {
 	}
 }
 
-// FuzzReadResponse compares with net/http where both accept an answer. Each accepts answers that the other does not:
-// net/http takes headers of any size, and this parser more kinds of line ends.
+// FuzzReadResponse compares with net/http where both accept a response. Each accepts responses that the other does not:
+// net/http accepts headers of any size, and this parser more line endings.
 func FuzzReadResponse(f *testing.F) {
 	for _, test := range answers {
 		if len(test.answer) < 1000 { // large ones only slow it down
@@ -160,7 +160,7 @@ func FuzzReadResponse(f *testing.F) {
 		if head {
 			method = "HEAD"
 		}
-		// One more answer follows: what is left of it afterwards tells how much was read.
+		// A second response follows: its rest shows how much was read.
 		answer = append(bytes.Clone(answer), okLine+"Content-Length: 0\r\n\r\n"...)
 		ours := bufio.NewReaderSize(bytes.NewReader(answer), readBufferSize)
 		a, err := readResponse(ours, method)
@@ -187,7 +187,7 @@ func FuzzReadResponse(f *testing.F) {
 	})
 }
 
-// theirResponse is readResponse by net/http.
+// theirResponse is readResponse with net/http.
 func theirResponse(r *bufio.Reader, method string) (*http.Response, error) {
 	for {
 		answer, err := http.ReadResponse(r, &http.Request{Method: method})

@@ -5,55 +5,66 @@ import (
 	"sync/atomic"
 )
 
-// Shape is a way to load a server: what its clients do. It is given one exchange for each path, and returns what
-// the clients send one after the other; the function that it returns is called from many goroutines at a time.
-type Shape func(plain []Exchange) Behaviour
+// Shape is a load pattern: what the clients do. The setting SHAPE names one.
+type Shape struct {
+	Name string
+	// Help completes the sentence "each client ...". It is plain text on one line.
+	Help string
+	// Finds lists the LEAK modes of the demo server that the shape finds, in Markdown on one line; "" for none.
+	Finds string
+	// NeedsBody is true if a request without a body gets one of BODY_BYTES.
+	NeedsBody bool
 
-// Behaviour is what a shape makes of a request, for a whole run.
-type Behaviour struct {
-	Next func() *Exchange
-	// Idle is how many connections each worker holds besides its own, silent after a request each.
-	Idle int
-	// OneIn is how few of the workers work: one in so many. The others only hold their silent connections.
-	OneIn int
+	// apply gets one exchange for each path, and returns what the clients send.
+	apply func(plain []Exchange) Behaviour
 }
 
-// shapes are all of them, in the order in which they are listed.
-var shapes = []struct {
-	name  string
-	shape Shape
-}{
-	{"keepalive", keepAlive},
-	{"churn", churn},
-	{"abort", abort},
-	{"slow", slow},
-	{"upload", upload},
-	{"idle", idle},
-	{"unique", unique},
+// Shapes returns all shapes, in the order in which they are listed. A new shape is a file shape_NAME.go and a line here.
+func Shapes() []Shape {
+	return []Shape{
+		keepAlive(),
+		churn(),
+		abort(),
+		slow(),
+		upload(),
+		idle(),
+		unique(),
+	}
 }
 
-// NewBehaviour returns what the clients do in a run: the request in the given shape. address is the server's, as
-// host:port.
-func NewBehaviour(shape Shape, request Request, address string) Behaviour {
-	return shape(request.exchanges(address))
-}
-
-// ShapeNames are the names of all shapes.
+// ShapeNames returns the names of all shapes.
 func ShapeNames() []string {
 	var names []string
-	for _, s := range shapes {
-		names = append(names, s.name)
+	for _, s := range Shapes() {
+		names = append(names, s.Name)
 	}
 	return names
 }
 
-// ShapeNamed returns the shape of that name; nil if there is none.
-func ShapeNamed(name string) Shape {
-	n := slices.Index(ShapeNames(), name)
+// ShapeNamed returns the shape of the given name; nil if there is none.
+func ShapeNamed(name string) *Shape {
+	shapes := Shapes()
+	n := slices.IndexFunc(shapes, func(s Shape) bool { return s.Name == name })
 	if n < 0 {
 		return nil
 	}
-	return shapes[n].shape
+	return &shapes[n]
+}
+
+// Behaviour is what a shape makes of a request, for a whole run.
+type Behaviour struct {
+	// Next returns the next exchange. It is safe for concurrent use.
+	Next func() *Exchange
+	// Idle is the number of connections that each worker holds besides its main one, idle after one request each.
+	Idle int
+	// OneIn is the number of workers per active one: 10 means that one worker in ten sends requests. The others only hold
+	// their idle connections. 0 and 1 mean that all are active.
+	OneIn int
+}
+
+// NewBehaviour returns what the clients do in a run: the request in the given shape. address is the server's host:port.
+func NewBehaviour(shape *Shape, request Request, address string) Behaviour {
+	return shape.apply(request.exchanges(address))
 }
 
 // inTurn returns the exchanges one after the other, for ever.

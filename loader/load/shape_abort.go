@@ -1,10 +1,16 @@
 package load
 
-// abort vanishes, in turns after half of the request and after the first bytes of the answer.
-func abort(plain []Exchange) Behaviour {
-	return each(plain, func(e Exchange) []Exchange {
-		half, first := e, e
-		half.Cut, first.Cut = CutRequest, CutAnswer
-		return []Exchange{half, first}
-	})
+func abort() Shape {
+	return Shape{
+		Name:  "abort",
+		Help:  "disconnects alternately after half of the request and after the first bytes of the response",
+		Finds: "`abort`: kept when the client disconnects early",
+		apply: func(plain []Exchange) Behaviour {
+			return each(plain, func(e Exchange) []Exchange {
+				half, first := e, e
+				half.Cut, first.Cut = CutRequest, CutAnswer
+				return []Exchange{half, first}
+			})
+		},
+	}
 }

@@ -1,9 +1,15 @@
 package load
 
-// churn opens a new connection for each request.
-func churn(plain []Exchange) Behaviour {
-	return each(plain, func(e Exchange) []Exchange {
-		e.Close = true
-		return []Exchange{e}
-	})
+func churn() Shape {
+	return Shape{
+		Name:  "churn",
+		Help:  "opens a new connection for each request",
+		Finds: "`conn`: kept per connection",
+		apply: func(plain []Exchange) Behaviour {
+			return each(plain, func(e Exchange) []Exchange {
+				e.Close = true
+				return []Exchange{e}
+			})
+		},
+	}
 }

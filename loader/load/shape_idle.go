@@ -1,11 +1,19 @@
 package load
 
-// idlePerWorker is how many silent connections each worker holds; one worker in ten works.
-const idlePerWorker = 10
+// idlePerWorker is the number of idle connections of each worker; idleOneIn is the number of workers per active one.
+const (
+	idlePerWorker = 10
+	idleOneIn     = 10
+)
 
-// idle holds many connections open and silent while a few work.
-func idle(plain []Exchange) Behaviour {
-	b := keepAlive(plain)
-	b.Idle, b.OneIn = idlePerWorker, 10
-	return b
+func idle() Shape {
+	return Shape{
+		Name: "idle",
+		Help: "holds ten more connections open and idle, while one client in ten sends requests",
+		apply: func(plain []Exchange) Behaviour {
+			b := keepAlive().apply(plain)
+			b.Idle, b.OneIn = idlePerWorker, idleOneIn
+			return b
+		},
+	}
 }

@@ -1,6 +1,12 @@
 package load
 
-// keepAlive sends one request after the other on a connection that stays open.
-func keepAlive(plain []Exchange) Behaviour {
-	return each(plain, func(e Exchange) []Exchange { return []Exchange{e} })
+func keepAlive() Shape {
+	return Shape{
+		Name:  "keepalive",
+		Help:  "sends requests one after the other over one connection",
+		Finds: "`heap`, `log`, `map`, `goroutine`: kept per request",
+		apply: func(plain []Exchange) Behaviour {
+			return each(plain, func(e Exchange) []Exchange { return []Exchange{e} })
+		},
+	}
 }

@@ -1,9 +1,16 @@
 package load
 
-// slow reads the answers a few bytes at a time.
-func slow(plain []Exchange) Behaviour {
-	return each(plain, func(e Exchange) []Exchange {
-		e.Slow = true
-		return []Exchange{e}
-	})
+import "fmt"
+
+func slow() Shape {
+	return Shape{
+		Name: "slow",
+		Help: fmt.Sprintf("reads the response %d bytes at a time, with a pause of %s before each read", slowBytes, slowPause),
+		apply: func(plain []Exchange) Behaviour {
+			return each(plain, func(e Exchange) []Exchange {
+				e.Slow = true
+				return []Exchange{e}
+			})
+		},
+	}
 }

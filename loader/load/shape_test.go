@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// witness is a server that notes what its clients do.
+// witness is a server that records what its clients do.
 type witness struct {
 	*httptest.Server
 	opened, open atomic.Int64
@@ -25,10 +25,10 @@ type witness struct {
 	mu       sync.Mutex
 	requests []*http.Request
 	bodies   []string
-	vanished int // clients that went away before their answer was complete
+	vanished int // clients that disconnected before the response was complete
 }
 
-// answerSize is more than what buffers on the way take, so that a client that does not read it is noticed.
+// answerSize exceeds all buffers on the way, so that the server notices a client that does not read.
 const answerSize = 100
 
 func newWitness(t *testing.T, protocol Protocol) *witness {
@@ -79,7 +79,7 @@ func (w *witness) serve(out http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(out, strings.Repeat("x", answerSize))
 }
 
-// run loads the witness with a shape, and returns what the loader counted.
+// run loads the witness with a shape, and returns the loader's counts.
 func (w *witness) run(t *testing.T, shape string, protocol Protocol, request Request, requests uint64) Result {
 	t.Helper()
 	plan := planFor(shape, w.Listener.Addr().String(), request)
@@ -94,11 +94,22 @@ func (w *witness) run(t *testing.T, shape string, protocol Protocol, request Req
 	return result
 }
 
-// everyProtocol runs a test with each of them.
+// everyProtocol runs a test with each protocol.
 func everyProtocol(t *testing.T, test func(t *testing.T, protocol Protocol)) {
 	for _, protocol := range Protocols() {
 		t.Run(string(protocol), func(t *testing.T) { test(t, protocol) })
 	}
+}
+
+func TestShapesAreDescribedForTables(t *testing.T) {
+	assert.Equal(t, []string{"keepalive", "churn", "abort", "slow", "upload", "idle", "unique"}, ShapeNames())
+	for _, shape := range Shapes() {
+		assert.Equal(t, shape.Name, ShapeNamed(shape.Name).Name)
+		assert.NotEmpty(t, shape.Help, shape.Name)
+		assert.NotContains(t, shape.Help, "`", "it is plain text")
+		assert.NotRegexp(t, `[|\n]`, shape.Help+shape.Finds, "it fits into a cell of a table")
+	}
+	assert.Nil(t, ShapeNamed("ramp"))
 }
 
 func TestProtocols(t *testing.T) {
@@ -169,7 +180,7 @@ func TestAbortVanishes(t *testing.T) {
 	})
 }
 
-// A server may answer before it has the whole request; a client that vanishes then is no error.
+// A server may respond before it has the whole request. A client that vanishes then is no error.
 func TestAbortVanishesWhileTheAnswerComes(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)
@@ -181,7 +192,7 @@ func TestAbortVanishesWhileTheAnswerComes(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
-		// The body is more than the server takes before its handler asks for it.
+		// The body is larger than what the server buffers before its handler reads.
 		plan := planFor("abort", w.Listener.Addr().String(), Request{Method: "POST", Paths: []string{"/"}, Body: make([]byte, 8<<20)})
 		plan.Protocol, plan.Insecure, plan.Requests, plan.Workers = protocol, true, 8, 2
 		result, err := Run(t.Context(), plan, NewMeter())
@@ -234,7 +245,7 @@ func TestUniqueNeverAsksTwice(t *testing.T) {
 	})
 }
 
-func TestIdleHoldsSilentConnectionsWhileFewWork(t *testing.T) {
+func TestIdleHoldsIdleConnectionsWhileFewWork(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)
 		plan := planFor("idle", w.Listener.Addr().String(), Request{Paths: []string{"/"}})
@@ -252,14 +263,14 @@ func TestIdleHoldsSilentConnectionsWhileFewWork(t *testing.T) {
 		cancel()
 		require.NoError(t, err)
 		assert.Empty(t, result.Errors)
-		assert.EqualValues(t, 200+2, most.Load(), "ten silent ones for each worker, and one worker in ten works")
+		assert.EqualValues(t, 200+2, most.Load(), "ten idle ones for each worker, and one active worker in ten")
 		assert.EqualValues(t, 202, w.opened.Load())
 		assert.Greater(t, result.Requests, uint64(200))
 		assert.Eventually(t, func() bool { return w.open.Load() == 0 }, time.Minute, time.Millisecond)
 	})
 }
 
-// A slow reader takes a pause for each few bytes of the answer, so that the answer takes many times as long.
+// A slow reader pauses before each few bytes of the response, which takes many times as long.
 func TestSlowReadsAFewBytesAtATime(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)
@@ -293,8 +304,8 @@ func TestAnInterruptEndsEveryShape(t *testing.T) {
 	})
 }
 
-// The open loop sends at equal distances, and counts a latency from when the request was due: a server that stalls
-// for half of the time shows in half of the latencies.
+// The open loop sends at fixed intervals and measures latency from the scheduled send time (no coordinated omission). A
+// stall of the server shows in all requests that were due meanwhile.
 func TestRateIsKeptWhateverTheServerDoes(t *testing.T) {
 	begin := time.Now()
 	stall := func() bool {
@@ -313,7 +324,7 @@ func TestRateIsKeptWhateverTheServerDoes(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 500, result.Requests, "none is left out")
 	assert.GreaterOrEqual(t, result.Percentile(99), 200*time.Millisecond)
-	assert.Greater(t, result.Percentile(80), 10*time.Millisecond, "those that were due in the stall have waited, though only two were sent in it")
+	assert.Greater(t, result.Percentile(80), 10*time.Millisecond, "those due in the stall have waited, though only two were sent in it")
 	assert.GreaterOrEqual(t, result.Elapsed, 990*time.Millisecond)
 
 	plan.Requests, plan.Rate = 50, 1000

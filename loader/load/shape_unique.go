@@ -6,20 +6,30 @@ import (
 	"sync/atomic"
 )
 
-// unique asks for a path, and has a line in its header, that no request before had. The path's last part stays,
-// with a number after it, so that a route with a parameter there still fits.
-func unique(plain []Exchange) Behaviour {
-	var made atomic.Uint64
-	return Behaviour{Next: func() *Exchange {
-		turn := made.Add(1)
-		e := plain[(turn-1)%uint64(len(plain))]
-		n := strconv.FormatUint(turn, 10)
-		path, query, asked := strings.Cut(e.Path, "?")
-		e.Path = path + "-" + n
-		if asked {
-			e.Path += "?" + query
-		}
-		e.Header = append(e.Header[:len(e.Header):len(e.Header)], Field{"X-Leaklab-" + n, n})
-		return newExchange(e)
-	}}
+func unique() Shape {
+	return Shape{
+		Name:  "unique",
+		Help:  "requests a new path with a new header field each time",
+		Finds: "`path`: kept per distinct path",
+		apply: func(plain []Exchange) Behaviour {
+			var made atomic.Uint64
+			return Behaviour{Next: func() *Exchange {
+				n := made.Add(1)
+				return newExchange(numbered(plain[(n-1)%uint64(len(plain))], n))
+			}}
+		},
+	}
+}
+
+// numbered adds a number to the path and to the header of an exchange. It follows the last segment of the path, so that a
+// route with a parameter there still matches.
+func numbered(e Exchange, number uint64) Exchange {
+	n := strconv.FormatUint(number, 10)
+	path, query, asked := strings.Cut(e.Path, "?")
+	e.Path = path + "-" + n
+	if asked {
+		e.Path += "?" + query
+	}
+	e.Header = append(e.Header[:len(e.Header):len(e.Header)], Field{"X-Leaklab-" + n, n})
+	return e
 }

@@ -1,13 +1,20 @@
 package load
 
-// upload sends the body with POST, in turns with its length and in chunks.
-func upload(plain []Exchange) Behaviour {
-	return each(plain, func(e Exchange) []Exchange {
-		if e.Method == "GET" {
-			e.Method = "POST"
-		}
-		chunked := e
-		chunked.Chunked = true
-		return []Exchange{e, chunked}
-	})
+func upload() Shape {
+	return Shape{
+		Name:      "upload",
+		Help:      "sends BODY_BYTES by POST, alternately with Content-Length and chunked",
+		Finds:     "`body`: kept when a body is not read to its end",
+		NeedsBody: true,
+		apply: func(plain []Exchange) Behaviour {
+			return each(plain, func(e Exchange) []Exchange {
+				if e.Method == "GET" {
+					e.Method = "POST"
+				}
+				chunked := e
+				chunked.Chunked = true
+				return []Exchange{e, chunked}
+			})
+		},
+	}
 }

@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// ErrSilent says that the server does not answer any more.
-var ErrSilent = errors.New("the server does not answer any more")
+// ErrSilent is the error when the server has stopped responding.
+var ErrSilent = errors.New("no response from the server")
 
 const (
-	// silentGrace is how long after the first requests have timed out others may be the ones that are answered.
+	// silentGrace is the time for a response to a later request, after the first requests have timed out.
 	silentGrace   = 2 * time.Second
 	watchInterval = 100 * time.Millisecond
 )
 
-// silence is how long the server has not answered, while there was load. It goes on from one iteration to the next.
+// silence is how long the server has not responded under load. It continues from one iteration to the next.
 type silence struct {
 	length time.Duration
-	before tally // when it began
+	before tally // at its start
 }
 
 // tally counts the requests of a run.
 type tally struct {
-	heard  uint64 // answers
+	heard  uint64 // responses
 	failed map[Reason]uint64
 }
 
-// silentLimit is how long a server may answer nothing: until the requests that were waiting then have timed out, and
-// the next ones, with some time to be answered, as well.
+// silentLimit is how long a server may stay silent: until the requests in flight have timed out, and later ones have had
+// some time for a response.
 func (p *Plan) silentLimit() time.Duration {
 	limit := p.Timeout + p.Timeout/deadlineSlack + silentGrace
 	if p.Rate > 0 {
@@ -40,8 +40,8 @@ func (p *Plan) silentLimit() time.Duration {
 	return limit
 }
 
-// watch calls giveUp with an ErrSilent when nothing has been answered for limit, though requests were sent, and returns
-// when ctx ends. Time in which the loader itself stood still does not count.
+// watch calls giveUp with an ErrSilent when there was no response for limit although requests failed. It returns then, or
+// when ctx ends. Time during which the loader itself was suspended does not count.
 func (m *Meter) watch(ctx context.Context, limit time.Duration, giveUp context.CancelCauseFunc) {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
@@ -60,13 +60,13 @@ func (m *Meter) watch(ctx context.Context, limit time.Duration, giveUp context.C
 		}
 		last = now
 		if failed := tally.since(m.silence.before); m.silence.length > limit && failed != "" {
-			giveUp(fmt.Errorf("%w: nothing for %s, though it was asked (%s)", ErrSilent, m.silence.length.Round(time.Second), failed))
+			giveUp(fmt.Errorf("%w for %s (%s)", ErrSilent, m.silence.length.Round(time.Second), failed))
 			return
 		}
 	}
 }
 
-// since says which requests have failed since before: "timeout 100, reset 1", or nothing if none has.
+// since lists the requests that have failed since before, as in "timeout 100, reset 1"; "" if none has.
 func (t tally) since(before tally) string {
 	var parts []string
 	for _, reason := range Reasons() {
@@ -77,7 +77,7 @@ func (t tally) since(before tally) string {
 	return strings.Join(parts, ", ")
 }
 
-// tally counts the requests from the start of the run until now.
+// tally returns the counts since the start of the run.
 func (m *Meter) tally() tally {
 	m.mu.Lock()
 	defer m.mu.Unlock()

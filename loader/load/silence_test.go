@@ -21,10 +21,10 @@ func TestAServerThatIsSilentEndsTheLoad(t *testing.T) {
 			plan := planFor(shape, server.Listener.Addr().String(), Request{Paths: []string{"/"}})
 			plan.Timeout, plan.Duration = 200*time.Millisecond, 500*time.Millisecond
 			meter := NewMeter()
-			for range 20 { // it goes on from one iteration to the next
+			for range 20 { // the silence continues from one iteration to the next
 				if _, err := Run(t.Context(), plan, meter); err != nil {
 					assert.ErrorIs(t, err, ErrSilent)
-					assert.Regexp(t, `^the server does not answer any more: nothing for 2s, though it was asked \(timeout \d+(, reset \d+)?\)$`, err.Error())
+					assert.Regexp(t, `^no response from the server for 2s \(timeout \d+(, reset \d+)?\)$`, err.Error())
 					return
 				}
 			}
@@ -53,5 +53,5 @@ func TestHowLongAServerMayBeSilent(t *testing.T) {
 	plan := Plan{Timeout: 16 * time.Second}
 	assert.Equal(t, 19*time.Second, plan.silentLimit())
 	plan.Rate = 0.1
-	assert.Equal(t, 29*time.Second, plan.silentLimit(), "there is nothing to answer for 10 s")
+	assert.Equal(t, 29*time.Second, plan.silentLimit(), "no request is due for 10 s")
 }

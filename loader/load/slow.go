@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	slowBytes = 16               // a few bytes at a time
-	slowPause = time.Millisecond // before each
+	slowBytes = 16               // read at a time
+	slowPause = time.Millisecond // before each read
 )
 
-// slowReader reads a few bytes at a time.
+// slowReader reads slowBytes at a time, after slowPause each.
 type slowReader struct{ io.Reader }
 
 func (r *slowReader) Read(p []byte) (int, error) {

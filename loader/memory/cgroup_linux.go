@@ -10,17 +10,17 @@ import (
 	"leaklab/loader/cgroup"
 )
 
-// account is where a control group accounts for memory.
+// account is a control group that accounts for memory.
 type account struct {
 	folder    string
 	limitFile string
 	keys      accountKeys
 }
 
-// accountKeys are the names that memory.stat has for what Cgroup holds.
+// accountKeys are the names in memory.stat of the fields of Cgroup.
 type accountKeys struct{ anonymous, file, socket string }
 
-// accounts returns those of the groups that account for memory, in the same order.
+// accounts returns the groups that account for memory, in the same order.
 func accounts(groups []cgroup.Group) []account {
 	var all []account
 	for _, group := range groups {
@@ -34,9 +34,9 @@ func accounts(groups []cgroup.Group) []account {
 	return all
 }
 
-// OwnCgroup returns what completes a reading with the memory of the control group that holds the process root,
-// its descendants and nobody else, as that of a container does. It adds nothing while there is no such group; a
-// health check that is run in a container is a stranger there, for a moment.
+// OwnCgroup returns a function that adds the memory of the server's control group to a reading. That is a group with the
+// process root and its descendants only, as a container has. The function adds nothing until there is one: a health check
+// in a container is another process there, for a moment.
 func OwnCgroup(root int) func(context.Context, *Reading) {
 	var own *account
 	return func(_ context.Context, reading *Reading) {
@@ -61,7 +61,7 @@ func findOwn(root int) *account {
 	return nil
 }
 
-// onlyOf says whether the members, a PID a line, are root and descendants of it.
+// onlyOf is true if the members, one PID a line, are root and its descendants only.
 func onlyOf(root int, members []byte) bool {
 	descendants, err := (&tree{root: root}).descendants()
 	if err != nil {
@@ -88,7 +88,7 @@ func (a account) read() (Cgroup, error) {
 	return a.keys.parse(string(text)), nil
 }
 
-// parse reads memory.stat, which has a name and a number of bytes a line.
+// parse reads memory.stat, with a name and a number of bytes on each line.
 func (k accountKeys) parse(text string) Cgroup {
 	values := make(map[string]int64)
 	for line := range strings.Lines(text) {

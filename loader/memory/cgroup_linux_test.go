@@ -49,11 +49,11 @@ func TestACgroupOfOnesOwnHasNoStrangers(t *testing.T) {
 	assert.True(t, onlyOf(family[0], fmt.Appendf(nil, "%d\n%d\n", family[0], family[1])))
 	assert.True(t, onlyOf(family[0], fmt.Appendf(nil, "%d\n", family[0])))
 	assert.False(t, onlyOf(family[0], fmt.Appendf(nil, "%d\n%d\n", family[0], os.Getpid())))
-	assert.False(t, onlyOf(family[1], fmt.Appendf(nil, "%d\n%d\n", family[0], family[1])), "its parent is none of it")
-	assert.False(t, onlyOf(family[0], nil), "all of them are out of sight")
+	assert.False(t, onlyOf(family[1], fmt.Appendf(nil, "%d\n%d\n", family[0], family[1])), "its parent is not a descendant")
+	assert.False(t, onlyOf(family[0], nil), "none of them is visible")
 	assert.False(t, onlyOf(1<<22, []byte("1\n")))
 
-	// This test shares its group with whoever runs it.
+	// This test shares its group with the process that runs it.
 	var reading Reading
 	OwnCgroup(parent.Process.Pid)(t.Context(), &reading)
 	assert.Nil(t, reading.Cgroup)

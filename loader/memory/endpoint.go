@@ -7,32 +7,30 @@ import (
 	"leaklab/loader/scrape"
 )
 
-const residentMetric = "process_resident_memory_bytes"
-
-// FromEndpoint returns a Reader that asks a Prometheus endpoint of the server for
-// process_resident_memory_bytes. The server works to answer, so this disturbs it more than OfTree.
+// FromEndpoint returns a Reader of process_resident_memory_bytes at a Prometheus endpoint of the server. It fails when the
+// endpoint does, or does not show that metric. Answering costs the server memory and CPU time, unlike OfTree.
 func FromEndpoint(url string) Reader {
 	return func(ctx context.Context) (Reading, error) {
 		metrics, err := scrape.Fetch(ctx, url)
 		if err != nil {
 			return Reading{}, err
 		}
-		total, found := metrics.Value(residentMetric)
+		total, found := metrics.Value(scrape.ResidentMemory)
 		if !found {
-			return Reading{}, fmt.Errorf("%s: there is no %s", scrape.Public(url), residentMetric)
+			return Reading{}, fmt.Errorf("%s: %s is missing", scrape.Public(url), scrape.ResidentMemory)
 		}
 		if !(total > 0 && total < 1<<62) {
-			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", scrape.Public(url), residentMetric, total)
+			return Reading{}, fmt.Errorf("%s: %s is %v; expected a number of bytes", scrape.Public(url), scrape.ResidentMemory, total)
 		}
-		threads, _ := metrics.Value("go_threads")
-		open, _ := metrics.Value("process_open_fds")
+		threads, _ := metrics.Value(scrape.GoThreads)
+		open, _ := metrics.Value(scrape.OpenFiles)
 		return Reading{Total: int64(total), Threads: int(threads), OpenFiles: int(open)}, nil
 	}
 }
 
-// OwnAccount returns what completes a reading with what the server tells of itself at url: the live heap, if it is a Go
-// server that shows its runtime's metrics, as Prometheus's client library does by default, and how many requests it
-// has answered, if it counts them. The reading stays as it is if there is no answer, or none of these.
+// OwnAccount returns a function that adds what the server reports at url to a reading: the live heap of a Go server with
+// the runtime metrics of client_golang, and the number of answered requests if it counts them. The function adds nothing
+// when the endpoint fails or shows neither.
 func OwnAccount(url string) func(context.Context, *Reading) {
 	return func(ctx context.Context, reading *Reading) {
 		if metrics, err := scrape.Fetch(ctx, url); err == nil {
@@ -44,16 +42,16 @@ func OwnAccount(url string) func(context.Context, *Reading) {
 	}
 }
 
-// liveHeap is what the last collection found to be in use, in bytes: as the runtime tells it, or else as follows
-// from when the next collection is due (the Go GC guide: target = live heap x (1 + GOGC/100), roots left out). 0
-// if neither is known, or a memory limit may decide when to collect.
+// liveHeap is the live heap after the last garbage collection, in bytes: as the runtime reports it, or else computed from
+// the heap target (Go GC guide: target = live heap x (1 + GOGC/100), without roots). It is 0 if neither is known, or if
+// GOMEMLIMIT may set the target.
 func liveHeap(metrics scrape.Metrics) int64 {
-	if live, found := metrics.Value("go_gc_heap_live_bytes"); found {
+	if live, found := metrics.Value(scrape.GoHeapLive); found {
 		return int64(live)
 	}
-	next, foundNext := metrics.Value("go_memstats_next_gc_bytes")
-	percent, foundPercent := metrics.Value("go_gc_gogc_percent")
-	limit, foundLimit := metrics.Value("go_gc_gomemlimit_bytes")
+	next, foundNext := metrics.Value(scrape.GoNextGC)
+	percent, foundPercent := metrics.Value(scrape.GoGCPercent)
+	limit, foundLimit := metrics.Value(scrape.GoMemoryLimit)
 	if !foundNext || !foundPercent || percent <= 0 || foundLimit && limit < 1<<62 {
 		return 0
 	}

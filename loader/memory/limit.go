@@ -2,10 +2,10 @@ package memory
 
 import "github.com/shirou/gopsutil/v4/mem"
 
-// Limit is how much memory a server may take.
+// Limit is how much memory a server may use.
 type Limit struct {
-	Bytes int64  // 0 if it is not known
-	Of    string // whose limit it is
+	Bytes int64  // 0 if unknown
+	Of    string // what sets it: "the machine" or "its cgroup"
 }
 
 func machineLimit() Limit {

@@ -9,8 +9,8 @@ import (
 	"leaklab/loader/cgroup"
 )
 
-// LimitOf returns the limit of the cgroup that the process is in, or of the nearest one above that has a limit,
-// or else the memory of the machine.
+// LimitOf returns the lowest memory limit of the process's cgroup and those above it, or the memory of the machine if that
+// is lower.
 func LimitOf(pid int) Limit {
 	machine := machineLimit()
 	if limit, found := cgroupLimit(pid); found && (machine.Bytes == 0 || limit < machine.Bytes) {
@@ -35,6 +35,6 @@ func readLimit(path string) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" stands for none
+	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" means no limit
 	return limit, err == nil && limit > 0
 }

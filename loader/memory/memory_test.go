@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,7 +159,7 @@ func TestEndpointErrors(t *testing.T) {
 		status     int
 		body, want string
 	}{
-		"missing":     {200, "up 1\n", "there is no process_resident_memory_bytes"},
+		"missing":     {200, "up 1\n", "process_resident_memory_bytes is missing"},
 		"not metrics": {200, "<html>\n", "text format parsing error"},
 		"status":      {404, "", "answered 404 Not Found"},
 		"NaN":         {200, "process_resident_memory_bytes NaN\n", "is NaN; expected a number of bytes"},
@@ -200,27 +201,57 @@ func TestReadAllIsCompleteAndCounts(t *testing.T) {
 	assert.Equal(t, Reading{Total: 7, LiveHeap: 6, Cgroup: &Cgroup{Socket: 6}}, reading)
 	assert.EqualValues(t, 7, sampler.TakePeak())
 
-	gone := NewSampler(func(context.Context) (Reading, error) { return Reading{}, ErrGone }, func(context.Context, *Reading) { t.Error("asked of nobody") })
+	gone := NewSampler(func(context.Context) (Reading, error) { return Reading{}, ErrGone }, func(context.Context, *Reading) { t.Error("nothing to complete") })
 	_, err = gone.ReadAll(t.Context())
 	assert.ErrorIs(t, err, ErrGone)
 }
 
-func TestSamplerTellsEachSampleInOrder(t *testing.T) {
+func TestSamplerObservesEachSampleInOrder(t *testing.T) {
 	var total int64
 	sampler := NewSampler(func(context.Context) (Reading, error) { total++; return Reading{Total: total}, nil })
 	var last time.Time
-	var seen []int64
-	sampler.Observe = func(at time.Time, reading Reading) {
-		assert.False(t, at.Before(last))
-		last, seen = at, append(seen, reading.Total)
+	var seen []Sample
+	sampler.Observe = func(s Sample) {
+		assert.False(t, s.At.Before(last))
+		last = s.At
+		seen = append(seen, Sample{Iteration: s.Iteration, Reading: s.Reading})
 	}
-	for range 3 {
+	for _, iteration := range []int{0, 1, 0, 2} {
+		sampler.Mark(iteration)
 		_, err := sampler.Read(t.Context())
 		require.NoError(t, err)
 	}
 	_, err := sampler.ReadAll(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []int64{1, 2, 3, 4}, seen)
+	assert.Equal(t, []Sample{
+		{Iteration: 0, Reading: Reading{Total: 1}},
+		{Iteration: 1, Reading: Reading{Total: 2}},
+		{Iteration: 0, Reading: Reading{Total: 3}},
+		{Iteration: 2, Reading: Reading{Total: 4}},
+		{Iteration: 2, Reading: Reading{Total: 5}},
+	}, seen)
+}
+
+// Iterations change while samples are taken; the race detector checks this as well.
+func TestSamplerIsMarkedWhileItReads(t *testing.T) {
+	sampler := NewSampler(func(context.Context) (Reading, error) { return Reading{Total: 1}, nil })
+	var seen []int
+	sampler.Observe = func(s Sample) { seen = append(seen, s.Iteration) }
+	var reading sync.WaitGroup
+	for range 2 {
+		reading.Go(func() {
+			for range 100 {
+				_, err := sampler.Read(t.Context())
+				assert.NoError(t, err)
+			}
+		})
+	}
+	for iteration := range 100 {
+		sampler.Mark(iteration)
+	}
+	reading.Wait()
+	assert.Len(t, seen, 200)
+	assert.IsNonDecreasing(t, seen)
 }
 
 func TestSamplerOutlastsPassingErrorsAndEndsWithTheProcess(t *testing.T) {

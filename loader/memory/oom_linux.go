@@ -14,8 +14,8 @@ import (
 	"leaklab/loader/cgroup"
 )
 
-// WatchOOM returns what says, once the process has ended, whether the kernel has killed a process of its control group
-// meanwhile for want of memory. It watches until ctx ends. Where that cannot be seen, it says no.
+// WatchOOM watches a process until it ends or ctx does. The function that it returns is called after the process has ended:
+// it is true if the OOM killer has killed a process of its control group since. It is false where that cannot be seen.
 func WatchOOM(ctx context.Context, pid int) func() bool {
 	events := openOOMEvents(cgroup.Of(pid))
 	if events == nil {
@@ -33,24 +33,24 @@ func WatchOOM(ctx context.Context, pid int) func() bool {
 		defer events.Close()
 		defer unix.Close(ended)
 		for ctx.Err() == nil {
-			const patience = 1000 // ms, before it looks whether ctx has ended
+			const patience = 1000 // ms between checks of ctx
 			if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(ended), Events: unix.POLLIN}}, patience); n > 0 {
 				break
 			}
 		}
-		after = oomKills(events) // at once: the group goes soon after its last process
+		after = oomKills(events) // at once: the group is removed soon after its last process
 	}()
 	return func() bool {
 		select {
 		case <-looked:
 			return after > before
-		case <-time.After(time.Second): // it is a zombie some of whose threads go on
+		case <-time.After(time.Second): // a zombie with threads that still run
 			return false
 		}
 	}
 }
 
-// openOOMEvents opens the file in which the nearest group that accounts for memory counts kills; nil if there is none.
+// openOOMEvents opens the file with the count of kills of the nearest group that accounts for memory; nil if there is none.
 func openOOMEvents(groups []cgroup.Group) *os.File {
 	for _, group := range groups {
 		name := "memory.events"

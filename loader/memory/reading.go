@@ -1,5 +1,5 @@
-// Package memory reads the resident memory of a server from outside. It knows neither how the server was
-// started nor what load it is under.
+// Package memory reads the resident memory of a server from outside: of its process tree in /proc, of its control group, or
+// of its Prometheus endpoint. It knows neither how the server was started nor what load it is under.
 package memory
 
 import (
@@ -7,28 +7,27 @@ import (
 	"errors"
 )
 
-// Reading is the resident memory of a server at one moment, in bytes, summed over its process tree, and what else
-// can be seen of it from outside.
+// Reading is the resident memory of a server at one moment, in bytes, summed over its process tree, with other figures that
+// are visible from outside. ReadAll alone sets the fields that are marked "complete readings only".
 type Reading struct {
 	Total int64
-	// Parts splits Total by what the memory holds; nil where the system does not tell.
+	// Parts splits Total by kind of memory; nil where the system does not.
 	Parts *Parts
-	// Proportional is true if a page that several processes share is counted once, in equal shares (PSS), false if
-	// it is counted for each of them (RSS).
+	// Proportional is true if a page that several processes share counts once, in equal shares (PSS); false if it counts for
+	// each of them (RSS).
 	Proportional bool
 
-	Processes int // that were summed; 0 when that is not known
-	Threads   int // of all processes; 0 when that is not known
-	OpenFiles int // descriptors of all processes, sockets included; 0 when that is not known
+	Processes int // in the sum; 0 if unknown
+	Threads   int // of all processes; 0 if unknown
+	OpenFiles int // descriptors of all processes, sockets included; 0 if unknown
 
-	// Cgroup is what the kernel charges to the server's own control group; nil if it has none of its own, or in a
-	// reading that is not a complete one.
+	// Cgroup is what the kernel charges to the server's control group; nil if other processes share that group. Complete
+	// readings only.
 	Cgroup *Cgroup
-	// LiveHeap is what the last garbage collection found to be in use; 0 when that is not known, or in a reading
-	// that is not a complete one.
+	// LiveHeap is the live heap after the last garbage collection; 0 if unknown. Complete readings only.
 	LiveHeap int64
-	// Requests are those that the server says it has answered since it started, with the name of its counter; the
-	// name is empty if it does not say so, or in a reading that is not a complete one.
+	// Requests is the number of requests answered since the server started, by its metric RequestsCounter; "" if it has
+	// none. Complete readings only.
 	Requests        uint64
 	RequestsCounter string
 }
@@ -40,16 +39,16 @@ type Parts struct {
 	Shared    int64 // shared memory, tmpfs
 }
 
-// Cgroup is the memory of a control group, in bytes. It holds what resident memory does not: the page cache of the
-// files that the group reads and writes, and what the kernel keeps for it.
+// Cgroup is the memory of a control group, in bytes. Unlike resident memory it includes the page cache of files that the
+// group reads and writes, and kernel memory.
 type Cgroup struct {
 	Anonymous int64
 	File      int64 // page cache, mapped or not
-	Socket    int64 // buffers of sockets; always 0 in version 1, which does not tell
+	Socket    int64 // socket buffers; always 0 in version 1, which does not report them
 }
 
-// Reader takes one reading. It returns an error that wraps ErrGone when the server is no longer there.
+// Reader takes one reading. Its error wraps ErrGone when the server has ended.
 type Reader func(context.Context) (Reading, error)
 
-// ErrGone says that there is no such server process (any more).
+// ErrGone is the error when the server process does not exist.
 var ErrGone = errors.New("the server process is gone")

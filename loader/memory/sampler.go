@@ -8,34 +8,42 @@ import (
 )
 
 const (
-	// SampleInterval is how often a Sampler reads: ten times a second.
+	// SampleInterval is the time between readings of a Sampler.
 	SampleInterval = 100 * time.Millisecond
-	// mostBusy is the share of the time, one in so many, that reading may take: a large server takes long to read,
-	// and its memory is locked for so long.
+	// mostBusy limits reading to one part in this many of the time. Reading a large server takes long, and locks its
+	// address space meanwhile.
 	mostBusy = 20
 )
 
-// Sampler reads continually, for the peak and for live metrics.
+// Sample is one reading of a Sampler.
+type Sample struct {
+	At        time.Time // when the reading was complete
+	Iteration int       // whose load was running, counted from 1; 0 while the server rested
+	Reading   Reading
+}
+
+// Sampler reads memory continually, for the peak and for live metrics. It is safe for concurrent use.
 type Sampler struct {
-	// Observe, if it is not nil, is told each sample and when it was taken, one after the other, in the order of
-	// time. It is set before the first.
-	Observe func(time.Time, Reading)
+	// Observe, if not nil, is called with each sample, one call at a time and in order of time. Set it before the first
+	// reading. It must not call methods of the Sampler.
+	Observe func(Sample)
 
 	read     Reader
 	complete []func(context.Context, *Reading)
 
-	mu     sync.Mutex
-	latest Reading
-	peak   int64
+	mu        sync.Mutex
+	latest    Reading
+	peak      int64
+	iteration int // see Mark
 }
 
-// NewSampler returns a Sampler that has not read yet. complete add to the readings that ReadAll takes.
+// NewSampler returns a Sampler that has not read yet. The functions complete add figures to the readings of ReadAll.
 func NewSampler(read Reader, complete ...func(context.Context, *Reading)) *Sampler {
 	return &Sampler{read: read, complete: complete}
 }
 
-// Run reads at every SampleInterval, or less often if that takes long, until ctx ends, and returns nil then, or
-// the first error that is not passing: one that wraps ErrGone. Other failed readings are left out.
+// Run reads at every SampleInterval, or less often if reading takes long. It returns nil when ctx ends, and an error that
+// wraps ErrGone when the server has ended. It skips readings with other errors.
 func (s *Sampler) Run(ctx context.Context) error {
 	for {
 		begin := time.Now()
@@ -51,7 +59,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 	}
 }
 
-// ReadAll is Read with all that can be known: the control group, and what the server tells of itself.
+// ReadAll takes a complete reading now: Read, plus the control group and what the server reports. It fails when Read does.
 func (s *Sampler) ReadAll(ctx context.Context) (Reading, error) {
 	reading, err := s.Read(ctx)
 	if err != nil {
@@ -63,7 +71,7 @@ func (s *Sampler) ReadAll(ctx context.Context) (Reading, error) {
 	return reading, nil
 }
 
-// Read takes a reading now and counts it among the samples.
+// Read takes a reading now, which is a sample as well. It returns the error of the Reader.
 func (s *Sampler) Read(ctx context.Context) (Reading, error) {
 	reading, err := s.read(ctx)
 	if err != nil {
@@ -74,12 +82,20 @@ func (s *Sampler) Read(ctx context.Context) (Reading, error) {
 	s.latest = reading
 	s.peak = max(s.peak, reading.Total)
 	if s.Observe != nil {
-		s.Observe(time.Now(), reading)
+		s.Observe(Sample{At: time.Now(), Iteration: s.iteration, Reading: reading})
 	}
 	return reading, nil
 }
 
-// Latest returns the newest sample; its Total is 0 before the first.
+// Mark sets the iteration that the samples from now on belong to: the one whose load runs, counted from 1, or 0 while
+// the server rests.
+func (s *Sampler) Mark(iteration int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.iteration = iteration
+}
+
+// Latest returns the newest reading; its Total is 0 before the first.
 func (s *Sampler) Latest() Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()

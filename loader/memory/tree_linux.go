@@ -14,19 +14,19 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// TreeSource names what OfTree reads.
+// TreeSource describes what OfTree reads.
 const TreeSource = "/proc, summed over the server's process tree"
 
-// OfTree returns a Reader for the process root and all its descendants. Nothing is asked of the processes: the
-// figures are the kernel's, in /proc/PID/status (VmRSS and its parts). From the first reading on that sees several
-// processes, pages that they share are counted once, by /proc/PID/smaps_rollup (PSS), if that may be read.
+// OfTree returns a Reader for the process root and all its descendants. The figures are the kernel's, in /proc/PID/status
+// (VmRSS and its parts), so that the processes do no work. From the first reading with several processes, shared pages
+// count once, by /proc/PID/smaps_rollup (PSS), where it is readable.
 func OfTree(root int) Reader {
 	t := &tree{root: root}
 	return func(context.Context) (Reading, error) { return t.read() }
 }
 
-// tree finds the descendants of a process. It remembers every process's parent, since asking all processes of
-// a machine for it, ten times a second, would take a share of a core.
+// tree finds the descendants of a process. It caches the parent of every process: reading all of them ten times a second
+// would cost noticeable CPU time.
 type tree struct {
 	root int
 
@@ -35,13 +35,13 @@ type tree struct {
 	proportional sharing
 }
 
-// sharing is how pages that processes share are counted. It never goes back, so that readings can be compared.
+// sharing is how shared pages count. It never goes back, so that readings stay comparable.
 type sharing int
 
 const (
-	alone     sharing = iota // there is one process
-	counted                  // once
-	forbidden                // for each process, since only that may be read
+	alone     sharing = iota // one process
+	counted                  // once (PSS)
+	forbidden                // for each process (RSS), since smaps_rollup is not readable
 )
 
 func (t *tree) read() (Reading, error) {
@@ -69,7 +69,7 @@ func (t *tree) read() (Reading, error) {
 	return t.alive(sumOf(fs, pids, readResident))
 }
 
-// alive is the sum, or ErrGone if nothing is left: a zombie has no memory either.
+// alive returns the sum, or ErrGone if it is 0: a zombie has no memory either.
 func (t *tree) alive(sum Reading, err error) (Reading, error) {
 	if err == nil && sum.Total == 0 {
 		err = fmt.Errorf("process %d: %w", t.root, ErrGone)
@@ -77,7 +77,7 @@ func (t *tree) alive(sum Reading, err error) (Reading, error) {
 	return sum, err
 }
 
-// sumOf adds up the memory of processes as read tells it, and their threads and open files.
+// sumOf adds up the memory of processes, by read, and their threads and open files.
 func sumOf(fs procfs.FS, pids []int, read func(procfs.Proc) (Parts, error)) (Reading, error) {
 	sum := Reading{Parts: &Parts{}}
 	for _, pid := range pids {
@@ -121,8 +121,8 @@ func readProportional(process procfs.Proc) (Parts, error) {
 	return parseRollup(text)
 }
 
-// parseRollup reads lines like "Pss_Anon:  112 kB", the unit being 1024 bytes. A process that has just ended, a
-// kernel thread or a zombie has no lines at all.
+// parseRollup reads lines such as "Pss_Anon:  112 kB", in units of 1024 bytes. A process that has just ended, a kernel
+// thread or a zombie has no lines.
 func parseRollup(text []byte) (Parts, error) {
 	var parts Parts
 	wanted := map[string]*int64{"Pss_Anon:": &parts.Anonymous, "Pss_File:": &parts.File, "Pss_Shmem:": &parts.Shared}
@@ -140,7 +140,7 @@ func parseRollup(text []byte) (Parts, error) {
 		found++
 	}
 	if len(text) > 0 && found != len(wanted) {
-		// Counted as if it were not permitted: an old kernel tells the sum alone.
+		// Treated as not readable: kernels before 5.9 have only the sum.
 		return Parts{}, fmt.Errorf("smaps_rollup without parts: %w", os.ErrPermission)
 	}
 	return parts, nil
@@ -170,7 +170,7 @@ func (t *tree) descendants() ([]int, error) {
 		parent, seen := known[pid]
 		if !seen || !alive[parent] { // new, or adopted since its parent ended
 			if parent, err = parentOf(pid); err != nil {
-				continue // it ended since it was listed
+				continue // it has ended since
 			}
 		}
 		t.parents[pid] = parent
@@ -183,8 +183,8 @@ func (t *tree) descendants() ([]int, error) {
 	return tree, nil
 }
 
-// orphans returns those of the children of process 1 that the root has left behind: if it was put into a PID namespace from
-// outside, as a container may be into that of another, process 1 adopts them, but they stay in the root's control groups.
+// orphans returns the children of process 1 that the root has orphaned. If the root entered a PID namespace from outside,
+// as a container may join that of another, process 1 adopts its orphans. They stay in the root's control groups.
 func (t *tree) orphans(adopted []int) []int {
 	if t.root == 1 || t.parents[t.root] != 0 {
 		return nil
@@ -218,8 +218,8 @@ func allPIDs() ([]int, error) {
 	return pids, nil
 }
 
-// parentOf reads the parent's PID from /proc/PID/stat: PID (command) state parent ...; the command may itself
-// hold blanks and parentheses.
+// parentOf reads the parent's PID from /proc/PID/stat: PID (command) state parent ... The command may contain blanks and
+// parentheses.
 func parentOf(pid int) (int, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
 	stat, err := os.ReadFile(path)

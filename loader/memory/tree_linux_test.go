@@ -29,12 +29,12 @@ func TestParseRollup(t *testing.T) {
 	assert.Zero(t, parts)
 
 	_, err = parseRollup([]byte("Rss: 1640 kB\nPss: 538 kB\n"))
-	assert.ErrorIs(t, err, os.ErrPermission, "an old kernel: as if it may not be read")
+	assert.ErrorIs(t, err, os.ErrPermission, "an old kernel: as if it were not readable")
 	_, err = parseRollup([]byte("Pss_Anon: x kB\n"))
 	assert.ErrorContains(t, err, "Pss_Anon")
 }
 
-// Three shells share their program, their libraries and what they had before they forked.
+// Three shells share their program, their libraries and their memory from before the fork.
 func TestSharedPagesOfATreeAreCountedOnce(t *testing.T) {
 	shells := run(t, `exec 3<&0; (read x <&3) & (read x <&3) & echo ready; read x`)
 	tree := &tree{root: shells.Process.Pid}
@@ -65,11 +65,11 @@ func TestSharedPagesAreCountedForEachWhereThatIsAllOneMaySee(t *testing.T) {
 	assert.False(t, reading.Proportional)
 }
 
-// Who is put into a PID namespace from outside has parent 0 there.
+// A process that has entered a PID namespace from outside has parent 0 there.
 func TestOrphansOfARootFromOutside(t *testing.T) {
 	own, child := os.Getpid(), run(t, "echo ready; read x").Process.Pid
 	from := func(parent int) *tree { return &tree{root: own, parents: map[int]int{own: parent}} }
 	assert.Equal(t, []int{child}, from(0).orphans([]int{child, 1 << 22}), "in the same control groups; what is gone is not")
-	assert.Empty(t, from(1).orphans([]int{child}), "its orphans are nobody's")
+	assert.Empty(t, from(1).orphans([]int{child}), "its orphans are not of the server")
 	assert.Empty(t, (&tree{root: 1, parents: map[int]int{1: 0}}).orphans([]int{1}), "they are its children anyway")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// TreeSource names what OfTree reads.
+// TreeSource describes what OfTree reads.
 const TreeSource = "the system's process table, summed over the server's process tree"
 
 // OfTree returns a Reader for the process root and all its descendants.
@@ -59,8 +59,8 @@ func (r *Reading) addTree(ctx context.Context, pid int32) error {
 // LimitOf returns the memory of the machine.
 func LimitOf(int) Limit { return machineLimit() }
 
-// OwnCgroup adds nothing: there are no control groups here.
+// OwnCgroup returns a function that adds nothing: there are no control groups here.
 func OwnCgroup(int) func(context.Context, *Reading) { return func(context.Context, *Reading) {} }
 
-// WatchOOM never sees that a process was killed for want of memory.
+// WatchOOM returns a function that is always false: OOM kills are not visible here.
 func WatchOOM(context.Context, int) func() bool { return func() bool { return false } }

@@ -1,5 +1,5 @@
-// Package profile asks a Go server for its heap and goroutine profiles, and says which call sites have grown between
-// two of them. It knows neither what load the server is under nor how its memory is judged.
+// Package profile fetches the heap and goroutine profiles of a Go server, and finds the call sites that grew between two of
+// them. It knows neither the load nor how memory is judged.
 package profile
 
 import (
@@ -22,22 +22,22 @@ import (
 
 const (
 	timeout  = 10 * time.Second
-	maxBytes = 8 << 20 // of a profile, unpacked
+	maxBytes = 8 << 20 // of a profile, decompressed
 )
 
-// Kind is a profile that Go's net/http/pprof serves under that name.
+// Kind is the name of a profile of net/http/pprof.
 type Kind string
 
-// The kinds, with the sample that counts what is there now.
+// The kinds.
 const (
-	Heap      Kind = "heap"      // bytes in use, as of the last collection
-	Goroutine Kind = "goroutine" // goroutines
+	Heap      Kind = "heap"      // bytes in use at the last garbage collection
+	Goroutine Kind = "goroutine" // goroutines that exist
 )
 
-// Kinds are both of them.
+// Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Heap, Goroutine} }
 
-// sample is the type of the samples of a kind that Growth compares.
+// sample is the sample type that Growth compares.
 func (k Kind) sample() string {
 	if k == Heap {
 		return "inuse_space"
@@ -45,11 +45,11 @@ func (k Kind) sample() string {
 	return "goroutine"
 }
 
-// Snapshot is the profiles of a server at one moment.
+// Snapshot holds the profiles of a server at one moment.
 type Snapshot map[Kind]*profile.Profile
 
-// Fetch takes a snapshot from url, the address of /debug/pprof/ of the server. It fails if there is no answer with
-// status 200 within 10 s, or one that is no profile.
+// Fetch takes a snapshot from url, the address of the server's /debug/pprof/. It fails unless each profile arrives within
+// 10 s, with status 200 and in a valid format of at most 8 MiB.
 func Fetch(ctx context.Context, url string) (Snapshot, error) {
 	s := make(Snapshot)
 	for _, kind := range Kinds() {
@@ -84,7 +84,7 @@ func fetch(ctx context.Context, url string) (*profile.Profile, error) {
 	return p, nil
 }
 
-// unpack returns what is packed by gzip, if it is not too large.
+// unpack decompresses gzip data of at most maxBytes.
 func unpack(packed io.Reader) ([]byte, error) {
 	unpacked, err := gzip.NewReader(packed)
 	if err != nil {
@@ -97,7 +97,8 @@ func unpack(packed io.Reader) ([]byte, error) {
 	return content, err
 }
 
-// Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads, and returns their names.
+// Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads. It returns the names of the files
+// written, also with the error of writing one.
 func (s Snapshot) Save(folder, label string) ([]string, error) {
 	var names []string
 	for _, kind := range Kinds() {
@@ -124,7 +125,7 @@ type Line struct {
 	Number   int64
 }
 
-// String is like "main.keep (main.go:12)"; empty for no line.
+// String returns "main.keep (main.go:12)"; "" for the zero Line.
 func (l Line) String() string {
 	if l.Function == "" {
 		return ""
@@ -132,7 +133,7 @@ func (l Line) String() string {
 	return fmt.Sprintf("%s (%s:%d)", l.Function, filepath.Base(l.File), l.Number)
 }
 
-// Site is a place in the server's code, who called it, and what grew there.
+// Site is a call site in the server's code, with its caller and its growth.
 type Site struct {
 	Line
 	Caller Line
@@ -140,16 +141,16 @@ type Site struct {
 	Growth int64
 }
 
-// Least growth that is named: less comes and goes by itself, and heap profiles see one allocation in half a megabyte.
+// The least growth of a site. Less than this fluctuates, and heap profiles sample one allocation per 512 KiB.
 const (
 	leastBytes      = 256 << 10
 	leastGoroutines = 64
-	leastShare      = 0.05 // of the site that grew most
+	leastShare      = 0.05 // of the growth of the site that grew most
 )
 
-// Growth returns the call sites at which most was gained between two snapshots, at most count of them, the largest
-// first; nothing if either has no such profile. A site is the innermost line that does not belong to the runtime. It
-// is pprof's own difference: the first profile is merged, with its samples negated, into the second.
+// Growth returns the call sites that grew most between two snapshots, at most count of them, the largest first; none if
+// either has no such profile. A site is the innermost line outside the runtime. The difference is that of pprof -diff_base:
+// the first profile, with negated samples, merged into the second. It fails if the profiles do not match.
 func Growth(before, after Snapshot, kind Kind, count int) ([]Site, error) {
 	if before[kind] == nil || after[kind] == nil {
 		return nil, nil
@@ -188,8 +189,8 @@ func Growth(before, after Snapshot, kind Kind, count int) ([]Site, error) {
 	return sites[:min(count, len(sites))], nil
 }
 
-// siteOf is the innermost line of the sample's stack that is not the runtime's own, and the line that called it; the
-// outermost line if all are the runtime's.
+// siteOf returns the innermost line of the sample's stack outside the runtime, and its caller; the outermost line if all
+// are in the runtime.
 func siteOf(sample *profile.Sample) Site {
 	var lines []Line
 	var last Line

@@ -2,36 +2,27 @@ package report
 
 import (
 	"bytes"
-	"math"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/chart"
+	"leaklab/loader/record"
+	"leaklab/loader/record/recordtest"
 )
 
-func exampleCourse(run Run) []Point {
-	var points []Point
-	for n, i := range run.Iterations {
-		for tenth := range 40 {
-			at := run.StartedAt.Add(time.Duration(n)*4*time.Second + time.Duration(tenth)*100*time.Millisecond)
-			points = append(points, Point{at, i.RSSStartBytes + i.LeakedBytes()*int64(tenth)/40})
-		}
-	}
-	return points
-}
-
-func pageOf(t *testing.T, run Run) string {
+func pageOf(t *testing.T, run record.Run) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, writeHTML(&out, run, newFigure(run, exampleCourse(run), nil)))
+	require.NoError(t, writeHTML(&out, run, chart.New(run, recordtest.Series(run), nil)))
 	return out.String()
 }
 
 func TestPage(t *testing.T) {
-	page := pageOf(t, exampleRun(12))
+	page := pageOf(t, recordtest.Run(12))
 	assert.Contains(t, page, `<h1 id="verdict" class="leak">Verdict: leak, 1000.0 bytes/request (`)
 	assert.Equal(t, 12, strings.Count(page, `<rect class="bar`))
 	assert.Equal(t, 12, strings.Count(page, `<rect class="load"`))
@@ -44,8 +35,8 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageIsSelfContainedAndEscaped(t *testing.T) {
-	run := exampleRun(12)
-	run.State, run.Reason = EndedEarly, hostile
+	run := recordtest.Run(12)
+	run.State, run.Reason = record.EndedEarly, recordtest.Hostile
 	page := pageOf(t, run)
 	assert.NotContains(t, page, "<script")
 	assert.NotRegexp(t, regexp.MustCompile(`(?i)https?:|src=|href=|@import|url\([^#]`), page)
@@ -54,52 +45,12 @@ func TestPageIsSelfContainedAndEscaped(t *testing.T) {
 }
 
 func TestPageWithoutIterations(t *testing.T) {
-	page := pageOf(t, exampleRun(0))
+	page := pageOf(t, recordtest.Run(0))
 	assert.Contains(t, page, "Verdict: inconclusive")
-	assert.Contains(t, page, "There is none that was completed.")
+	assert.Contains(t, page, "No iteration was completed.")
 	assert.NotContains(t, page, "<svg")
 }
 
-func TestFitGoesThroughTheReadings(t *testing.T) {
-	run := exampleRun(12)
-	f := newFigure(run, nil, nil)
-	require.Len(t, f.fit, run.Verdict.JudgedLast-run.Verdict.JudgedFirst+2, "from the last of the warm-up on")
-	for n, p := range f.fit {
-		end := f.ends[n+run.Verdict.JudgedFirst-2]
-		assert.InDelta(t, end.x, p.x, 1e-9)
-		assert.InDelta(t, end.y, p.middle, 0.01)
-		assert.LessOrEqual(t, p.low, p.middle+1e-9)
-		assert.LessOrEqual(t, p.middle, p.high+1e-9)
-	}
-	assert.Empty(t, newFigure(exampleRun(3), nil, nil).fit, "nothing is estimated of so few")
-}
-
-func TestOfManyIterationsSomeAreShown(t *testing.T) {
-	f := newFigure(exampleRun(450), nil, nil)
-	assert.Equal(t, 3, f.every)
-	assert.Len(t, f.bars, 150)
-	assert.Contains(t, pageOf(t, exampleRun(450)), "(one of 3 is shown)")
-}
-
-func TestAxis(t *testing.T) {
-	for _, test := range []struct {
-		low, high float64
-		labels    string
-	}{
-		{0, 54, "0 10 20 30 40 50"},
-		{0, 0.9, "0.0 0.2 0.4 0.6 0.8"},
-		{11.52, 11.61, "11.52 11.54 11.56 11.58 11.60"},
-		{-3, 3, "-3 -2 -1 0 1 2 3"},
-		{0, 250_000, "0 50000 100000 150000 200000 250000"},
-		{0, 0, "-0.4 -0.2 0.0 0.2 0.4"},
-		{7, 7, "4 5 6 7 8 9 10"},
-		{0, math.Inf(1), "0.0 0.2 0.4 0.6 0.8 1.0"},
-	} {
-		a := newAxis(test.low, test.high, 5)
-		var labels []string
-		for _, tick := range a.ticks {
-			labels = append(labels, a.label(tick))
-		}
-		assert.Equal(t, test.labels, strings.Join(labels, " "), "%g to %g", test.low, test.high)
-	}
+func TestPageOfManyIterationsShowsSome(t *testing.T) {
+	assert.Contains(t, pageOf(t, recordtest.Run(450)), "(one of 3 is shown)")
 }

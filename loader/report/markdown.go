@@ -1,14 +1,15 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
-	"leaklab/loader/environment"
+	"leaklab/loader/record"
+	"leaklab/loader/text"
 )
 
 // A GitHub issue takes 65,536 characters. These keep report.md within.
@@ -20,14 +21,14 @@ const (
 )
 
 // writeMarkdown writes report.md. All that comes from outside is within code.
-func writeMarkdown(out io.Writer, run Run) error {
+func writeMarkdown(out io.Writer, run record.Run) error {
 	var b strings.Builder
 	if other := run.Baseline; other != nil {
-		fmt.Fprintf(&b, "## Comparison: %s\n\n%s\n\nBaseline: %s\n\n", other.Difference.headline(), escape(other.Difference.Sentence), escape(other.Verdict.Sentence))
+		fmt.Fprintf(&b, "## Comparison: %s\n\n%s\n\nBaseline: %s\n\n", other.Difference.Headline(), escape(other.Difference.Sentence), escape(other.Verdict.Sentence))
 	}
-	fmt.Fprintf(&b, "## Verdict: %s\n\n", headline(run))
-	for _, text := range statements(run) {
-		fmt.Fprintf(&b, "%s\n\n", escape(text))
+	fmt.Fprintf(&b, "## Verdict: %s\n\n", run.Verdict.Headline())
+	for _, statement := range statements(run) {
+		fmt.Fprintf(&b, "%s\n\n", escape(statement))
 	}
 	if run.Reason != "" {
 		fmt.Fprintf(&b, "It ended with: %s\n\n", code(run.Reason))
@@ -51,21 +52,21 @@ func writeMarkdown(out io.Writer, run Run) error {
 	fmt.Fprintf(&b, "\nThe others have their defaults: %s.\n", strings.Join(defaults, ", "))
 
 	b.WriteString("\n### Environment\n\n| | |\n|---|---|\n")
-	for _, line := range surroundings(run) {
+	for _, line := range run.Surroundings() {
 		fmt.Fprintf(&b, "| %s | %s |\n", line.Name, cell(line.Value))
 	}
 
 	b.WriteString("\n### How to reproduce\n\n")
-	b.WriteString(fenced("sh", clip(run.Reproduce, mostReproduce)))
+	b.WriteString(fenced("sh", text.Clip(run.Reproduce, mostReproduce)))
 	if hidden := hiddenNames(run); len(hidden) > 0 {
 		fmt.Fprintf(&b, "\nSet %s as well: they may be secret, and are not written down.\n", strings.Join(hidden, " and "))
 	}
 	fmt.Fprintf(&b, "\nStatistic: %s.\n", escape(run.Verdict.Statistic))
-	_, err := io.WriteString(out, Printable(b.String()))
+	_, err := io.WriteString(out, text.Printable(b.String()))
 	return err
 }
 
-func markdownSites(b *strings.Builder, sites []CallSite) {
+func markdownSites(b *strings.Builder, sites []record.CallSite) {
 	b.WriteString("### Where it grew\n\n| | gained | per request | at | called by |\n|---|--:|--:|---|---|\n")
 	for _, s := range sites {
 		caller := ""
@@ -77,9 +78,9 @@ func markdownSites(b *strings.Builder, sites []CallSite) {
 	b.WriteString("\n")
 }
 
-func markdownIterations(b *strings.Builder, run Run) {
+func markdownIterations(b *strings.Builder, run record.Run) {
 	if len(run.Iterations) == 0 {
-		b.WriteString("There is none that was completed.\n")
+		b.WriteString("No iteration was completed.\n")
 		return
 	}
 	title, line := "", ""
@@ -94,15 +95,15 @@ func markdownIterations(b *strings.Builder, run Run) {
 			continue
 		}
 		judged := ""
-		if run.Verdict.judges(i) {
+		if run.Verdict.Judges(i) {
 			judged = "yes"
 		}
 		other := ""
 		if run.Baseline != nil {
-			other = " " + run.BaselineEnd(i) + " |"
+			other = " " + baselineEnd(run, i) + " |"
 		}
 		fmt.Fprintf(b, "| %d | %d | %.0f | %d | %.2f | %d | %d | %d | %s |%s\n", i.Iteration, i.Requests, i.RequestsPerSecond, i.Errors,
-			i.LatencyP99Seconds*1000, i.RSSStartBytes/kibibyte, i.RSSEndBytes/kibibyte, i.RSSEndBytes/kibibyte-i.RSSStartBytes/kibibyte, judged, other)
+			i.LatencyP99Seconds*1000, i.RSSStartBytes/text.Kibibyte, i.RSSEndBytes/text.Kibibyte, i.RSSEndBytes/text.Kibibyte-i.RSSStartBytes/text.Kibibyte, judged, other)
 	}
 	if left > 0 {
 		fmt.Fprintf(b, "\n%d iterations after the first %d are left out here; `iterations.csv` has them all.\n", left, firstRows)
@@ -110,14 +111,36 @@ func markdownIterations(b *strings.Builder, run Run) {
 }
 
 // statements are the sentences at the top of a report.
-func statements(run Run) []string {
-	texts := append([]string{run.Verdict.Sentence, run.Verdict.Advice}, run.Remarks...)
-	texts = append(texts, progressOf(run))
-	return slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+func statements(run record.Run) []string {
+	all := append([]string{run.Verdict.Sentence, run.Verdict.Advice}, run.Remarks...)
+	all = append(all, progressOf(run))
+	return slices.DeleteFunc(all, func(statement string) bool { return statement == "" })
+}
+
+// progressOf is how many iterations there are, and why not all.
+func progressOf(run record.Run) string {
+	done := fmt.Sprintf("%d of %d iterations", len(run.Iterations), run.Tries)
+	switch run.State {
+	case record.Running:
+		return done + " so far. If the run is not going on any more, it was killed."
+	case record.EndedEarly:
+		return done + "; then it ended early."
+	default:
+		return done + "."
+	}
+}
+
+// baselineEnd is the baseline's end reading of the same iteration, in KiB; empty if there is none.
+func baselineEnd(run record.Run, i record.Iteration) string {
+	other, found := run.Baseline.Of(i)
+	if !found {
+		return ""
+	}
+	return strconv.FormatInt(other.RSSEndBytes/text.Kibibyte, 10)
 }
 
 // split returns the settings that differ from their defaults, and the others that have a value.
-func split(settings []Setting) (changed, rest []Setting) {
+func split(settings []record.Setting) (changed, rest []record.Setting) {
 	for _, s := range settings {
 		switch {
 		case s.Value != s.Default:
@@ -129,110 +152,30 @@ func split(settings []Setting) (changed, rest []Setting) {
 	return changed, rest
 }
 
-func hiddenNames(run Run) []string {
+func hiddenNames(run record.Run) []string {
 	var names []string
 	for _, s := range run.Settings {
-		if s.Value == Hidden {
+		if s.Value == record.Hidden {
 			names = append(names, s.Name)
 		}
 	}
 	return names
 }
 
-// unknownDigest says how to have one.
-const unknownDigest = "not known; that of SERVER_IMAGE=NAME@sha256:... is"
-
-// Names of lines that are not compared as they are.
-const (
-	started         = "Started"
-	buildSettings   = "Build settings"
-	serverVariables = "Variables of the server"
-)
-
-// surroundings are the lines about where the run took place.
-func surroundings(run Run) []Line {
-	e := run.Environment
-	lines := []Line{
-		{started, run.StartedAt.UTC().Format(timeFormat)},
-		{"leaklab", run.LeaklabVersion},
-		{"Server", run.ServerCommand},
-		{"Memory is read from", run.MemorySource},
-		{"Kernel", e.Kernel},
-		{"CPU", processors(e)},
-		{"Memory", mebibytes(int64(e.MemoryBytes))},
-		{"Limits of the server", limits(e.Limits)},
-	}
-	if run.Baseline != nil {
-		lines = slices.Insert(lines, 3, Line{"Baseline", run.Baseline.Command})
-	}
-	if i := e.Server.Image; i != nil {
-		lines = append(lines, Line{"Image", i.Reference}, Line{"Its digest", cmp.Or(i.Digest, unknownDigest)})
-	}
-	if g := e.Server.Go; g != nil {
-		lines = append(lines, Line{"Built with", g.Version}, Line{"Package", g.Package}, Line{"Module", g.Module},
-			Line{buildSettings, pairs(g.Settings)})
-	}
-	lines = append(lines, Line{serverVariables, pairs(e.Server.Variables)})
-	return slices.DeleteFunc(lines, func(l Line) bool { return l.Value == "" })
-}
-
-func processors(e environment.Environment) string {
-	return strings.TrimSpace(fmt.Sprintf("%d × %s", e.CPUs, e.CPU))
-}
-
-func mebibytes(bytes int64) string {
-	if bytes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d MiB", bytes/mebibyte)
-}
-
-func limits(l environment.Limits) string {
-	var all []string
-	if l.MemoryBytes > 0 {
-		all = append(all, mebibytes(l.MemoryBytes)+" of memory")
-	}
-	if l.CPUs > 0 {
-		all = append(all, fmt.Sprintf("%.3g CPUs", l.CPUs))
-	}
-	if l.Processes > 0 {
-		all = append(all, fmt.Sprintf("%d processes", l.Processes))
-	}
-	return strings.Join(all, ", ")
-}
-
-// pairs is NAME=VALUE for each, in the order of the names.
-func pairs(values map[string]string) string {
-	var all []string
-	for name, value := range values {
-		all = append(all, name+"="+value)
-	}
-	slices.Sort(all)
-	return strings.Join(all, " ")
-}
-
-// clip shortens text to at most so many characters.
-func clip(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return text
-}
-
 // cell is code for a cell of a table, where a pipe needs a backslash, even within code.
-func cell(text string) string { return strings.ReplaceAll(code(text), "|", `\|`) }
+func cell(value string) string { return strings.ReplaceAll(code(value), "|", `\|`) }
 
-// code is text as a code span in one line; nothing in it is Markdown, nor a mention, nor a link.
-func code(text string) string {
-	text = clip(strings.Join(strings.Fields(text), " "), mostValue)
-	if text == "" {
+// code is a value as a code span in one line; nothing in it is Markdown, nor a mention, nor a link.
+func code(value string) string {
+	value = text.Clip(strings.Join(strings.Fields(value), " "), mostValue)
+	if value == "" {
 		return ""
 	}
-	fence := strings.Repeat("`", longestRun(text)+1)
-	if strings.HasPrefix(text, "`") || strings.HasSuffix(text, "`") {
-		text = " " + text + " "
+	fence := strings.Repeat("`", longestRun(value)+1)
+	if strings.HasPrefix(value, "`") || strings.HasSuffix(value, "`") {
+		value = " " + value + " "
 	}
-	return fence + text + fence
+	return fence + value + fence
 }
 
 // fenced is text as a block of code.
@@ -258,8 +201,8 @@ var special = regexp.MustCompile("[\\\\`*_\\[\\]<>|~#&]")
 // alive is what GitHub makes links and mentions of, wherever it stands in a sentence.
 var alive = regexp.MustCompile(`@|#|(?i:www)|:/`)
 
-// escape is a sentence as it is, in one line. Names of files and addresses do not belong into it, but into code.
+// escape is a sentence as it is, in one line. File names and addresses do not belong in it, but in code.
 func escape(text string) string {
-	text = alive.ReplaceAllString(strings.Join(strings.Fields(text), " "), "$0\u2060") // a word joiner, which nobody sees
+	text = alive.ReplaceAllString(strings.Join(strings.Fields(text), " "), "$0\u2060") // a word joiner, which is invisible
 	return special.ReplaceAllString(text, `\$0`)
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/yuin/goldmark/extension"
 
 	"leaklab/loader/environment"
+	"leaklab/loader/record"
+	"leaklab/loader/record/recordtest"
 )
 
 // rendered is Markdown as GitHub renders it, and the text it was made from.
-func rendered(t *testing.T, run Run) (page, text string) {
+func rendered(t *testing.T, run record.Run) (page, text string) {
 	t.Helper()
 	var markdown, html bytes.Buffer
 	require.NoError(t, writeMarkdown(&markdown, run))
@@ -24,7 +26,7 @@ func rendered(t *testing.T, run Run) (page, text string) {
 }
 
 func TestMarkdownRenders(t *testing.T) {
-	page, _ := rendered(t, exampleRun(12))
+	page, _ := rendered(t, recordtest.Run(12))
 	assert.Contains(t, page, "<h2>Verdict: leak, 1000.0 bytes/request (")
 	assert.Contains(t, page, "more than the tolerance of 4")
 	assert.Equal(t, 4, strings.Count(page, "<table>"), "call sites, iterations, settings, environment")
@@ -40,8 +42,8 @@ func TestMarkdownRenders(t *testing.T) {
 }
 
 func TestNothingFromOutsideIsMarkdown(t *testing.T) {
-	run := exampleRun(12)
-	run.State, run.Reason = EndedEarly, hostile
+	run := recordtest.Run(12)
+	run.State, run.Reason = record.EndedEarly, recordtest.Hostile
 	run.Remarks = []string{"Live heap gained 1.0 MiB at <img src=x>[l](http://e.example)![i](x)`c`|#12|@octocat\nhttps://e.example www.e.example " +
 		"WWW.e.example me@e.example <http://e.example> ftp://e.example\x1b[2J\x9b\u202e."}
 	page, text := rendered(t, run)
@@ -62,21 +64,21 @@ func TestNothingFromOutsideIsMarkdown(t *testing.T) {
 }
 
 func TestMarkdownOfAnImage(t *testing.T) {
-	run := exampleRun(5)
+	run := recordtest.Run(5)
 	run.Environment.Server.Image = &environment.Image{Reference: "nginx:1.29"}
 	page, _ := rendered(t, run)
 	assert.Contains(t, page, "<td>Image</td>\n<td><code>nginx:1.29</code></td>")
-	assert.Contains(t, page, "<td>Its digest</td>\n<td><code>not known; that of SERVER_IMAGE=NAME@sha256:... is</code></td>")
+	assert.Contains(t, page, "<td>Its digest</td>\n<td><code>unknown; name the image by digest (SERVER_IMAGE=NAME@sha256:...) to record it</code></td>")
 	run.Environment.Server.Image.Digest = "sha256:0a"
 	page, _ = rendered(t, run)
 	assert.Contains(t, page, "<td>Its digest</td>\n<td><code>sha256:0a</code></td>")
 }
 
 func TestMarkdownFitsAnIssue(t *testing.T) {
-	run := exampleRun(1000)
+	run := recordtest.Run(1000)
 	long := strings.Repeat("x", 100_000)
 	run.ServerCommand, run.Reproduce, run.Environment.CPU = long, long, long
-	run.Settings = append(run.Settings, Setting{"URL_FILE", long, ""})
+	run.Settings = append(run.Settings, record.Setting{Name: "URL_FILE", Value: long})
 	page, text := rendered(t, run)
 	assert.Less(t, len(text), 30_000)
 	assert.Contains(t, page, "<td style=\"text-align:right\">10</td>")
@@ -86,12 +88,12 @@ func TestMarkdownFitsAnIssue(t *testing.T) {
 }
 
 func TestMarkdownOfARunThatGoesOn(t *testing.T) {
-	run := exampleRun(0)
-	run.State, run.Tries, run.Profiles = Running, 10, &Profiles{Files: []string{"heap-warm.pb.gz"}}
+	run := recordtest.Run(0)
+	run.State, run.Tries, run.Profiles = record.Running, 10, &record.Profiles{Files: []string{"heap-warm.pb.gz"}}
 	page, _ := rendered(t, run)
 	assert.Contains(t, page, "<h2>Verdict: inconclusive</h2>")
 	assert.Contains(t, page, "0 of 10 iterations so far. If the run is not going on any more, it was killed.")
-	assert.Contains(t, page, "There is none that was completed.")
+	assert.Contains(t, page, "No iteration was completed.")
 	assert.NotContains(t, page, "Where it grew", "there are no last profiles yet")
 }
 

@@ -6,37 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
-// What a server may show, so that what it does not end takes neither memory nor time.
+// The limits of an endpoint's text, in bytes, so that a response without end costs little memory and time.
 const (
-	maxBytes  = 16 << 20 // in all
-	maxKept   = 1 << 20  // of the metrics that are asked for
-	lineLimit = 32 << 10 // in a line of these
+	maxBytes  = 16 << 20 // of the whole text
+	maxKept   = 1 << 20  // of the lines that are kept
+	lineLimit = 32 << 10 // of a line that is kept
 )
 
-// asked are the metrics that anybody in this module asks for.
-func asked() []string {
-	return append(requestCounters(),
-		"process_resident_memory_bytes", "process_open_fds", "go_threads", "go_gc_heap_live_bytes", "go_memstats_next_gc_bytes",
-		"go_gc_gogc_percent", "go_gc_gomemlimit_bytes", "go_memstats_heap_alloc_bytes", "go_memstats_stack_inuse_bytes",
-		"leaklab_demo_info")
-}
-
-// filter returns the lines of text that belong to the metrics which are asked for, without buckets, and what is no
-// metric at all, for the parser to say so. A page of 100,000 series costs no more than reading it.
+// filter returns the lines of text that belong to a declared Metric, without histogram buckets. It keeps lines that are no
+// metric at all as well, so that the parser reports them. A page of 100,000 series costs no more than reading it. It
+// fails when a limit above is exceeded or reading does.
 func filter(text io.Reader) ([]byte, error) {
-	names := asked()
 	limited := &io.LimitedReader{R: text, N: maxBytes + 1}
 	lines := bufio.NewReaderSize(limited, lineLimit)
 	var kept []byte
-	inside := false // a line whose beginning was left out
+	inside := false // in a line whose beginning was dropped
 	for {
 		line, err := lines.ReadSlice('\n')
 		cut := errors.Is(err, bufio.ErrBufferFull)
-		if !inside && belongs(line, names) {
+		if !inside && belongs(line) {
 			if cut {
 				return nil, fmt.Errorf("a line is longer than %d bytes", lineLimit)
 			}
@@ -56,27 +47,27 @@ func filter(text io.Reader) ([]byte, error) {
 	}
 }
 
-// belongs says whether a line is that of a metric in names, or no metric.
-func belongs(line []byte, names []string) bool {
+// belongs is true for a line of a declared Metric, and for one that is no metric.
+func belongs(line []byte) bool {
 	line = bytes.TrimLeft(line, " \t")
 	if rest, comment := bytes.CutPrefix(line, []byte("#")); comment {
 		words := bytes.Fields(rest[:min(len(rest), 256)])
-		return len(words) > 1 && string(words[0]) == "TYPE" && slices.Contains(names, string(words[1]))
+		return len(words) > 1 && string(words[0]) == "TYPE" && declared[string(words[1])]
 	}
 	end := bytes.IndexFunc(line, func(r rune) bool { return !isName(r) })
 	switch {
 	case end < 0:
-		return len(line) < lineLimit // the text ends in it
+		return len(line) < lineLimit // the text ends within the line
 	case end == 0:
-		return line[0] != '{' && line[0] != '\n' // a quoted name is none of ours
+		return line[0] != '{' && line[0] != '\n' // no declared name needs quotes
 	}
 	name := string(line[:end])
 	for _, suffix := range []string{"_count", "_sum"} {
-		if base, found := strings.CutSuffix(name, suffix); found && slices.Contains(names, base) {
+		if base, found := strings.CutSuffix(name, suffix); found && declared[base] {
 			return true
 		}
 	}
-	return slices.Contains(names, name)
+	return declared[name]
 }
 
 func isName(r rune) bool {

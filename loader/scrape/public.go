@@ -6,13 +6,13 @@ import (
 	"net/url"
 )
 
-// What stands for what is left out: of an address, and all of it.
+// The placeholders for a secret part of an address, and for an address that cannot be parsed.
 const (
 	left       = "xxxxx"
 	unreadable = "(an address that cannot be read)"
 )
 
-// Public is an address as it may be shown: without its user and the values of its query, which may be secret.
+// Public returns an address without its user, password and query, which may be secret. Placeholders stand for them.
 func Public(address string) string {
 	target, err := url.Parse(address)
 	if err != nil {
@@ -28,7 +28,7 @@ func Public(address string) string {
 	return shown.String()
 }
 
-// LeftOut says whether something is missing in an address as Public shows it.
+// LeftOut is true if an address from Public has a placeholder.
 func LeftOut(shown string) bool {
 	target, err := url.Parse(shown)
 	if err != nil || shown == unreadable {
@@ -38,7 +38,7 @@ func LeftOut(shown string) bool {
 	return target.User.Username() == left || password == left || target.RawQuery == left
 }
 
-// public is err, of a request for address, without what Public leaves out.
+// public returns err, of a request for address, without what Public leaves out.
 func public(address string, err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {

@@ -1,4 +1,5 @@
-// Package scrape reads metrics that a server shows in the Prometheus text format.
+// Package scrape reads metrics of a server in the Prometheus text format. It keeps only the metrics that metric.go
+// declares.
 package scrape
 
 import (
@@ -17,11 +18,11 @@ import (
 
 const (
 	timeout     = 2 * time.Second
-	headerLimit = 64 << 10 // bytes of an answer's header
+	headerLimit = 64 << 10 // bytes of a response header
 )
 
-// client is Go's default one, except that it takes less header, of which that takes 10 MiB, and does not ask for packed
-// answers, which that unpacks to any size.
+// client is Go's default client with two limits: it reads 64 KiB of header instead of 10 MiB, and does not ask for
+// compressed responses, which the default client decompresses to any size.
 var client = &http.Client{Transport: limited(http.DefaultTransport)}
 
 func limited(transport http.RoundTripper) http.RoundTripper {
@@ -35,17 +36,17 @@ func limited(transport http.RoundTripper) http.RoundTripper {
 	return clone
 }
 
-// Metrics are the metric families of an endpoint by name.
-type Metrics map[string]*dto.MetricFamily
+// Metrics are the metric families of an endpoint.
+type Metrics map[Metric]*dto.MetricFamily
 
-// Fetch reads those metrics at url that are asked for anywhere (see asked). It fails when there is no answer with
-// status 200 in the text format within 2 s, or no end of it.
+// Fetch reads the metrics at url, of those that are declared as a Metric. It fails unless a complete response with status
+// 200 in the text format arrives within 2 s.
 func Fetch(ctx context.Context, url string) (Metrics, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body, err := Get(ctx, url, http.Header{
 		"Accept":          {string(expfmt.NewFormat(expfmt.TypeTextPlain))},
-		"Accept-Encoding": {"identity"}, // compressing would take half a megabyte of the server's memory
+		"Accept-Encoding": {"identity"}, // compression would take half a megabyte of the server's memory
 	})
 	if err != nil {
 		return nil, err
@@ -62,8 +63,8 @@ func Fetch(ctx context.Context, url string) (Metrics, error) {
 	return metrics, nil
 }
 
-// Get asks for url and returns the body of the answer, as it was sent and of any length, to be closed. It fails when
-// the status is not 200.
+// Get requests url and returns the body of the response, undecoded and of any length. The caller closes it. Get fails when
+// the status is not 200. Errors do not contain what Public leaves out.
 func Get(ctx context.Context, url string, header http.Header) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -82,16 +83,23 @@ func Get(ctx context.Context, url string, header http.Header) (io.ReadCloser, er
 	return response.Body, nil
 }
 
-// Parse reads metrics from text.
+// Parse reads all metrics of text. It fails when text is not in the Prometheus text format.
 func Parse(text io.Reader) (Metrics, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	return parser.TextToMetricFamilies(text)
+	families, err := parser.TextToMetricFamilies(text)
+	if err != nil {
+		return nil, err
+	}
+	metrics := make(Metrics, len(families))
+	for name, family := range families {
+		metrics[Metric{name}] = family
+	}
+	return metrics, nil
 }
 
-// Value returns the value of the first series of the gauge, counter or untyped metric name, and whether there
-// is one.
-func (m Metrics) Value(name string) (float64, bool) {
-	series := m[name].GetMetric()
+// Value returns the value of the first series of a gauge, counter or untyped metric; false if there is none.
+func (m Metrics) Value(metric Metric) (float64, bool) {
+	series := m[metric].GetMetric()
 	if len(series) == 0 {
 		return 0, false
 	}
@@ -107,9 +115,9 @@ func (m Metrics) Value(name string) (float64, bool) {
 	}
 }
 
-// Label returns the value of a label of the first series of the metric name; "" if there is none.
-func (m Metrics) Label(name, label string) string {
-	series := m[name].GetMetric()
+// Label returns the value of a label of the first series of a metric; "" if there is none.
+func (m Metrics) Label(metric Metric, label string) string {
+	series := m[metric].GetMetric()
 	if len(series) == 0 {
 		return ""
 	}

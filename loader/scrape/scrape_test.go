@@ -25,7 +25,7 @@ h_sum 1
 h_count 1
 `
 
-// shown is what a server shows, of which some is asked for.
+// shown is the text of an endpoint with declared metrics and others.
 const shown = `# HELP leaklab_demo_info What the server does.
 # TYPE leaklab_demo_info gauge
 leaklab_demo_info{leak="heap",bytes="64"} 1
@@ -53,18 +53,18 @@ func TestFetch(t *testing.T) {
 	metrics, err := Fetch(t.Context(), server.URL+"/metrics")
 	require.NoError(t, err)
 	for name, want := range map[string]float64{"leaklab_demo_info": 1, "http_requests_total": 2, "go_threads": 3} {
-		value, found := metrics.Value(name)
+		value, found := metrics.Value(Metric{name})
 		assert.True(t, found, name)
 		assert.Equal(t, want, value, name)
 	}
 	for _, name := range []string{"http_request_duration_seconds", "other", "missing"} {
-		_, found := metrics.Value(name)
+		_, found := metrics.Value(Metric{name})
 		assert.False(t, found, name)
 	}
-	assert.Equal(t, "heap", metrics.Label("leaklab_demo_info", "leak"))
-	assert.Empty(t, metrics.Label("leaklab_demo_info", "missing"))
-	assert.Empty(t, metrics.Label("missing", "leak"))
-	assert.EqualValues(t, 5, metrics["http_request_duration_seconds"].GetMetric()[0].GetHistogram().GetSampleCount(), "without its buckets")
+	assert.Equal(t, "heap", metrics.Label(DemoInfo, "leak"))
+	assert.Empty(t, metrics.Label(DemoInfo, "missing"))
+	assert.Empty(t, metrics.Label(Metric{"missing"}, "leak"))
+	assert.EqualValues(t, 5, metrics[Metric{"http_request_duration_seconds"}].GetMetric()[0].GetHistogram().GetSampleCount(), "without its buckets")
 
 	_, err = Fetch(t.Context(), server.URL)
 	assert.EqualError(t, err, server.URL+" answered 404 Not Found")
@@ -72,12 +72,30 @@ func TestFetch(t *testing.T) {
 	assert.ErrorContains(t, err, "connection refused")
 }
 
+// A Metric can be made in this package alone, by declare; so whatever another package can ask for is kept.
+func TestEveryDeclaredMetricIsKept(t *testing.T) {
+	assert.Greater(t, len(declared), len(requestCounters))
+	for name := range declared {
+		kept, err := filter(strings.NewReader(name + " 7\nother 8\n"))
+		require.NoError(t, err)
+		metrics, err := Parse(bytes.NewReader(kept))
+		require.NoError(t, err)
+		value, found := metrics.Value(Metric{name})
+		assert.True(t, found, name)
+		assert.EqualValues(t, 7, value, name)
+		assert.Len(t, metrics, 1)
+	}
+	for _, counter := range requestCounters {
+		assert.True(t, declared[counter.String()], counter)
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	_, err := Parse(strings.NewReader("<html>\n"))
 	assert.Error(t, err)
 }
 
-// endless repeats a text for ever.
+// endless repeats a text without end.
 type endless struct {
 	text string
 	at   int
@@ -108,16 +126,16 @@ func TestWhatAServerDoesNotEndIsGivenUp(t *testing.T) {
 	many := "# TYPE other counter\n" + strings.Repeat("other{a=\"b\"} 1\n", 500_000)
 	kept, err := filter(strings.NewReader(many + "go_threads 7\nother"))
 	require.NoError(t, err)
-	assert.Equal(t, "go_threads 7\nother", string(kept), "the parser is to see that the text ends in a line")
+	assert.Equal(t, "go_threads 7\nother", string(kept), "the parser must see the incomplete last line")
 }
 
-// FuzzFilter compares what is asked for with the metrics of the whole text, where that is well-formed.
+// FuzzFilter compares the declared metrics of the filtered text with those of the whole text, where that is well-formed.
 func FuzzFilter(f *testing.F) {
 	f.Add(shown)
 	f.Add("go_threads{a=\"\\\"\n\"} NaN\n  go_threads 1")
 	f.Fuzz(func(t *testing.T, text string) {
 		whole, err := Parse(strings.NewReader(text))
-		if err != nil || strings.Contains(text, "_bucket") { // a histogram of buckets alone has counted nothing
+		if err != nil || strings.Contains(text, "_bucket") { // a histogram with buckets only has no count
 			return
 		}
 		kept, err := filter(strings.NewReader(text))
@@ -128,9 +146,9 @@ func FuzzFilter(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v, of %q", err, kept)
 		}
-		for _, name := range asked() {
-			want, found := whole.Value(name)
-			got, kept := metrics.Value(name)
+		for name := range declared {
+			want, found := whole.Value(Metric{name})
+			got, kept := metrics.Value(Metric{name})
 			if found != kept || want != got && !math.IsNaN(want) {
 				t.Fatalf("%s is %v, %t; expected %v, %t", name, got, kept, want, found)
 			}

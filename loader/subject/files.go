@@ -7,13 +7,13 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// FilesLimit is how many files, sockets included, the process may have open; 0 if that cannot be told.
+// FilesLimit is the limit of open files of the process (RLIMIT_NOFILE), sockets included; 0 if unknown.
 func FilesLimit(pid int) int {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {
 		return 0
 	}
-	limits, _ := p.Rlimit() // Linux alone tells
+	limits, _ := p.Rlimit() // known on Linux only
 	for _, limit := range limits {
 		if limit.Resource == syscall.RLIMIT_NOFILE {
 			return int(limit.Soft)
@@ -22,7 +22,7 @@ func FilesLimit(pid int) int {
 	return 0
 }
 
-// IsStopped says whether the process has been stopped, by SIGSTOP or the like.
+// IsStopped is true if the process is stopped, by SIGSTOP or a similar signal.
 func IsStopped(pid int) bool {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {

@@ -7,10 +7,9 @@ import (
 	"syscall"
 )
 
-// guardScript waits for the PID of the group to guard, then for the end of its input, which comes when the
-// loader ends in whatever way, SIGKILL included. Then it ends the group and all that descends from its leader, which may
-// have left it. It is a shell, so that it outlives the loader in 1 MB, and asks for no program but ps, where there is no
-// /proc.
+// guardScript reads the process group to guard, then waits for the end of its input, which comes when the loader ends for
+// any reason, SIGKILL included. It then ends the group and all descendants of its leader, which may have left the group:
+// SIGTERM, and SIGKILL after 5 s. A shell needs 1 MB. It runs no other program but ps, where there is no /proc.
 const guardScript = `read -r group || exit 0
 read -r _
 processes=$(
@@ -45,7 +44,7 @@ for _ in 1 2 3 4 5; do
 done
 some KILL`
 
-// guard is a process that kills the server, or a load tool, when the loader is gone.
+// guard is a process that ends the server, or a load tool, after the loader has ended.
 type guard struct {
 	command *exec.Cmd
 	input   io.WriteCloser
@@ -59,12 +58,13 @@ func startGuard() (*guard, error) {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot start the process that guards it: %w", err)
+		return nil, fmt.Errorf("cannot start its guard process: %w", err)
 	}
 	return &guard{command: cmd, input: input}, nil
 }
 
-// GuardGroup has a process group killed should this program end before dismiss is called, in whatever way.
+// GuardGroup has a process group ended if this program ends, for any reason, before dismiss is called. It fails when the
+// guard, a shell, cannot be started.
 func GuardGroup(group int) (dismiss func(), err error) {
 	guard, err := startGuard()
 	if err != nil {
@@ -77,15 +77,15 @@ func GuardGroup(group int) (dismiss func(), err error) {
 	return guard.dismiss, nil
 }
 
-// watch hands over the process group to kill.
+// watch tells the guard its process group.
 func (g *guard) watch(group int) error {
 	if _, err := fmt.Fprintln(g.input, group); err != nil {
-		return fmt.Errorf("cannot reach the process that guards it: %w", err)
+		return fmt.Errorf("cannot reach its guard process: %w", err)
 	}
 	return nil
 }
 
-// dismiss ends the guard without harm to the group.
+// dismiss ends the guard and leaves the group alone.
 func (g *guard) dismiss() {
 	_ = g.command.Process.Kill()
 	_ = g.command.Wait()

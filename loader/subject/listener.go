@@ -12,12 +12,12 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// ErrNobodyListens says that no process of this machine listens at the address.
-var ErrNobodyListens = errors.New("nobody listens there")
+// ErrNoListener is the error when no process of this machine listens at the address.
+var ErrNoListener = errors.New("no process listens there")
 
-// FindListener returns the process of this machine that accepts connections at address (host:port; without a host, at
-// any address of the machine): of several that share the socket, as a master and its workers do, the one that the
-// others come from. The error wraps ErrNobodyListens if there is none, and says what to do if it cannot be told.
+// FindListener returns the process of this machine that listens at address (host:port; without a host, at any address of
+// the machine). If several share the socket, as a master and its workers do, it returns their common ancestor. The error
+// wraps ErrNoListener if there is none. If the process is ambiguous or not visible, the error names the remedy.
 func FindListener(ctx context.Context, address string) (pid int, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -41,20 +41,20 @@ func FindListener(ctx context.Context, address string) (pid int, err error) {
 	}
 	tops := withoutDescendants(holders, parentOf)
 	if len(tops) > 1 {
-		// What starts services may hold their sockets as well (socket activation).
+		// A service manager may hold the sockets of its services as well (socket activation).
 		tops = slices.DeleteFunc(tops, func(pid int) bool { return pid == 1 })
 	}
 	if len(tops) != 1 {
-		return 0, fmt.Errorf("processes %s all listen there; name the one that is meant, or that started them, in SERVER_PID",
+		return 0, fmt.Errorf("processes %s all listen there; set SERVER_PID to the server's, or to their common parent",
 			strings.Trim(fmt.Sprint(tops), "[]"))
 	}
 	if name := nameOf(tops[0]); name == "docker-proxy" {
-		return 0, fmt.Errorf("it is published by Docker, and process %d only passes it on; take the server's own, SERVER_PID=$(docker inspect -f '{{.State.Pid}}' CONTAINER), or the lab's SERVER_IMAGE", tops[0])
+		return 0, fmt.Errorf("the port is published by Docker, and process %d only forwards it; set SERVER_PID=$(docker inspect -f '{{.State.Pid}}' CONTAINER), or use the lab's SERVER_IMAGE", tops[0])
 	}
 	return tops[0], nil
 }
 
-// ListenerName says who accepts connections at address, as FindListener knows it, for an error message.
+// ListenerName describes the process that FindListener finds at address, for an error message.
 func ListenerName(ctx context.Context, address string) string {
 	pid, err := FindListener(ctx, address)
 	if err != nil {
@@ -68,8 +68,8 @@ func ListenerName(ctx context.Context, address string) string {
 	return fmt.Sprintf("process %d, %q,", pid, command)
 }
 
-// withoutDescendants leaves out what descends from another of the processes, except from process 1, from which
-// all do. It keeps the order.
+// withoutDescendants returns the processes that descend from none of the others. Process 1 does not count, since all
+// descend from it. The order stays.
 func withoutDescendants(pids []int, parent func(int) int) []int {
 	var tops []int
 	for _, pid := range pids {
@@ -84,7 +84,7 @@ func withoutDescendants(pids []int, parent func(int) int) []int {
 	return tops
 }
 
-// parentOf is the process's parent, 0 if that cannot be told.
+// parentOf is the process's parent; 0 if unknown.
 func parentOf(pid int) int {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {
@@ -106,7 +106,7 @@ func nameOf(pid int) string {
 	return name
 }
 
-// CommandLine is what the process was started with; "" if that cannot be told.
+// CommandLine is the command line of the process; "" if unknown.
 func CommandLine(pid int) string {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {
@@ -116,7 +116,7 @@ func CommandLine(pid int) string {
 	return strings.TrimSpace(line)
 }
 
-// IsLocal says whether host, a name or an address, is this machine.
+// IsLocal is true if host, a name or an address, is this machine.
 func IsLocal(ctx context.Context, host string) bool {
 	addresses, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
 	if err != nil || len(addresses) == 0 {
@@ -132,7 +132,7 @@ func IsLocal(ctx context.Context, host string) bool {
 	})
 }
 
-// unseen is the error when something listens, but not which process.
+// unseen is the error when the process that listens is not visible.
 func unseen() error {
-	return fmt.Errorf("something listens there, but user %d may not see which process; run this as the server's user or as root, or name the process in SERVER_PID", os.Getuid())
+	return fmt.Errorf("a process listens there but is not visible to user %d; run this as the server's user or as root, or set SERVER_PID", os.Getuid())
 }

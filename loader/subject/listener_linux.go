@@ -9,10 +9,10 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// stateListen is how /proc/net/tcp writes that a socket accepts connections.
+// stateListen is the state of a listening socket in /proc/net/tcp.
 const stateListen = 0x0A
 
-// listeners returns the processes that hold a socket which listens on port at an address that is wanted.
+// listeners returns the processes with a socket that listens on port at a wanted address, in ascending order.
 func listeners(_ context.Context, port int, wanted func(net.IP) bool) ([]int, error) {
 	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
 	if err != nil {
@@ -32,7 +32,7 @@ func listeners(_ context.Context, port int, wanted func(net.IP) bool) ([]int, er
 		}
 	}
 	if len(sockets) == 0 {
-		return nil, ErrNobodyListens
+		return nil, ErrNoListener
 	}
 	processes, err := fs.AllProcs()
 	if err != nil {
@@ -40,7 +40,7 @@ func listeners(_ context.Context, port int, wanted func(net.IP) bool) ([]int, er
 	}
 	var holders []int
 	for _, p := range processes {
-		// What may not be seen, or ended meanwhile, has no descriptors here.
+		// A process that is not visible, or has ended, has no descriptors here.
 		open, _ := p.FileDescriptorTargets()
 		if slices.ContainsFunc(open, func(target string) bool { return sockets[target] }) {
 			holders = append(holders, p.PID)

@@ -10,7 +10,7 @@ import (
 	psnet "github.com/shirou/gopsutil/v4/net"
 )
 
-// listeners returns the processes that hold a socket which listens on port at an address that is wanted.
+// listeners returns the processes with a socket that listens on port at a wanted address, in ascending order.
 func listeners(ctx context.Context, port int, wanted func(net.IP) bool) ([]int, error) {
 	sockets, err := psnet.ConnectionsWithContext(ctx, "tcp")
 	if err != nil {
@@ -33,7 +33,7 @@ func listeners(ctx context.Context, port int, wanted func(net.IP) bool) ([]int, 
 	}
 	switch {
 	case !found:
-		return nil, ErrNobodyListens
+		return nil, ErrNoListener
 	case len(holders) == 0:
 		return nil, unseen()
 	}

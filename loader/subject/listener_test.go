@@ -26,11 +26,11 @@ func TestFindListener(t *testing.T) {
 		}
 		if address == "127.0.0.1:0" {
 			_, err = FindListener(t.Context(), net.JoinHostPort("127.0.0.2", port))
-			assert.ErrorIs(t, err, ErrNobodyListens, "the port alone is not enough")
+			assert.ErrorIs(t, err, ErrNoListener, "the port alone is not enough")
 		}
 		require.NoError(t, listener.Close())
 		_, err = FindListener(t.Context(), net.JoinHostPort("127.0.0.1", port))
-		assert.ErrorIs(t, err, ErrNobodyListens)
+		assert.ErrorIs(t, err, ErrNoListener)
 	}
 }
 

@@ -9,21 +9,21 @@ import (
 	"syscall"
 )
 
-// Near tells the addresses that may be loaded without asking from those of strangers. Near are this machine's own
-// addresses, loopback, link-local, and the private networks of RFC 1918 and RFC 4193. A name without a dot, as a Compose
-// service has, may besides be on any network that this machine is on, since not every engine is set up with private
-// ones. The shared addresses of carriers (RFC 6598) are not near: others' machines have them.
+// Near decides which addresses may be loaded without ALLOW_REMOTE. Near are this machine's addresses, loopback, link-local,
+// and the private networks of RFC 1918 and RFC 4193. A name without a dot, such as a Compose service, may also be on any
+// network of this machine, since not every container engine uses private ones. The shared address space of carriers
+// (RFC 6598) is not near: it may lead to machines of others.
 type Near struct {
 	own   []netip.Addr
-	links []netip.Prefix // that a name without a dot may be on
+	links []netip.Prefix // networks of this machine, for a name without a dot
 }
 
-// NearTo returns what is near to this machine, for a server at host, a name or an address.
+// NearTo returns the near addresses for a server at host, a name or an address.
 func NearTo(host string) Near {
 	var near Near
 	interfaces, err := net.InterfaceAddrs()
 	if err != nil {
-		return near // what is near by itself remains
+		return near // loopback and private networks remain
 	}
 	for _, address := range interfaces {
 		prefix, err := netip.ParsePrefix(address.String())
@@ -38,7 +38,7 @@ func NearTo(host string) Near {
 	return near
 }
 
-// Has says whether address is near. An IPv4 address may be written as an IPv6 one.
+// Has is true if address is near. It accepts IPv4-mapped IPv6 addresses.
 func (n Near) Has(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
 	if address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast() || address.IsUnspecified() {
@@ -57,7 +57,7 @@ func (n Near) Has(address netip.Addr) bool {
 	return false
 }
 
-// Strangers returns the addresses of host that are not near; none if it has none yet, since its name does not resolve.
+// Strangers returns the addresses of host that are not near; none if its name does not resolve yet.
 func (n Near) Strangers(ctx context.Context, host string) []netip.Addr {
 	addresses, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	var strangers []netip.Addr
@@ -69,8 +69,8 @@ func (n Near) Strangers(ctx context.Context, host string) []netip.Addr {
 	return strangers
 }
 
-// Refuse is a net.Dialer's Control: it fails, before anything is sent, if address (IP:port) is not near. A name may
-// resolve to another address than it did before.
+// Refuse is a Control of net.Dialer. It fails, before anything is sent, if address (IP:port) is not near: a name may
+// resolve to another address than before.
 func (n Near) Refuse(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -35,7 +35,7 @@ func TestOwnAddressesAreNear(t *testing.T) {
 	for _, address := range interfaces {
 		assert.True(t, near.Has(netip.MustParsePrefix(address.String()).Addr()), address)
 	}
-	assert.Empty(t, near.links, "a name with dots is no service of Compose")
+	assert.Empty(t, near.links, "a name with dots is no Compose service")
 	assert.Empty(t, NearTo("2001:db8::1").links)
 	assert.Len(t, NearTo("server").links, len(interfaces))
 
@@ -52,7 +52,7 @@ func TestStrangers(t *testing.T) {
 	assert.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.1")}, addresses("192.0.2.1"))
 	assert.Equal(t, []netip.Addr{netip.MustParseAddr("192.0.2.1")}, addresses("::ffff:192.0.2.1"))
 	assert.Equal(t, []netip.Addr{netip.MustParseAddr("2001:db8::1")}, addresses("2001:db8::1"))
-	assert.Empty(t, addresses("no-such-name.invalid"), "nobody to send anything to")
+	assert.Empty(t, addresses("no-such-name.invalid"), "it does not resolve")
 }
 
 // A connection is refused by its own address, whatever the name resolved to before.

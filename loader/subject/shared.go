@@ -14,10 +14,10 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// FindShared returns the process of host's container, which shares the PID namespace of this one, as the server's does in
-// the lab. Of those that were put there from outside, apart from process 1, which is there to hold the namespace, and
-// from this one, it is the oldest whose network has an IPv4 address of host: a health check comes and goes, and another
-// loader has come later. If there is none with such an address, it is the oldest.
+// FindShared returns the main process of host's container, which shares the PID namespace of this process, as the server's
+// container does in the lab. Candidates are processes that entered the namespace from outside, except process 1, which
+// holds the namespace, and this one. The result is the oldest whose network has an IPv4 address of host, or else the
+// oldest: health checks and other loaders are younger. It fails if there is no candidate.
 func FindShared(ctx context.Context, host string) (int, error) {
 	pids, err := process.Pids()
 	if err != nil {
@@ -33,15 +33,15 @@ func FindShared(ctx context.Context, host string) (int, error) {
 		if err != nil || pid == 1 || int(pid) == os.Getpid() || parentOf(int(pid)) != 0 {
 			continue
 		}
-		if created, err := p.CreateTime(); err == nil { // else it has ended
+		if created, err := p.CreateTime(); err == nil { // otherwise it has ended
 			candidates = append(candidates, candidate{int(pid), created})
 		}
 	}
 	if len(candidates) == 0 {
-		return 0, errors.New("nobody shares the PID namespace of this program")
+		return 0, errors.New("no other container shares the PID namespace of this program")
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
-	addresses, _ := net.DefaultResolver.LookupHost(ctx, host) // without them the oldest has to do
+	addresses, _ := net.DefaultResolver.LookupHost(ctx, host) // without them the oldest is used
 	for _, c := range candidates {
 		for _, local := range localAddresses(c.pid) {
 			if slices.Contains(addresses, local) {
@@ -52,8 +52,8 @@ func FindShared(ctx context.Context, host string) (int, error) {
 	return candidates[0].pid, nil
 }
 
-// localAddresses returns the IPv4 addresses of a process's network namespace, as the kernel's routes tell them; none where
-// there is no such table.
+// localAddresses returns the IPv4 addresses of a process's network namespace, by the kernel's routing table
+// (/proc/PID/net/fib_trie); none if that is not readable.
 func localAddresses(pid int) []string {
 	file, err := os.Open("/proc/" + strconv.Itoa(pid) + "/net/fib_trie")
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package subject starts, watches and stops the server under test. It knows nothing about load or memory.
+// Package subject finds, starts, watches and stops the server under test. It knows nothing about load or memory.
 package subject
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// stopLimit is how long a server may take to end after SIGTERM before it gets SIGKILL.
+// stopLimit is the time between SIGTERM and SIGKILL.
 const stopLimit = 5 * time.Second
 
 // Process is a server that Launch started.
@@ -27,9 +27,9 @@ type Process struct {
 	status  error
 }
 
-// Launch starts command with the given environment (as in exec.Cmd) in a process group of its own, so that
-// Ctrl-C reaches only the loader; its output goes to output. Should the loader end without calling Stop, for
-// whatever reason, the whole group is killed.
+// Launch starts command with the given environment (as in exec.Cmd) in a new process group, so that Ctrl-C reaches only the
+// loader. Its stdout and stderr go to output. If the loader ends without calling Stop, for any reason, the whole group is
+// ended. Launch fails when the command or its guard cannot be started.
 func Launch(command []string, environment []string, output io.Writer) (*Process, error) {
 	guard, err := startGuard()
 	if err != nil {
@@ -60,7 +60,7 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 // Exited is closed when the server has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Err says how the server ended. It may be called only after Exited is closed.
+// Err describes how the server ended. It may be called only after Exited is closed.
 func (p *Process) Err() error {
 	state := p.command.ProcessState
 	if p.status == nil {
@@ -72,25 +72,25 @@ func (p *Process) Err() error {
 	return fmt.Errorf("the server ended by itself with exit code %d", state.ExitCode())
 }
 
-// Stop asks the server and everything it started to end: SIGTERM, and SIGKILL after 5 s. It returns when none
-// of the server's process group is left, nor any descendant that had left the group.
+// Stop ends the server and everything it started: SIGTERM, and SIGKILL after 5 s. It returns when no process of the
+// server's group is left, nor any descendant that had left the group. It fails when a process cannot be signalled.
 func (p *Process) Stop() error {
 	defer p.guard.dismiss()
 	strays := slices.DeleteFunc(descendants(p.PID), func(child *process.Process) bool {
 		group, err := syscall.Getpgid(int(child.Pid))
 		return err != nil || group == p.PID
 	})
-	// The group first: a master that is asked to end may want to see its workers out.
+	// The group first: a master may want to end its workers itself.
 	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
 	}
-	_ = killGroup(p.PID, syscall.SIGCONT) // one that is stopped would not hear it
+	_ = killGroup(p.PID, syscall.SIGCONT) // a stopped process would not handle it
 	stopped := make(chan error, 1)
 	go func() { stopped <- stopAll(strays) }()
 	return errors.Join(p.awaitGroup(), <-stopped)
 }
 
-// awaitGroup waits until none of the server's process group is left, and kills it after 5 s.
+// awaitGroup waits until no process of the server's group is left, and kills the group after 5 s.
 func (p *Process) awaitGroup() error {
 	deadline := time.After(stopLimit)
 	for !p.groupEnded() {
@@ -131,8 +131,8 @@ func signalName(signal syscall.Signal) string {
 	return fmt.Sprintf("signal %d", int(signal))
 }
 
-// Environment returns the loader's environment for the server, without the settings that mean another thing
-// to it: both programs read METRICS_PORT, and cannot both listen on it.
+// Environment returns the loader's environment for the server, without METRICS_PORT: both programs read it, and cannot both
+// listen on it.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(setting string) bool {
 		return strings.HasPrefix(setting, "METRICS_PORT=")

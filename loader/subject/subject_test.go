@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asLoader makes the test binary stand for a loader that launches a server, of asServer, and then ends badly.
+// asLoader makes the test binary a loader that launches a server, of asServer, and then ends abnormally.
 const (
 	asLoader = "LEAKLAB_TEST_LOADER"
 	asServer = "LEAKLAB_TEST_SERVER"
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 
 func groupAlive(leader int) bool { return syscall.Kill(-leader, 0) == nil }
 
-// assertGroupEnds waits for what has been killed to be reaped, too.
+// assertGroupEnds waits until killed processes are reaped as well.
 func assertGroupEnds(t *testing.T, leader int) {
 	t.Helper()
 	assert.Eventually(t, func() bool { return !groupAlive(leader) }, time.Minute, 10*time.Millisecond)
@@ -95,7 +95,7 @@ func TestCommandThatDoesNotExist(t *testing.T) {
 	assert.ErrorContains(t, err, "/does/not/exist")
 }
 
-// startLoader starts a loader of a server, which is a script, and returns the server's process as well.
+// startLoader starts a loader with a script as the server, and returns the server's process as well.
 func startLoader(t *testing.T, how, script string) (loader *exec.Cmd, server int) {
 	t.Helper()
 	executable, err := os.Executable()
@@ -145,7 +145,7 @@ func TestNoDescendantIsLeftWhenTheLoaderIsKilled(t *testing.T) {
 	}
 }
 
-// strayOf waits for a child of the server that leads a group of its own.
+// strayOf waits for a child of the server that leads another group.
 func strayOf(t *testing.T, server int) (stray int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -224,7 +224,7 @@ func alive(pid int) bool {
 	return err == nil && !bytes.Contains(stat, []byte(") Z "))
 }
 
-// A server may start processes in groups and sessions of their own.
+// A server may start processes in new groups and sessions.
 func TestStopEndsDescendantsThatLeftTheGroup(t *testing.T) {
 	for name, script := range map[string]string{
 		"ends when asked":  "setsid sleep 1000 & wait",

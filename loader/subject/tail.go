@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Tail returns the last lines of the file at path, at most count of them; nothing if it cannot be read.
+// Tail returns the last lines of the file at path, at most count, out of its last 64 KiB; none if it is not readable.
 func Tail(path string, count int) []string {
 	const most = 64 << 10
 	file, err := os.Open(path)

@@ -11,7 +11,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// StopTree asks a process and its descendants to end: SIGTERM, and SIGKILL after 5 s.
+// StopTree ends a process and its descendants: SIGTERM, and SIGKILL after 5 s. It fails when one cannot be signalled.
 func StopTree(pid int) error {
 	root, err := process.NewProcess(int32(pid))
 	if errors.Is(err, process.ErrorProcessNotRunning) {
@@ -23,7 +23,7 @@ func StopTree(pid int) error {
 	return stopAll(append([]*process.Process{root}, descendants(pid)...))
 }
 
-// descendants returns all processes below pid; those that end meanwhile may be missing.
+// descendants returns all processes below pid. Those that end during the call may be missing.
 func descendants(pid int) []*process.Process {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {
@@ -37,8 +37,8 @@ func descendants(pid int) []*process.Process {
 	return all
 }
 
-// stopAll ends those of the processes that still run. They know when they were created, so that another process
-// which has taken over the PID is safe.
+// stopAll ends the processes that still run. gopsutil compares creation times, so that another process that has taken over
+// the PID is safe.
 func stopAll(processes []*process.Process) error {
 	running := func(p *process.Process) bool {
 		ok, err := p.IsRunning()

@@ -6,7 +6,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Uptime is how long the process has been running, in whole seconds; 0 if that cannot be told.
+// Uptime is how long the process has been running, in whole seconds; 0 if unknown.
 func Uptime(pid int) time.Duration {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {

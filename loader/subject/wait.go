@@ -9,7 +9,8 @@ import (
 
 const probeInterval = 20 * time.Millisecond
 
-// WaitReady calls probe until it succeeds, for at most limit. It gives up when ctx ends. who is waited for.
+// WaitReady calls probe until it succeeds, for at most limit. It fails with probe's last error after that, and with the cause
+// of ctx when ctx ends first. The error calls the server who.
 func WaitReady(ctx context.Context, limit time.Duration, who string, probe func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -29,7 +30,7 @@ func WaitReady(ctx context.Context, limit time.Duration, who string, probe func(
 	}
 }
 
-// Listening tells whether somebody accepts connections at address (host:port) now.
+// Listening is true if a process accepts connections at address (host:port) now.
 func Listening(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// mostIterations is how far ahead advice looks.
+// mostIterations is the longest run, in iterations, that advice considers.
 const mostIterations = 1000
 
-// moreIterations is how many more iterations, like those judged on average, are
-// likely to decide whether the growth is above or below the tolerance, if the
-// noise stays as it is, and the growth too; a growth that may as well be none is
-// taken for none. 0 if not even mostIterations are.
+// moreIterations is the number of further iterations, with the judged ones' mean
+// requests, that is likely to decide if the growth is above or below the tolerance. It
+// assumes that noise and growth stay the same; growth that does not differ from 0 is
+// taken as 0. 0 if even mostIterations do not suffice.
 func (e evidence) moreIterations(tolerance, confidence float64) int {
 	have := len(e.judged.bytes) - 1
 	requests := e.judged.span() / float64(have)
@@ -30,15 +30,15 @@ func (e evidence) moreIterations(tolerance, confidence float64) int {
 	return 0
 }
 
-// halfWidthAfter is about half of the interval's width, in bytes per request,
-// if n iterations of so many requests were judged with the noise seen so far.
+// halfWidthAfter approximates the interval's half-width, in bytes per request, after n
+// judged iterations with the given requests each, under the noise observed so far.
 func (e evidence) halfWidthAfter(n int, requests, confidence float64) float64 {
 	ramp, ones := make([]float64, n+1), make([]float64, n+1)
 	for i := range ramp {
 		ramp[i], ones[i] = float64(i)*requests, 1
 	}
 	variance := 0.0
-	for _, p := range e.growth.parts {
+	for _, p := range e.growth.components {
 		whitened, _ := p.noise.whiten([][]float64{ramp, ones})
 		w, intercept := whitened[0], whitened[1]
 		cross := floats.Dot(w, intercept)

@@ -10,8 +10,8 @@ import (
 	"leaklab/loader/verdict/synthetic"
 )
 
-// The interval holds the true growth in 93% of the traces or more, and in the
-// figures of the package comment where it is known to do less.
+// The interval covers the true growth in at least 93% of the traces, or in the share
+// that the package comment gives where coverage is known to be less.
 func TestIntervalsHoldTheTruth(t *testing.T) {
 	traces := 250
 	if testing.Short() {
@@ -44,7 +44,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 						held++
 					}
 				}
-				// Two standard errors of the share itself are allowed for.
+				// Allow for two standard errors of the share.
 				slack := 0.02 * 250 / float64(traces)
 				assert.GreaterOrEqual(t, float64(held)/float64(traces), tt.least-min(slack, 0.08), "%+v", plan)
 			}
@@ -52,7 +52,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 	}
 }
 
-// What does not leak is no leak at any look, and what leaks no clean server.
+// A clean server is not a leak at any look, and a leaking one never "no leak".
 func TestLooksDoNotInflateFalseAlarms(t *testing.T) {
 	const maxIterations = 100
 	traces := 100

@@ -5,34 +5,34 @@ import (
 	"math"
 )
 
-// Change is what a comparison of two runs says.
+// Change is the result of a comparison of two runs.
 type Change string
 
-// The changes. Growth that is surely less, of a server that still leaks or may, is Better.
+// The changes. Significantly less growth, of a server that still leaks or may leak, is Better.
 const (
 	Fixed      Change = "fixed"       // the old one leaks, the new one does not
-	Better     Change = "better"      // the new one grows less, but it is not sure that it does not leak
+	Better     Change = "better"      // the new one grows less, but is not shown to be free of leaks
 	Same       Change = "same"        // the difference is below the tolerance
 	Worse      Change = "worse"       // the new one grows more, by more than the tolerance or to a leak
-	CannotTell Change = "cannot tell" // the readings allow for several of these
+	CannotTell Change = "cannot tell" // the readings are consistent with several of these
 )
 
-// Comparison is how the growth of resident memory differs between two runs.
+// Comparison is the difference in the growth of resident memory between two runs.
 type Comparison struct {
 	Old, New Verdict
 	Change   Change
-	// Estimated is false if one of the runs is too short; then the figures are 0.
+	// Estimated is false if one of the runs is too short. The figures are 0 then.
 	Estimated bool
-	// Difference is the growth of the new run less that of the old, in bytes per request, with its 95% interval.
+	// Difference is the growth of the new run minus that of the old, in bytes per request, with its 95% interval.
 	Difference, Lower, Upper float64
-	Judged                   Range // of the pairs, if the two were loaded in turns
+	Judged                   Range // of the pairs, if the two were loaded alternately
 	Sentence                 string
 }
 
-// Compare judges two runs, as Judge does each of them, and how they differ.
+// Compare judges each of two runs as Judge does, and the difference of their growths.
 //
-// The difference of the two growths is distributed as that of what each run says of its own: the old one's quantiles
-// are subtracted from the new one's distribution, which is the convolution of the two by the midpoint rule.
+// The posterior of the difference is the convolution of the new run's posterior with the negated old one's. It is
+// evaluated by the midpoint rule over the old one's quantiles.
 func Compare(before, after []Iteration, options Options) Comparison {
 	c := Comparison{Change: CannotTell}
 	var oldEvidence, newEvidence evidence
@@ -65,9 +65,8 @@ func (c *Comparison) decide(options Options) {
 	}
 }
 
-// differenceQuantile is the value that the growth of the new run less that of the old stays below with
-// probability q.
-func differenceQuantile(before, after belief, q float64) float64 {
+// differenceQuantile is the q quantile of the growth of the new run minus that of the old, in bytes per request.
+func differenceQuantile(before, after posterior, q float64) float64 {
 	const points = 100
 	quantiles := make([]float64, points)
 	for i := range quantiles {
@@ -88,7 +87,7 @@ func differenceQuantile(before, after belief, q float64) float64 {
 	return bisect(middle-reach, middle+reach, func(v float64) bool { return below(v) < q })
 }
 
-// words are how a comparison names the two, the second once more, and what to do if it cannot tell.
+// words are the names of the two in a sentence, a shorter one for the second, and the advice if it cannot tell.
 type words struct{ old, new, it, longer string }
 
 func (c *Comparison) explain(options Options, w words) {

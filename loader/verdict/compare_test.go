@@ -50,7 +50,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// The interval of the difference holds the true one in 93% of the pairs or more.
+// The interval of the difference covers the true one in at least 91% of the pairs.
 func TestDifferenceHoldsTheTruth(t *testing.T) {
 	const pairs = 120
 	held := 0

@@ -8,7 +8,7 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// Whatever is read, the figures are finite, in order, and fit the kind.
+// For any input, the figures are finite, in order, and consistent with the kind.
 func FuzzJudge(f *testing.F) {
 	f.Add([]byte{}, 0)
 	f.Add(make([]byte, 24*12), 100)

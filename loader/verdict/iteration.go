@@ -7,12 +7,12 @@ type Iteration struct {
 	Requests   uint64 // answered between the two readings
 	StartBytes uint64 // resident memory before the load
 	EndBytes   uint64 // resident memory after the load and settling
-	// Parts are what else was read after settling, in bytes or things. A part that is missing is not known.
+	// Parts holds the other readings after settling, in bytes, or as a count. A part that is missing is unknown.
 	Parts map[Part]uint64
 }
 
-// Range is a run of iterations, counted from 1, both ends included. The zero
-// Range is empty.
+// Range is a range of iterations, counted from 1, both ends included. The zero Range
+// is empty.
 type Range struct {
 	First, Last int
 }
@@ -36,16 +36,15 @@ func (r Range) length() int {
 	return r.Last - r.First + 1
 }
 
-// curve is the end readings over the cumulated requests, one point an
-// iteration. Bytes are relative to the first point, so that no precision is
-// lost at large levels.
+// curve is the end readings over the cumulative requests, one point per iteration.
+// Bytes are relative to the first point, so that no precision is lost at large levels.
 type curve struct {
 	requests []float64
 	bytes    []float64
 }
 
-// newCurve returns the curve of the iterations. Requests are cumulated from
-// the start of the first, so that the first point lies at its own requests.
+// newCurve returns the curve of the iterations. Requests are cumulative from the
+// start of the first, so that the first point lies at that iteration's requests.
 func newCurve(iterations []Iteration) curve {
 	c := curve{
 		requests: make([]float64, len(iterations)),
@@ -65,12 +64,12 @@ func (c curve) from(n int) curve {
 	return curve{requests: c.requests[n:], bytes: c.bytes[n:]}
 }
 
-// span is how many requests lie between the first point and the last.
+// span is the number of requests between the first point and the last.
 func (c curve) span() float64 {
 	return c.requests[len(c.requests)-1] - c.requests[0]
 }
 
-// since is the requests since the first point.
+// since is the number of requests since the first point, for each point.
 func (c curve) since() []float64 {
 	s := make([]float64, len(c.requests))
 	for i, r := range c.requests {
@@ -79,8 +78,8 @@ func (c curve) since() []float64 {
 	return s
 }
 
-// rate is the growth in bytes per request between two points, 0 if no request
-// lies between them.
+// rate is the growth in bytes per request between two points, 0 if there is no request
+// between them.
 func (c curve) rate(from, to int) float64 {
 	requests := c.requests[to] - c.requests[from]
 	if requests == 0 {

@@ -7,79 +7,79 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// noise is one way in which readings may err around a line: what an error
-// leaves to the next readings, not how large it is (its size is estimated).
-type noise struct {
+// noiseModel is a model of the errors of the readings around a line: the sum of a
+// stationary AR(2) process and a random walk. It fixes the autocorrelation of the
+// errors only; their size is estimated.
+type noiseModel struct {
 	prior float64 // probability before the readings are seen
-	// passing is what the part of an error that passes leaves to the next reading
-	// and the one after it: a second-order autoregression, with the variance
-	// 1-staying.
-	passing [2]float64
-	// staying is the part that stays for good (retained pages, high-water marks):
-	// a random walk, whose steps have this variance.
-	staying float64
-	// filter is a Kalman filter's for each reading; the last is for all later ones.
+	// ar holds the AR(2) coefficients of the stationary part, at lags 1 and 2. Its
+	// variance is 1-walkShare.
+	ar [2]float64
+	// walkShare, 0 to 1, is the variance of the random walk's steps (retained pages,
+	// high-water marks).
+	walkShare float64
+	// filter holds the Kalman filter's step for each reading; the last is for all later ones.
 	filter []filterStep
 }
 
-// filterStep is how the filter errs in predicting a reading (a standard
-// deviation), and the share of an error that it adds to its state: what passes,
-// at this reading and at the one before, and what stays.
+// filterStep is the Kalman filter at one reading: the standard
+// deviation of the prediction error, and the gain. The state is the AR(2) part at
+// this reading and at the one before, and the random walk.
 type filterStep struct {
 	deviation float64
 	gain      [3]float64
 }
 
-// noises are the ways over which an interval is averaged. Until the readings show
-// otherwise, noise is presumed to fade with a probability of 30% (the first three;
-// 0 is white, as of a collector that is caught anywhere in its cycle), to swing up
-// and down with 30% (the next six), as of a collector or an allocator that keeps
-// step with the iterations, and to stay with 40%. What swings cancels out, which
-// makes intervals narrow: in one of five there is something under it that stays.
-// Presuming more that stays makes the intervals of ten readings so wide that a filled
-// cache is left open; presuming less makes them too narrow where noise does stay.
-var noises = []noise{
-	newNoise(0.10, fades(0), 0),
-	newNoise(0.10, fades(0.3), 0),
-	newNoise(0.10, fades(0.6), 0),
-	newNoise(0.08, fades(-0.5), 0),
-	newNoise(0.08, swings(3), 0),
-	newNoise(0.08, swings(6), 0),
-	newNoise(0.02, fades(-0.5), 0.05),
-	newNoise(0.02, swings(3), 0.05),
-	newNoise(0.02, swings(6), 0.05),
-	newNoise(0.03, fades(0), 0.01),
-	newNoise(0.07, fades(0), 0.1),
-	newNoise(0.10, fades(0), 0.5),
-	newNoise(0.20, fades(0), 1),
+// noiseModels are the models over which the slope is averaged. Stationary noise that
+// decays has a prior probability of 30% (the first three; 0 is white noise, as from a
+// garbage collector that is caught anywhere in its cycle). Oscillating noise has 30%
+// (the next six), as from a collector or an allocator in step with the iterations. A
+// random walk has 40%. Oscillations cancel out, which makes intervals narrow, so in
+// one of five there is a random walk beneath. A larger prior for the random walk makes
+// the intervals of ten readings so wide that a full cache stays inconclusive. A
+// smaller one makes them too narrow where the noise is a random walk.
+var noiseModels = []noiseModel{
+	newNoiseModel(0.10, ar1(0), 0),
+	newNoiseModel(0.10, ar1(0.3), 0),
+	newNoiseModel(0.10, ar1(0.6), 0),
+	newNoiseModel(0.08, ar1(-0.5), 0),
+	newNoiseModel(0.08, cycle(3), 0),
+	newNoiseModel(0.08, cycle(6), 0),
+	newNoiseModel(0.02, ar1(-0.5), 0.05),
+	newNoiseModel(0.02, cycle(3), 0.05),
+	newNoiseModel(0.02, cycle(6), 0.05),
+	newNoiseModel(0.03, ar1(0), 0.01),
+	newNoiseModel(0.07, ar1(0), 0.1),
+	newNoiseModel(0.10, ar1(0), 0.5),
+	newNoiseModel(0.20, ar1(0), 1),
 }
 
-// lasting are those that do not swing. A warm-up is looked for under them: under the
-// others, too, growth that has not yet stopped may be part of a swing.
-var lasting = slices.Concat(noises[:3], noises[9:])
+// nonOscillating are the models without oscillation, under which the end of a warm-up
+// is searched: to the others, growth that has not stopped may be part of a cycle.
+var nonOscillating = slices.Concat(noiseModels[:3], noiseModels[9:])
 
-// fades is an error of which each reading keeps the share, -1 < share < 1, of
-// the one before: AR(1). Below 0 it goes to and fro, a swing of two iterations.
-func fades(share float64) [2]float64 {
-	return [2]float64{share}
+// ar1 returns the coefficients of an AR(1) process with the given lag-1
+// autocorrelation, -1 < autocorrelation < 1. Below 0 it oscillates with a period of 2.
+func ar1(autocorrelation float64) [2]float64 {
+	return [2]float64{autocorrelation}
 }
 
-// swings is an error that goes up and down once in so many iterations, and slowly
-// loses its phase: AR(2) with complex roots (Yule 1927).
-func swings(iterations float64) [2]float64 {
+// cycle returns the coefficients of an AR(2) process that oscillates with the given
+// period in iterations and slowly loses its phase: complex roots (Yule 1927).
+func cycle(period float64) [2]float64 {
 	const damping = 0.8
-	return [2]float64{2 * damping * math.Cos(2*math.Pi/iterations), -damping * damping}
+	return [2]float64{2 * damping * math.Cos(2*math.Pi/period), -damping * damping}
 }
 
-// newNoise follows the filter's covariance, which does not depend on the
-// readings, from that of a stationary error until it no longer changes.
-func newNoise(prior float64, passing [2]float64, staying float64) noise {
-	z := noise{prior: prior, passing: passing, staying: staying}
-	variance := 1 - staying
-	next := variance * passing[0] / (1 - passing[1])                                       // covariance with the next reading
-	afterNext := passing[0]*next + passing[1]*variance                                     // and with the one after it
-	fresh := math.Max(0, variance-passing[0]*next-passing[1]*afterNext)                    // variance of what is new in each reading
-	covariance := [3][3]float64{{variance, next, 0}, {next, variance, 0}, {0, 0, staying}} // of the state, before a reading
+// newNoiseModel iterates the Riccati recursion of the Kalman filter, which does not
+// depend on the readings, from the stationary covariance until it converges.
+func newNoiseModel(prior float64, ar [2]float64, walkShare float64) noiseModel {
+	z := noiseModel{prior: prior, ar: ar, walkShare: walkShare}
+	variance := 1 - walkShare
+	next := variance * ar[0] / (1 - ar[1])                                                   // covariance with the next reading
+	afterNext := ar[0]*next + ar[1]*variance                                                 // and with the one after it
+	fresh := math.Max(0, variance-ar[0]*next-ar[1]*afterNext)                                // innovation variance
+	covariance := [3][3]float64{{variance, next, 0}, {next, variance, 0}, {0, 0, walkShare}} // of the state, before a reading
 	for {
 		var seen [3]float64 // covariance of the state with the reading
 		for i, row := range covariance {
@@ -105,44 +105,44 @@ func newNoise(prior float64, passing [2]float64, staying float64) noise {
 			advanced[i] = z.advance([3]float64{covariance[0][i], covariance[1][i], covariance[2][i]})
 		}
 		advanced[0][0] += fresh
-		advanced[2][2] += staying
+		advanced[2][2] += walkShare
 		covariance = advanced
 	}
 }
 
-// near says whether the two steps are the same but for rounding.
+// near reports if the two steps are equal up to rounding.
 func (s filterStep) near(other filterStep) bool {
 	const rounding = 1e-12
 	return math.Abs(s.deviation-other.deviation) < rounding && floats.EqualApprox(s.gain[:], other.gain[:], rounding)
 }
 
-// advance is what a state becomes by the next reading.
-func (z noise) advance(state [3]float64) [3]float64 {
-	return [3]float64{z.passing[0]*state[0] + z.passing[1]*state[1], state[0], state[2]}
+// advance is the state's prediction for the next reading.
+func (z noiseModel) advance(state [3]float64) [3]float64 {
+	return [3]float64{z.ar[0]*state[0] + z.ar[1]*state[1], state[0], state[2]}
 }
 
-// whiten transforms the columns (each n values long, the same way) so that errors
-// which follow the noise become independent with equal variance: into the errors of
-// a Kalman filter's predictions (Harvey 1989). logJacobian is the logarithm of the
-// transformation's volume, as a likelihood counts it.
-func (z noise) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
+// whiten transforms the columns (all of the same length) into the standardised
+// prediction errors of the Kalman filter (Harvey 1989). Errors that follow the model
+// become independent with equal variance. logJacobian is the log determinant of the
+// transformation, which the log likelihood contains.
+func (z noiseModel) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
 	last := len(z.filter) - 1
 	for _, column := range columns {
 		errors := make([]float64, len(column))
 		step := z.filter[last]
-		now, before, stays := 0.0, 0.0, 0.0
+		now, before, walk := 0.0, 0.0, 0.0
 		for i, value := range column {
 			if i < last {
 				step = z.filter[i]
 			} else if i == last {
 				step = z.filter[last]
 			}
-			unforeseen := value - now - stays
-			errors[i] = unforeseen / step.deviation
-			now += step.gain[0] * unforeseen
-			before += step.gain[1] * unforeseen
-			stays += step.gain[2] * unforeseen
-			now, before = z.passing[0]*now+z.passing[1]*before, now
+			innovation := value - now - walk
+			errors[i] = innovation / step.deviation
+			now += step.gain[0] * innovation
+			before += step.gain[1] * innovation
+			walk += step.gain[2] * innovation
+			now, before = z.ar[0]*now+z.ar[1]*before, now
 		}
 		whitened = append(whitened, errors)
 	}

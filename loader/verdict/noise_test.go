@@ -11,28 +11,28 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// covariance is that of n errors, from what defines the noise instead of from its filter: the Yule-Walker equations
-// for what passes, and the number of steps that two errors have in common for what stays.
-func (z noise) covariance(n int) *mat.SymDense {
-	passing := []float64{1 - z.staying, (1 - z.staying) * z.passing[0] / (1 - z.passing[1])}
-	for len(passing) < n {
-		last := len(passing) - 1
-		passing = append(passing, z.passing[0]*passing[last]+z.passing[1]*passing[last-1])
+// covariance is that of n errors, from the model's definition instead of its filter: the Yule-Walker equations for the
+// AR(2) part, and the number of steps that two errors have in common for the random walk.
+func (z noiseModel) covariance(n int) *mat.SymDense {
+	stationary := []float64{1 - z.walkShare, (1 - z.walkShare) * z.ar[0] / (1 - z.ar[1])}
+	for len(stationary) < n {
+		last := len(stationary) - 1
+		stationary = append(stationary, z.ar[0]*stationary[last]+z.ar[1]*stationary[last-1])
 	}
 	errors := mat.NewSymDense(n, nil)
 	for i := range n {
 		for j := i; j < n; j++ {
-			errors.SetSym(i, j, passing[j-i]+z.staying*float64(i+1))
+			errors.SetSym(i, j, stationary[j-i]+z.walkShare*float64(i+1))
 		}
 	}
 	return errors
 }
 
-// Whitened errors have the likelihood that the errors' covariance gives them, also when the filter has settled.
+// Whitened errors have the likelihood that the errors' covariance gives them, also after the filter has converged.
 func TestWhiten(t *testing.T) {
-	for _, z := range noises {
+	for _, z := range noiseModels {
 		for _, n := range []int{1, 2, 12, 60} {
-			t.Run(fmt.Sprintf("%v staying %v, %d readings", z.passing, z.staying, n), func(t *testing.T) {
+			t.Run(fmt.Sprintf("AR %v, random walk %v, %d readings", z.ar, z.walkShare, n), func(t *testing.T) {
 				var cholesky mat.Cholesky
 				require.True(t, cholesky.Factorize(z.covariance(n)))
 				r := rand.New(rand.NewPCG(1, uint64(n)))
@@ -52,7 +52,7 @@ func TestWhiten(t *testing.T) {
 
 func TestPriorsAddUp(t *testing.T) {
 	total := 0.0
-	for _, z := range noises {
+	for _, z := range noiseModels {
 		total += z.prior
 	}
 	assert.InDelta(t, 1, total, 1e-9)

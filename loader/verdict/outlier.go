@@ -5,17 +5,15 @@ import (
 	"slices"
 )
 
-// withoutOutliers returns the curve with the readings replaced that stand out
-// and return: a spike, or the pages that an allocator gives back for a moment.
-// It is Hampel's filter (window of five readings; a reading further from the
-// window's median than five standard deviations, as the median of all these
-// distances tells them, becomes that median). A median leaves steps and teeth
-// where they are.
+// withoutOutliers returns the curve with isolated outliers replaced: a spike, or pages
+// that an allocator returns for a moment. It is Hampel's filter with a window of five
+// readings. A reading more than five standard deviations from the window's median
+// becomes that median; the standard deviation is estimated by the median absolute
+// deviation. A median preserves steps and saw-teeth.
 //
-// The first two readings stay. So does a rise in the last two, which may be a
-// step; a fall in them is compared with the median of the last three. If more
-// than a quarter of the readings stand out, it is how the server behaves, and
-// all stay.
+// The first two readings stay. So does a rise in the last two, which may be a step; a
+// fall in them is compared with the median of the last three. If more than a quarter
+// of the readings are outliers, that is normal for the server, and all stay.
 func withoutOutliers(c curve) curve {
 	n := len(c.bytes)
 	if n < minIterations {
@@ -48,7 +46,7 @@ func withoutOutliers(c curve) curve {
 	return curve{requests: c.requests, bytes: cleaned}
 }
 
-// median is the middle of the values, which stay as they are.
+// median is the median of the values, which are not modified.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	m := len(sorted) / 2

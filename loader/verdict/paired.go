@@ -5,17 +5,17 @@ import (
 	"math"
 )
 
-// Judged is iterations with what Judge says of them.
+// Judged is iterations with their verdict by Judge.
 type Judged struct {
 	Iterations []Iteration
 	Verdict    Verdict
 }
 
-// ComparePaired says how two servers differ that were loaded in turns, with equal requests, so that iteration n of the
-// one and of the other are a pair. The suspect is judged against the baseline by the differences of the pairs' end
-// readings: what drifts for both cancels there, so that the slope of the differences over the cumulated requests, which
-// is reckoned as the growth of a single server is, may have a narrower interval than Compare can give. The pairs are
-// judged from where both servers have warmed up, after the last restart of either.
+// ComparePaired compares two servers that were loaded alternately with equal requests, so that iteration n of both is a
+// pair. The suspect is judged against the baseline by the differences of the pairs' end readings, where common drift
+// cancels. The slope of the differences over the cumulative requests is estimated like the growth of a single server,
+// and may have a narrower interval than that of Compare. The pairs are judged from where both servers have warmed up,
+// after the last restart of either.
 func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	c := Comparison{Old: baseline.Verdict, New: suspect.Verdict, Change: CannotTell}
 	if !c.Old.Estimated || !c.New.Estimated {
@@ -25,13 +25,13 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	pairs := min(len(baseline.Iterations), len(suspect.Iterations)) // one of the two may be ahead by one
 	first := max(c.Old.Judged.First, c.New.Judged.First)            // the reading before it is the last of the longer warm-up
 	judged := differenceCurve(baseline.Iterations[:pairs], suspect.Iterations[:pairs]).from(first - 2)
-	growth, _, ok := regress(noises, judged.bytes, judged.since())
+	growth, _, ok := regress(noiseModels, judged.bytes, judged.since())
 	if !ok {
 		c.Sentence = "Cannot tell: the iterations after the warm-up have too few requests to judge."
 		return c
 	}
 	c.Estimated, c.Judged = true, Range{First: first, Last: pairs}
-	floor := math.Sqrt2 * floorBytes / judged.span() // each of the two readings may err by it
+	floor := math.Sqrt2 * floorBytes / judged.span() // each of the two readings may be wrong by it
 	c.Difference = growth.quantile(0.5)
 	c.Lower = min(growth.quantile((1-confidence)/2), c.Difference-floor)
 	c.Upper = max(growth.quantile((1+confidence)/2), c.Difference+floor)
@@ -40,9 +40,9 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	return c
 }
 
-// differenceCurve is the suspect's end reading less the baseline's, over the requests that each of them had. A
-// difference that stands out and returns is replaced as a reading is. The last two stay: a rise or a fall there may be
-// a step of the one server or of the other.
+// differenceCurve is the suspect's end readings minus the baseline's, over the requests to each of them. An isolated
+// outlier is replaced as in the readings of one server. The last two stay: a rise or a fall there may be a step of
+// either server.
 func differenceCurve(baseline, suspect []Iteration) curve {
 	c := newCurve(suspect)
 	for i, level := range newCurve(baseline).bytes {

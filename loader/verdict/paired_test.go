@@ -16,8 +16,8 @@ func judged(iterations []verdict.Iteration) verdict.Judged {
 	return verdict.Judged{Iterations: iterations, Verdict: verdict.Judge(iterations, fixed)}
 }
 
-// drifting is a pair of 12 iterations, of which the suspect has the given growth in bytes per request, both with noise
-// and drift of the machine in bytes.
+// drifting is a pair of runs of 12 iterations. The suspect has the given growth in bytes per request; both have noise
+// and drift in bytes.
 func drifting(seed uint64, growth, noise, drift float64) (baseline, suspect verdict.Judged) {
 	pattern := synthetic.Steady
 	if growth == 0 {
@@ -59,8 +59,8 @@ func TestComparePaired(t *testing.T) {
 	}
 }
 
-// What both servers see cancels: the interval of the pairs holds the true difference in nine of ten or more, and is
-// less than half as wide on the same readings.
+// Common drift cancels: the interval of the pairs covers the true difference in at least nine of ten cases, and is less
+// than half as wide on the same readings.
 func TestPairingCancelsDrift(t *testing.T) {
 	const pairs, growth = 50, 20
 	held, paired, apart := 0, 0.0, 0.0
@@ -78,8 +78,8 @@ func TestPairingCancelsDrift(t *testing.T) {
 	assert.Less(t, paired, apart/2)
 }
 
-// A pair is judged after the warm-up, and after the restart, of either; a baseline that is one iteration behind leaves
-// the last one out; and both may not fall apart at the end.
+// Pairs are judged after the warm-up and the restart of either server. If the baseline is one iteration behind, the last
+// iteration is left out.
 func TestPairsThatAreJudged(t *testing.T) {
 	baseline, suspect := drifting(5, 20, 3e4, 0)
 	c := verdict.ComparePaired(baseline, suspect, fixed)

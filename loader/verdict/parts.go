@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Part is one thing that is read with resident memory: a part of it, or something that grows beside it.
+// Part is another reading taken with resident memory: a part of it, or a resource beside it.
 type Part string
 
 // The parts. Anonymous, File and Shared make up resident memory.
 const (
 	Anonymous Part = "anonymous memory" // heaps, stacks, private mappings
-	File      Part = "mapped files"     // pages of files that are mapped, programs and libraries among them
+	File      Part = "mapped files"     // pages of mapped files, programs and libraries included
 	Shared    Part = "shared memory"    // and tmpfs
 	LiveHeap  Part = "live heap"        // what the last garbage collection found in use
 	PageCache Part = "page cache"       // of the control group
@@ -26,18 +26,18 @@ func Parts() []Part {
 	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads}
 }
 
-// counted says whether a part is a number of things; all others are bytes.
+// counted reports if a part is a count; all others are in bytes.
 func (p Part) counted() bool { return p == OpenFiles || p == Threads }
 
-// PartGrowth is how a part grows after the warm-up of resident memory, in bytes, or things, per request, with its
-// interval.
+// PartGrowth is the growth of a part after the warm-up of resident memory, in bytes per request, or counts per request,
+// with its interval.
 type PartGrowth struct {
 	Part                 Part
 	Growth, Lower, Upper float64
 }
 
-// grows says whether it surely grows by more than the tolerance, in bytes per request; things count if they surely
-// grow at all.
+// grows reports if the part grows significantly by more than the tolerance, in bytes per request. A count must only
+// grow significantly.
 func (g PartGrowth) grows(tolerance float64) bool {
 	if g.Part.counted() {
 		return g.Lower > 0
@@ -45,8 +45,8 @@ func (g PartGrowth) grows(tolerance float64) bool {
 	return g.Lower > tolerance
 }
 
-// partGrowths returns the growth of each part that was read in every iteration, judged as resident memory is, after
-// the same warm-up. A thing weighs as much as a page, so that the floor is 64 of them.
+// partGrowths returns the growth of each part that was read in every iteration, estimated like that of resident memory,
+// after the same warm-up. A count is scaled by the page size, so that its floor is 64.
 func partGrowths(iterations []Iteration, warmUp int, confidence float64) []PartGrowth {
 	var all []PartGrowth
 	for _, part := range Parts() {
@@ -67,7 +67,7 @@ func partGrowths(iterations []Iteration, warmUp int, confidence float64) []PartG
 			continue
 		}
 		judged := withoutOutliers(c).from(warmUp - 1)
-		b, _, ok := regress(noises, judged.bytes, judged.since())
+		b, _, ok := regress(noiseModels, judged.bytes, judged.since())
 		if !ok {
 			continue
 		}
@@ -77,7 +77,7 @@ func partGrowths(iterations []Iteration, warmUp int, confidence float64) []PartG
 	return all
 }
 
-// part returns the growth of one part; false if it is not known.
+// part returns the growth of one part; false if it is unknown.
 func (v *Verdict) part(part Part) (PartGrowth, bool) {
 	for _, g := range v.Parts {
 		if g.Part == part {
@@ -87,7 +87,7 @@ func (v *Verdict) part(part Part) (PartGrowth, bool) {
 	return PartGrowth{}, false
 }
 
-// explainParts says what it is that grows, and what grows beside resident memory. Empty if there is nothing to say.
+// explainParts names the parts that grow, and the resources that grow beside resident memory. Empty if none does.
 func (v *Verdict) explainParts(tolerance float64) string {
 	one := v.Unit.one()
 	var said []string
@@ -125,7 +125,7 @@ func (v *Verdict) explainParts(tolerance float64) string {
 			"back when it needs to; no leak of the heap.", number(cache.Growth), one)
 	}
 	if sockets, known := v.part(Sockets); known && sockets.grows(tolerance) {
-		say("Socket buffers grow by %s bytes %s: data that nobody reads, or connections that nobody closes.", number(sockets.Growth), one)
+		say("Socket buffers grow by %s bytes %s: unread data, or connections that are not closed.", number(sockets.Growth), one)
 	}
 	if open, known := v.part(OpenFiles); known && open.grows(tolerance) {
 		say("Open files and connections grow by %s: they are not closed.", v.Unit.many(open.Growth))
@@ -143,7 +143,7 @@ func shareOf(share float64) string {
 	return fmt.Sprintf("About %.0f%%", math.Round(20*share)*5)
 }
 
-// many is a growth in things, for so many units that it is a readable number.
+// many is the growth of a count, per iteration or per 1,000 requests.
 func (u Unit) many(growth float64) string {
 	if u == PerIteration {
 		return number(growth) + " per iteration"

@@ -9,7 +9,7 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// with sets a part of each iteration: at(i), i from 1.
+// with sets a part of each iteration to at(i), i from 1.
 func with(its []verdict.Iteration, part verdict.Part, at func(i float64) float64) []verdict.Iteration {
 	for i := range its {
 		if its[i].Parts == nil {
@@ -42,7 +42,7 @@ func TestPartsAreNamed(t *testing.T) {
 		saysNone []string
 	}{
 		{
-			name:     "nothing is known",
+			name:     "no part is known",
 			its:      leaking(),
 			kind:     verdict.Leak,
 			says:     []string{"If the server collects garbage"},
@@ -81,7 +81,7 @@ func TestPartsAreNamed(t *testing.T) {
 			says: []string{"The live heap does not grow (less than", "such as stacks"},
 		},
 		{
-			name: "burst: nothing to be seen in resident memory, but in the live heap",
+			name: "burst: resident memory is inconclusive, the live heap is flat",
 			its: with(trace(50000, 10, 20, 14, 27, 19, 25, 13, 28, 17, 24, 15, 26, 18), verdict.LiveHeap,
 				steady(0)),
 			kind: verdict.Inconclusive,
@@ -95,7 +95,7 @@ func TestPartsAreNamed(t *testing.T) {
 			says: []string{"Open files and connections grow by 10 per 1,000 requests: they are not closed.", "Threads grow by 10 per 1,000 requests"},
 		},
 		{
-			name:     "a pool that breathes",
+			name:     "a pool that varies",
 			its:      with(flat(), verdict.OpenFiles, func(i float64) float64 { return 100 + float64(int(7*i)%13) }),
 			kind:     verdict.NoLeak,
 			saysNone: []string{"Open files"},

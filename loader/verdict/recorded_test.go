@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
@@ -19,7 +19,7 @@ func recorded(t *testing.T, path string) []verdict.Iteration {
 	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer file.Close()
-	iterations, err := report.ReadCSV(file, path)
+	iterations, err := record.ReadCSV(file, path)
 	require.NoError(t, err)
 	return iterations
 }
@@ -47,8 +47,8 @@ func TestRecordedTraces(t *testing.T) {
 	}
 }
 
-// Of what goes up and down by far more than the tolerance, all readings may have a trend by chance; it takes the second
-// half alone to show one as well.
+// Readings that vary by far more than the tolerance may have a trend by chance. A leak must show in the second half
+// alone as well.
 func TestTrendByChance(t *testing.T) {
 	v := verdict.Judge(recorded(t, filepath.Join("testdata", "clean", "go-burst-64-5.csv")), fixed)
 	assert.Equal(t, verdict.Inconclusive, v.Kind)
@@ -56,9 +56,9 @@ func TestTrendByChance(t *testing.T) {
 	assert.Contains(t, v.Sentence, "does not show that it goes on")
 }
 
-// mayBeUndecided says whether resident memory cannot decide the server at 4
-// bytes a request in 12 iterations of a second: bursts, caches that still fill,
-// and those that answer few requests.
+// mayBeUndecided reports if resident memory need not decide the server at 4 bytes a
+// request in 12 iterations of a second: bursts, caches that still fill, and servers
+// that answer few requests.
 func mayBeUndecided(file string) bool {
 	for _, s := range []string{"burst", "random-keys", "cache-80000", "java", "python-none", "node-none", "node-64-24"} {
 		if strings.Contains(file, s) {

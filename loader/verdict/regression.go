@@ -9,44 +9,45 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// belief is what the readings say of one regression coefficient: a mixture of
-// Student's t distributions, one a kind of noise (Zellner and Tiao 1964).
-type belief struct {
-	parts  []part
-	degree float64 // degrees of freedom, the same for all parts
+// posterior is the posterior distribution of one regression coefficient, averaged
+// over the noise models: a mixture of Student's t distributions, one for each model
+// (Zellner and Tiao 1964; Bayesian model averaging, Hoeting et al. 1999).
+type posterior struct {
+	components []component
+	degree     float64 // degrees of freedom, the same for all components
 }
 
-// part is the coefficient under one kind of noise.
-type part struct {
-	noise         noise
-	weight        float64 // probability of this noise, given the readings
+// component is the coefficient's posterior under one noise model.
+type component struct {
+	noise         noiseModel
+	weight        float64 // posterior probability of the noise model
 	centre, scale float64 // of the t distribution, in the coefficient's units
-	sigma         float64 // size of a whitened error, in the units of y
+	sigma         float64 // standard deviation of a whitened error, in the units of y
 }
 
-// below is the probability that the coefficient is smaller than v.
-func (b belief) below(v float64) float64 {
+// below is the posterior probability that the coefficient is smaller than v.
+func (b posterior) below(v float64) float64 {
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}
 	sum := 0.0
-	for _, p := range b.parts {
+	for _, p := range b.components {
 		sum += p.weight * t.CDF((v-p.centre)/p.scale)
 	}
 	return sum
 }
 
-// quantile is the value that the coefficient stays below with probability q,
-// 0 < q < 1. It lies between the parts' own quantiles: bisection finds it.
-func (b belief) quantile(q float64) float64 {
+// quantile is the q quantile of the mixture, 0 < q < 1. It lies between the quantiles
+// of the components, where bisection finds it.
+func (b posterior) quantile(q float64) float64 {
 	z := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}.Quantile(q)
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, p := range b.parts {
+	for _, p := range b.components {
 		low = min(low, p.centre+z*p.scale)
 		high = max(high, p.centre+z*p.scale)
 	}
 	return bisect(low, high, func(v float64) bool { return b.below(v) < q })
 }
 
-// bisect returns the value between low and high up to which tooLow holds, to a billionth of their distance.
+// bisect returns the value between low and high up to which tooLow holds, to within a billionth of their distance.
 func bisect(low, high float64, tooLow func(float64) bool) float64 {
 	for range 30 {
 		if middle := low + (high-low)/2; tooLow(middle) {
@@ -58,33 +59,33 @@ func bisect(low, high float64, tooLow func(float64) bool) float64 {
 	return low + (high-low)/2
 }
 
-// deviation is the root of the mean squared scale of the parts, in the
-// coefficient's units.
-func (b belief) deviation() float64 {
+// deviation is the root of the weighted mean of the components' squared scales, in
+// the coefficient's units.
+func (b posterior) deviation() float64 {
 	sum := 0.0
-	for _, p := range b.parts {
+	for _, p := range b.components {
 		sum += p.weight * p.scale * p.scale
 	}
 	return math.Sqrt(sum)
 }
 
-// passing is the probability that the noise passes, all of it.
-func (b belief) passing() float64 {
+// stationary is the posterior probability that the noise has no random walk in it.
+func (b posterior) stationary() float64 {
 	sum := 0.0
-	for _, p := range b.parts {
-		if p.noise.staying == 0 {
+	for _, p := range b.components {
+		if p.noise.walkShare == 0 {
 			sum += p.weight
 		}
 	}
 	return sum
 }
 
-// regress fits y = intercept + sum of coefficient times column under each kind of
-// noise, and returns what y says of the first column's coefficient, and the
-// logarithm of how well the columns explain y (comparable between fits of the same
-// y with as many columns). It is false if the columns do not determine the
-// coefficients or leave no degree of freedom.
-func regress(kinds []noise, y []float64, columns ...[]float64) (b belief, evidence float64, ok bool) {
+// regress fits y = intercept + sum of coefficient times column under each noise
+// model. It returns the posterior of the first column's coefficient, and the log
+// likelihood of the fit averaged over the models, which compares fits of the same y
+// with equally many columns. It is false if the columns do not determine the coefficients or leave no
+// degree of freedom.
+func regress(models []noiseModel, y []float64, columns ...[]float64) (b posterior, logLikelihood float64, ok bool) {
 	b.degree = float64(len(y) - 1 - len(columns))
 	if b.degree < 1 {
 		return b, 0, false
@@ -100,28 +101,28 @@ func regress(kinds []noise, y []float64, columns ...[]float64) (b belief, eviden
 	}
 	unit := floats.Norm(columns[0], math.Inf(1))
 	var scores, fits []float64
-	for _, z := range kinds {
+	for _, z := range models {
 		p, score, fit, ok := generalisedLeastSquares(y, z, units)
 		if !ok {
 			return b, 0, false
 		}
 		p.centre /= unit
 		p.scale /= unit
-		b.parts = append(b.parts, p)
+		b.components = append(b.components, p)
 		scores = append(scores, math.Log(z.prior)+score)
 		fits = append(fits, math.Log(z.prior)+fit)
 	}
 	total := floats.LogSumExp(scores)
-	for i := range b.parts {
-		b.parts[i].weight = math.Exp(scores[i] - total)
+	for i := range b.components {
+		b.components[i].weight = math.Exp(scores[i] - total)
 	}
 	return b, floats.LogSumExp(fits), true
 }
 
-// generalisedLeastSquares fits y under one kind of noise. score is the
-// restricted log likelihood (intercept, coefficients and the size of the noise
-// integrated out, flat and 1/sigma), fit the same with the coefficients at their best.
-func generalisedLeastSquares(y []float64, z noise, columns [][]float64) (p part, score, fit float64, ok bool) {
+// generalisedLeastSquares fits y under one noise model. score is the restricted log
+// likelihood: intercept and coefficients integrated out under flat priors, sigma under
+// 1/sigma. fit is the same with the coefficients at their maximum.
+func generalisedLeastSquares(y []float64, z noiseModel, columns [][]float64) (p component, score, fit float64, ok bool) {
 	degree := float64(len(y) - 1 - len(columns))
 	ones := make([]float64, len(y))
 	floats.AddConst(1, ones)
@@ -146,8 +147,8 @@ func generalisedLeastSquares(y []float64, z noise, columns [][]float64) (p part,
 	if cholesky.SolveVecTo(&coefficients, moments) != nil || cholesky.InverseTo(&inverse) != nil {
 		return p, 0, 0, false
 	}
-	// Rounding to pages errs with a variance of page²/12: a floor under the
-	// residuals, which are all zero if the readings lie on a line.
+	// Rounding to pages adds a variance of page²/12: a floor under the residuals,
+	// which are all zero if the readings lie on a line.
 	squares := degree * pageBytes * pageBytes / 12
 	residuals := slices.Clone(target)
 	for i, r := range regressors {
@@ -157,7 +158,7 @@ func generalisedLeastSquares(y []float64, z noise, columns [][]float64) (p part,
 	sigma := math.Sqrt(squares / degree)
 	score = logJacobian - degree/2*math.Log(squares) - cholesky.LogDet()/2
 	fit = logJacobian - float64(len(y)-1)/2*math.Log(squares) - math.Log(floats.Dot(intercept, intercept))/2
-	return part{
+	return component{
 		noise:  z,
 		centre: coefficients.AtVec(0),
 		scale:  sigma * math.Sqrt(inverse.At(0, 0)),

@@ -2,16 +2,14 @@ package verdict
 
 import "math"
 
-// restart returns the index of the first iteration after the last restart of
-// the server, 0 if there was none. After a restart the memory starts anew, so
-// that nothing before it says anything of what comes after.
+// restart returns the index of the first iteration after the server's last restart, 0
+// if there was none. Readings before a restart tell nothing about the new process.
 //
-// Between two iterations nothing is asked of the server. A restart there is a
-// fall to where the first iteration started, or to within a tenth of all that
-// was gained since. A restart during an iteration is a fall to less than a third
-// of where it started, to about what the first iteration ended with. Either
-// must be more than a floor and more than twice any other change of the run:
-// otherwise it is how the server breathes.
+// Between two iterations there is no load. A restart there is a fall to where the
+// first iteration started, or to within a tenth of all that was gained since. A
+// restart during an iteration is a fall to less than a third of where it started, to
+// about the first iteration's end reading. Either must exceed a floor and be more than
+// twice any other change of the run. Otherwise it is normal fluctuation.
 func restart(iterations []Iteration) int {
 	first := 0
 	for i := 1; i < len(iterations); i++ {
@@ -20,11 +18,11 @@ func restart(iterations []Iteration) int {
 		between := difference(before.EndBytes, it.StartBytes)
 		during := difference(it.StartBytes, it.EndBytes)
 		switch {
-		case between >= 0.9*gained && stands(iterations, first, i, between):
+		case between >= 0.9*gained && standsOut(iterations, first, i, between):
 			first = i
 		case it.EndBytes < it.StartBytes/3 && difference(it.EndBytes, iterations[first].EndBytes) <= 4*floorBytes &&
-			stands(iterations, first, i, during):
-			// This iteration is part old server, part new: judge from the next.
+			standsOut(iterations, first, i, during):
+			// This iteration covers both processes: judge from the next.
 			first = i + 1
 			i++
 		}
@@ -32,22 +30,22 @@ func restart(iterations []Iteration) int {
 	return first
 }
 
-// stands says whether a fall at iteration i stands out: above the floor, and
-// more than twice any change between readings from iteration first on, the
-// first iteration's gain (a warm-up) and iteration i itself apart.
-func stands(iterations []Iteration, first, i int, fall float64) bool {
+// standsOut reports if a fall of that many bytes at iteration i is above the floor, and
+// more than twice any change between readings from iteration first on. The gain of
+// the first iteration (a warm-up) and iteration i itself are excluded.
+func standsOut(iterations []Iteration, first, i int, fall float64) bool {
 	if fall < 4*floorBytes {
 		return false
 	}
 	for j := first + 1; j < len(iterations); j++ {
-		// The iteration after a restart warms up, as the first did.
+		// The iteration after a restart is a warm-up, like the first.
 		if j == i || j == i+1 {
 			continue
 		}
 		inside := math.Abs(difference(iterations[j].EndBytes, iterations[j].StartBytes))
 		outside := math.Abs(difference(iterations[j].StartBytes, iterations[j-1].EndBytes))
 		if j > i {
-			// Another restart may follow: only growth speaks against this one.
+			// Another restart may follow: only growth is evidence against this one.
 			inside = difference(iterations[j].EndBytes, iterations[j].StartBytes)
 			outside = difference(iterations[j].StartBytes, iterations[j-1].EndBytes)
 		}

@@ -9,16 +9,15 @@ import (
 
 const mebibyte = 1 << 20
 
-// explain sets the texts, and how many more iterations may decide it, after n
-// iterations.
+// explain sets the texts, and the number of further iterations that may decide, after
+// n iterations.
 func (v *Verdict) explain(e evidence, n int, options Options) {
 	if !v.Estimated {
 		v.explainNothing(e, n)
+		v.Explanation = v.Sentence
 		return
 	}
-	bounds := fmt.Sprintf("%s to %s", number(v.Lower), number(v.Upper))
-	interval := fmt.Sprintf("%s, %s", bounds, percent(v.Confidence))
-	one := v.Unit.one()
+	interval := fmt.Sprintf("%s to %s, %s", number(v.Lower), number(v.Upper), percent(v.Confidence))
 	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, number(float64(v.JudgedRequests)))
 	if v.Unit == PerIteration {
 		judged = fmt.Sprintf("iterations %s", v.Judged)
@@ -26,64 +25,78 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
 		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
-		len(e.judged.bytes), percent(e.growth.passing()), e.growth.degree, number(v.Growth), v.Unit, interval,
-		number(v.Late), number(v.Early), e.course.slower, e.course.straight)
+		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, number(v.Growth), v.Unit, interval,
+		number(v.Late), number(v.Early), e.halves.slower, e.halves.linear)
 
-	var s strings.Builder
-	if v.RestartedBefore > 0 {
-		fmt.Fprintf(&s, "The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
-	}
-	switch {
-	case v.Kind == Leak:
-		fmt.Fprintf(&s, "Leak: after a warm-up of %s, resident memory grows by %s bytes %s (%s), "+
-			"more than the tolerance of %s, and the growth goes on (%s).",
-			count(v.WarmUp, "iteration"), number(v.Growth), one, interval, number(options.Tolerance), judged)
-		if _, known := v.part(LiveHeap); !known {
-			s.WriteString(" If the server collects garbage, the memory really kept is between half of this and all of it.")
+	full, brief := v.account(e, options, interval, judged)
+	var rest strings.Builder
+	for _, text := range []string{v.explainRest(e, options.Rest), v.explainParts(options.Tolerance)} {
+		if text != "" {
+			rest.WriteString(" " + text)
 		}
-	case v.Kind == NoLeak:
-		fmt.Fprintf(&s, "No leak: after a warm-up of %s, resident memory grows by less than %s bytes %s "+
-			"(%s), which is below the tolerance of %s (%s).",
-			count(v.WarmUp, "iteration"), number(v.Upper), one, percent(v.Confidence), number(options.Tolerance), judged)
-	case v.NextLook > 0:
-		fmt.Fprintf(&s, "Not decided yet: so far resident memory grows by %s bytes %s (%s; %s).",
-			number(v.Growth), one, interval, judged)
-	case v.Shape == ShapeSlowing && v.WarmUp > v.Judged.length():
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s; %s), but it grew faster before, and "+
-			"for longer: the first %s. It may be a cache that fills.",
-			number(v.Growth), one, interval, judged, count(v.WarmUp, "iteration"))
-	case v.Shape == ShapeSlowing:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s), but the growth slows down, "+
-			"or may as well: %s in the first half of the %ss, %s in the second (%s). It may be a cache that fills.",
-			number(v.Growth), one, interval, number(v.Early), v.Unit, number(v.Late), judged)
-	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s under load (%s), but it does not stay (%s).",
-			number(v.Growth), one, interval, judged)
-	case v.Lower > options.Tolerance && !e.course.goesOn(options.Tolerance):
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s; %s), but the second half of the %ss "+
-			"alone (%s) does not show that it goes on.", number(v.Growth), one, interval, judged, v.Unit, number(v.Late))
-	case v.Lower > options.Tolerance:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s (%s), but in so few iterations "+
-			"a cache that fills looks the same (%s).", number(v.Growth), one, interval, judged)
-	default:
-		fmt.Fprintf(&s, "Inconclusive: resident memory grows by %s bytes %s, but anything from %s fits as well "+
-			"(%s; %s). A growth below %s bytes %s cannot be seen in these readings; the tolerance is %s.",
-			number(v.Growth), one, bounds, percent(v.Confidence), judged, number(v.Resolution), one, number(options.Tolerance))
 	}
-	if rest := v.explainRest(e, options.Rest); rest != "" {
-		fmt.Fprintf(&s, " %s", rest)
+	restarted := ""
+	if v.RestartedBefore > 0 {
+		restarted = fmt.Sprintf("The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
 	}
-	if parts := v.explainParts(options.Tolerance); parts != "" {
-		fmt.Fprintf(&s, " %s", parts)
-	}
-	v.Sentence = s.String()
+	v.Sentence, v.Explanation = restarted+full+rest.String(), restarted+brief+rest.String()
 	if v.Kind == Inconclusive {
 		v.advise(e, n, options)
 	}
 }
 
-// explainRest says how much of what was gained after the warm-up was given back in a rest. Empty if nothing was
-// gained that could be.
+// account returns the reason for the verdict in a sentence that has all its figures, and in one that leaves out the
+// growth, its interval and the tolerance. interval and judged are texts for parentheses.
+func (v *Verdict) account(e evidence, options Options, interval, judged string) (full, brief string) {
+	growth := fmt.Sprintf("resident memory grows by %s bytes %s", number(v.Growth), v.Unit.one())
+	tolerance, late := number(options.Tolerance), number(v.Late)
+	warmUp := count(v.WarmUp, "iteration")
+	switch {
+	case v.Kind == Leak:
+		full = fmt.Sprintf("Leak: after a warm-up of %s, %s (%s), more than the tolerance of %s, and the growth goes on (%s).",
+			warmUp, growth, interval, tolerance, judged)
+		brief = fmt.Sprintf("After a warm-up of %s, resident memory grows by more than the tolerance, and the growth goes on (%s).", warmUp, judged)
+		if _, known := v.part(LiveHeap); !known {
+			const kept = " If the server collects garbage, the memory really kept is between half of this and all of it."
+			full, brief = full+kept, brief+kept
+		}
+	case v.Kind == NoLeak:
+		full = fmt.Sprintf("No leak: after a warm-up of %s, resident memory grows by less than %s bytes %s "+
+			"(%s), which is below the tolerance of %s (%s).", warmUp, number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
+		brief = fmt.Sprintf("After a warm-up of %s, resident memory grows by less than the tolerance (%s).", warmUp, judged)
+	case v.NextLook > 0:
+		full = fmt.Sprintf("Not decided yet: so far %s (%s; %s).", growth, interval, judged)
+		brief = fmt.Sprintf("Not decided yet (%s).", judged)
+	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
+		full = fmt.Sprintf("Inconclusive: %s (%s; %s), but it grew faster before, and for longer: the first %s. "+
+			"It may be a cache that fills.", growth, interval, judged, warmUp)
+		brief = fmt.Sprintf("Resident memory grows (%s), but it grew faster before, and for longer: the first %s. "+
+			"It may be a cache that fills.", judged, warmUp)
+	case v.Pattern == PatternSlowing:
+		slows := fmt.Sprintf("the growth slows down, or may as well: %s in the first half of the %ss, %s in the second (%s). "+
+			"It may be a cache that fills.", number(v.Early), v.Unit, late, judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), but %s", growth, interval, slows), "Resident memory grows, but "+slows
+	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
+		stays := fmt.Sprintf("but it does not stay (%s).", judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s under load (%s), %s", growth, interval, stays), "Resident memory grows under load, "+stays
+	case v.Lower > options.Tolerance && !e.halves.goesOn(options.Tolerance):
+		alone := fmt.Sprintf("but the second half of the %ss alone (%s) does not show that it goes on.", v.Unit, late)
+		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, alone)
+		brief = fmt.Sprintf("Resident memory grows (%s), %s", judged, alone)
+	case v.Lower > options.Tolerance:
+		same := fmt.Sprintf("but in so few iterations a cache that fills looks the same (%s).", judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, same), "Resident memory grows, "+same
+	default:
+		full = fmt.Sprintf("Inconclusive: %s, but anything from %s to %s fits as well (%s; %s). A growth below %s bytes %s cannot be "+
+			"seen in these readings; the tolerance is %s.", growth, number(v.Lower), number(v.Upper), percent(v.Confidence), judged,
+			number(v.Resolution), v.Unit.one(), tolerance)
+		brief = fmt.Sprintf("Any growth within the interval fits these readings (%s).", judged)
+	}
+	return full, brief
+}
+
+// explainRest tells how much of the gain after the warm-up the server returned while it rested. Empty if there was no
+// gain above the floor.
 func (v *Verdict) explainRest(e evidence, rest *Rest) string {
 	gained := e.gained()
 	switch {
@@ -97,7 +110,7 @@ func (v *Verdict) explainRest(e evidence, rest *Rest) string {
 	}
 }
 
-// explainNothing sets the texts if nothing could be estimated.
+// explainNothing sets the texts if the growth could not be estimated.
 func (v *Verdict) explainNothing(e evidence, n int) {
 	restarted := ""
 	if v.RestartedBefore > 0 {
@@ -115,7 +128,7 @@ func (v *Verdict) explainNothing(e evidence, n int) {
 	v.Advice = "See why the server answers no requests; each iteration needs some."
 }
 
-// advise sets what to do about an inconclusive verdict after n iterations.
+// advise sets the advice for an inconclusive verdict after n iterations.
 func (v *Verdict) advise(e evidence, n int, options Options) {
 	have := float64(len(e.judged.bytes) - 1)
 	switch {
@@ -144,7 +157,7 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 			"fewer do if each has more requests.", count(n+v.MoreIterations, "iteration"), number(requests))
 		return
 	}
-	v.Advice = fmt.Sprintf("More of the same would hardly decide it. Make the iterations longer (more requests in each), "+
+	v.Advice = fmt.Sprintf("More iterations like these are unlikely to decide it. Make the iterations longer (more requests in each), "+
 		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), or measure the live "+
 		"heap: resident memory goes up and down by itself here.", number(v.Growth), v.Unit.one(), number(v.Resolution))
 }
@@ -162,8 +175,8 @@ func percent(p float64) string {
 	return strconv.FormatFloat(math.Round(1000*p)/10, 'f', -1, 64) + "%"
 }
 
-// number is a figure with three digits, or all before the point, in thousands:
-// "0.12", "1.7", "197", "403,685".
+// number formats a figure with up to three significant digits, or all before the
+// decimal point, grouped by thousands: "0.12", "1.7", "197", "403,685".
 func number(x float64) string {
 	digits := 0
 	switch a := math.Abs(x); {

@@ -1,19 +1,19 @@
 package verdict
 
 const (
-	// minIterations is the number of iterations below which nothing is judged.
+	// minIterations is the least number of iterations that is judged.
 	minIterations = 5
-	// minLeakIterations is the number below which a run of unknown length does
-	// not stop for a leak: in fewer, a cache that fills looks like one.
+	// minLeakIterations is the least number at which a sequential run stops for a
+	// leak: in fewer, a cache that fills looks like one.
 	minLeakIterations = 10
-	// confidence is the probability with which the interval holds the growth;
-	// in a run of unknown length, all its intervals together.
+	// confidence is the coverage of the interval; in a sequential run, the joint
+	// coverage of the intervals at all looks.
 	confidence = 0.95
 )
 
-// Looks are the numbers of iterations at which a run of unknown length, of at
-// most maxIterations, may be decided: 5, 7, 10, 14 and so on, each about 1.4
-// times the one before, and the last. Nil if maxIterations is below 5.
+// Looks returns the numbers of iterations at which a sequential run of at most
+// maxIterations may be decided: 5, 7, 10, 14 and so on, each about 1.4 times the one
+// before, and maxIterations itself. Nil if maxIterations is below 5.
 func Looks(maxIterations int) []int {
 	var looks []int
 	for n := minIterations; n < maxIterations; n = (7*n + 4) / 5 {
@@ -25,9 +25,9 @@ func Looks(maxIterations int) []int {
 	return looks
 }
 
-// confidenceOf is the confidence of each interval: in a run of unknown length
-// the 5% that may err are spent in equal shares on the looks, so that by Boole's
-// inequality all of them together err no more often, whatever they have in common.
+// confidenceOf is the confidence level of each interval. A sequential run splits the
+// 5% error rate equally over its looks (Bonferroni), so that by Boole's inequality all
+// of them together err no more often, however they are correlated.
 func confidenceOf(maxIterations int) float64 {
 	looks := len(Looks(maxIterations))
 	if looks == 0 {
@@ -36,7 +36,7 @@ func confidenceOf(maxIterations int) float64 {
 	return 1 - (1-confidence)/float64(looks)
 }
 
-// nextLook is the first look at or after n iterations, 0 if there is none.
+// nextLook returns the first look at or after n iterations, 0 if there is none.
 func nextLook(n, maxIterations int) int {
 	for _, look := range Looks(maxIterations) {
 		if look >= n {

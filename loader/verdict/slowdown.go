@@ -3,31 +3,32 @@ package verdict
 import "math"
 
 const (
-	// slowerBelow is the share of the early growth under which the late growth
-	// counts as less.
+	// slowerBelow is the ratio of late to early growth below which growth counts as
+	// slowing down.
 	slowerBelow = 0.75
-	// surely is the probability that it takes to say of the late growth that it is
-	// less than the early one, or that it goes on.
+	// surely is the posterior probability required to conclude that the late growth
+	// is less than the early growth, or that it goes on.
 	surely = 0.95
-	// clearlyStraight is the log likelihood ratio (20 to 1) that a line needs
-	// over a logarithm if the whole run, warm-up included, bends like one; more
-	// if the whole run says so more clearly.
-	clearlyStraight = 3
+	// clearlyLinear is the log likelihood ratio (20 to 1) that a line needs over a
+	// logarithm if the whole run, warm-up included, favours the logarithm. It needs
+	// more if the whole run favours it more clearly.
+	clearlyLinear = 3
 )
 
-// course is how growth goes on over the judged part.
-type course struct {
-	early    float64 // bytes per request in the first half of the requests
-	late     belief  // bytes per request in the second half
-	slower   float64 // probability that the second half grows less than the first
-	straight float64 // log of how much better a line explains the readings than a logarithm
-	// straightBefore is the same from the first end reading on, warm-up included.
-	straightBefore float64
+// halves is the growth by halves of the judged requests, and the evidence for linear
+// against logarithmic growth.
+type halves struct {
+	early  float64   // bytes per request in the first half of the requests
+	late   posterior // bytes per request in the second half
+	slower float64   // posterior probability that the second half grows less than the first
+	linear float64   // log likelihood ratio of a line over a logarithm
+	// linearWithWarmUp is the same from the first end reading on, warm-up included.
+	linearWithWarmUp float64
 }
 
-// newCourse returns the course of the curve after the first warmUp iterations.
-// False if the readings do not determine it.
-func newCourse(c curve, warmUp int) (course, bool) {
+// newHalves returns the growth by halves of the curve after the first warmUp
+// iterations. It is false if the readings do not determine it.
+func newHalves(c curve, warmUp int) (halves, bool) {
 	judged := c.from(warmUp - 1)
 	half := judged.span() / 2
 	since := judged.since()
@@ -36,47 +37,47 @@ func newCourse(c curve, warmUp int) (course, bool) {
 		first[i] = min(r, half)
 		second[i] = max(r-half, 0)
 	}
-	early, _, okEarly := regress(noises, judged.bytes, first, second)
-	late, _, okLate := regress(noises, judged.bytes, second, first)
-	bend, _, okBend := regress(noises, judged.bytes, second, since)
-	straight, okStraight := straightness(judged)
-	before, okBefore := straightness(c)
-	if !(okEarly && okLate && okBend && okStraight && okBefore) {
-		return course{}, false
+	early, _, okEarly := regress(noiseModels, judged.bytes, first, second)
+	late, _, okLate := regress(noiseModels, judged.bytes, second, first)
+	bend, _, okBend := regress(noiseModels, judged.bytes, second, since)
+	linear, okLinear := lineOverLogarithm(judged)
+	withWarmUp, okWithWarmUp := lineOverLogarithm(c)
+	if !(okEarly && okLate && okBend && okLinear && okWithWarmUp) {
+		return halves{}, false
 	}
-	return course{
-		early:          early.quantile(0.5),
-		late:           late,
-		slower:         bend.below(0),
-		straight:       straight,
-		straightBefore: before,
+	return halves{
+		early:            early.quantile(0.5),
+		late:             late,
+		slower:           bend.below(0),
+		linear:           linear,
+		linearWithWarmUp: withWarmUp,
 	}, true
 }
 
-// straightness compares two explanations of the curve, a line over the requests
-// and one over their logarithm (a cache that fills ever more slowly): the log of
-// their likelihood ratio, above 0 if the line explains more.
-func straightness(c curve) (float64, bool) {
+// lineOverLogarithm is the log likelihood ratio of two fits of the curve: a line over
+// the requests, and one over their logarithm (a cache that fills ever more slowly).
+// It is above 0 if the line fits better, and false if the readings determine neither.
+func lineOverLogarithm(c curve) (float64, bool) {
 	logs := make([]float64, len(c.requests))
 	first := max(c.requests[0], 1)
 	for i, r := range c.requests {
 		logs[i] = math.Log(max(r, 1) / first)
 	}
-	_, line, okLine := regress(noises, c.bytes, c.since())
-	_, logarithm, okLogarithm := regress(noises, c.bytes, logs)
+	_, line, okLine := regress(noiseModels, c.bytes, c.since())
+	_, logarithm, okLogarithm := regress(noiseModels, c.bytes, logs)
 	return line - logarithm, okLine && okLogarithm
 }
 
-// slowing says whether the growth slows down, or may as well.
-func (c course) slowing() bool {
-	return c.slower > surely && c.late.quantile(0.5) < slowerBelow*c.early ||
-		c.straight < 0 ||
-		c.straightBefore < 0 && c.straight < max(clearlyStraight, -c.straightBefore)
+// slowing reports if the growth slows down, or if the readings do not rule it out.
+func (h halves) slowing() bool {
+	return h.slower > surely && h.late.quantile(0.5) < slowerBelow*h.early ||
+		h.linear < 0 ||
+		h.linearWithWarmUp < 0 && h.linear < max(clearlyLinear, -h.linearWithWarmUp)
 }
 
-// goesOn says whether the second half of the requests shows by itself that memory
-// grows by more than the tolerance, in bytes per request. What goes up and down by
-// far more may have a trend over all of a run by chance, and then seldom in its half.
-func (c course) goesOn(tolerance float64) bool {
-	return c.late.below(tolerance) < 1-surely
+// goesOn reports if the second half of the requests alone shows growth above the
+// tolerance, in bytes per request. Readings that vary by far more may have a trend
+// over a whole run by chance, but seldom in its second half as well.
+func (h halves) goesOn(tolerance float64) bool {
+	return h.late.below(tolerance) < 1-surely
 }

@@ -44,119 +44,119 @@ func TestJudge(t *testing.T) {
 		return func(i float64) float64 { return f(i) + bump[int(i-1)%len(bump)] }
 	}
 	tests := []struct {
-		name  string
-		its   []verdict.Iteration
-		kind  verdict.Kind
-		shape verdict.Shape
-		// warmUp is the iterations it must be at least and at most.
+		name    string
+		its     []verdict.Iteration
+		kind    verdict.Kind
+		pattern verdict.Pattern
+		// warmUp is the least and the largest number of warm-up iterations.
 		warmUp [2]int
 		// growth is the true one; within the interval.
 		growth float64
 	}{
 		{
-			name:   "clean Go server: two iterations of warm-up, then noise",
-			its:    trace(24000, 7, append([]float64{13.7, 14.4}, grow(14.4, 10, noisy(func(float64) float64 { return 0 }))...)...),
-			kind:   verdict.NoLeak,
-			shape:  verdict.ShapeWarmUp,
-			warmUp: [2]int{1, 3},
+			name:    "clean Go server: two iterations of warm-up, then noise",
+			its:     trace(24000, 7, append([]float64{13.7, 14.4}, grow(14.4, 10, noisy(func(float64) float64 { return 0 }))...)...),
+			kind:    verdict.NoLeak,
+			pattern: verdict.PatternWarmUp,
+			warmUp:  [2]int{1, 3},
 		},
 		{
-			name:   "clean nginx: exactly flat",
-			its:    trace(40000, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1),
-			kind:   verdict.NoLeak,
-			shape:  verdict.ShapeNone,
-			warmUp: [2]int{1, 1},
+			name:    "clean nginx: exactly flat",
+			its:     trace(40000, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1, 7.1),
+			kind:    verdict.NoLeak,
+			pattern: verdict.PatternNone,
+			warmUp:  [2]int{1, 1},
 		},
 		{
-			name:   "clean hyper: creeps by 2 bytes a request",
-			its:    trace(35000, 3.6, grow(3.8, 12, func(i float64) float64 { return 0.07 * i })...),
-			kind:   verdict.NoLeak,
-			shape:  verdict.ShapeSteady,
-			warmUp: [2]int{1, 1},
-			growth: 2,
+			name:    "clean hyper: creeps by 2 bytes a request",
+			its:     trace(35000, 3.6, grow(3.8, 12, func(i float64) float64 { return 0.07 * i })...),
+			kind:    verdict.NoLeak,
+			pattern: verdict.PatternSteady,
+			warmUp:  [2]int{1, 1},
+			growth:  2,
 		},
 		{
-			name:   "steady leak of 100 bytes a request",
-			its:    trace(30000, 7, grow(13, 12, noisy(func(i float64) float64 { return 3 * i }))...),
-			kind:   verdict.Leak,
-			shape:  verdict.ShapeSteady,
-			warmUp: [2]int{1, 2},
-			growth: 100,
+			name:    "steady leak of 100 bytes a request",
+			its:     trace(30000, 7, grow(13, 12, noisy(func(i float64) float64 { return 3 * i }))...),
+			kind:    verdict.Leak,
+			pattern: verdict.PatternSteady,
+			warmUp:  [2]int{1, 2},
+			growth:  100,
 		},
 		{
-			name:   "uneven saw-tooth of a collected heap",
-			its:    trace(28000, 7, 17, 19.9, 23.4, 22.1, 26.7, 32.6, 31.2, 36.2, 36.2, 41.8, 40.6, 46.3),
-			kind:   verdict.Leak,
-			shape:  verdict.ShapeSteady,
-			warmUp: [2]int{1, 1},
-			growth: 94,
+			name:    "uneven saw-tooth of a collected heap",
+			its:     trace(28000, 7, 17, 19.9, 23.4, 22.1, 26.7, 32.6, 31.2, 36.2, 36.2, 41.8, 40.6, 46.3),
+			kind:    verdict.Leak,
+			pattern: verdict.PatternSteady,
+			warmUp:  [2]int{1, 1},
+			growth:  94,
 		},
 		{
-			name:   "cache that rises straight and then stops",
-			its:    trace(30000, 7, append(grow(10, 6, func(i float64) float64 { return 5 * i }), grow(40, 6, noisy(func(float64) float64 { return 0 }))...)...),
-			kind:   verdict.NoLeak,
-			shape:  verdict.ShapeWarmUp,
-			warmUp: [2]int{6, 7},
+			name:    "cache that rises straight and then stops",
+			its:     trace(30000, 7, append(grow(10, 6, func(i float64) float64 { return 5 * i }), grow(40, 6, noisy(func(float64) float64 { return 0 }))...)...),
+			kind:    verdict.NoLeak,
+			pattern: verdict.PatternWarmUp,
+			warmUp:  [2]int{6, 7},
 		},
 		{
-			name:   "the stop is too near the end",
-			its:    trace(30000, 7, append(grow(10, 9, func(i float64) float64 { return 5 * i }), 55.1, 55, 55.05)...),
-			kind:   verdict.Inconclusive,
-			shape:  verdict.ShapeSlowing,
-			warmUp: [2]int{1, 7},
-			growth: math.NaN(),
+			name:    "the stop is too near the end",
+			its:     trace(30000, 7, append(grow(10, 9, func(i float64) float64 { return 5 * i }), 55.1, 55, 55.05)...),
+			kind:    verdict.Inconclusive,
+			pattern: verdict.PatternSlowing,
+			warmUp:  [2]int{1, 7},
+			growth:  math.NaN(),
 		},
 		{
-			name:   "cache that fills like the logarithm",
-			its:    trace(25000, 80, grow(85, 12, noisy(func(i float64) float64 { return 10.7 * math.Log(i) }))...),
-			kind:   verdict.Inconclusive,
-			shape:  verdict.ShapeSlowing,
-			warmUp: [2]int{1, 7},
-			growth: math.NaN(),
+			name:    "cache that fills like the logarithm",
+			its:     trace(25000, 80, grow(85, 12, noisy(func(i float64) float64 { return 10.7 * math.Log(i) }))...),
+			kind:    verdict.Inconclusive,
+			pattern: verdict.PatternSlowing,
+			warmUp:  [2]int{1, 7},
+			growth:  math.NaN(),
 		},
 		{
-			name:   "bursts: up and down by far more than could be a leak",
-			its:    trace(4600, 8, 24, 15, 28, 13, 21, 16, 27, 14, 19, 26, 13, 23),
-			kind:   verdict.Inconclusive,
-			shape:  verdict.ShapeWarmUp,
-			warmUp: [2]int{1, 1},
+			name:    "bursts: varies by far more than the tolerance",
+			its:     trace(4600, 8, 24, 15, 28, 13, 21, 16, 27, 14, 19, 26, 13, 23),
+			kind:    verdict.Inconclusive,
+			pattern: verdict.PatternWarmUp,
+			warmUp:  [2]int{1, 1},
 		},
 		{
-			name:   "Python: 0.05 MB over 3,500 requests means nothing",
-			its:    trace(290, 22.4, grow(22.5, 12, func(i float64) float64 { return 0.005 * i })...),
-			kind:   verdict.Inconclusive,
-			shape:  verdict.ShapeNone,
-			warmUp: [2]int{1, 2},
-			growth: 17,
+			name:    "Python: 0.05 MB over 3,500 requests is below the floor",
+			its:     trace(290, 22.4, grow(22.5, 12, func(i float64) float64 { return 0.005 * i })...),
+			kind:    verdict.Inconclusive,
+			pattern: verdict.PatternNone,
+			warmUp:  [2]int{1, 2},
+			growth:  17,
 		},
 		{
-			name:   "one outlier in a flat trace",
-			its:    trace(40000, 7, 7.5, 7.5, 7.5, 7.5, 7.5, 19, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5),
-			kind:   verdict.NoLeak,
-			shape:  verdict.ShapeWarmUp,
-			warmUp: [2]int{1, 1},
+			name:    "one outlier in a flat trace",
+			its:     trace(40000, 7, 7.5, 7.5, 7.5, 7.5, 7.5, 19, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5),
+			kind:    verdict.NoLeak,
+			pattern: verdict.PatternWarmUp,
+			warmUp:  [2]int{1, 1},
 		},
 		{
-			name:   "one outlier in a leak",
-			its:    trace(30000, 7, 13, 16, 19, 22, 25, 12, 31, 34, 37, 40, 43, 46),
-			kind:   verdict.Leak,
-			shape:  verdict.ShapeSteady,
-			warmUp: [2]int{1, 1},
-			growth: 100,
+			name:    "one outlier in a leak",
+			its:     trace(30000, 7, 13, 16, 19, 22, 25, 12, 31, 34, 37, 40, 43, 46),
+			kind:    verdict.Leak,
+			pattern: verdict.PatternSteady,
+			warmUp:  [2]int{1, 1},
+			growth:  100,
 		},
 		{
 			name: "grew fast for longer than it has been growing slowly",
 			its: trace(30000, 7, append(grow(10, 14, func(i float64) float64 { return 5 * i }),
 				grow(80, 8, noisy(func(i float64) float64 { return 0.4 * i }))...)...),
-			kind:   verdict.Inconclusive,
-			shape:  verdict.ShapeSlowing,
-			warmUp: [2]int{12, 16},
-			growth: 13.3,
+			kind:    verdict.Inconclusive,
+			pattern: verdict.PatternSlowing,
+			warmUp:  [2]int{12, 16},
+			growth:  13.3,
 		},
 		{
 			name: "a step at the end is no outlier",
 			its:  trace(40000, 7, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 7.5, 12),
-			kind: verdict.Inconclusive, shape: verdict.ShapeNone, warmUp: [2]int{1, 1}, growth: math.NaN(),
+			kind: verdict.Inconclusive, pattern: verdict.PatternNone, warmUp: [2]int{1, 1}, growth: math.NaN(),
 		},
 	}
 	for _, tt := range tests {
@@ -164,7 +164,7 @@ func TestJudge(t *testing.T) {
 			v := verdict.Judge(tt.its, fixed)
 			t.Log(v.Sentence, v.Advice)
 			assert.Equal(t, tt.kind, v.Kind, v.Statistic)
-			assert.Equal(t, tt.shape, v.Shape)
+			assert.Equal(t, tt.pattern, v.Pattern)
 			assert.GreaterOrEqual(t, v.WarmUp, tt.warmUp[0])
 			assert.LessOrEqual(t, v.WarmUp, tt.warmUp[1])
 			if !math.IsNaN(tt.growth) {
@@ -174,6 +174,11 @@ func TestJudge(t *testing.T) {
 			assert.True(t, strings.HasPrefix(v.Sentence, map[verdict.Kind]string{
 				verdict.Leak: "Leak:", verdict.NoLeak: "No leak:", verdict.Inconclusive: "Inconclusive:",
 			}[v.Kind]))
+			for _, figure := range []string{" bytes a request (", "95%", "tolerance of"} {
+				assert.NotContains(t, v.Explanation, figure)
+			}
+			assert.NotRegexp(t, "^(Leak|No leak|Inconclusive):", v.Explanation)
+			assert.Contains(t, v.Explanation, "iterations "+v.Judged.String())
 			assert.Equal(t, v.Kind == verdict.Inconclusive, v.Advice != "")
 		})
 	}
@@ -187,6 +192,7 @@ func TestTooFewIterationsAreInconclusive(t *testing.T) {
 		assert.False(t, v.Estimated)
 		assert.Equal(t, 5-n, v.MoreIterations)
 		assert.NotEmpty(t, v.Sentence)
+		assert.Equal(t, v.Sentence, v.Explanation)
 		assert.NotEmpty(t, v.Advice)
 	}
 	v := verdict.Judge(trace(30000, 5, 10, 20, 30, 40, 50), fixed)
@@ -331,7 +337,7 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
-// Every sentence says what the growth is said of, and only that.
+// Every sentence names the unit of the growth, and only that one.
 func TestUnit(t *testing.T) {
 	for name, gain := range map[string]uint64{"leak": 1 << 20, "no leak": 0} {
 		iterations := make([]verdict.Iteration, 12)
@@ -343,11 +349,12 @@ func TestUnit(t *testing.T) {
 		assert.Equal(t, verdict.Kind(name), perIteration.Kind)
 		assert.Contains(t, perIteration.Sentence, " bytes an iteration (")
 		assert.Contains(t, perIteration.Statistic, " bytes/iteration (")
-		assert.NotContains(t, perIteration.Sentence+perIteration.Statistic, "request")
+		assert.NotContains(t, perIteration.Sentence+perIteration.Explanation+perIteration.Statistic, "request")
 		assert.Contains(t, perRequest.Sentence, " bytes a request (")
 		assert.Contains(t, perRequest.Statistic, " bytes/request (")
 
 		perRequest.Unit, perRequest.Sentence, perRequest.Statistic = perIteration.Unit, perIteration.Sentence, perIteration.Statistic
+		perRequest.Explanation = perIteration.Explanation
 		assert.Equal(t, perIteration, perRequest, "it changes only the words")
 	}
 	few := verdict.Judge(make([]verdict.Iteration, 6), verdict.Options{Tolerance: 4, Unit: verdict.PerIteration})

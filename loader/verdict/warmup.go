@@ -7,26 +7,26 @@ import (
 )
 
 const (
-	// minJudged is the number of gains that a warm-up leaves at least, the
-	// first iteration apart.
+	// minJudged is the least number of gains that remain after a warm-up, not
+	// counting the first iteration.
 	minJudged = 5
 	// clearerBy is how many times narrower the interval of the rest must be for
 	// a cut. Noise alone makes it 1.5 times narrower in one run of ten or so.
 	clearerBy = 1.5
-	// chanceOfQuiet is the probability below which a quiet end is no chance.
+	// chanceOfQuiet is the significance level for a quiet end of the run.
 	chanceOfQuiet = 0.01
 )
 
-// warmUp returns how many iterations at the head of the curve are warm-up; the
-// growth is judged from the last end reading among them. At least the first is:
-// it pays for connections, buffers and code that is loaded when first used.
+// warmUp returns the number of warm-up iterations at the head of the curve. Growth is
+// judged from the last end reading among them. The first always counts as warm-up: it
+// allocates connections and buffers, and loads code on first use.
 //
-// More is cut where the error of the rest's growth becomes less, which is the
-// rule of MSER (White 1997), but with the error that regress reckons. Three
-// conditions keep noise and leaks from being cut: the interval must become
-// clearly narrower (clearerBy), what is cut must have grown faster than the rest,
-// and the rest must be long enough to show that such growth has stopped. The
-// first such cut is made, and then the next one looked for.
+// More is truncated where that lowers the standard error of the growth of the rest.
+// This is the rule of MSER (White 1997) with the standard error from regress. Three
+// conditions keep noise and leaks from being truncated. The interval must become
+// clearly narrower (clearerBy). The truncated part must have grown faster than the
+// rest. The rest must be long enough to show that such growth has stopped. The first
+// such cut is made, then the search continues for the next.
 func warmUp(c curve) int {
 	gains := c.gains()
 	cut, width := 0, halfWidth(c)
@@ -40,10 +40,10 @@ func warmUp(c curve) int {
 	return trim(c, cut, width) + 1
 }
 
-// trim cuts up to a sixth more than a cut that was made (which is how coarsely
-// it was looked for), if what is cut grew faster than the rest and the interval of
-// the rest, whose half is least without that, becomes the narrowest then: growth
-// that is about to stop.
+// trim extends a cut by up to a sixth, the step of the search, where growth is about
+// to stop. What is cut must grow faster than the rest. Of these cuts, it takes the one
+// with the narrowest interval; least is the half-width without trimming, in bytes per
+// request.
 func trim(c curve, cut int, least float64) int {
 	if cut == 0 {
 		return 0
@@ -57,20 +57,20 @@ func trim(c curve, cut int, least float64) int {
 	return trimmed
 }
 
-// halfWidth is about half of the 95% interval of the curve's growth, in bytes
-// per request; infinite if the curve does not determine it.
+// halfWidth approximates the half-width of the 95% interval of the curve's growth, in
+// bytes per request. It is infinite if the curve does not determine the growth.
 func halfWidth(c curve) float64 {
-	b, _, ok := regress(lasting, c.bytes, c.since())
+	b, _, ok := regress(nonOscillating, c.bytes, c.since())
 	if !ok {
 		return math.Inf(1)
 	}
 	return b.deviation() * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}.Quantile(0.975)
 }
 
-// stopped says whether rest gains without growth of the earlier kind are
-// enough to believe that it is over. If the earlier growth came in k jumps among
-// n gains, as many quiet ones have a probability of about exp(-rest k/n). k is
-// the number of equal jumps that are as uneven as the growth was.
+// stopped tests if rest gains without growth of the earlier kind are enough to show
+// that it has ended. If the earlier growth came in k jumps among n gains, that many
+// quiet gains have a probability of about exp(-rest k/n). k is the effective number
+// of jumps, see equalJumps.
 func stopped(earlier []float64, rest int) bool {
 	sum, k := 0.0, equalJumps(earlier)
 	for _, g := range earlier {
@@ -79,9 +79,9 @@ func stopped(earlier []float64, rest int) bool {
 	return sum > 0 && math.Exp(-float64(rest)*k/float64(len(earlier))) <= chanceOfQuiet
 }
 
-// equalJumps is the number of equal jumps that are as uneven as the gains are,
-// between 1 (all in one) and their number (all the same); losses do not count.
-// 0 if there was no gain.
+// equalJumps is the effective number of jumps: the number of equal jumps with the same
+// concentration as the gains (the inverse Herfindahl index). It is between 1 (all in
+// one) and the number of gains (all equal). Losses do not count; 0 if there was no gain.
 func equalJumps(gains []float64) float64 {
 	sum, squares := 0.0, 0.0
 	for _, g := range gains {

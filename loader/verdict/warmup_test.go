@@ -9,7 +9,7 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// A growth that stops early in an iteration leaves too little in it to be worth a cut of its own.
+// Growth that stops early in an iteration leaves too little in it to justify a further cut.
 func TestWarmUpEndsWhereGrowthStops(t *testing.T) {
 	const seeds = 20
 	for _, stop := range []int{10, 17, 25, 33, 41, 48} {

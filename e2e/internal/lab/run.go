@@ -90,6 +90,9 @@ func StartProgram(t testing.TB, settings []string, words ...string) *Run {
 // Attach runs the loader itself; without arguments it is for a server that runs already.
 func Attach(t testing.TB, settings []string, arguments ...string) *Run {
 	t.Helper()
+	if arguments == nil {
+		arguments = []string{"attach"}
+	}
 	r := &Run{Cmd: exec.Command(Loader, arguments...), Results: filepath.Join(t.TempDir(), "results"), Metrics: FreePorts(t, 1)[0]}
 	r.Env = append(append(os.Environ(), "METRICS_PORT="+r.Metrics, "RESULTS="+r.Results, "RELEASE=0"), settings...)
 	r.Stdout, r.Stderr = &r.Out, &r.Err

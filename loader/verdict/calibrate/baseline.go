@@ -11,17 +11,17 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
-// The rounds of the comparison: the demo server without a leak against itself, so that the true difference is none.
+// The rounds of the comparison: the demo server without a leak against itself, so that the true difference is 0.
 const (
 	roundIterations = 10
 	roundDuration   = "1s"
 )
 
-// recordRounds makes the rounds that are not there yet: in each, two runs one after the other, and one in turns with a
+// recordRounds records the rounds that are missing. Each has two runs one after the other, and one in turns with a
 // baseline, which takes as long as both.
 func recordRounds(ctx context.Context, folder string, rounds int) error {
 	programs, err := buildPrograms(ctx)
@@ -43,7 +43,7 @@ func recordRounds(ctx context.Context, folder string, rounds int) error {
 }
 
 func recordRound(ctx context.Context, programs, round string) error {
-	if err := os.RemoveAll(round); err != nil { // what is left of an attempt
+	if err := os.RemoveAll(round); err != nil { // the rest of an interrupted attempt
 		return err
 	}
 	server := filepath.Join(programs, "server")
@@ -73,20 +73,20 @@ func recordRound(ctx context.Context, programs, round string) error {
 	return os.WriteFile(filepath.Join(round, "done"), nil, 0o644)
 }
 
-// tableOf reads a table of a run of the round, which is complete.
+// tableOf reads a table of a run in a complete round.
 func tableOf(round, run, name string) ([]verdict.Iteration, error) {
 	found, err := filepath.Glob(filepath.Join(round, run, "*", name))
 	if err != nil || len(found) != 1 {
 		return nil, errors.Join(err, fmt.Errorf("%s: %d runs with %s; expected 1", filepath.Join(round, run), len(found), name))
 	}
-	iterations, err := report.ReadIterations(found[0])
+	iterations, err := record.ReadIterations(found[0])
 	if err == nil && len(iterations) != roundIterations {
 		err = fmt.Errorf("%s: %d iterations; expected %d", found[0], len(iterations), roundIterations)
 	}
 	return iterations, err
 }
 
-// writeRounds prints how the two ways of comparing came out, in Markdown.
+// writeRounds prints the results of each method of comparison as a Markdown table.
 func writeRounds(out io.Writer, folder string, tolerance float64) error {
 	done, err := filepath.Glob(filepath.Join(folder, "baseline", "*", "done"))
 	if err != nil {
@@ -96,8 +96,8 @@ func writeRounds(out io.Writer, folder string, tolerance float64) error {
 	judged := func(iterations []verdict.Iteration) verdict.Judged {
 		return verdict.Judged{Iterations: iterations, Verdict: verdict.Judge(iterations, options)}
 	}
-	ways := []string{"two runs, one after the other", "in turns, but compared like two runs", "in turns, by the differences of pairs"}
-	results := make([][]verdict.Comparison, len(ways))
+	methods := []string{"two runs, one after the other", "in turns, but compared like two runs", "in turns, by the differences of pairs"}
+	results := make([][]verdict.Comparison, len(methods))
 	for _, path := range done {
 		round := filepath.Dir(path)
 		var tables [4][]verdict.Iteration
@@ -117,16 +117,16 @@ func writeRounds(out io.Writer, folder string, tolerance float64) error {
 	fmt.Fprintf(out, "LEAK=none against itself, %d iterations of %s of each, tolerance %g bytes/request:\n\n", roundIterations, roundDuration, tolerance)
 	fmt.Fprintln(out, "| | rounds | same | cannot tell | other | ± bytes/request: median (10% to 90%) | intervals that hold 0 |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
-	for n, way := range ways {
+	for n, method := range methods {
 		if len(results[n]) > 0 {
-			fmt.Fprintln(out, rowOf(way, results[n]))
+			fmt.Fprintln(out, rowOf(method, results[n]))
 		}
 	}
 	return nil
 }
 
-// rowOf is the row of one way of comparing.
-func rowOf(way string, all []verdict.Comparison) string {
+// rowOf is the row of one method of comparison.
+func rowOf(method string, all []verdict.Comparison) string {
 	counts := make(map[verdict.Change]int)
 	var widths []float64
 	held := 0
@@ -138,6 +138,6 @@ func rowOf(way string, all []verdict.Comparison) string {
 		}
 	}
 	same, open := counts[verdict.Same], counts[verdict.CannotTell]
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %.2f (%.2f to %.2f) | %d |", way, len(all), same, open, len(all)-same-open,
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %.2f (%.2f to %.2f) | %d |", method, len(all), same, open, len(all)-same-open,
 		quantile(widths, 0.5), quantile(widths, 0.1), quantile(widths, 0.9), held)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keep writes a recorded run of 12 iterations with 1000 requests each that keep the given bytes a request.
+// keep writes a recorded run of 12 iterations of 1000 requests, each of which retains the given bytes.
 func keep(t *testing.T, folder string, bytesPerRequest int) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(folder, 0o755))
@@ -47,7 +47,7 @@ func TestTables(t *testing.T) {
 	assert.ErrorContains(t, writeTables(&out, folder, 4), "log-8-10x3s")
 }
 
-// The values are those of tables of the exact binomial interval.
+// The values are from tables of the exact binomial interval.
 func TestBinomialInterval(t *testing.T) {
 	for _, test := range []struct {
 		count, n  int
@@ -66,7 +66,7 @@ func TestQuantile(t *testing.T) {
 	assert.Equal(t, 5.0, quantile(values, 1))
 }
 
-func TestModesHaveNamesOfTheirOwn(t *testing.T) {
+func TestModeNamesAreUnique(t *testing.T) {
 	names := map[string]bool{}
 	for _, m := range slices.Concat(cleanModes(), leakyModes(), searches()) {
 		assert.False(t, names[m.name()], m.name())

@@ -20,15 +20,15 @@ import (
 	"leaklab/loader/scrape"
 )
 
-// plan is what to record.
+// plan is the set of runs to record.
 type plan struct {
-	runs     int // of all modes that leak, and as many of all that do not
+	runs     int // of all modes that leak, and the same number of those that do not
 	searches int // of each size of the search
 	parallel int
 	folder   string
 }
 
-// mode is one way to run the demo server, and how long.
+// mode is one configuration of the demo server, with the length of the run.
 type mode struct {
 	leak     string
 	bytes    int
@@ -36,7 +36,7 @@ type mode struct {
 	duration time.Duration
 }
 
-// cleanModes are the look-alikes that the tables are about, leakyModes the leaks: 12 iterations of 1 s.
+// cleanModes are the look-alikes in the tables, leakyModes the leaks: 12 iterations of 1 s.
 func cleanModes() []mode {
 	return everySecond(mode{leak: "none"}, mode{leak: "cache", bytes: 64}, mode{leak: "burst", bytes: 64})
 }
@@ -55,7 +55,7 @@ func everySecond(modes ...mode) []mode {
 	return modes
 }
 
-// searches are the leaks among which the smallest is searched that is still found: 10 iterations of 3 s. They keep
+// searches are the leaks of the search for the smallest one that is still detected: 10 iterations of 3 s. They retain
 // their bytes and nothing else.
 func searches() []mode {
 	var all []mode
@@ -69,15 +69,14 @@ func (m mode) name() string {
 	return fmt.Sprintf("%s-%d-%dx%s", m.leak, m.bytes, m.tries, m.duration)
 }
 
-// truth is what is known of a run besides its iterations.
+// truth is the ground truth of a run.
 type truth struct {
-	// KeptBytes is how much more the server holds after the run than before it: live heap and stacks, each after
-	// a forced collection.
+	// KeptBytes is the growth in bytes of live heap and stacks over the run, each read after a forced collection.
 	KeptBytes float64
 }
 
-// record makes the runs that are not there yet, in turns, so that all modes see the same moods of the machine.
-func record(ctx context.Context, p plan) error {
+// makeRuns records the runs that are missing. Modes take turns, so that all see the same conditions of the machine.
+func makeRuns(ctx context.Context, p plan) error {
 	programs, err := buildPrograms(ctx)
 	if err != nil {
 		return err
@@ -121,7 +120,7 @@ func buildPrograms(ctx context.Context) (string, error) {
 	return programs, nil
 }
 
-// inParallel calls do for each folder, some at a time, until one fails.
+// inParallel calls do for each folder, with the given number at a time, until one fails.
 func inParallel(ctx context.Context, parallel int, folders []string, do func(int, string) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -149,7 +148,7 @@ func inParallel(ctx context.Context, parallel int, folders []string, do func(int
 
 const truthFile = "truth.json"
 
-// recordRun makes one run and keeps its iterations.csv and its truth in folder.
+// recordRun records one run, and keeps its iterations.csv and its ground truth in folder.
 func recordRun(ctx context.Context, programs string, m mode, folder string) error {
 	ports, err := freePorts(3)
 	if err != nil {
@@ -183,7 +182,7 @@ func recordRun(ctx context.Context, programs string, m mode, folder string) erro
 		"SERVER_PID="+strconv.Itoa(server.Process.Pid), "TRIES="+strconv.Itoa(m.tries), "DURATION="+m.duration.String(),
 		"SETTLE=100ms", "RELEASE=0", "LEAK=")
 	loader.Stdout, loader.Stderr = &output, &output
-	_ = loader.Run() // its exit code is the verdict, which the tables judge anew
+	_ = loader.Run() // its exit code is the verdict, which the tables judge again
 	tables, err := filepath.Glob(filepath.Join(scratch, "*", "iterations.csv"))
 	if err != nil || len(tables) != 1 || ctx.Err() != nil {
 		return fmt.Errorf("run of %s failed: %w\n%s", m.name(), errors.Join(err, ctx.Err()), &output)
@@ -209,7 +208,7 @@ func recordRun(ctx context.Context, programs string, m mode, folder string) erro
 	)
 }
 
-// awaitLiveBytes is liveBytes of a server that has just been started.
+// awaitLiveBytes is liveBytes for a server that has just been started: it retries for 10 s.
 func awaitLiveBytes(ctx context.Context, admin string) (float64, error) {
 	for range 500 {
 		if live, err := liveBytes(ctx, admin); err == nil {
@@ -220,7 +219,7 @@ func awaitLiveBytes(ctx context.Context, admin string) (float64, error) {
 	return liveBytes(ctx, admin)
 }
 
-// liveBytes makes the server collect its garbage and returns what it still holds: heap objects and stacks.
+// liveBytes forces a garbage collection in the server and returns its live bytes: heap objects and stacks.
 func liveBytes(ctx context.Context, admin string) (float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/debug/pprof/heap?gc=1", nil)
 	if err != nil {
@@ -238,8 +237,8 @@ func liveBytes(ctx context.Context, admin string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	heap, _ := metrics.Value("go_memstats_heap_alloc_bytes")
-	stacks, _ := metrics.Value("go_memstats_stack_inuse_bytes")
+	heap, _ := metrics.Value(scrape.GoHeapAlloc)
+	stacks, _ := metrics.Value(scrape.GoStackInUse)
 	return heap + stacks, nil
 }
 

@@ -11,17 +11,17 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"leaklab/loader/report"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
 // judged is a recorded run with its verdict.
 type judged struct {
 	verdict.Verdict
-	kept float64 // truly, in bytes per request
+	kept float64 // ground truth, in bytes per request
 }
 
-// writeTables judges the runs in folder and prints what came out, in Markdown.
+// writeTables judges the runs in folder and prints the results as Markdown tables.
 func writeTables(out io.Writer, folder string, tolerance float64) error {
 	fmt.Fprintf(out, "Runs of 12 iterations of 1 s, tolerance %g bytes/request:\n\n", tolerance)
 	if err := writeTable(out, folder, slices.Concat(cleanModes(), leakyModes()), tolerance); err != nil {
@@ -78,7 +78,7 @@ func judgeRuns(folder string, tolerance float64) ([]judged, error) {
 	slices.Sort(tables)
 	var runs []judged
 	for _, table := range tables {
-		iterations, err := report.ReadIterations(table)
+		iterations, err := record.ReadIterations(table)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func judgeRuns(folder string, tolerance float64) ([]judged, error) {
 	return runs, nil
 }
 
-// binomialInterval is the 95% interval of a share of which count in n were seen (Clopper and Pearson 1934).
+// binomialInterval is the 95% interval of a proportion, given count successes in n (Clopper and Pearson 1934).
 func binomialInterval(count, n int) (low, high float64) {
 	k, all := float64(count), float64(n)
 	high = 1
@@ -115,7 +115,7 @@ func binomialInterval(count, n int) (low, high float64) {
 	return low, high
 }
 
-// quantile is the value below which the share q of values lies.
+// quantile is the q quantile of values, which it sorts.
 func quantile(values []float64, q float64) float64 {
 	slices.Sort(values)
 	return values[int(math.Round(q*float64(len(values)-1)))]

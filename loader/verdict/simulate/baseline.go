@@ -10,12 +10,12 @@ import (
 	"leaklab/loader/verdict/synthetic"
 )
 
-// drifts are the amplitudes of the machine's drift that are tried, in bytes.
+// drifts are the amplitudes of the machine's drift, in bytes.
 func drifts() []float64 { return []float64{0, 0.5e6, 1e6, 2e6, 4e6} }
 
-// printBaseline prints how wide the interval of the difference is, and how often it holds the truth, if the two servers
-// were loaded one after the other, and in turns in the same time: 12 iterations each, the suspect with 40 bytes per
-// request and both with noise of 0.1 MB, which fades.
+// printBaseline prints the mean half-width and the coverage of the interval of the difference. The two servers are
+// loaded one after the other, or in turns in the same time, with 12 iterations each. The suspect leaks 40 bytes per
+// request; both have AR(1) noise of 0.1 MB.
 func printBaseline(w io.Writer, traces int, seed uint64) {
 	const growth = 40
 	plan := synthetic.Plan{Pattern: synthetic.Steady, Iterations: 12, Growth: growth, Noise: 0.1e6, Persistence: 0.6}

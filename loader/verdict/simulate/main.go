@@ -1,5 +1,5 @@
-// Command simulate prints how often verdicts on synthetic traces are right, and
-// how often their intervals hold the true growth:
+// Command simulate prints the accuracy of verdicts on synthetic traces, and the
+// coverage of their intervals:
 //
 //	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential | -baseline]
 package main
@@ -21,8 +21,8 @@ const tolerance = 4 // bytes per request
 func main() {
 	traces := flag.Int("traces", 2000, "traces of each pattern")
 	seed := flag.Uint64("seed", 1, "seed of the noise")
-	sequential := flag.Bool("sequential", false, "look while it runs, up to 100 iterations, instead of judging 12, 30 and 100")
-	baseline := flag.Bool("baseline", false, "compare a suspect with a baseline, loaded in turns or one after the other")
+	sequential := flag.Bool("sequential", false, "sequential runs of up to 100 iterations, instead of fixed lengths of 12, 30 and 100")
+	baseline := flag.Bool("baseline", false, "compare a suspect with a baseline, loaded in turns and one after the other")
 	flag.Parse()
 	switch {
 	case *sequential:
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// noises are the noises each pattern is tried with.
+// noises are the noise models that each pattern is combined with.
 func noises() []struct {
 	name        string
 	persistence float64
@@ -45,9 +45,9 @@ func noises() []struct {
 	}{{"white", 0}, {"AR 0.6", 0.6}, {"walk", 1}}
 }
 
-// plan is the pattern in figures like a real server's: noise of 0.3 MB (0.12 MB
-// in each step of a random walk), as a collected heap has, which is more than the
-// floor of an interval; a leak 40 bytes per request, four times that an iteration.
+// plan gives the pattern the figures of a real server. Noise is 0.3 MB (0.12 MB per
+// step of a random walk), as of a garbage-collected heap and above the interval's
+// floor. A leak is 40 bytes per request: four times the noise in an iteration.
 func plan(p synthetic.Pattern, iterations int, persistence float64) synthetic.Plan {
 	made := synthetic.Plan{Pattern: p, Iterations: iterations, Persistence: persistence, Noise: 0.3e6}
 	switch p {
@@ -97,7 +97,7 @@ func printFixed(w io.Writer, traces int, seed uint64) {
 	table.Flush()
 }
 
-// printSequential prints the table for runs that stop when decided.
+// printSequential prints the table for sequential runs, which stop when decided.
 func printSequential(w io.Writer, traces int, seed uint64) {
 	const maxIterations = 100
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

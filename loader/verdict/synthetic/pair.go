@@ -7,10 +7,10 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// Pair returns the iterations of two servers, with equal requests, on one machine. The suspect is made by plan, the
-// baseline as well but flat. They were loaded in turns, the suspect first, or else one after the other, the baseline
-// first. Both see the drift of the machine: a wave with the given amplitude in bytes, which takes as long as all of it,
-// or up to three times as long.
+// Pair returns the iterations of two servers, with equal requests, on one machine. The suspect follows the plan; the
+// baseline does too, but is flat. They are loaded in turns, suspect first, or one after the other, baseline first. Both
+// are subject to the machine's drift: a sine with the given amplitude in bytes, whose period is one to three times the
+// length of the whole run.
 func Pair(plan Plan, drift float64, inTurns bool, r *rand.Rand) (baseline, suspect []verdict.Iteration) {
 	suspect = Make(plan, r).Iterations
 	plan.Pattern, plan.Growth = Flat, 0

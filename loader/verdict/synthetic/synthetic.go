@@ -1,6 +1,6 @@
-// Package synthetic makes traces of resident memory whose true growth is known:
-// the published patterns of leaks and of what looks like one, with noise. It is
-// for tests and calibration of package verdict; the lab itself does not use it.
+// Package synthetic makes traces of resident memory with known true growth: the
+// published patterns of leaks and of their look-alikes, with noise. It is for tests and
+// calibration of package verdict; the lab itself does not use it.
 package synthetic
 
 import (
@@ -16,50 +16,48 @@ const (
 	megabyte             = 1e6
 )
 
-// Pattern is how memory goes, apart from a warm-up and noise.
+// Pattern is the course of memory, apart from warm-up and noise.
 type Pattern string
 
-// The patterns. The first five have the same growth throughout.
+// The patterns. The first five have constant growth.
 const (
 	Flat     Pattern = "flat"      // no growth
-	Steady   Pattern = "steady"    // with every request
-	SawTooth Pattern = "saw-tooth" // steady, under a tooth of 3 to 6 iterations with negative steps
-	Steps    Pattern = "steps"     // seen through an allocator that takes the gain of 1.5 to 3 iterations at a time
-	Jumps    Pattern = "jumps"     // in equal jumps that come by chance, in two iterations of five
-	Plateau  Pattern = "plateau"   // straight for a quarter to a half of the run, then none
-	Log      Pattern = "log"       // a cache that fills like the logarithm of the requests
-	Filling  Pattern = "filling"   // a cache of so many keys, asked for at random: 1-exp(-x)
+	Steady   Pattern = "steady"    // in every request
+	SawTooth Pattern = "saw-tooth" // steady, plus a tooth of 3 to 6 iterations with negative steps
+	Steps    Pattern = "steps"     // steady, through an allocator that requests the gain of 1.5 to 3 iterations at a time
+	Jumps    Pattern = "jumps"     // in equal jumps at random, in two iterations of five
+	Plateau  Pattern = "plateau"   // linear for a quarter to a half of the run, then none
+	Log      Pattern = "log"       // a cache that fills as the logarithm of the requests
+	Filling  Pattern = "filling"   // a cache with a fixed number of keys, requested at random: 1-exp(-x)
 )
 
-// Patterns are all of them.
+// Patterns returns all patterns.
 func Patterns() []Pattern {
 	return []Pattern{Flat, Steady, SawTooth, Steps, Jumps, Plateau, Log, Filling}
 }
 
-// Plan says what trace to make.
+// Plan holds the parameters of a trace.
 type Plan struct {
 	Pattern    Pattern
 	Iterations int
-	// Growth is in bytes per request; that of the caches is what they grow by in
-	// the first iteration.
+	// Growth is in bytes per request; for caches, in the first iteration.
 	Growth float64
-	// Noise is the standard deviation of the noise of a reading, in bytes (of a
-	// step of it, if Persistence is 1).
+	// Noise is the standard deviation of a reading's noise, in bytes; of its steps, if
+	// Persistence is 1.
 	Noise float64
-	// Persistence of the noise: 0 is white, between 0 and 1 AR(1), 1 a random walk.
+	// Persistence of the noise: 0 is white noise, between 0 and 1 AR(1), 1 a random walk.
 	Persistence float64
 }
 
-// Trace is iterations, and the level apart from noise at each end reading.
+// Trace is iterations, with the level without noise, in bytes, at each end reading.
 type Trace struct {
 	Plan       Plan
 	Iterations []verdict.Iteration
 	Levels     []float64
 }
 
-// Growth is the true growth in bytes per request over the iterations of the
-// range: the plan's, if it is the same throughout; otherwise what the level
-// gained over the range by the requests in it.
+// Growth is the true growth in bytes per request over the range: the plan's if it is
+// constant, else the gain of the level over the range by the requests in it.
 func (t Trace) Growth(judged verdict.Range) float64 {
 	switch t.Plan.Pattern {
 	case Flat:
@@ -74,7 +72,7 @@ func (t Trace) Growth(judged verdict.Range) float64 {
 	return (t.Levels[judged.Last-1] - t.Levels[judged.First-2]) / requests
 }
 
-// Make returns a trace of the plan; the same state of r gives the same trace.
+// Make returns a trace of the plan. The same state of r gives the same trace.
 func Make(p Plan, r *rand.Rand) Trace {
 	t := Trace{Plan: p}
 	n := float64(p.Iterations)
@@ -93,7 +91,7 @@ func Make(p Plan, r *rand.Rand) Trace {
 	if p.Persistence < 1 {
 		fresh *= math.Sqrt(1 - p.Persistence*p.Persistence)
 	}
-	done, end := 0.0, base // iterations' worth of requests; the reading before
+	done, end := 0.0, base // requests so far, in iterations; the previous reading
 	for i := range p.Iterations {
 		requests := math.Round(requestsPerIteration * (0.9 + 0.2*r.Float64()))
 		done += requests / requestsPerIteration
@@ -131,7 +129,7 @@ func Make(p Plan, r *rand.Rand) Trace {
 	return t
 }
 
-// pages is the bytes in whole pages of 4096 bytes.
+// pages rounds bytes down to whole pages of 4096 bytes.
 func pages(bytes float64) uint64 {
 	return uint64(bytes) / 4096 * 4096
 }

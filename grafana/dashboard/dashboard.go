@@ -1,0 +1,206 @@
+package main
+
+//lint:file-ignore SA1019 The SDK prefers Grafana's newer layout, which is another file format with other fields.
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+)
+
+// document is the dashboard whose annotations are shown by some panels only.
+type document struct {
+	dashboard.Dashboard
+	Annotations struct {
+		List []annotation `json:"list"`
+	} `json:"annotations"`
+}
+
+// annotation is the SDK's annotation with a filter of the panels that show it. The SDK's filter has the panels' ids as
+// bytes, which encoding/json writes as base64 instead of a list; Grafana reads only the list.
+type annotation struct {
+	dashboard.AnnotationQuery
+	Filter panelFilter `json:"filter"`
+}
+
+// panelFilter names panels by id: those that show an annotation, or with Exclude those that don't.
+type panelFilter struct {
+	Exclude bool     `json:"exclude"`
+	IDs     []uint32 `json:"ids"`
+}
+
+// Ids of the panels that show when each iteration's load began.
+const (
+	residentID   = 10
+	goHeapID     = 12
+	goroutinesID = 13
+)
+
+// row is panels side by side, in cells of Grafana's grid, which is 24 cells wide.
+type row struct {
+	height uint32
+	panels []cell
+}
+
+// cell is a panel in a row. Its id stays with it when others come or go, since links and annotations name it.
+type cell struct {
+	id, width uint32
+	panel     cog.Builder[dashboard.Panel]
+}
+
+// layout lists the panels from top to bottom and from left to right.
+func layout() []row {
+	return []row{
+		{4, []cell{
+			{1, 4, verdictPanel()},
+			{2, 6, growthPanel()},
+			{3, 3, timeToLimitPanel()},
+			{4, 3, iterationPanel()},
+			{5, 3, ratePanel()},
+			{6, 2, errorsPanel()},
+			{7, 3, demoPanel()},
+		}},
+		{11, []cell{
+			{8, 14, memoryPerIterationPanel()},
+			{9, 10, leakedPerIterationPanel()},
+		}},
+		{10, []cell{
+			{residentID, 12, residentMemoryPanel()},
+			{11, 12, growthOverTimePanel()},
+		}},
+		{9, []cell{
+			{24, 10, endsOfRunsPanel()},
+			{25, 14, runsPanel()},
+		}},
+		{9, []cell{
+			{goHeapID, 16, goHeapPanel()},
+			{goroutinesID, 8, goroutinesPanel()},
+		}},
+		{9, []cell{
+			{20, 12, besideResidentMemoryPanel()},
+			{21, 6, openFilesPanel()},
+			{22, 6, threadsPanel()},
+		}},
+		{9, []cell{
+			{14, 6, requestsPerIterationPanel()},
+			{15, 6, codesPanel()},
+			{16, 6, latencyPanel()},
+			{17, 6, errorReasonsPanel()},
+		}},
+		{9, []cell{
+			{23, 24, latencyHeatmapPanel()},
+		}},
+		{9, []cell{
+			{18, 12, cpuPanel()},
+			{19, 12, loaderMemoryPanel()},
+		}},
+	}
+}
+
+// placed is a panel with its place in the dashboard.
+type placed struct {
+	cell
+	place dashboard.GridPos
+}
+
+// panels returns the panels of the layout in their places.
+func panels() (all []placed) {
+	var y uint32
+	for _, r := range layout() {
+		var x uint32
+		for _, c := range r.panels {
+			all = append(all, placed{c, dashboard.GridPos{X: x, Y: y, W: c.width, H: r.height}})
+			x += c.width
+		}
+		y += r.height
+	}
+	return all
+}
+
+// Build returns the panel in its place.
+func (p placed) Build() (dashboard.Panel, error) {
+	built, err := p.panel.Build()
+	built.Id, built.GridPos = &p.id, &p.place
+	return built, err
+}
+
+// build returns the whole dashboard.
+func build() (document, error) {
+	b := dashboard.NewDashboardBuilder("leaklab").
+		Uid("leaklab").
+		Description("Resident memory of an HTTP server per iteration of load, and whether it leaks.").
+		Tags([]string{"leaklab"}).
+		Version(1).
+		Readonly().
+		Tooltip(dashboard.DashboardCursorSyncCrosshair).
+		LiveNow(false).
+		Timezone("browser").
+		Refresh("5s").
+		Time("now-15m", "now").
+		Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"5s", "10s", "30s", "1m", "5m"})).
+		WithVariable(runVariable())
+	for _, p := range panels() {
+		b.WithPanel(p)
+	}
+	built, err := b.Build()
+	if err != nil {
+		return document{}, err
+	}
+	iterations, err := iterationsAnnotation()
+	if err != nil {
+		return document{}, err
+	}
+	d := document{Dashboard: built}
+	d.Annotations.List = []annotation{iterations}
+	return d, nil
+}
+
+// runVariable is the choice of runs at the top of the dashboard.
+func runVariable() *dashboard.QueryVariableBuilder {
+	const runs = `query_result(label_replace(vector(1), "run", "newest", "", "") or max by (run) (` +
+		`last_over_time(leaklab_run_start_timestamp_seconds` + kept + `)))`
+	const queryResult = 3 // the number of this kind of query in Grafana's editor
+	newest := dashboard.StringOrArrayOfString{ArrayOfString: []string{"newest"}}
+	return dashboard.NewQueryVariableBuilder("run").
+		Label("Run").
+		Description(`The run that is shown, and those that are laid over each other. "newest" goes on with the next run by itself.`).
+		Datasource(source()).
+		Definition(runs).
+		Query(dashboard.StringOrMap{Map: map[string]any{
+			"qryType": queryResult, "query": runs, "refId": "PrometheusVariableQueryEditor-VariableQuery",
+		}}).
+		Regex(`/run="([^"]+)"/`).
+		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
+		Sort(dashboard.VariableSortAlphabeticalDesc).
+		Multi(true).
+		IncludeAll(false).
+		Hide(dashboard.VariableHideDontHide).
+		Current(dashboard.VariableOption{Selected: new(true), Text: newest, Value: newest})
+}
+
+// iterationsAnnotation draws a vertical line where the load of an iteration begins.
+func iterationsAnnotation() (annotation, error) {
+	const milliseconds = " * 1000"
+	built, err := dashboard.NewAnnotationQueryBuilder().
+		Name("Iterations").
+		Datasource(source()).
+		Enable(true).
+		Hide(false).
+		IconColor(grey).
+		Target(prometheus.NewDataqueryBuilder().
+			RefId("Anno").
+			Datasource(source()).
+			EditorMode(prometheus.QueryEditorModeCode).
+			Expr("max by (run, iteration) (leaklab_iteration_start_timestamp_seconds" + andChosen + ")" + milliseconds).
+			Format(prometheus.PromQueryFormatTimeSeries).
+			Range().
+			Interval("1s").
+			LegendFormat("")).
+		TitleFormat("iteration {{iteration}}").
+		TextFormat("its load begins here").
+		TagKeys("").
+		UseValueForTime(true).
+		Build()
+	built.Placement = nil // which is above the panels; the SDK puts it into a menu
+	return annotation{AnnotationQuery: built, Filter: panelFilter{IDs: []uint32{residentID, goHeapID, goroutinesID}}}, err
+}

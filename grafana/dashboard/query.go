@@ -1,0 +1,86 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+)
+
+// Ranges of all that Prometheus keeps. They reach a year beyond the time that is shown, so that a look at a former time
+// still finds every run.
+const (
+	kept      = "[2y] offset -1y"
+	keptAtEnd = "[2y] @ end() offset -1y"
+)
+
+// The parts of the selections below: when runs were seen last and when they began, of those chosen in the dashboard's
+// list and of all; and a condition that holds only if "newest" is chosen.
+const (
+	seenOfChosen  = `max by (run) (last_over_time(leaklab_run_seen_timestamp_seconds{run=~"$run"}` + keptAtEnd + `))`
+	seenOfAll     = `max by (run) (last_over_time(leaklab_run_seen_timestamp_seconds` + keptAtEnd + `))`
+	startOfChosen = `last_over_time(leaklab_run_start_timestamp_seconds{run=~"$run"}` + keptAtEnd + `)`
+	startOfAll    = `last_over_time(leaklab_run_start_timestamp_seconds` + keptAtEnd + `)`
+	ifNewest      = `and on (x) label_replace(label_replace(vector(1), "x", "newest", "", ""), "x", "", "x", "$run")`
+)
+
+// Conditions on series with a label run: that it is one of the chosen runs, or the newest of these.
+const (
+	andChosen = " and on (run) (\n" +
+		"  " + seenOfChosen + "\n" +
+		"  or " + seenOfAll + " >= scalar(max(" + startOfAll + "))\n" +
+		"    " + ifNewest + "\n)"
+	andNewestChosen = " and on (run) (\n" +
+		"  (" + seenOfChosen + " or " + seenOfAll + " " + ifNewest + ")\n" +
+		"  >= scalar(max(" + startOfChosen + " or " + startOfAll + " " + ifNewest + "))\n)"
+)
+
+// last is the last value of a series, of a run that is over too.
+func last(series string) string { return "last_over_time(" + series + kept + ")" }
+
+// ofNewest aggregates the last values of the newest chosen run.
+func ofNewest(aggregation, values string) string {
+	return aggregation + "(\n" + values + "\n" + andNewestChosen[1:] + "\n)"
+}
+
+// ofChosen aggregates the series of the chosen runs over time.
+func ofChosen(aggregation, series string) string { return aggregation + "(" + series + andChosen + ")" }
+
+// whileChosen keeps a series of the server, which has no label run, to the times of the chosen runs.
+func whileChosen(values string) string {
+	return values + "\nand on () (leaklab_run_seen_timestamp_seconds" + andChosen + ")"
+}
+
+// verdicts is 2 for a leak, 1 for no leak, else 0. The mapping verdictNames shows them as words.
+var verdicts = "2 * " + last(`leaklab_verdict{verdict="leak"}`) + " or " + last(`leaklab_verdict{verdict="no leak"}`)
+
+// growth is a bound of the growth in bytes per request: lower, estimate, or upper.
+func growth(bound string) string { return `leaklab_growth_bytes_per_request{bound="` + bound + `"}` }
+
+// source is the data source of everything.
+func source() common.DataSourceRef {
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("prometheus")}
+}
+
+// query is a query whose answer the panel's transformations and overrides call by its id.
+func query(id, expression string, format prometheus.PromQueryFormat) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().
+		RefId(id).
+		Datasource(source()).
+		EditorMode(prometheus.QueryEditorModeCode).
+		Expr(expression).
+		Format(format)
+}
+
+// now asks for the values at the end of the time range.
+func now(id, legend, expression string) *prometheus.DataqueryBuilder {
+	return query(id, expression, prometheus.PromQueryFormatTimeSeries).Instant().LegendFormat(legend)
+}
+
+// rows asks for the values at the end of the time range as a table with a column a label.
+func rows(id, expression string) *prometheus.DataqueryBuilder {
+	return query(id, expression, prometheus.PromQueryFormatTable).Instant()
+}
+
+// overTime asks for the values in the whole time range.
+func overTime(id, legend, expression string) *prometheus.DataqueryBuilder {
+	return query(id, expression, prometheus.PromQueryFormatTimeSeries).Range().LegendFormat(legend)
+}

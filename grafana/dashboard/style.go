@@ -1,0 +1,305 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/grafana/grafana-foundation-sdk/go/barchart"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+	"github.com/grafana/grafana-foundation-sdk/go/units"
+)
+
+// Colours: names of Grafana's palette, which follow its theme, or hexadecimal RGB.
+const (
+	blue     = "blue"
+	green    = "green"
+	orange   = "orange"
+	purple   = "purple"
+	red      = "red"
+	yellow   = "dark-yellow"
+	ink      = "text" // the theme's colour of text
+	grey     = "#8E8E8E"
+	teal     = "#2FA39A"
+	sage     = "#5B8C5A"
+	gold     = "#E0B400"
+	sapphire = "#1F78C1"
+	lilac    = "#B877D9"
+	amber    = "#FF9830"
+)
+
+// What panels show in place of values that are missing.
+const (
+	noRun       = "no run yet"
+	noIteration = "the first iteration is not over yet"
+	notKnown    = "not known of this server"
+	noGoMetrics = "the server exports no Go metrics"
+	noRequests  = "no requests in this time range"
+	noData      = "no data in this time range"
+)
+
+// newStat returns a panel of single figures.
+func newStat(title, unit string, text common.BigValueTextMode, color common.BigValueColorMode) *stat.PanelBuilder {
+	return stat.NewPanelBuilder().
+		Title(title).
+		Datasource(source()).
+		Unit(unit).
+		NoValue(noRun).
+		ReduceOptions(common.NewReduceDataOptionsBuilder().Values(false).Calcs([]string{"lastNotNull"}).Fields("")).
+		Orientation(common.VizOrientationVertical).
+		TextMode(text).
+		ColorMode(color).
+		GraphMode(common.BigValueGraphModeNone).
+		JustifyMode(common.BigValueJustifyModeCenter).
+		ShowPercentChange(false)
+}
+
+// newLines returns a panel of lines over time.
+func newLines(title, unit, axis string) *timeseries.PanelBuilder {
+	return timeseries.NewPanelBuilder().
+		Title(title).
+		Datasource(source()).
+		Unit(unit).
+		ColorScheme(palette()).
+		DrawStyle(common.GraphDrawStyleLine).
+		LineInterpolation(common.LineInterpolationLinear).
+		LineWidth(2).
+		FillOpacity(0).
+		GradientMode(common.GraphGradientModeNone).
+		ShowPoints(common.VisibilityModeNever).
+		PointSize(5).
+		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
+		AxisPlacement(common.AxisPlacementAuto).
+		AxisLabel(axis).
+		ScaleDistribution(linear()).
+		Stacking(common.NewStackingConfigBuilder().Group("A").Mode(common.StackingModeNone)).
+		ThresholdsStyle(noThresholds()).
+		HideFrom(hiddenNowhere()).
+		Legend(legend(true)).
+		Tooltip(tooltip(common.SortOrderDescending))
+}
+
+// bar is a bar of each iteration.
+type bar struct {
+	id, name string // of the query and of the bar
+	color    string
+	value    string // PromQL with a label iteration
+}
+
+// newBars returns a panel with one bar for each iteration, or a group of bars.
+func newBars(title, unit, axis string, bars ...bar) *barchart.PanelBuilder {
+	several := len(bars) > 1
+	panel := newBarChart(title, unit, axis).Legend(legend(several))
+	column := map[string]string{} // Grafana's name of a query's values -> the bar's
+	order := []string{iteration}
+	for _, b := range bars {
+		values := "Value"
+		if several {
+			values += " #" + b.id
+		}
+		column[values] = b.name
+		order = append(order, values)
+		panel.WithTarget(rows(b.id, b.value)).OverrideByName(b.name, look(b.color))
+	}
+	if several {
+		return panel.ColorScheme(fixed(grey)).
+			WithTransformation(join(iteration)).
+			WithTransformation(organize(times(len(bars)), order, column)).
+			WithTransformation(sortBy(iteration, false))
+	}
+	return panel.ColorScheme(fixed(bars[0].color)).
+		WithTransformation(organize(times(0), order, column)).
+		WithTransformation(sortBy(iteration, false))
+}
+
+// iteration is the label of Prometheus, and so the field of Grafana, that bars stand at.
+const iteration = "iteration"
+
+// newBarChart returns a panel with bars at each iteration.
+func newBarChart(title, unit, axis string) *barchart.PanelBuilder {
+	return barchart.NewPanelBuilder().
+		Title(title).
+		Datasource(source()).
+		Unit(unit).
+		NoValue(noIteration).
+		XField(iteration).
+		Orientation(common.VizOrientationVertical).
+		Stacking(common.StackingModeNone).
+		ShowValue(common.VisibilityModeNever).
+		BarWidth(0.9).
+		GroupWidth(0.8).
+		BarRadius(0).
+		XTickLabelRotation(0).
+		XTickLabelSpacing(40).
+		XTickLabelMaxLength(100). // more than any has; the SDK can't leave it out, and 0 would cut all
+		FullHighlight(false).
+		Tooltip(tooltip(common.SortOrderNone)).
+		LineWidth(0).
+		FillOpacity(90).
+		GradientMode(common.GraphGradientModeNone).
+		AxisPlacement(common.AxisPlacementAuto).
+		AxisLabel(axis).
+		ScaleDistribution(linear()).
+		ThresholdsStyle(noThresholds()).
+		HideFrom(hiddenNowhere()).
+		OverrideByName(iteration, properties(inUnit(units.String), property("custom.axisLabel", "iteration")))
+}
+
+func legend(shown bool) *common.VizLegendOptionsBuilder {
+	return common.NewVizLegendOptionsBuilder().
+		DisplayMode(common.LegendDisplayModeList).
+		Placement(common.LegendPlacementBottom).
+		ShowLegend(shown).
+		Calcs([]string{})
+}
+
+func tooltip(order common.SortOrder) *common.VizTooltipOptionsBuilder {
+	return common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(order)
+}
+
+func linear() *common.ScaleDistributionConfigBuilder {
+	return common.NewScaleDistributionConfigBuilder().Type(common.ScaleDistributionLinear)
+}
+
+func hiddenNowhere() *common.HideSeriesConfigBuilder {
+	return common.NewHideSeriesConfigBuilder().Legend(false).Tooltip(false).Viz(false)
+}
+
+func noThresholds() *common.GraphThresholdsStyleConfigBuilder {
+	return common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeOff)
+}
+
+// fixed is one colour for all values.
+func fixed(color string) *dashboard.FieldColorBuilder {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor(color)
+}
+
+// palette is a colour a series.
+func palette() *dashboard.FieldColorBuilder {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)
+}
+
+// byThresholds is a colour by value, see thresholds.
+func byThresholds() *dashboard.FieldColorBuilder {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)
+}
+
+// thresholds are the colours of values from each step on; the first step has no value.
+func thresholds(steps ...dashboard.Threshold) *dashboard.ThresholdsConfigBuilder {
+	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps)
+}
+
+// verdictNames show the figures of the query verdicts as words.
+func verdictNames() []dashboard.ValueMapping {
+	name := func(text, color string, index int32) dashboard.ValueMappingResult {
+		return dashboard.ValueMappingResult{Text: &text, Color: &color, Index: &index}
+	}
+	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{
+		Type: dashboard.MappingTypeValueToText,
+		Options: map[string]dashboard.ValueMappingResult{
+			"0": name("inconclusive", yellow, 0),
+			"1": name("no leak", green, 1),
+			"2": name("leak", red, 2),
+		},
+	}}}
+}
+
+// nanAsDash shows NaN, which a growth is before the fifth iteration, as a dash.
+func nanAsDash() []dashboard.ValueMapping {
+	return []dashboard.ValueMapping{{SpecialValueMap: &dashboard.SpecialValueMap{
+		Type: dashboard.MappingTypeSpecialValue,
+		Options: dashboard.DashboardSpecialValueMapOptions{
+			Match:  dashboard.SpecialValueMatchNullAndNan,
+			Result: dashboard.ValueMappingResult{Text: new("-"), Index: new(int32(0))},
+		},
+	}}}
+}
+
+func property(name string, value any) dashboard.DynamicConfigValue {
+	return dashboard.DynamicConfigValue{Id: name, Value: value}
+}
+
+func properties(all ...dashboard.DynamicConfigValue) []dashboard.DynamicConfigValue { return all }
+
+// look is the colour of a series, and what else makes it differ.
+func look(color string, more ...dashboard.DynamicConfigValue) []dashboard.DynamicConfigValue {
+	painted := property("color", map[string]string{"mode": string(dashboard.FieldColorModeIdFixed), "fixedColor": color})
+	return append(properties(painted), more...)
+}
+
+func inUnit(unit string) dashboard.DynamicConfigValue { return property("unit", unit) }
+func decimals(n int) dashboard.DynamicConfigValue     { return property("decimals", n) }
+func columnWidth(px int) dashboard.DynamicConfigValue { return property("custom.width", px) }
+func lineWidth(px int) dashboard.DynamicConfigValue   { return property("custom.lineWidth", px) }
+func fillOpacity(percent int) dashboard.DynamicConfigValue {
+	return property("custom.fillOpacity", percent)
+}
+
+func dashed() dashboard.DynamicConfigValue {
+	return property("custom.lineStyle", common.LineStyle{Fill: new(common.LineStyleFillDash), Dash: []float64{6, 6}})
+}
+
+// dataLink is a link of a value, to a page of Grafana or to a report.
+type dataLink struct {
+	Title       string `json:"title"`
+	URL         string `json:"url"`
+	TargetBlank bool   `json:"targetBlank"` // in a new tab
+}
+
+// reportLink leads to the report of a run that a variable of Grafana names. The time keeps browsers from showing a
+// copy: Grafana lets them keep files for an hour, and a report changes.
+func reportLink(title, run string) dataLink {
+	return dataLink{Title: title, URL: "/public/leaklab/" + run + "/report.html?at=${__to}", TargetBlank: true}
+}
+
+// Build returns the link in the SDK's type, which is that of a dashboard's links too.
+func (l dataLink) Build() (dashboard.DashboardLink, error) {
+	return dashboard.DashboardLink{Title: l.Title, Url: &l.URL, TargetBlank: l.TargetBlank, Tags: []string{}}, nil
+}
+
+// dataLinks returns links as a panel's builder takes them.
+func dataLinks(links ...dataLink) []cog.Builder[dashboard.DashboardLink] {
+	builders := make([]cog.Builder[dashboard.DashboardLink], len(links))
+	for i, link := range links {
+		builders[i] = link
+	}
+	return builders
+}
+
+// join makes one table of the tables of all queries.
+func join(field string) dashboard.DataTransformerConfig {
+	return dashboard.DataTransformerConfig{Id: "joinByField", Options: map[string]any{"byField": field, "mode": "outer"}}
+}
+
+// organize drops fields, orders the rest, and gives names to some.
+func organize(drop, order []string, names map[string]string) dashboard.DataTransformerConfig {
+	dropped := make(map[string]bool, len(drop))
+	for _, name := range drop {
+		dropped[name] = true
+	}
+	places := make(map[string]int, len(order))
+	for place, name := range order {
+		places[name] = place
+	}
+	return dashboard.DataTransformerConfig{Id: "organize", Options: map[string]any{
+		"excludeByName": dropped, "indexByName": places, "renameByName": names,
+	}}
+}
+
+// times returns the fields with the time of values: one of a single table, and one for each of several tables that
+// were joined.
+func times(joined int) []string {
+	fields := []string{"Time"}
+	for n := range joined {
+		fields = append(fields, fmt.Sprintf("Time %d", n+1))
+	}
+	return fields
+}
+
+func sortBy(field string, descending bool) dashboard.DataTransformerConfig {
+	return dashboard.DataTransformerConfig{Id: "sortBy", Options: map[string]any{
+		"sort": []map[string]any{{"field": field, "desc": descending}},
+	}}
+}

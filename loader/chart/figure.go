@@ -1,0 +1,150 @@
+// Package chart is the geometry of the charts of a run: what is shown, and where, in seconds, requests and MiB. It knows
+// no colours and no pixels. Package report and command draw draw it.
+package chart
+
+import (
+	"slices"
+	"time"
+
+	"leaklab/loader/record"
+	"leaklab/loader/text"
+)
+
+// mostBars is how many iterations a figure can show side by side; of more, one in a few is shown.
+const mostBars = 200
+
+// Figure is what the charts of a run show, in seconds since the run started and in MiB.
+type Figure struct {
+	Title string
+	Every int // one iteration in Every is shown
+	Bars  []Bar
+	Line  []Position // resident memory over time
+	Ends  []Position // the end readings, one for each bar
+	Fit   []Fitted   // the growth that was judged; empty if none was
+
+	Baseline bool       // whether there is one
+	Other    []Position // its resident memory over time
+	Loads    []Span     // when it was under load
+	Others   []Position // its end readings, one for each of Loads
+}
+
+// Span is a part of the time, in seconds.
+type Span struct{ From, To float64 }
+
+// Bar is an iteration.
+type Bar struct {
+	Iteration record.Iteration
+	MiB       float64 // resident at its end
+	Judged    bool    // false: before what is judged
+	From, To  float64 // while its load ran
+	Baseline  float64 // MiB of the baseline at its end; 0 if there is none
+}
+
+// Position is a point of a chart: seconds or requests, and MiB.
+type Position struct{ X, Y float64 }
+
+// Fitted is the line of the growth, and the lines of the ends of its interval, at the end of an iteration.
+type Fitted struct{ X, Middle, Low, High float64 }
+
+// New returns the figure of a run. series is resident memory over time, and other that of the baseline, if there is one.
+func New(run record.Run, series, other []record.Point) Figure {
+	f := Figure{Title: run.Verdict.Headline(), Every: 1 + (len(run.Iterations)-1)/mostBars}
+	seconds := func(at time.Time) float64 { return at.Sub(run.StartedAt).Seconds() }
+	over := func(points []record.Point) (line []Position) {
+		for _, p := range points {
+			line = append(line, Position{seconds(p.At), float64(p.Bytes) / text.Mebibyte})
+		}
+		return line
+	}
+	f.Line = over(series)
+	if run.Baseline != nil {
+		f.Title, f.Baseline, f.Other = run.Baseline.Difference.Headline(), true, over(other)
+	}
+	for n, i := range run.Iterations {
+		if n%f.Every != 0 {
+			continue
+		}
+		from := seconds(i.StartedAt)
+		b := Bar{
+			Iteration: i, MiB: float64(i.RSSEndBytes) / text.Mebibyte,
+			Judged: run.Verdict.Judges(i), From: from, To: from + i.DurationSeconds,
+		}
+		if other, found := run.Baseline.Of(i); found {
+			from, end := seconds(other.StartedAt), float64(other.RSSEndBytes)/text.Mebibyte
+			b.Baseline = end
+			f.Loads = append(f.Loads, Span{from, from + other.DurationSeconds})
+			f.Others = append(f.Others, Position{from + other.DurationSeconds + run.SettleSeconds, end})
+		}
+		f.Bars = append(f.Bars, b)
+		f.Ends = append(f.Ends, Position{b.To + run.SettleSeconds, b.MiB})
+	}
+	f.Fit = fit(run, seconds)
+	return f
+}
+
+// fit returns the line of the growth through the readings that are judged, beginning with the last of the warm-up.
+func fit(run record.Run, seconds func(time.Time) float64) []Fitted {
+	v := run.Verdict
+	if !v.Estimated {
+		return nil
+	}
+	var points []reading
+	var at []float64
+	requests := 0.0
+	for _, i := range run.Iterations {
+		requests += float64(i.Requests)
+		if i.Iteration >= v.JudgedFirst-1 && i.Iteration <= v.JudgedLast {
+			points = append(points, reading{requests, float64(i.RSSEndBytes)})
+			at = append(at, seconds(i.StartedAt)+i.DurationSeconds+run.SettleSeconds)
+		}
+	}
+	return fitThrough(points, at, v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest)
+}
+
+// reading is an end reading after a number of requests.
+type reading struct{ requests, bytes float64 }
+
+// fitThrough returns the line of a growth, with its interval in bytes per request, through readings that are drawn at
+// the places at. The growth only determines the slope. The line is as high as the median reading requires, and the ends
+// of the interval turn around its centre.
+func fitThrough(readings []reading, at []float64, growth, lower, upper float64) []Fitted {
+	if len(readings) < 2 {
+		return nil
+	}
+	centre := (readings[0].requests + readings[len(readings)-1].requests) / 2
+	heights := make([]float64, len(readings))
+	for n, r := range readings {
+		heights[n] = r.bytes - growth*(r.requests-centre)
+	}
+	height := median(heights)
+	line := make([]Fitted, len(readings))
+	for n, r := range readings {
+		from := r.requests - centre
+		one, other := height+lower*from, height+upper*from
+		line[n] = Fitted{
+			X: at[n], Middle: (height + growth*from) / text.Mebibyte,
+			Low: min(one, other) / text.Mebibyte, High: max(one, other) / text.Mebibyte,
+		}
+	}
+	return line
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// BarAxis is the axis of memory for the bars, which begin at 0.
+func (f Figure) BarAxis() Axis {
+	highest := 0.0
+	for _, b := range f.Bars {
+		highest = max(highest, b.MiB, b.Baseline)
+	}
+	return newAxis(0, highest*1.08, 5)
+}
+
+// Axes are the axes of time, in seconds, and of memory over it.
+func (f Figure) Axes() (seconds, mebibytes Axis) {
+	return AxesAround(slices.Concat(f.Line, f.Ends, f.Other, f.Others), f.Fit)
+}

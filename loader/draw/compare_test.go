@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tableOf is a recorded run of the given number of iterations with 1000 requests each, which gain the given bytes each.
+func tableOf(t *testing.T, iterations, gain int) string {
+	t.Helper()
+	text := "iteration,requests,rss_start_bytes,rss_end_bytes\n"
+	for n := range iterations {
+		text += fmt.Sprintf("%d,1000,%d,%d\n", n+1, 20_000_000+n*gain, 20_000_000+(n+1)*gain)
+	}
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "iterations.csv"), []byte(text), 0o600))
+	return folder
+}
+
+func TestTwoRunsInOnePicture(t *testing.T) {
+	clean, leaking, short := tableOf(t, 12, 0), tableOf(t, 12, 1_000_000), tableOf(t, 1, 0)
+	picture := filepath.Join(t.TempDir(), "compare.svg")
+	require.NoError(t, drawComparison(clean, filepath.Join(leaking, "iterations.csv"), picture))
+	content, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "new - old = 1000.0 bytes/request (")
+	assert.Contains(t, string(content), "old, growth of 0.0 bytes/request (")
+	assert.Contains(t, string(content), "new, growth of 1000.0 bytes/request (")
+
+	require.NoError(t, drawComparison(clean, short, picture))
+	content, err = os.ReadFile(picture)
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "the runs are too short to compare")
+	assert.NoError(t, drawComparison(tableOf(t, 0, 0), short, picture))
+
+	picture = filepath.Join(t.TempDir(), "compare.png")
+	require.NoError(t, drawComparison(leaking, clean, picture))
+	file, err := os.Open(picture)
+	require.NoError(t, err)
+	defer file.Close()
+	drawn, err := png.Decode(file)
+	require.NoError(t, err)
+	assert.Equal(t, 960, drawn.Bounds().Dx())
+	assert.Equal(t, 480, drawn.Bounds().Dy())
+
+	assert.ErrorContains(t, drawComparison(clean, leaking, "compare.gif"), "expected a name that ends with .svg or .png")
+	assert.ErrorContains(t, drawComparison(clean, t.TempDir(), picture), "no such file")
+}

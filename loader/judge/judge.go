@@ -1,0 +1,86 @@
+// Package judge keeps the verdict on a run that goes on: on one server, and on a server beside a baseline, with remarks
+// on what else was seen. The statistics are those of package verdict; nothing is printed or written here.
+package judge
+
+import (
+	"math"
+	"slices"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/memory"
+	"leaklab/loader/record"
+	"leaklab/loader/verdict"
+)
+
+// Plan is how a run is judged.
+type Plan struct {
+	Options verdict.Options
+	Limit   memory.Limit // of the server's memory
+}
+
+// Judge is the running verdict on one server. It judges anew after each iteration that is due, and in the end.
+type Judge struct {
+	options    verdict.Options
+	limit      memory.Limit
+	iterations []lab.Iteration
+	evidence   []verdict.Iteration
+	verdict    verdict.Verdict
+}
+
+// New returns a Judge who has seen no iteration.
+func New(plan Plan) *Judge {
+	return &Judge{options: plan.Options, limit: plan.Limit, verdict: verdict.Judge(nil, plan.Options)}
+}
+
+// Add takes an iteration into account, and judges anew if that is due: judging takes the longer the more iterations
+// there are. It returns true if it has judged.
+func (j *Judge) Add(i lab.Iteration) bool {
+	j.iterations = append(j.iterations, i.WithoutLatencies())
+	j.evidence = append(j.evidence, record.NewIteration(i).Evidence())
+	if i.Uncounted {
+		j.options.Unit = verdict.PerIteration
+	}
+	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number)
+	if due {
+		j.verdict = verdict.Judge(j.evidence, j.options)
+	}
+	return due
+}
+
+// End judges once more, when the run is over: with the reading after a rest, nil if there was none.
+func (j *Judge) End(rest *lab.Rest) {
+	if rest != nil {
+		j.options.Rest = &verdict.Rest{Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.Total)}
+	}
+	j.verdict = verdict.Judge(j.evidence, j.options)
+}
+
+// Verdict is the verdict on the iterations so far.
+func (j *Judge) Verdict() verdict.Verdict { return j.verdict }
+
+// Options are those of the verdict.
+func (j *Judge) Options() verdict.Options { return j.options }
+
+// Iterations is how many iterations were added.
+func (j *Judge) Iterations() int { return len(j.iterations) }
+
+// Decided tells whether the verdict is more than inconclusive.
+func (j *Judge) Decided() bool { return j.verdict.Kind != verdict.Inconclusive }
+
+// TimeToLimit is when the server's memory will be used up under this load, in seconds: infinite if it is not sure
+// to grow, or there is no limit.
+func (j *Judge) TimeToLimit() float64 {
+	var requests, seconds float64
+	for _, i := range j.iterations {
+		requests += float64(i.Requests)
+		seconds += i.Load.Elapsed.Seconds()
+	}
+	if j.verdict.Lower <= 0 || requests == 0 || j.limit.Bytes == 0 {
+		return math.Inf(1)
+	}
+	left := float64(j.limit.Bytes - j.Last().End.Total)
+	return max(0, left) / (j.verdict.Growth * requests / seconds)
+}
+
+// Last is the last iteration; there has to be one.
+func (j *Judge) Last() lab.Iteration { return j.iterations[len(j.iterations)-1] }

@@ -1,0 +1,148 @@
+package judge
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+	"leaklab/loader/verdict"
+)
+
+// deliberate judges n iterations of 1 s with 1000 requests each that keep the given bytes a request.
+func deliberate(n int, bytesPerRequest int64, limit memory.Limit) *Judge {
+	j := New(Plan{Options: verdict.Options{Tolerance: 4}, Limit: limit})
+	for number := range n {
+		j.Add(lab.Iteration{
+			Number: number + 1, Of: n, Requests: 1000,
+			Load:  load.Result{Totals: totals(1000), Elapsed: time.Second},
+			Start: memory.Reading{Total: 10<<20 + int64(number)*1000*bytesPerRequest},
+			End:   memory.Reading{Total: 10<<20 + int64(number+1)*1000*bytesPerRequest},
+		})
+	}
+	return j
+}
+
+// totals are those of as many requests that were answered with 200.
+func totals(requests uint64) load.Totals {
+	t := load.NewMeter().Snapshot()
+	t.Requests, t.Codes[200] = requests, requests
+	return t
+}
+
+func TestTimeToLimit(t *testing.T) {
+	limit := memory.Limit{Bytes: 110 << 20, Of: "its cgroup"}
+	leaking := deliberate(10, 10_000, limit)
+	assert.Equal(t, verdict.Leak, leaking.verdict.Kind)
+	left := float64(100<<20) - 10*1000*10_000
+	assert.InEpsilon(t, left/(10_000*1000), leaking.TimeToLimit(), 0.01)
+
+	assert.True(t, math.IsInf(deliberate(10, 0, limit).TimeToLimit(), 1), "no growth")
+	assert.True(t, math.IsInf(deliberate(10, 10_000, memory.Limit{}).TimeToLimit(), 1), "no limit")
+	assert.True(t, math.IsInf(deliberate(3, 10_000, limit).TimeToLimit(), 1), "too early to tell")
+	assert.Zero(t, deliberate(10, 10_000, memory.Limit{Bytes: 10 << 20}).TimeToLimit(), "it is reached")
+}
+
+// A judgement takes the longer the more iterations there are, so that later ones are judged now and then: those that are
+// reported, those after which a run of unknown length may end, and the last.
+func TestLongRunsAreJudgedLessOften(t *testing.T) {
+	later := func(maxIterations, last int) *Judge {
+		j := deliberate(0, 0, memory.Limit{})
+		j.options.MaxIterations = maxIterations
+		for number := 101; number <= last; number++ {
+			j.Add(lab.Iteration{Number: number, Requests: 1000, Load: load.Result{Totals: totals(1000)}, End: memory.Reading{Total: 10 << 20}})
+		}
+		return j
+	}
+	j := later(0, 109)
+	assert.Zero(t, j.verdict.Judged.Last)
+	j.End(nil)
+	assert.Equal(t, 9, j.verdict.Judged.Last)
+
+	assert.Equal(t, 10, later(0, 111).verdict.Judged.Last)
+	require.Contains(t, verdict.Looks(1000), 111)
+	assert.Equal(t, 11, later(1000, 111).verdict.Judged.Last)
+}
+
+// The histogram of latencies is most of what an iteration takes.
+func TestLatenciesAreNotKept(t *testing.T) {
+	j := deliberate(0, 0, memory.Limit{})
+	i := lab.Iteration{Number: 1, Load: load.Result{Totals: load.NewMeter().Snapshot()}}
+	j.Add(i)
+	assert.Nil(t, j.iterations[0].Load.Latency)
+	assert.NotNil(t, i.Load.Latency, "others still need it")
+}
+
+func TestRequestsThatAreUnknown(t *testing.T) {
+	j := deliberate(0, 0, memory.Limit{})
+	j.options.Tolerance = 100_000
+	for n := range 12 {
+		j.Add(lab.Iteration{
+			Number: n + 1, Of: 12, Requests: 1, Uncounted: true, Load: load.Result{Totals: totals(0), Elapsed: time.Second, Uncounted: true},
+			Start: memory.Reading{Total: 10<<20 + int64(n)<<20}, End: memory.Reading{Total: 10<<20 + int64(n+1)<<20},
+		})
+	}
+	assert.Equal(t, verdict.Leak, j.Verdict().Kind)
+	assert.Equal(t, verdict.PerIteration, j.Verdict().Unit)
+	assert.InDelta(t, 1<<20, j.Verdict().Growth, 1)
+	assert.Equal(t, []string{"The number of requests is unknown: neither LOAD_COMMAND's output nor METRICS_URL reports it. " +
+		"The growth, and TOLERANCE, are in bytes per iteration."}, j.Remarks(0, 0))
+}
+
+func TestRequestsThatTheServerCounted(t *testing.T) {
+	j := deliberate(4, 0, memory.Limit{})
+	assert.Empty(t, j.counted())
+	last := &j.iterations[3]
+	last.Load.Uncounted, last.End.RequestsCounter = true, "http_requests_total"
+	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
+
+	// Those of other loaders too, of which there were none in the last iteration.
+	j = deliberate(4, 0, memory.Limit{})
+	second := &j.iterations[1]
+	second.Requests, second.End.RequestsCounter = second.Load.Requests+1, "http_requests_total"
+	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
+}
+
+func TestRemarks(t *testing.T) {
+	remarks := deliberate(12, 10_000, memory.Limit{Bytes: 2 << 30, Of: "its cgroup"}).Remarks(64, 64)
+	require.Len(t, remarks, 2)
+	assert.Equal(t, "The server had all 64 files open that it may have, sockets included (ulimit -n): what connects beyond that has to wait.", remarks[0])
+	assert.Contains(t, remarks[1], "Under this load the server reaches the limit of its cgroup, 2048 MiB, in 3 min 2")
+
+	unlimited := deliberate(12, 10_000, memory.Limit{})
+	assert.Empty(t, unlimited.Remarks(63, 64), "it may have one more")
+	assert.Empty(t, unlimited.Remarks(64, 0), "the limit is unknown")
+}
+
+func TestErrorPagesAreWarnedAbout(t *testing.T) {
+	answered := func(codes map[int]uint64) lab.Iteration {
+		totals := load.NewMeter().Snapshot()
+		for code, n := range codes {
+			totals.Codes[code] = n
+			totals.Requests += n
+		}
+		return lab.Iteration{Load: load.Result{Totals: totals}}
+	}
+	j := &Judge{iterations: []lab.Iteration{answered(map[int]uint64{200: 60, 503: 40}), answered(map[int]uint64{0: 50, 206: 10, 500: 40}), answered(nil)}}
+	assert.Empty(t, j.errorPages())
+	j.iterations = append(j.iterations, answered(map[int]uint64{200: 40, 404: 50, 301: 10}))
+	assert.Equal(t, "In 1 of 4 iterations most answers were not 2xx but, for the most part, 404 Not Found: this may be the verdict on an error page.", j.errorPages())
+}
+
+func TestRequestsWithoutAnAnswerAreWarnedAbout(t *testing.T) {
+	iteration := func(requests uint64, errors map[load.Reason]uint64) lab.Iteration {
+		return lab.Iteration{Load: load.Result{Totals: load.Totals{Requests: requests, Errors: errors}}}
+	}
+	j := &Judge{iterations: []lab.Iteration{
+		iteration(100, map[load.Reason]uint64{load.Status5xx: 100, load.Timeout: 60}),
+		iteration(100, map[load.Reason]uint64{load.Reset: 40, load.Connect: 30}),
+	}}
+	assert.Empty(t, j.unanswered())
+	j.iterations = append(j.iterations, iteration(100, map[load.Reason]uint64{load.Connect: 40, load.Timeout: 61}))
+	assert.Equal(t, "In 1 of 3 iterations most requests got no answer but, for the most part, the error timeout: this is the verdict on the few that did.", j.unanswered())
+}

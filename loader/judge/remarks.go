@@ -1,0 +1,108 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+
+	"leaklab/loader/load"
+	"leaklab/loader/text"
+	"leaklab/loader/verdict"
+)
+
+// Remarks are what there is to say beside the verdict so far, a paragraph each. openFiles is how many files the server
+// had open at the most, and filesLimit how many it may have; 0 where that is unknown.
+func (j *Judge) Remarks(openFiles, filesLimit int) []string {
+	var remarks []string
+	for _, remark := range []string{j.errorPages(), j.unanswered(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted()} {
+		if remark != "" {
+			remarks = append(remarks, remark)
+		}
+	}
+	return remarks
+}
+
+// errorPages says that the load may not have been what was meant; empty if there is no reason to.
+func (j *Judge) errorPages() string {
+	bad, status := 0, 0
+	for _, i := range j.iterations {
+		var good, most uint64
+		for code, n := range i.Load.Codes {
+			if code == 0 || code/100 == 2 {
+				good += n
+			} else if n > most {
+				most, status = n, code
+			}
+		}
+		if 2*good < i.Load.Requests {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return ""
+	}
+	return fmt.Sprintf("In %d of %d iterations most answers were not 2xx but, for the most part, %d %s: this may be the verdict on an error page.",
+		bad, len(j.iterations), status, http.StatusText(status))
+}
+
+// unanswered says that the server has left most requests without an answer; empty if it has not.
+func (j *Judge) unanswered() string {
+	bad, failed := 0, make(map[load.Reason]uint64)
+	for _, i := range j.iterations {
+		lost := uint64(0)
+		for reason, n := range i.Load.Errors {
+			if reason != load.Status4xx && reason != load.Status5xx {
+				lost += n
+				failed[reason] += n
+			}
+		}
+		if lost > i.Load.Requests {
+			bad++
+		}
+	}
+	if bad == 0 {
+		return ""
+	}
+	most := load.Reasons()[0]
+	for _, reason := range load.Reasons() {
+		if failed[reason] > failed[most] {
+			most = reason
+		}
+	}
+	return fmt.Sprintf("In %d of %d iterations most requests got no answer but, for the most part, the error %s: this is the verdict on the few that did.",
+		bad, len(j.iterations), most)
+}
+
+// outOfFiles says that the server had as many files open as it may have; empty if it had not.
+func outOfFiles(open, limit int) string {
+	if limit == 0 || open < limit {
+		return ""
+	}
+	return fmt.Sprintf("The server had all %d files open that it may have, sockets included (ulimit -n): what connects beyond that has to wait.", limit)
+}
+
+// timeToLimit says when a leak reaches the server's limit of memory; empty if it does not.
+func (j *Judge) timeToLimit() string {
+	left := j.TimeToLimit()
+	if j.verdict.Kind != verdict.Leak || math.IsInf(left, 1) {
+		return ""
+	}
+	return fmt.Sprintf("Under this load the server reaches the limit of %s, %d MiB, in %s.", j.limit.Of, j.limit.Bytes>>20, text.Coarse(left))
+}
+
+// counted says who counted the requests of a load tool; empty if this program did.
+func (j *Judge) counted() string {
+	if len(j.iterations) == 0 {
+		return ""
+	}
+	if j.Last().Uncounted {
+		return "The number of requests is unknown: neither LOAD_COMMAND's output nor METRICS_URL reports it. " +
+			"The growth, and TOLERANCE, are in bytes per iteration."
+	}
+	for _, i := range j.iterations { // in one of them no other loader may have sent any
+		if i.Load.Uncounted || i.Requests != i.Load.Requests {
+			return "The requests were counted by the server: " + i.End.RequestsCounter + " at METRICS_URL."
+		}
+	}
+	return ""
+}

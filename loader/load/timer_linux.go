@@ -1,0 +1,37 @@
+package load
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// timer ends the wait of a poller at a given time. It is a timerfd(2) that fires once.
+type timer struct {
+	fd    int
+	armed time.Time // when it fires; zero once it has
+	fired time.Time // when it last did
+}
+
+func newTimer() (*timer, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("timerfd_create", err)
+	}
+	return &timer{fd: fd}, nil
+}
+
+// expired records that the timer has fired. Its descriptor stays readable until it is armed again.
+func (t *timer) expired() { t.armed, t.fired = time.Time{}, time.Now() }
+
+// arm has the timer fire at the given time, unless it fires earlier anyway.
+func (t *timer) arm(at time.Time) {
+	if t.armed.IsZero() || at.Before(t.armed) {
+		t.armed = at
+		wait := unix.NsecToTimespec(max(1, int64(time.Until(at))))
+		_ = unix.TimerfdSettime(t.fd, 0, &unix.ItimerSpec{Value: wait}, nil)
+	}
+}
+
+func (t *timer) close() { _ = unix.Close(t.fd) }

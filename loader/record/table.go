@@ -1,0 +1,77 @@
+package record
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Table is iterations.csv, or another table of that kind: a row an iteration, each on disk when it has been appended.
+type Table struct{ rows *rows }
+
+// CreateTable creates a table in folder, with its header.
+func CreateTable(folder, name string) (*Table, error) {
+	created, err := createRows(folder, name)
+	if err != nil {
+		return nil, err
+	}
+	var header []string
+	for _, column := range Columns() {
+		header = append(header, column.Name)
+	}
+	t := &Table{rows: created}
+	return t, t.write(header)
+}
+
+// Append adds the row of an iteration.
+func (t *Table) Append(i Iteration) error {
+	var row []string
+	for _, column := range Columns() {
+		row = append(row, column.cell(i))
+	}
+	return t.write(row)
+}
+
+// Close closes the file.
+func (t *Table) Close() error { return t.rows.file.Close() }
+
+func (t *Table) write(row []string) error {
+	var line bytes.Buffer
+	writer := csv.NewWriter(&line)
+	err := writer.Write(row)
+	writer.Flush()
+	if err != nil {
+		return err
+	}
+	if err := t.rows.append(line.Bytes()); err != nil {
+		return err
+	}
+	return t.rows.file.Sync()
+}
+
+// rows is a CSV file that grows. It holds whole rows only: nothing is left of a row that does not fit on the disk.
+type rows struct {
+	file *os.File
+	size int64 // of the whole rows
+}
+
+func createRows(folder, name string) (*rows, error) {
+	file, err := os.OpenFile(filepath.Join(folder, name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return &rows{file: file}, nil
+}
+
+// append adds whole rows; if there is not room for all, it adds as many as fit and returns an error.
+func (r *rows) append(lines []byte) error {
+	n, err := r.file.Write(lines)
+	if err == nil {
+		r.size += int64(n)
+		return nil
+	}
+	r.size += int64(bytes.LastIndexByte(lines[:n], '\n') + 1)
+	return errors.Join(err, r.file.Truncate(r.size))
+}

@@ -1,0 +1,60 @@
+package record
+
+import (
+	"fmt"
+
+	"leaklab/loader/text"
+	"leaklab/loader/verdict"
+)
+
+// Verdict is a verdict.Verdict as run.json has it. The figures are 0 if Estimated is false.
+type Verdict struct {
+	Kind                      verdict.Kind    `json:"kind"`
+	Shape                     verdict.Pattern `json:"shape"`
+	ToleranceBytesPerRequest  float64         `json:"tolerance_bytes_per_request"`
+	Estimated                 bool            `json:"estimated"`
+	GrowthBytesPerRequest     float64         `json:"growth_bytes_per_request"`
+	LowerBytesPerRequest      float64         `json:"lower_bytes_per_request"`
+	UpperBytesPerRequest      float64         `json:"upper_bytes_per_request"`
+	Confidence                float64         `json:"confidence"`
+	ResolutionBytesPerRequest float64         `json:"resolution_bytes_per_request"`
+	WarmUpIterations          int             `json:"warm_up_iterations"`
+	JudgedFirst               int             `json:"judged_first"` // iteration, counted from 1
+	JudgedLast                int             `json:"judged_last"`
+	JudgedRequests            uint64          `json:"judged_requests"`
+	RestartedBefore           int             `json:"restarted_before,omitempty"` // iteration
+	GivenBackBytes            float64         `json:"given_back_bytes"`
+	Sentence                  string          `json:"sentence"`
+	Advice                    string          `json:"advice,omitempty"`
+	Statistic                 string          `json:"statistic"`
+}
+
+// NewVerdict returns v as run.json has it; tolerance is in bytes per request.
+func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
+	return Verdict{
+		Kind: v.Kind, Shape: v.Pattern, ToleranceBytesPerRequest: tolerance, Estimated: v.Estimated,
+		GrowthBytesPerRequest: v.Growth, LowerBytesPerRequest: v.Lower, UpperBytesPerRequest: v.Upper,
+		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
+		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
+		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
+		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
+	}
+}
+
+// Judges tells whether the growth was judged on the iteration.
+func (v Verdict) Judges(i Iteration) bool {
+	return v.Estimated && i.Iteration >= v.JudgedFirst && i.Iteration <= v.JudgedLast
+}
+
+// Headline is the verdict in a few words: "leak, 178.5 bytes/request (176.3 to 180.0, 95%)".
+func (v Verdict) Headline() string {
+	switch {
+	case !v.Estimated:
+		return string(v.Kind)
+	case v.Kind == verdict.NoLeak:
+		return fmt.Sprintf("%s, less than %.1f bytes/request (%s)", v.Kind, v.UpperBytesPerRequest, text.Percent(v.Confidence))
+	default:
+		return fmt.Sprintf("%s, %.1f bytes/request (%.1f to %.1f, %s)", v.Kind, v.GrowthBytesPerRequest,
+			v.LowerBytesPerRequest, v.UpperBytesPerRequest, text.Percent(v.Confidence))
+	}
+}

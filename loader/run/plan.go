@@ -1,0 +1,128 @@
+package run
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"leaklab/loader/config"
+	"leaklab/loader/external"
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/reproduce"
+	"leaklab/loader/subject"
+	"leaklab/loader/target"
+	"leaklab/loader/verdict"
+)
+
+// plan is what the settings say, translated for those who carry it out.
+type plan struct {
+	shapes      []string
+	origin      reproduce.Origin
+	command     []string // starts the server; nil if it runs already
+	image       string   // of the server, if Compose runs one in place of the demo server
+	request     request
+	server      side
+	baseline    *side // nil without one
+	tries       int   // at most
+	auto        bool  // it ends when it is decided
+	settle      time.Duration
+	release     time.Duration
+	align       time.Duration // 0 for a loader on its own
+	allowRemote bool
+	tool        *external.Command // in place of the loader's load; nil for that
+	options     verdict.Options
+	results     string
+	hostResults string // what the host of a container calls results; empty without one
+	metrics     metricsPlan
+	leak        string // of the demo server; empty if it is not set
+}
+
+// side is one of the servers that are loaded: the server or the baseline.
+type side struct {
+	target     target.Plan
+	hostName   string        // of the setting for its host
+	portName   string        // of the setting for its port
+	load       load.Plan     // but for the behaviour of the clients
+	startLimit time.Duration // for its first answer
+	command    []string      // of the baseline, as it is written down
+}
+
+// metricsPlan is where the metrics of the loader are served, and those of the server are found.
+type metricsPlan struct {
+	address string // host:port
+	port    int
+	wait    time.Duration // for the first scrape
+	server  string        // METRICS_URL
+	pprof   string        // PPROF_URL
+}
+
+// planOf translates the settings. command starts the server; nil if it runs already.
+func planOf(cfg config.Config, command []string) plan {
+	inCompose := cfg.Host == "server" && (cfg.ServerPID == config.Shared || cfg.ServerPID == 1)
+	p := plan{
+		shapes: cfg.Shapes, origin: reproduce.OriginOf(command, inCompose, cfg.ServerImage), command: command, image: cfg.ServerImage,
+		request: request{
+			method: string(cfg.Method), path: string(cfg.RequestPath), headers: cfg.Headers, basicAuth: string(cfg.BasicAuth),
+			body: cfg.Body, bodyFile: string(cfg.BodyFile), urlFile: string(cfg.URLFile), bodyBytes: int(cfg.BodyBytes),
+		},
+		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
+		settle: time.Duration(cfg.Settle), release: time.Duration(cfg.Release), allowRemote: cfg.AllowRemote,
+		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), hostResults: string(cfg.HostResults), leak: cfg.Leak,
+		metrics: metricsPlan{
+			address: cfg.MetricsAddress(), port: int(cfg.MetricsPort), wait: time.Duration(cfg.ScrapeWait),
+			server: string(cfg.MetricsURL), pprof: string(cfg.PprofURL),
+		},
+	}
+	if p.auto {
+		p.options.MaxIterations = p.tries
+	}
+	if cfg.Align {
+		p.align = lab.Period(p.settle, time.Duration(cfg.Duration))
+	}
+	if cfg.LoadCommand != nil {
+		p.tool = &external.Command{Words: external.Fill(cfg.LoadCommand, external.Values{
+			Duration: time.Duration(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
+			URL: load.Protocol(cfg.Protocol).Scheme() + "://" + cfg.Address() + string(cfg.RequestPath),
+		})}
+	}
+	p.server.target.Command, p.server.target.Environment = command, subject.Environment()
+	p.server.target.PID, p.server.target.Shared = max(0, int(cfg.ServerPID)), cfg.ServerPID == config.Shared
+	p.server.target.Setting = fmt.Sprintf("SERVER_PID=\"%d\"", cfg.ServerPID)
+	if p.server.target.Shared {
+		p.server.target.Setting = `SERVER_PID="shared"`
+	}
+	if cfg.Baseline != nil {
+		b := sideOf(cfg.OfBaseline())
+		b.hostName, b.portName, b.command = "BASELINE_HOST", "BASELINE_PORT", cfg.Baseline
+		b.target.Who, b.target.Prefix = "the baseline", "baseline"
+		b.target.Setting = fmt.Sprintf("BASELINE_HOST=%q", string(cfg.BaselineHost))
+		b.target.Shared = cfg.BaselineHost != ""
+		if !b.target.Shared {
+			b.target.Command = cfg.Baseline.At(cfg.OfBaseline().Host, cfg.BaselinePort)
+			// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
+			b.target.Environment = append(subject.Environment(), "PORT="+strconv.Itoa(b.target.Port), "METRICS_PORT=0")
+		}
+		p.baseline = &b
+	}
+	return p
+}
+
+// sideOf returns what the settings say of a server, wherever it comes from.
+func sideOf(cfg config.Config) side {
+	s := side{
+		target: target.Plan{
+			Who: "the server", Host: string(cfg.Host), Port: int(cfg.Port), Address: cfg.Address(),
+			StartTimeout: time.Duration(cfg.StartTimeout), MetricsURL: string(cfg.MetricsURL),
+		},
+		hostName: "HOST", portName: "PORT", startLimit: time.Duration(cfg.StartTimeout),
+		load: load.Plan{
+			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
+			Duration: time.Duration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+		},
+	}
+	if !cfg.AllowRemote {
+		s.load.Control = subject.NearTo(s.target.Host).Refuse
+	}
+	return s
+}

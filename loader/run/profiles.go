@@ -1,0 +1,121 @@
+package run
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/profile"
+	"leaklab/loader/record"
+	"leaklab/loader/scrape"
+)
+
+// sitesNamed is how many call sites are named, of each kind of profile.
+const sitesNamed = 3
+
+// profiler takes the server's profiles after its warm-up, and once more in the end.
+type profiler struct {
+	url    string // of /debug/pprof/; empty if the server has none
+	folder string
+	notes  io.Writer
+
+	before   profile.Snapshot
+	err      error           // from saving it
+	requests uint64          // since then
+	found    record.Profiles // what is known so far
+}
+
+// pprofURL is PPROF_URL, or that of the demo server, which shows its profiles beside its metrics; empty if there is
+// neither. shown is what the server shows at METRICS_URL.
+func (m metricsPlan) pprofURL(shown scrape.Metrics) string {
+	base, found := strings.CutSuffix(m.server, "/metrics")
+	if m.pprof == "" && found && shown.Label(scrape.DemoInfo, "leak") != "" {
+		return base + "/debug/pprof/"
+	}
+	return m.pprof
+}
+
+// after returns generate, with the first profiles taken after the load of the first iteration, and before its end
+// reading, so that what they cost the server counts as warm-up. A server that has none is not asked again.
+func (p *profiler) after(generate lab.Generator) lab.Generator {
+	return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+		result, err := generate(ctx, number, meter)
+		if p.url == "" || p.before != nil || ctx.Err() != nil {
+			return result, err
+		}
+		snapshot, failed := profile.Fetch(ctx, p.url)
+		if failed != nil {
+			note(p.notes, "loader: no profiles:", failed)
+			p.url = ""
+			return result, err
+		}
+		p.before = snapshot
+		p.found.Files, p.err = snapshot.Save(p.folder, "warm")
+		return result, err
+	}
+}
+
+// add counts the requests since the first profiles.
+func (p *profiler) add(i lab.Iteration) error {
+	if i.Number > 1 {
+		p.requests += i.Requests
+	}
+	return p.err
+}
+
+// profiles are what the report shows; nil if the server has shown none.
+func (p *profiler) profiles() *record.Profiles {
+	if p.before == nil {
+		return nil
+	}
+	return &p.found
+}
+
+// finish takes the last profiles, and tells which call sites have grown since the first.
+func (p *profiler) finish(ctx context.Context) error {
+	if p.before == nil || p.requests == 0 || ctx.Err() != nil {
+		return nil
+	}
+	after, err := profile.Fetch(ctx, p.url)
+	if err != nil {
+		note(p.notes, "loader: no profiles in the end:", err)
+		return nil
+	}
+	names, err := after.Save(p.folder, "end")
+	if err != nil {
+		return err
+	}
+	p.found.Files, p.found.Requests = append(p.found.Files, names...), p.requests
+	for _, kind := range profile.Kinds() {
+		sites, err := profile.Growth(p.before, after, kind, sitesNamed)
+		if err != nil {
+			return err
+		}
+		for _, site := range sites {
+			p.found.Sites = append(p.found.Sites, p.describe(kind, site))
+		}
+	}
+	return nil
+}
+
+// describe tells by how much a call site grew.
+func (p *profiler) describe(kind profile.Kind, site profile.Site) record.CallSite {
+	s := record.CallSite{Kind: string(kind), Place: place(site.Line)}
+	if site.Caller.Function != "" {
+		caller := place(site.Caller)
+		s.CalledBy = &caller
+	}
+	perRequest := float64(site.Growth) / float64(p.requests)
+	if kind == profile.Heap {
+		s.Bytes, s.BytesPerRequest = site.Growth, perRequest
+	} else {
+		s.Goroutines, s.GoroutinesPerRequest = site.Growth, perRequest
+	}
+	return s
+}
+
+func place(line profile.Line) record.Place {
+	return record.Place{Function: line.Function, File: line.File, Line: line.Number}
+}

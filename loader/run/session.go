@@ -1,0 +1,284 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"leaklab/loader/environment"
+	"leaklab/loader/exporter"
+	"leaklab/loader/external"
+	"leaklab/loader/judge"
+	"leaklab/loader/lab"
+	"leaklab/loader/load"
+	"leaklab/loader/record"
+	"leaklab/loader/reproduce"
+	"leaklab/loader/scrape"
+	"leaklab/loader/subject"
+	"leaklab/loader/target"
+	"leaklab/loader/terminal"
+)
+
+const finalScrapeLimit = 10 * time.Second
+
+// session is one run of one shape of load, from preflight to close.
+type session struct {
+	plan    *plan
+	again   *reproduce.Run
+	shape   string
+	screen  Screen
+	started time.Time
+	// terminal is that of the screen, the same for all shapes.
+	terminal *terminal.Terminal
+
+	endpoint *exporter.Endpoint
+	folder   string // of the run; empty until it is there
+	table    *record.Table
+	target   *target.Target
+	*watch
+	baseline *baseline // nil without one
+	lab      lab.Plan
+	judge    *judge.Judge
+	exporter *exporter.Exporter
+	profiles *profiler
+	record   record.Run
+
+	stopProgress func()
+	closers      []func() error // in the order in which they were opened
+}
+
+// onClose has a function called when the run is over, before those that were given earlier.
+func (s *session) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// close closes all that was opened, the last first.
+func (s *session) close() error {
+	var err error
+	for _, f := range slices.Backward(s.closers) {
+		err = errors.Join(err, f())
+	}
+	return err
+}
+
+// open checks what stands in the way, starts or finds the server, and the baseline if there is one, and waits until they
+// answer. cancel is told when a server is gone. What it has opened is closed by close, also if it fails.
+func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) error {
+	request, err := s.plan.request.read(s.shape)
+	if err == nil {
+		err = s.plan.preflight(ctx, s.screen.Notes)
+	}
+	if err == nil {
+		err = s.createFolder(ctx)
+	}
+	if err != nil {
+		return unmeasured(err)
+	}
+	if s.table, err = record.CreateTable(s.folder, "iterations.csv"); err != nil {
+		return err
+	}
+	s.onClose(s.table.Close)
+	server := s.plan.server
+	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
+	server.target.Output = filepath.Join(s.folder, "server.log")
+	if s.target, err = target.Open(ctx, server.target, s.screen.Notes); err != nil {
+		return err
+	}
+	s.onClose(s.target.Stop)
+	if s.watch, err = startWatch(ctx, cancel, s.target, s.folder, "samples.csv"); err != nil {
+		return err
+	}
+	s.onClose(s.watch.stop)
+	if err := s.await(ctx, server); err != nil {
+		return err
+	}
+	if _, err := s.sampler.Read(ctx); err != nil {
+		return err
+	}
+	if s.plan.baseline != nil {
+		if s.baseline, err = s.openBaseline(ctx, cancel, request); err != nil {
+			return err
+		}
+	}
+	return s.prepare(ctx, server)
+}
+
+// createFolder reserves the port of the metrics, and creates the folder of the run.
+func (s *session) createFolder(ctx context.Context) error {
+	metrics := s.plan.metrics
+	var err error
+	s.endpoint, err = exporter.Listen(metrics.address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: %s listens there", err, subject.ListenerName(ctx, metrics.address))
+	}
+	if err != nil {
+		return fmt.Errorf("METRICS_PORT=\"%d\": %w", metrics.port, err)
+	}
+	s.onClose(s.endpoint.Close)
+	label := ""
+	if len(s.plan.shapes) > 1 {
+		label = s.shape
+	}
+	if s.folder, err = record.CreateFolder(s.plan.results, s.started, label); err != nil {
+		return fmt.Errorf("RESULTS=%q: %w", s.plan.results, err)
+	}
+	return nil
+}
+
+// await waits until a server answers, and warns when it does not like the request.
+func (s *session) await(ctx context.Context, server side) error {
+	var code int
+	err := subject.WaitReady(ctx, server.startLimit, server.target.Who, func(ctx context.Context) (err error) {
+		if err := server.checkNear(ctx); err != nil && !s.plan.allowRemote { // its name resolves by now
+			return err
+		}
+		code, err = load.Probe(ctx, server.load)
+		return err
+	})
+	if err == nil && code >= http.StatusBadRequest {
+		fmt.Fprintf(s.screen.Notes, "loader: REQUEST_PATH=%q: %s answers %d %s; you may be measuring its error page\n",
+			s.plan.request.path, server.target.Who, code, http.StatusText(code))
+	}
+	return err
+}
+
+// prepare makes ready whoever takes the iterations, and writes the report of a run that begins.
+func (s *session) prepare(ctx context.Context, server side) error {
+	shown, err := s.shown(ctx)
+	if err == nil {
+		err = s.checkShown(shown)
+	}
+	if err != nil {
+		return err
+	}
+	generate, err := s.generator(server)
+	if err != nil {
+		return err
+	}
+	s.profiles = &profiler{url: s.plan.metrics.pprofURL(shown), folder: s.folder, notes: s.screen.Notes}
+	meter := load.NewMeter()
+	s.lab = lab.Plan{
+		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
+		Server: lab.Server{Generate: s.profiles.after(generate), Sampler: s.sampler, Meter: meter},
+	}
+	s.judge = judge.New(judge.Plan{Options: s.plan.options, Limit: s.target.Limit})
+	s.exporter = exporter.New(exporter.Run{
+		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
+	}, s.sampler, meter)
+	s.record = s.describe()
+	if s.baseline != nil {
+		s.baseline.join(s)
+	}
+	if err := s.write(); err != nil {
+		return unwritten(err, s.folder)
+	}
+	s.endpoint.Serve(filepath.Base(s.folder), s.exporter)
+	if wait := s.plan.metrics.wait; wait > 0 && !s.endpoint.AwaitScrape(ctx, wait) && ctx.Err() == nil {
+		fmt.Fprintf(s.screen.Notes, "loader: SCRAPE_WAIT=%s: no Prometheus has asked for the metrics; going on without\n", wait)
+	}
+	s.startProgress(meter)
+	return s.terminal.Settings(s.settings())
+}
+
+// generator is the load tool that the settings ask for, with its log in the folder of the run, or else the loader's
+// own load.
+func (s *session) generator(server side) (lab.Generator, error) {
+	if s.plan.tool == nil {
+		return lab.Generate(server.load), nil
+	}
+	log, err := os.OpenFile(filepath.Join(s.folder, "load.log"), os.O_CREATE|os.O_EXCL|os.O_APPEND|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(log.Close)
+	tool := &external.Command{Words: s.plan.tool.Words, Log: log}
+	if _, err := exec.LookPath("sh"); err == nil { // a container has none, and kills the tool with the loader
+		tool.Guard = subject.GuardGroup
+	}
+	return tool.Run, nil
+}
+
+// shown returns what the server shows at METRICS_URL; nil if it shows nothing, which is an error only if there are
+// other loaders, since a loader sees only its own requests.
+func (s *session) shown(ctx context.Context) (scrape.Metrics, error) {
+	if s.plan.metrics.server == "" {
+		return nil, nil
+	}
+	metrics, err := scrape.Fetch(ctx, s.plan.metrics.server)
+	if err != nil && s.plan.align == 0 {
+		return nil, nil // a server of any other kind
+	}
+	return metrics, err
+}
+
+// checkShown notices that LEAK has been set for the loader alone (docker compose run -e LEAK=none loader), which changes
+// nothing at the demo server and would be taken for its result; and that the server cannot tell how many requests it
+// gets from all loaders together.
+func (s *session) checkShown(shown scrape.Metrics) error {
+	if leak := shown.Label(scrape.DemoInfo, "leak"); !s.target.Launched() && s.plan.leak != "" && leak != "" && leak != s.plan.leak {
+		return unmeasured(fmt.Errorf("LEAK=%q: the server is running with LEAK=%s; set it for both, as in LEAK=%s docker compose up", s.plan.leak, leak, s.plan.leak))
+	}
+	if s.plan.align == 0 {
+		return nil
+	}
+	if _, _, found := shown.Requests(); !found {
+		return unmeasured(errors.New("ALIGN=true: expected a counter of the server's requests at METRICS_URL, for example http_requests_total, since a loader sees only its own"))
+	}
+	return nil
+}
+
+// explain completes an error with what the servers and the load tool have said, for the terminal alone.
+func (s *session) explain(err error) error {
+	var failure *external.Failure
+	if errors.As(err, &failure) {
+		err = fmt.Errorf("%w; %s", err, failure.Ending())
+	}
+	if s.target != nil {
+		err = s.target.Explain(err)
+	}
+	if s.baseline != nil {
+		err = s.baseline.target.Explain(err)
+	}
+	return err
+}
+
+// failed explains why a run could not begin, and writes its report, if it has a folder.
+func (s *session) failed(err error) error {
+	err = s.explain(err)
+	if s.folder == "" || !s.record.StartedAt.IsZero() { // the report is there already
+		return err
+	}
+	s.record = s.describe()
+	s.record.End(target.Unsaid(err))
+	return unwritten(errors.Join(err, s.write()), s.folder)
+}
+
+// describe returns what is known of a run before its first iteration. Of the server it describes the process that
+// listens.
+func (s *session) describe() record.Run {
+	t := s.target
+	if t == nil {
+		t = &target.Target{}
+	}
+	origin := s.plan.origin
+	settings := origin.Settings(os.Getenv, s.shape)
+	surroundings := environment.Read(t.Listener(context.Background()))
+	if origin == reproduce.Image {
+		surroundings.Server.Image = environment.ImageOf(s.plan.image)
+	}
+	run := record.Run{
+		LeaklabVersion: environment.Version(), StartedAt: s.started.UTC(), State: record.Running,
+		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
+		Tries: s.plan.tries, SettleSeconds: s.plan.settle.Seconds(),
+		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
+	}
+	if s.baseline != nil {
+		run.Baseline = &record.Baseline{Command: s.baseline.target.Command}
+	}
+	return run
+}

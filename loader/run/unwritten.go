@@ -1,0 +1,41 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// unwrittenError says that a run ended since the folder for what it measures cannot be written any more.
+type unwrittenError struct {
+	what string
+	error
+}
+
+func (e *unwrittenError) Error() string { return e.what }
+
+func (e *unwrittenError) Unwrap() error { return e.error }
+
+// unwritten is err, or in its place one line that says what is the matter with folder, if it is gone or its disk is
+// full, since then nearly every file of the report fails.
+func unwritten(err error, folder string) error {
+	var known *unwrittenError
+	var failed *fs.PathError
+	if errors.As(err, &known) {
+		return known
+	}
+	if !errors.As(err, &failed) {
+		return err
+	}
+	_, gone := os.Stat(folder)
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &unwrittenError{fmt.Sprintf("the disk is full: %v; %s holds the whole rows that there was room for", failed, folder), err}
+	case errors.Is(gone, fs.ErrNotExist):
+		return &unwrittenError{fmt.Sprintf("the folder %s is gone; what was measured is on the terminal alone", folder), err}
+	default:
+		return err
+	}
+}

@@ -1,0 +1,43 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"leaklab/loader/memory"
+	"leaklab/loader/shell"
+	"leaklab/loader/subject"
+)
+
+// launch starts a server by its command, and keeps what it prints in plan.Output.
+func launch(ctx context.Context, plan Plan) (*Target, error) {
+	output, err := os.Create(plan.Output)
+	if err != nil {
+		return nil, err
+	}
+	defer output.Close() // the server has its own copy
+	process, err := subject.Launch(plan.Command, plan.Environment, output)
+	if err != nil {
+		return nil, err
+	}
+	t := watched(ctx, process.PID, launchedReader(process))
+	t.Command, t.process, t.output = shell.QuoteAll(plan.Command), process, plan.Output
+	t.Description = fmt.Sprintf("process %d: %s", process.PID, strings.Join(plan.Command, " "))
+	return t, nil
+}
+
+// launchedReader reads the memory of process. When it is gone, the error says how it ended.
+func launchedReader(process *subject.Process) memory.Reader {
+	read := memory.OfTree(process.PID)
+	return func(ctx context.Context) (memory.Reading, error) {
+		reading, err := read(ctx)
+		if errors.Is(err, memory.ErrGone) {
+			<-process.Exited()
+			err = endedError{process.Err()}
+		}
+		return reading, err
+	}
+}

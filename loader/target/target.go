@@ -1,0 +1,227 @@
+// Package target finds the server under test, whichever way it runs, and reads its memory: launched by a command,
+// attached to as a process, found as an image's in a shared PID namespace, or remote. It knows nothing of load, of
+// iterations or of verdicts.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+	"leaklab/loader/subject"
+)
+
+// Plan says where the server is. The first of Command, Shared and PID that is set decides; else it is the one that
+// listens on Address, or one that is remote if Host is not of this machine.
+type Plan struct {
+	Who     string // "the server" or "the baseline"
+	Prefix  string // of the errors of its readings; may be empty
+	Setting string // that names PID or Shared, with its value, for errors
+	Host    string
+	Port    int
+	Address string // host:port
+
+	Command     []string // starts it
+	Environment []string // of Command
+	Output      string   // file for what it prints
+	PID         int      // its process
+	Shared      bool     // it is the process of Host's container, in the loader's PID namespace
+
+	StartTimeout time.Duration // to wait until somebody listens on Address
+	MetricsURL   string        // what it says of itself; empty if it says nothing
+}
+
+// Target is a server under test. Its memory can be read until it is stopped.
+type Target struct {
+	Description string
+	Command     string // as it was started; empty if no process can be seen
+	PID         int    // 0 if no process can be seen
+	Source      string // what is read
+	Limit       memory.Limit
+
+	address  string
+	output   string
+	read     memory.Reader
+	complete []func(context.Context, *memory.Reading)
+	process  *subject.Process // nil if it was not started here
+}
+
+// Open starts the server of plan, or finds it, and waits until somebody listens where it is expected. It writes to
+// notes what it waits for. The caller has to Stop what is returned, unless there is an error, which names the setting
+// that is wrong.
+func Open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
+	t, err := open(ctx, plan, notes)
+	if err != nil {
+		return nil, err
+	}
+	t.address = plan.Address
+	if plan.Prefix != "" {
+		t.read = prefixed(t.read, plan.Prefix)
+	}
+	if plan.MetricsURL != "" {
+		t.complete = append(t.complete, memory.OwnAccount(plan.MetricsURL))
+	}
+	return t, nil
+}
+
+func open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
+	switch {
+	case plan.Command != nil:
+		return launch(ctx, plan)
+	case plan.Shared:
+		return attachToShared(ctx, plan)
+	case plan.PID != 0:
+		t, err := attach(ctx, plan.PID)
+		if err != nil {
+			return nil, fmt.Errorf("%s: expected the process of the server: %w", plan.Setting, err)
+		}
+		return t, nil
+	case subject.IsLocal(ctx, plan.Host):
+		return attachToListener(ctx, plan, notes)
+	default:
+		return remote(plan), nil
+	}
+}
+
+// Launched tells whether the server was started here.
+func (t *Target) Launched() bool { return t.process != nil }
+
+// Sampler returns a sampler of the server's memory, which has not read yet.
+func (t *Target) Sampler() *memory.Sampler { return memory.NewSampler(t.read, t.complete...) }
+
+// FilesLimit is how many files the server may have open; 0 if that is unknown.
+func (t *Target) FilesLimit() int {
+	if t.PID == 0 {
+		return 0
+	}
+	return subject.FilesLimit(t.PID)
+}
+
+// Listener is the process that listens, which is not always the one that was started; 0 if no process can be seen.
+func (t *Target) Listener(ctx context.Context) int {
+	if t.process == nil {
+		return t.PID
+	}
+	if pid, err := subject.FindListener(ctx, t.address); err == nil {
+		return pid
+	}
+	return t.PID
+}
+
+// Stop ends the server, if it was started here.
+func (t *Target) Stop() error {
+	if t.process == nil {
+		return nil
+	}
+	return t.process.Stop()
+}
+
+// OrGone adds to an interruption that the server is gone as well: Compose may be told to stop all when one has ended.
+func (t *Target) OrGone(err error) error {
+	if err == nil || t.PID == 0 || errors.Is(err, memory.ErrGone) {
+		return err
+	}
+	if _, gone := t.read(context.Background()); errors.Is(gone, memory.ErrGone) {
+		err = fmt.Errorf("%w; %w", err, gone)
+	}
+	return err
+}
+
+// Explain completes an error with the last words of the server, and with what it has left behind, if it has ended; and
+// with why it is silent, if it was stopped. The last words are for the terminal alone: Unsaid takes them away.
+func (t *Target) Explain(err error) error {
+	if errors.Is(err, load.ErrSilent) && t.PID != 0 && subject.IsStopped(t.PID) {
+		err = fmt.Errorf("%w; its process %d has been stopped (SIGSTOP)", err, t.PID)
+	}
+	if err == nil || t.process == nil {
+		return err
+	}
+	select {
+	case <-t.process.Exited():
+	default:
+		return err
+	}
+	said := "it wrote nothing"
+	if lines := subject.Tail(t.output, outputLines); len(lines) > 0 {
+		said = fmt.Sprintf("its last output, of %s:\n  %s", filepath.ToSlash(t.output), strings.Join(lines, "\n  "))
+	}
+	return errors.Join(&lastWords{err, said}, t.stopStray())
+}
+
+// stopStray stops a server that was started here, but has gone into the background: the port was free before.
+func (t *Target) stopStray() error {
+	pid, err := subject.FindListener(context.Background(), t.address)
+	if err != nil {
+		return nil // the usual case: there is none
+	}
+	return errors.Join(
+		fmt.Errorf("it has left process %d in the background, which is stopped now; start it in the foreground instead", pid),
+		subject.StopTree(pid))
+}
+
+// outputLines is how many lines of the server's output are shown when it has ended.
+const outputLines = 20
+
+// lastWords is an error with what the server wrote before.
+type lastWords struct {
+	error
+	words string
+}
+
+func (e *lastWords) Error() string { return e.error.Error() + "; " + e.words }
+
+func (e *lastWords) Unwrap() error { return e.error }
+
+// Unsaid returns err without what the server wrote, which may be secret.
+func Unsaid(err error) error {
+	var said *lastWords
+	if errors.As(err, &said) {
+		return said.error
+	}
+	return err
+}
+
+// prefixed makes errors tell whose they are.
+func prefixed(read memory.Reader, prefix string) memory.Reader {
+	return func(ctx context.Context) (memory.Reading, error) {
+		reading, err := read(ctx)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", prefix, err)
+		}
+		return reading, err
+	}
+}
+
+// endedError is a memory.ErrGone that says more.
+type endedError struct{ error }
+
+func (endedError) Is(target error) bool { return target == memory.ErrGone }
+
+// tellingOOM is read, but when the process is gone, and killed tells that it was for want of memory, the error does too.
+func tellingOOM(read memory.Reader, killed func() bool, limit memory.Limit) memory.Reader {
+	return func(ctx context.Context) (memory.Reading, error) {
+		reading, err := read(ctx)
+		if errors.Is(err, memory.ErrGone) && killed() {
+			err = endedError{fmt.Errorf("%w: it ran out of memory (OOM); the limit of %s is %d MiB", err, limit.Of, limit.Bytes>>20)}
+		}
+		return reading, err
+	}
+}
+
+// watched is a server whose process can be seen, and is read by read.
+func watched(ctx context.Context, pid int, read memory.Reader) *Target {
+	limit := memory.LimitOf(pid)
+	return &Target{
+		PID:      pid,
+		read:     tellingOOM(read, memory.WatchOOM(ctx, pid), limit),
+		Source:   memory.TreeSource,
+		complete: []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
+		Limit:    limit,
+	}
+}

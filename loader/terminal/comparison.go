@@ -1,0 +1,55 @@
+package terminal
+
+import (
+	"fmt"
+	"strings"
+
+	"leaklab/loader/text"
+	"leaklab/loader/verdict"
+)
+
+// Side is one of two servers or runs that are compared: its name, and what it is.
+type Side struct{ Name, Of string }
+
+// Comparison prints two runs, or two servers, side by side, and what differs.
+func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, thickRule)
+	fmt.Fprintf(&b, "Comparison: %s\n", c.Change)
+	fmt.Fprintln(&b, thinRule)
+	difference, pairs := "", ""
+	if c.Estimated {
+		difference = growth(c.Difference, c.Lower, c.Upper)
+	}
+	if c.Judged.First > 0 {
+		pairs = fmt.Sprintf("iterations %s", c.Judged)
+	}
+	writeTable(&b, []string{"", before.Name, after.Name, after.Name + " - " + before.Name}, [][]string{
+		{"bytes/request", growthOf(c.Old), growthOf(c.New), difference},
+		{"verdict", string(c.Old.Kind), string(c.New.Kind), string(c.Change)},
+		{"judged", judgedOf(c.Old), judgedOf(c.New), pairs},
+	})
+	fmt.Fprintln(&b, thinRule)
+	fmt.Fprintln(&b, text.Wrap(c.Sentence, text.LineWidth))
+	fmt.Fprintf(&b, "%s: %s\n%s: %s\n", before.Name, before.Of, after.Name, after.Of)
+	fmt.Fprintln(&b, thickRule)
+	return t.print(text.Printable(b.String()))
+}
+
+func growthOf(v verdict.Verdict) string {
+	if !v.Estimated {
+		return "-"
+	}
+	return growth(v.Growth, v.Lower, v.Upper)
+}
+
+func growth(estimate, lower, upper float64) string {
+	return fmt.Sprintf("%.1f (%.1f to %.1f)", estimate, lower, upper)
+}
+
+func judgedOf(v verdict.Verdict) string {
+	if !v.Estimated {
+		return "-"
+	}
+	return fmt.Sprintf("iterations %s, %d requests", v.Judged, v.JudgedRequests)
+}

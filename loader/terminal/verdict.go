@@ -1,0 +1,134 @@
+package terminal
+
+import (
+	"fmt"
+	"strings"
+
+	"leaklab/loader/text"
+	"leaklab/loader/verdict"
+)
+
+// End is what stands below the blocks of the iterations.
+type End struct {
+	Verdict   verdict.Verdict
+	Tolerance float64  // bytes per request
+	Sites     []string // the code that grew, a sentence each
+	Remarks   []string // a paragraph each
+	Results   string   // the folder of the run; empty if there is none
+}
+
+// Verdict prints the verdict: in one line, then the code that grew, then what explains it. Each figure stands there once:
+// the sentences leave out those of the line, and a figure that they hold has no line.
+func (t *Terminal) Verdict(end End) error {
+	v := end.Verdict
+	var b strings.Builder
+	fmt.Fprintln(&b, thickRule)
+	fmt.Fprintln(&b, t.headline(v, end.Tolerance))
+	fmt.Fprintln(&b, thinRule)
+	if len(end.Sites) > 0 {
+		paragraphs(&b, end.Sites...)
+		fmt.Fprintln(&b, thinRule)
+	}
+	paragraphs(&b, v.Explanation, v.Advice)
+	paragraphs(&b, unsaid(v)...)
+	paragraphs(&b, end.Remarks...)
+	if end.Results != "" {
+		paragraphs(&b, "Results: "+end.Results)
+	}
+	fmt.Fprintln(&b, thickRule)
+	return t.print(b.String())
+}
+
+// headline is like "leak  +180 bytes/request (95%: 173 to 186; tolerance 4)", with the word of the verdict in colour.
+func (t *Terminal) headline(v verdict.Verdict, tolerance float64) string {
+	line := t.word(v.Kind)
+	if v.Estimated {
+		line += fmt.Sprintf("  %s bytes/%s (%s: %s to %s; tolerance %s)", signed(v.Growth), v.Unit,
+			text.Percent(v.Confidence), text.Number(v.Lower), text.Number(v.Upper), text.Number(tolerance))
+	}
+	return line
+}
+
+// Colours are those of ECMA-48 (SGR): bold, and red, green or yellow.
+const (
+	red    = "\x1b[1;31m"
+	green  = "\x1b[1;32m"
+	yellow = "\x1b[1;33m"
+	plain  = "\x1b[0m"
+)
+
+// word is the word of a verdict, in colour if that is asked for.
+func (t *Terminal) word(kind verdict.Kind) string {
+	if !t.colour {
+		return string(kind)
+	}
+	colour := yellow
+	switch kind {
+	case verdict.Leak:
+		colour = red
+	case verdict.NoLeak:
+		colour = green
+	}
+	return colour + string(kind) + plain
+}
+
+// signed is a figure with its sign, unless it is 0.
+func signed(x float64) string {
+	figure := text.Number(x)
+	if x > 0 && figure != "0" {
+		return "+" + figure
+	}
+	return figure
+}
+
+// unsaid are the figures of a verdict that neither the headline nor its sentences hold, a line each.
+func unsaid(v verdict.Verdict) []string {
+	if !v.Estimated {
+		return nil
+	}
+	said := make(map[string]bool)
+	for _, word := range strings.Fields(v.Explanation + " " + v.Advice) {
+		said[strings.Trim(word, ".,;:()")] = true
+	}
+	lines := []string{"Growth pattern: " + string(v.Pattern)}
+	if !said[v.Judged.String()] {
+		lines = append(lines, fmt.Sprintf("Judged: iterations %s, after a warm-up of %d", v.Judged, v.WarmUp))
+	}
+	if resolution := text.Number(v.Resolution); !said[resolution] {
+		lines = append(lines, fmt.Sprintf("Resolution: %s bytes/%s", resolution, v.Unit))
+	}
+	return lines
+}
+
+// paragraphs writes texts, each in separate lines, and none for an empty one.
+func paragraphs(b *strings.Builder, texts ...string) {
+	for _, paragraph := range texts {
+		if paragraph != "" {
+			fmt.Fprintln(b, text.Printable(text.Wrap(paragraph, text.LineWidth)))
+		}
+	}
+}
+
+// Shape is the outcome of a run of one shape of load.
+type Shape struct {
+	Name    string
+	Verdict verdict.Verdict
+	Results string // the folder of the run
+}
+
+// Summary prints a table of several shapes: the verdict of each, its growth with the interval, and its folder.
+func (t *Terminal) Summary(shapes []Shape) error {
+	var table [][]string
+	for _, s := range shapes {
+		growth := "-"
+		if v := s.Verdict; v.Estimated {
+			growth = fmt.Sprintf("%s bytes/%s (%s: %s to %s)", signed(v.Growth), v.Unit, text.Percent(v.Confidence), text.Number(v.Lower), text.Number(v.Upper))
+		}
+		table = append(table, []string{s.Name, string(s.Verdict.Kind), growth, text.Printable(s.Results)})
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, thickRule)
+	writeTable(&b, []string{"shape", "verdict", "growth", "results"}, table)
+	fmt.Fprintln(&b, thickRule)
+	return t.print(b.String())
+}

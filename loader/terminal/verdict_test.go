@@ -1,0 +1,112 @@
+package terminal
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/verdict"
+)
+
+func printed(t *testing.T, colour bool, end End) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, New(&out, colour).Verdict(end))
+	return out.String()
+}
+
+// example is a verdict whose explanation holds nothing but the range of iterations.
+func example() verdict.Verdict {
+	return verdict.Verdict{
+		Kind: verdict.Leak, Pattern: verdict.PatternSteady, Estimated: true,
+		Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95, Resolution: 6.5,
+		WarmUp: 2, Judged: verdict.Range{First: 3, Last: 12},
+		Explanation: strings.Repeat("word ", 18) + "end (iterations 3-12, 7 requests).",
+	}
+}
+
+func TestVerdictBlock(t *testing.T) {
+	assert.Equal(t, `===============================
+leak  +180 bytes/request (95%: 173 to 186; tolerance 4)
+-------------------------------
+Live heap gained 1.0 MiB, 2.0 bytes/request, at main.keep (main.go:12).
+-------------------------------
+word word word word word word word word word word word word word word word word
+word word end (iterations 3-12, 7 requests).
+Growth pattern: steady
+Resolution: 6.5 bytes/request
+A remark.
+Results: r
+===============================
+`, printed(t, false, End{
+		Verdict: example(), Tolerance: 4, Remarks: []string{"A remark."}, Results: "r",
+		Sites: []string{"Live heap gained 1.0 MiB, 2.0 bytes/request, at main.keep (main.go:12)."},
+	}))
+}
+
+func TestVerdictBlockWithoutAnEstimate(t *testing.T) {
+	assert.Equal(t, `===============================
+inconclusive
+-------------------------------
+Too few.
+Run more.
+===============================
+`, printed(t, false, End{Verdict: verdict.Verdict{Kind: verdict.Inconclusive, Explanation: "Too few.", Advice: "Run more."}, Tolerance: 4}))
+}
+
+func TestHeadline(t *testing.T) {
+	for want, v := range map[string]verdict.Verdict{
+		"no leak  +0.12 bytes/request (95%: -0.50 to 0.75; tolerance 4)":              {Kind: verdict.NoLeak, Estimated: true, Growth: 0.125, Lower: -0.5, Upper: 0.75, Confidence: 0.95},
+		"no leak  0 bytes/request (95%: -1 to 1; tolerance 4)":                        {Kind: verdict.NoLeak, Estimated: true, Growth: 0.001, Lower: -1, Upper: 1, Confidence: 0.95},
+		"inconclusive  -2,157 bytes/request (99.4%: -4,400 to 285; tolerance 4)":      {Kind: verdict.Inconclusive, Estimated: true, Growth: -2157, Lower: -4400, Upper: 285, Confidence: 0.994},
+		"leak  +1,048,576 bytes/iteration (95%: 1,000,000 to 1,100,000; tolerance 4)": {Kind: verdict.Leak, Unit: verdict.PerIteration, Estimated: true, Growth: 1048576, Lower: 1e6, Upper: 1.1e6, Confidence: 0.95},
+		"inconclusive": {Kind: verdict.Inconclusive},
+	} {
+		assert.Equal(t, want, New(nil, false).headline(v, 4))
+	}
+}
+
+// A figure that the sentences hold has no line.
+func TestFiguresAreSaidOnce(t *testing.T) {
+	v := example()
+	v.Advice = "A growth below 6.5 bytes a request cannot be seen."
+	out := printed(t, false, End{Verdict: v, Tolerance: 4})
+	assert.NotContains(t, out, "Resolution:")
+	assert.NotContains(t, out, "Judged:")
+	assert.Equal(t, 1, strings.Count(out, "6.5"))
+
+	v.Explanation, v.Advice = "Nothing but 16.5 and 13-12.", ""
+	out = printed(t, false, End{Verdict: v, Tolerance: 4})
+	assert.Contains(t, out, "\nResolution: 6.5 bytes/request\n", "16.5 is another figure")
+	assert.Contains(t, out, "\nJudged: iterations 3-12, after a warm-up of 2\n")
+}
+
+func TestOnlyTheWordOfTheVerdictIsColoured(t *testing.T) {
+	v := example()
+	v.Explanation = "A \x1b[31mred server."
+	for kind, start := range map[verdict.Kind]string{verdict.Leak: "\x1b[1;31m", verdict.NoLeak: "\x1b[1;32m", verdict.Inconclusive: "\x1b[1;33m"} {
+		v.Kind = kind
+		end := End{Verdict: v, Tolerance: 4, Sites: []string{"at \x1b[2J"}, Remarks: []string{"\x1b[2J"}, Results: "\x1b[2J"}
+		with, without := printed(t, true, end), printed(t, false, end)
+		assert.Equal(t, without, strings.Replace(with, start+string(kind)+"\x1b[0m", string(kind), 1), "all else is the same")
+		assert.Equal(t, 2, strings.Count(with, "\x1b"))
+		assert.NotContains(t, without, "\x1b")
+	}
+}
+
+func TestSummaryOfShapes(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, New(&out, true).Summary([]Shape{
+		{Name: "keepalive", Verdict: example(), Results: "results/1-keepalive"},
+		{Name: "churn", Verdict: verdict.Verdict{Kind: verdict.Inconclusive}, Results: "results/2-churn"},
+	}))
+	assert.Equal(t, `===============================
+shape       verdict        growth                                 results
+keepalive   leak           +180 bytes/request (95%: 173 to 186)   results/1-keepalive
+churn       inconclusive   -                                      results/2-churn
+===============================
+`, out.String())
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	cacheEntries = 1 << 15 // capacity of the bounded cache
+	burstFactor  = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB at the default of 64
+)
+
+// leakModes returns all demonstrations, in the order in which they are listed. A size of 0 keeps nothing in heap, log
+// and burst, and only the bookkeeping in the others.
+func leakModes() []mode {
+	return []mode{
+		{"none", false, "keeps nothing", "", func(int) leak { return func(http.ResponseWriter, *http.Request) {} }},
+		{"heap", true, "keeps a reference to `LEAK_BYTES` new bytes of each request", "keepalive", always(leakHeap)},
+		{"log", true, "appends the bytes to a log in memory, and keeps nothing else", "keepalive", always(leakLog)},
+		{"map", true, "adds a key to a map and never deletes it", "keepalive", always(leakMap)},
+		{"goroutine", true, "starts a goroutine that never ends: at least 2 KiB", "keepalive", always(leakGoroutine)},
+		{"cache", false, fmt.Sprintf("fills a cache of %d entries, then replaces the oldest", cacheEntries), "", always(fillCache)},
+		{"burst", false, fmt.Sprintf("uses %d times `LEAK_BYTES` and frees them before the response", burstFactor), "", always(useAndFree)},
+		{"conn", true, "keeps the bytes for each connection, also after it is closed", "churn", leakConnection},
+		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", leakAborted},
+		{"body", true, "keeps the bytes if the request has a body of 1 KiB or more", "upload", leakBody},
+		{"path", true, "keeps the bytes for each distinct path", "unique", leakPath},
+	}
+}
+
+// filled returns size bytes that are resident: a page that was never written to takes no memory.
+func filled(size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(i) | 1
+	}
+	return b
+}
+
+// leakHeap keeps a reference to size new bytes: size plus a slice header of 24 bytes per request. The references are
+// kept in blocks. A single slice would be copied whenever it grows, which takes more memory than the leak.
+func leakHeap(size int) func() {
+	const blockLength = 1024
+	var mu sync.Mutex
+	var blocks [][][]byte
+	return func() {
+		if size == 0 {
+			return
+		}
+		b := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		if n := len(blocks); n == 0 || len(blocks[n-1]) == blockLength {
+			blocks = append(blocks, make([][]byte, 0, blockLength))
+		}
+		last := &blocks[len(blocks)-1]
+		*last = append(*last, b)
+	}
+}
+
+// leakLog appends size bytes to a log in memory that is never read. It keeps nothing else: the log grows by blocks, and
+// an entry continues in the next block where the last is full.
+func leakLog(size int) func() {
+	const blockLength = 64 << 10
+	entry := filled(size)
+	var mu sync.Mutex
+	var blocks [][]byte
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for rest := entry; len(rest) > 0; {
+			if n := len(blocks); n == 0 || len(blocks[n-1]) == blockLength {
+				blocks = append(blocks, make([]byte, 0, blockLength))
+			}
+			last := &blocks[len(blocks)-1]
+			fitting := min(len(rest), blockLength-len(*last))
+			*last = append(*last, rest[:fitting]...)
+			rest = rest[fitting:]
+		}
+	}
+}
+
+// leakMap adds a key per request, like a session that never expires, and deletes none.
+func leakMap(size int) func() {
+	var mu sync.Mutex
+	sessions := make(map[uint64][]byte)
+	var next uint64
+	return func() {
+		b := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		sessions[next] = b
+		next++
+	}
+}
+
+// leakGoroutine starts a goroutine per request that blocks forever and holds size bytes: with its stack, at least 2 KiB
+// per request.
+func leakGoroutine(size int) func() {
+	never := make(chan []byte)
+	return func() {
+		b := filled(size)
+		go func() { never <- b }()
+	}
+}
+
+// fillCache is no leak: it stores size bytes per request up to cacheEntries, then each replaces the oldest.
+func fillCache(size int) func() {
+	var mu sync.Mutex
+	entries := make(map[uint64][]byte)
+	var next uint64
+	return func() {
+		b := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		delete(entries, next-cacheEntries)
+		entries[next] = b
+		next++
+	}
+}
+
+// useAndFree is no leak: it uses burstFactor times size bytes and drops them before the request ends.
+func useAndFree(size int) func() {
+	return func() { filled(size * burstFactor) }
+}
+
+// The following leak only on paths that plain keep-alive load doesn't exercise.
+
+// connectionKey is the key of the *connection in a request's context.
+type connectionKey struct{}
+
+// connection is the state of a client's connection.
+type connection struct{ greeted atomic.Bool }
+
+// withConnection is an http.Server's ConnContext.
+func withConnection(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, new(connection))
+}
+
+// leakConnection keeps size bytes for each connection, and does not release them when it closes.
+func leakConnection(size int) leak {
+	keep := leakHeap(size)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && !c.greeted.Swap(true) {
+			keep()
+		}
+	}
+}
+
+// abortWindow is the time between the header and the rest of a response in LEAK=abort.
+const abortWindow = 5 * time.Millisecond
+
+// leakAborted sends the header, and keeps size bytes if the client disconnects before the rest of the response.
+func leakAborted(size int) leak {
+	keep := leakHeap(size)
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // net/http notices a disconnect only after the body is read
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+			keep()
+		case <-time.After(abortWindow):
+		}
+	}
+}
+
+// leakBody keeps size bytes for each request with a body of 1 KiB or more, which it does not read to the end.
+func leakBody(size int) leak {
+	const most = 1024
+	keep := leakHeap(size)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if n, _ := io.CopyN(io.Discard, r.Body, most); n == most {
+			keep()
+		}
+	}
+}
+
+// leakPath keeps size bytes for each distinct path, like an unbounded cache or a metric label of unbounded cardinality.
+func leakPath(size int) leak {
+	var mu sync.Mutex
+	seen := make(map[string][]byte)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, known := seen[r.URL.Path]; !known {
+			seen[r.URL.Path] = filled(size)
+		}
+	}
+}
