@@ -16,6 +16,11 @@ import (
 // suspect is a server whose history has a leak; %s is what it does with a request, %d makes each version another.
 const suspect = `package main
 
+import (
+	"io"
+	"net/http"
+	"os"
+)
 
 const version = %d
 

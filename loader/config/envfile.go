@@ -37,8 +37,8 @@ func LoadEnvFile(path string) error {
 	return nil
 }
 
-// CheckEnvFile fails when a file has a name that is no setting. Its values are not looked at: Compose has read them. A file
-// that only its owner may read is not checked, since the loader in its container is another user.
+// CheckEnvFile fails when a file has a name that is no setting. Its values are not looked at: Compose has read them. A
+// file that only its owner may read is not checked, since the loader's user in a container is another.
 func CheckEnvFile(path string) error {
 	content, err := readEnvFile(path)
 	if errors.Is(err, fs.ErrPermission) {

@@ -17,8 +17,8 @@ type End struct {
 	Results   string   // the folder of the run; empty if there is none
 }
 
-// Verdict prints the verdict: in one line, then the code that grew, then in sentences. A figure that the sentences hold
-// has no line.
+// Verdict prints the verdict: in one line, then the code that grew, then what explains it. Each figure stands there once:
+// the sentences leave out those of the line, and a figure that they hold has no line.
 func (t *Terminal) Verdict(end End) error {
 	v := end.Verdict
 	var b strings.Builder
@@ -29,7 +29,7 @@ func (t *Terminal) Verdict(end End) error {
 		paragraphs(&b, end.Sites...)
 		fmt.Fprintln(&b, thinRule)
 	}
-	paragraphs(&b, v.Sentence, v.Advice)
+	paragraphs(&b, v.Explanation, v.Advice)
 	paragraphs(&b, unsaid(v)...)
 	paragraphs(&b, end.Remarks...)
 	if end.Results != "" {
@@ -87,7 +87,7 @@ func unsaid(v verdict.Verdict) []string {
 		return nil
 	}
 	said := make(map[string]bool)
-	for _, word := range strings.Fields(v.Sentence + " " + v.Advice) {
+	for _, word := range strings.Fields(v.Explanation + " " + v.Advice) {
 		said[strings.Trim(word, ".,;:()")] = true
 	}
 	lines := []string{"Growth pattern: " + string(v.Pattern)}

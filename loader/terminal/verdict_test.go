@@ -18,13 +18,13 @@ func printed(t *testing.T, colour bool, end End) string {
 	return out.String()
 }
 
-// example is a verdict whose sentence holds nothing but the range of iterations.
+// example is a verdict whose explanation holds nothing but the range of iterations.
 func example() verdict.Verdict {
 	return verdict.Verdict{
 		Kind: verdict.Leak, Pattern: verdict.PatternSteady, Estimated: true,
 		Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95, Resolution: 6.5,
 		WarmUp: 2, Judged: verdict.Range{First: 3, Last: 12},
-		Sentence: strings.Repeat("word ", 18) + "end (iterations 3-12, 7 requests).",
+		Explanation: strings.Repeat("word ", 18) + "end (iterations 3-12, 7 requests).",
 	}
 }
 
@@ -54,7 +54,7 @@ inconclusive
 Too few.
 Run more.
 ===============================
-`, printed(t, false, End{Verdict: verdict.Verdict{Kind: verdict.Inconclusive, Sentence: "Too few.", Advice: "Run more."}, Tolerance: 4}))
+`, printed(t, false, End{Verdict: verdict.Verdict{Kind: verdict.Inconclusive, Explanation: "Too few.", Advice: "Run more."}, Tolerance: 4}))
 }
 
 func TestHeadline(t *testing.T) {
@@ -78,7 +78,7 @@ func TestFiguresAreSaidOnce(t *testing.T) {
 	assert.NotContains(t, out, "Judged:")
 	assert.Equal(t, 1, strings.Count(out, "6.5"))
 
-	v.Sentence, v.Advice = "Nothing but 16.5 and 13-12.", ""
+	v.Explanation, v.Advice = "Nothing but 16.5 and 13-12.", ""
 	out = printed(t, false, End{Verdict: v, Tolerance: 4})
 	assert.Contains(t, out, "\nResolution: 6.5 bytes/request\n", "16.5 is another figure")
 	assert.Contains(t, out, "\nJudged: iterations 3-12, after a warm-up of 2\n")
@@ -86,7 +86,7 @@ func TestFiguresAreSaidOnce(t *testing.T) {
 
 func TestOnlyTheWordOfTheVerdictIsColoured(t *testing.T) {
 	v := example()
-	v.Sentence = "A \x1b[31mred server."
+	v.Explanation = "A \x1b[31mred server."
 	for kind, start := range map[verdict.Kind]string{verdict.Leak: "\x1b[1;31m", verdict.NoLeak: "\x1b[1;32m", verdict.Inconclusive: "\x1b[1;33m"} {
 		v.Kind = kind
 		end := End{Verdict: v, Tolerance: 4, Sites: []string{"at \x1b[2J"}, Remarks: []string{"\x1b[2J"}, Results: "\x1b[2J"}

@@ -125,7 +125,9 @@ type Verdict struct {
 
 	Statistic string // the estimator and its figures
 	Sentence  string // the verdict in plain English
-	Advice    string // what to do if it is inconclusive, otherwise empty
+	// Explanation is Sentence without the growth, its interval and the tolerance, for a text below a line that has them.
+	Explanation string
+	Advice      string // what to do if it is inconclusive, otherwise empty
 }
 
 // Judge returns the verdict on the iterations, given in the order they were run. The

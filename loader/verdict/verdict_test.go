@@ -174,6 +174,11 @@ func TestJudge(t *testing.T) {
 			assert.True(t, strings.HasPrefix(v.Sentence, map[verdict.Kind]string{
 				verdict.Leak: "Leak:", verdict.NoLeak: "No leak:", verdict.Inconclusive: "Inconclusive:",
 			}[v.Kind]))
+			for _, figure := range []string{" bytes a request (", "95%", "tolerance of"} {
+				assert.NotContains(t, v.Explanation, figure)
+			}
+			assert.NotRegexp(t, "^(Leak|No leak|Inconclusive):", v.Explanation)
+			assert.Contains(t, v.Explanation, "iterations "+v.Judged.String())
 			assert.Equal(t, v.Kind == verdict.Inconclusive, v.Advice != "")
 		})
 	}
@@ -187,6 +192,7 @@ func TestTooFewIterationsAreInconclusive(t *testing.T) {
 		assert.False(t, v.Estimated)
 		assert.Equal(t, 5-n, v.MoreIterations)
 		assert.NotEmpty(t, v.Sentence)
+		assert.Equal(t, v.Sentence, v.Explanation)
 		assert.NotEmpty(t, v.Advice)
 	}
 	v := verdict.Judge(trace(30000, 5, 10, 20, 30, 40, 50), fixed)
@@ -343,11 +349,12 @@ func TestUnit(t *testing.T) {
 		assert.Equal(t, verdict.Kind(name), perIteration.Kind)
 		assert.Contains(t, perIteration.Sentence, " bytes an iteration (")
 		assert.Contains(t, perIteration.Statistic, " bytes/iteration (")
-		assert.NotContains(t, perIteration.Sentence+perIteration.Statistic, "request")
+		assert.NotContains(t, perIteration.Sentence+perIteration.Explanation+perIteration.Statistic, "request")
 		assert.Contains(t, perRequest.Sentence, " bytes a request (")
 		assert.Contains(t, perRequest.Statistic, " bytes/request (")
 
 		perRequest.Unit, perRequest.Sentence, perRequest.Statistic = perIteration.Unit, perIteration.Sentence, perIteration.Statistic
+		perRequest.Explanation = perIteration.Explanation
 		assert.Equal(t, perIteration, perRequest, "it changes only the words")
 	}
 	few := verdict.Judge(make([]verdict.Iteration, 6), verdict.Options{Tolerance: 4, Unit: verdict.PerIteration})

@@ -185,14 +185,15 @@ func goldenLeak(unit verdict.Unit) verdict.Verdict {
 		Kind: verdict.Leak, Pattern: verdict.PatternSteady, Unit: unit, Estimated: true,
 		Growth: 33.3125, Lower: 31.25, Upper: 35.5, Confidence: 0.95, Early: 33, Late: 34, Resolution: 2.125,
 		WarmUp: 2, Judged: verdict.Range{First: 3, Last: 12}, JudgedRequests: 301_003, GivenBack: 12288,
-		Statistic: "a statistic of 10 end readings",
-		Sentence:  "Leak: after a warm-up of 2 iterations, resident memory grows by 33.3 bytes a request (31.3 to 35.5, 95%) & more.",
+		Statistic:   "a statistic of 10 end readings",
+		Sentence:    "Leak: after a warm-up of 2 iterations, resident memory grows by 33.3 bytes a request (31.3 to 35.5, 95%) & more.",
+		Explanation: "After a warm-up of 2 iterations, resident memory grows by more than the tolerance (iterations 3-12).",
 	}
 }
 
 func goldenUndecided(sentence string) verdict.Verdict {
 	return verdict.Verdict{
-		Kind: verdict.Inconclusive, Pattern: verdict.PatternNone, Statistic: "none", Sentence: sentence, Advice: "Run at least 5 iterations in all; 12 are better.",
+		Kind: verdict.Inconclusive, Pattern: verdict.PatternNone, Statistic: "none", Sentence: sentence, Explanation: sentence, Advice: "Run at least 5 iterations in all; 12 are better.",
 	}
 }
 
