@@ -69,7 +69,7 @@ func (s *session) close() error {
 // open checks what stands in the way, starts or finds the server, and the baseline if there is one, and waits until they
 // answer. cancel is told when a server is gone. What it has opened is closed by close, also if it fails.
 func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) error {
-	request, err := s.plan.request.read(s.shape)
+	request, err := s.plan.request.read(load.ShapeNamed(s.shape).NeedsBody)
 	if err == nil {
 		err = s.plan.preflight(ctx, s.screen.Notes)
 	}
