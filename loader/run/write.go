@@ -59,7 +59,8 @@ func (s *session) print() error {
 }
 
 // draw has the program beside this one draw the pictures of the run, since fonts and pixels would take as much memory as
-// all the rest of the loader. Without that program, or without an iteration, there are none. Ctrl-C does not reach it.
+// all the rest of the loader. Without that program, or without an iteration, there are none. A program that fails, or
+// cannot be built, is noted, but changes no verdict; a full disk is an error. Ctrl-C does not reach it.
 func (s *session) draw() error {
 	if len(s.record.Iterations) == 0 {
 		return nil
@@ -82,7 +83,8 @@ func (s *session) draw() error {
 			return &fs.PathError{Op: "draw", Path: s.folder, Err: cause}
 		}
 	}
-	return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
+	note(s.screen.Notes, fmt.Sprintf("loader: no memory.svg and memory.png: %v: %s", err, bytes.TrimSpace(output)))
+	return nil
 }
 
 // drawingNotes keeps what the drawing program says. That it has to be built first, which takes a while, is passed on at
