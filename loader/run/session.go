@@ -255,7 +255,7 @@ func (s *session) failed(err error) error {
 	}
 	s.record = s.describe()
 	s.record.End(target.Unsaid(err))
-	return unwritten(errors.Join(err, s.write()), s.folder)
+	return errors.Join(unwritten(errors.Join(err, s.write()), s.folder), s.printJSON())
 }
 
 // describe returns what is known of a run before its first iteration. Of the server it describes the process that

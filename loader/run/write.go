@@ -43,7 +43,7 @@ func (s *session) write() error {
 // is nothing to judge.
 func (s *session) print() error {
 	if s.judge.Iterations() == 0 {
-		return nil
+		return s.printJSON()
 	}
 	end := terminal.End{
 		Verdict: s.judge.Verdict(), Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
@@ -51,11 +51,15 @@ func (s *session) print() error {
 	if s.record.Profiles != nil {
 		end.Sites = s.record.Profiles.Lines()
 	}
-	err := s.terminal.Verdict(end)
-	if s.screen.JSON != nil {
-		err = errors.Join(err, terminal.WriteJSON(s.screen.JSON, s.record, s.shownFolder()))
+	return errors.Join(s.terminal.Verdict(end), s.printJSON(), s.comparison(), s.reproduction())
+}
+
+// printJSON prints the outcome of the run as JSON, if that is asked for.
+func (s *session) printJSON() error {
+	if s.screen.JSON == nil {
+		return nil
 	}
-	return errors.Join(err, s.comparison(), s.reproduction())
+	return terminal.WriteJSON(s.screen.JSON, s.record, s.shownFolder())
 }
 
 // draw has the program beside this one draw the pictures of the run, since fonts and pixels would take as much memory as
