@@ -87,10 +87,11 @@ func (p *plan) preflight(ctx context.Context, notes io.Writer) error {
 	return nil
 }
 
-// checkServerRuns fails if there is no server to measure now: none was named, and nothing listens.
+// checkServerRuns fails if there is no server to measure now: none was named, and nothing listens. A baseline without a
+// server is for preflight.
 func (p *plan) checkServerRuns(ctx context.Context) error {
 	t := p.server.target
-	if t.PID != 0 || t.Shared || t.MetricsURL != "" || !subject.IsLocal(ctx, t.Host) || subject.Listening(t.Address) {
+	if p.baseline != nil || t.PID != 0 || t.Shared || t.MetricsURL != "" || !subject.IsLocal(ctx, t.Host) || subject.Listening(t.Address) {
 		return nil
 	}
 	return fmt.Errorf("PORT=\"%d\": expected a server on %s, but nothing listens there; start one, name its process in SERVER_PID, "+
