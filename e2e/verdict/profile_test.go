@@ -14,10 +14,10 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// lineOf is the number of the first line of server/leak.go, after the function's, that has the text.
+// lineOf is the number of the first line of server/leak_modes.go, after the function's, that has the text.
 func lineOf(t *testing.T, function, text string) int {
 	t.Helper()
-	content, err := os.ReadFile(lab.Root + "/server/leak.go")
+	content, err := os.ReadFile(lab.Root + "/server/leak_modes.go")
 	require.NoError(t, err)
 	inside := false
 	for number, line := range strings.Split(string(content), "\n") {
@@ -46,7 +46,7 @@ func TestProfilesNameTheLine(t *testing.T) {
 			r.ExitCode()
 			out := lab.Words(r.Out.String())
 			line := strconv.Itoa(lineOf(t, want.function, want.text))
-			assert.Regexp(t, `gained [^;]*`+regexp.QuoteMeta(want.site+" (leak.go:"+line+")"), out)
+			assert.Regexp(t, `gained [^;]*`+regexp.QuoteMeta(want.site+" (leak_modes.go:"+line+")"), out)
 			profiles := r.RunFile(t).Profiles
 			require.NotNil(t, profiles)
 			assert.Equal(t, []string{"heap-warm.pb.gz", "goroutine-warm.pb.gz", "heap-end.pb.gz", "goroutine-end.pb.gz"}, profiles.Files)
@@ -57,7 +57,7 @@ func TestProfilesNameTheLine(t *testing.T) {
 			require.NotEmpty(t, profiles.Sites)
 			named := func(s lab.CallSite) bool {
 				return s.Kind == want.kind && gainedPerRequest(s) > 0 &&
-					slices.Contains([]string{"at " + s.Place.String(), "called by " + s.CalledBy.String()}, want.site+" (leak.go:"+line+")")
+					slices.Contains([]string{"at " + s.Place.String(), "called by " + s.CalledBy.String()}, want.site+" (leak_modes.go:"+line+")")
 			}
 			assert.True(t, slices.ContainsFunc(profiles.Sites, named), "%+v", profiles.Sites)
 			assert.Contains(t, r.Content(t, "report.md"), "### Where it grew\n")
