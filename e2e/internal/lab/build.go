@@ -35,7 +35,7 @@ func Main(m *testing.M) int {
 	return MainUnbuilt(m)
 }
 
-// MainUnbuilt is Main for tests that look at files alone.
+// MainUnbuilt is Main for tests that need none of the programs.
 func MainUnbuilt(m *testing.M) int {
 	if err := os.MkdirAll(built, 0o755); err != nil {
 		fmt.Fprintln(os.Stderr, err)
