@@ -82,7 +82,7 @@ func closeOnce(done chan struct{}) {
 	}
 }
 
-// AwaitScrape waits until somebody has read the metrics, at the latest until limit or ctx ends, and says whether
+// AwaitScrape waits until the metrics were read, at the latest until limit or ctx ends, and tells whether
 // somebody has.
 func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
 	select {
@@ -95,7 +95,7 @@ func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
 }
 
 // AwaitFinalScrape is called once, when the metrics will not change any more. It returns when they have been
-// scraped as they are, at the latest after limit or when ctx ends, and at once if nobody has scraped so far.
+// scraped as they are, at the latest after limit or when ctx ends, and at once if there was no scrape so far.
 func (e *Endpoint) AwaitFinalScrape(ctx context.Context, limit time.Duration) {
 	e.mu.Lock()
 	e.final = true
