@@ -82,8 +82,7 @@ func closeOnce(done chan struct{}) {
 	}
 }
 
-// AwaitScrape waits until the metrics were read, at the latest until limit or ctx ends, and tells whether
-// somebody has.
+// AwaitScrape waits until the metrics were read. It returns false if limit or ctx ends before.
 func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
 	select {
 	case <-e.scraped:
