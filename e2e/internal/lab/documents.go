@@ -3,6 +3,7 @@ package lab
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,6 +23,22 @@ func CodeBlocks(t testing.TB) map[string][]string {
 		blocks[strings.TrimPrefix(page, Root+"/")] = codeBlocks(string(content))
 	}
 	return blocks
+}
+
+// documentedColumns are the columns of iterations.csv in the table of docs/report.md, which is generated.
+func documentedColumns(t testing.TB) []string {
+	t.Helper()
+	page, err := os.ReadFile(Checkout(t) + "/docs/report.md")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(page), "<!-- columns:begin -->")
+	table, _, found := strings.Cut(rest, "<!-- columns:end -->")
+	require.True(t, found, "the table of columns in docs/report.md")
+	var names []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(table, -1) {
+		names = append(names, row[1])
+	}
+	require.NotEmpty(t, names)
+	return names
 }
 
 func codeBlocks(markdown string) []string {
