@@ -25,20 +25,31 @@ func CodeBlocks(t testing.TB) map[string][]string {
 	return blocks
 }
 
-// documentedColumns are the columns of iterations.csv in the table of docs/report.md, which is generated.
+// documentedColumns are the columns of iterations.csv in docs/report.md.
 func documentedColumns(t testing.TB) []string {
 	t.Helper()
-	page, err := os.ReadFile(Checkout(t) + "/docs/report.md")
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(page), "<!-- columns:begin -->")
-	table, _, found := strings.Cut(rest, "<!-- columns:end -->")
-	require.True(t, found, "the table of columns in docs/report.md")
 	var names []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(table, -1) {
-		names = append(names, row[1])
+	for _, row := range GeneratedTable(t, "docs/report.md", "columns") {
+		names = append(names, row[0])
 	}
-	require.NotEmpty(t, names)
 	return names
+}
+
+// GeneratedTable returns the rows of a table that go generate work writes into a page, without the header. A first cell
+// is without its backquotes. No cell may contain " | ".
+func GeneratedTable(t testing.TB, page, marker string) [][]string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(Checkout(t), page))
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(content), "<!-- "+marker+":begin -->")
+	table, _, found := strings.Cut(rest, "<!-- "+marker+":end -->")
+	require.True(t, found, "the table %s in %s", marker, page)
+	var rows [][]string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (.*) \\|$").FindAllStringSubmatch(table, -1) {
+		rows = append(rows, append([]string{row[1]}, strings.Split(row[2], " | ")...))
+	}
+	require.NotEmpty(t, rows)
+	return rows
 }
 
 func codeBlocks(markdown string) []string {
