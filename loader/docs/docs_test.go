@@ -45,8 +45,8 @@ func TestModesByTheShapeThatFindsThem(t *testing.T) {
 	found, err := foundBy(header + "| `none` | no | keeps `x` | |\n| `heap` | yes | keeps | `keepalive` |\n| `log` | yes | keeps | `keepalive` |\n| `conn` | yes | keeps | `churn` |\n")
 	require.NoError(t, err)
 	assert.Equal(t, map[string][]string{"keepalive": {"`heap`", "`log`"}, "churn": {"`conn`"}}, found)
-	_, err = foundBy(header + "| `heap` | yes | keeps | `ramp` |\n")
-	assert.ErrorContains(t, err, "`heap` is found by \"ramp\": expected one of keepalive, churn")
+	_, err = foundBy(header + "| `heap` | yes | keeps | `none` |\n")
+	assert.ErrorContains(t, err, "`heap` is found by \"none\": expected one of keepalive, churn")
 }
 
 func TestMarkdown(t *testing.T) {

@@ -111,7 +111,7 @@ func TestShapesAreDescribedForTables(t *testing.T) {
 		assert.NotContains(t, shape.Help, "`", "it is plain text")
 		assert.NotRegexp(t, `[|\n]`, shape.Help, "it fits into a cell of a table")
 	}
-	assert.Nil(t, ShapeNamed("ramp"))
+	assert.Nil(t, ShapeNamed("none"))
 }
 
 func TestProtocols(t *testing.T) {
