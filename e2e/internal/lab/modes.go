@@ -36,7 +36,7 @@ func Shapes(t testing.TB) []string {
 	output, err := exec.Command(Loader, "--shape", "none").CombinedOutput()
 	var refused *exec.ExitError
 	require.True(t, errors.As(err, &refused), "%v: %s", err, output)
-	found := regexp.MustCompile(`(?m)^.*SHAPE="none": expected one or several of (.*), separated by commas$`).FindSubmatch(output)
+	found := regexp.MustCompile(`(?m)^--shape="none": expected one or several of (.*), separated by commas$`).FindSubmatch(output)
 	require.NotNil(t, found, string(output))
 	return strings.Split(string(found[1]), ", ")
 }
