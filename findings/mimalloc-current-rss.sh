@@ -1,9 +1,9 @@
 #!/bin/sh
 # mimalloc's mi_process_info returns as current_rss memory that was never touched.
 #
-# Expected: current_rss is the "current resident memory (touched pages)", as its header says, like VmRSS.
+# Expected: by its name, and by "touched pages" in the list of parameters, current_rss is what VmRSS shows.
 # Seen (mimalloc 2.0.9, Debian 2.0.9+ds-2): on Linux it is the memory that mimalloc has committed. 200 MB that were
-# only allocated count, and the rest of the process does not: current_rss is below and above the kernel's RSS in turn.
+# only allocated count, and the rest of the process does not: current_rss can be below or above the kernel's RSS.
 # peak_rss comes from getrusage, so the current value exceeds the peak by nearly 200 MB.
 # Consequence: a server that reports it shows a jump where nothing was used, and nothing of what lies outside mimalloc.
 #

@@ -29,7 +29,7 @@ get php8.2-cli "$VERSION"
 get php8.2-xml "$VERSION"
 get libsodium23 1.0.18-1+deb12u1
 get libargon2-1 0~20171227-0.3+deb12u1
-get libxml2 2.9.14+dfsg-1.3~deb12u5
+get libxml2 2.9.14+dfsg-1.3~deb12u6
 get libicu72 72.1-3+deb12u1
 get libssl3
 get libpcre2-8-0 10.42-1
