@@ -2,6 +2,7 @@
 package exporter
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -29,6 +30,9 @@ type Exporter struct {
 	verdict     verdict.Verdict
 	timeToLimit float64 // seconds
 	givenBack   float64 // bytes
+	curve       curve
+	fit         map[float64]Fitted // by Elapsed
+	end         *End               // nil while the run goes on
 }
 
 // mostIterations is how many iterations there are series of. A run may have ten times as many.
@@ -53,6 +57,7 @@ func New(run Run, sampler *memory.Sampler, meter *load.Meter) *Exporter {
 	e := &Exporter{
 		run: run, sampler: sampler, meter: meter, metrics: list(),
 		verdict: verdict.Verdict{Kind: verdict.Inconclusive}, timeToLimit: math.Inf(1), givenBack: math.NaN(),
+		fit: make(map[float64]Fitted),
 	}
 	for _, m := range e.metrics {
 		e.descs = append(e.descs, prometheus.NewDesc(m.name, m.help, m.labels, nil))
@@ -70,6 +75,34 @@ func (e *Exporter) Add(i lab.Iteration) {
 	defer e.mu.Unlock()
 	e.iterations = append(e.iterations, added)
 	e.iterations = e.iterations[max(0, len(e.iterations)-mostIterations):]
+}
+
+// Sample adds a reading of resident memory, in bytes, to the curve of the run. Readings come in order of time.
+func (e *Exporter) Sample(at time.Time, bytes int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.curve.add(at.Sub(e.run.Started), bytes)
+}
+
+// SetFit shows the line of the growth that is judged, in place of the one before. What was shown before and is no longer
+// part of it becomes NaN, or Prometheus would go on with the value that it had.
+func (e *Exporter) SetFit(line []Fitted) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for at := range e.fit {
+		e.fit[at] = Fitted{at, math.NaN(), math.NaN(), math.NaN()}
+	}
+	for _, p := range line[max(0, len(line)-mostIterations):] {
+		p.Elapsed = math.Round(p.Elapsed*100) / 100
+		e.fit[p.Elapsed] = p
+	}
+}
+
+// SetEnd shows that the run is over, and how it ended. The iteration under way is the one whose load began last.
+func (e *Exporter) SetEnd(end End) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.end = &end
 }
 
 // SetVerdict shows the verdict on the iterations so far, and in how many seconds the server reaches its memory
@@ -105,5 +138,6 @@ func (e *Exporter) snapshot() *snapshot {
 		Run: e.run, now: time.Now(), burst: e.meter.Burst(), iterations: slices.Clone(e.iterations),
 		verdict: e.verdict, timeToLimit: e.timeToLimit, givenBack: e.givenBack,
 		reading: e.sampler.Latest(), totals: e.meter.Snapshot(),
+		curve: e.curve.points(), fit: maps.Clone(e.fit), end: e.end,
 	}
 }

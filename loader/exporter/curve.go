@@ -1,0 +1,99 @@
+package exporter
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// mostPoints is how many points a curve has at most, and firstStep the time between them at first.
+const (
+	mostPoints = 240
+	firstStep  = 250 * time.Millisecond
+)
+
+// mostShaded is up to how many iterations the curve tells when there was load: more would be thinner than a pixel.
+const mostShaded = 100
+
+// Fitted is the line of the growth, and the lines of the ends of its interval, in bytes, at a time in seconds since the
+// run began.
+type Fitted struct{ Elapsed, Estimate, Lower, Upper float64 }
+
+// curve is resident memory at equal distances of time since the run began. When there would be more than mostPoints,
+// the distance doubles, so that the points that stay are some of those before: as labels, they are bounded as well.
+type curve struct {
+	step time.Duration
+	at   map[int]int64 // number of steps -> bytes
+}
+
+// add takes the first reading after each step.
+func (c *curve) add(elapsed time.Duration, bytes int64) {
+	if elapsed < 0 || bytes == 0 {
+		return
+	}
+	if c.at == nil {
+		c.step, c.at = firstStep, make(map[int]int64)
+	}
+	for int(elapsed/c.step) >= mostPoints {
+		wider := make(map[int]int64)
+		for n, bytes := range c.at {
+			if n%2 == 0 {
+				wider[n/2] = bytes
+			}
+		}
+		c.step, c.at = 2*c.step, wider
+	}
+	if n := int(elapsed / c.step); c.at[n] == 0 {
+		c.at[n] = bytes
+	}
+}
+
+// points returns bytes by seconds since the run began.
+func (c *curve) points() map[float64]int64 {
+	all := make(map[float64]int64, len(c.at))
+	for n, bytes := range c.at {
+		all[(time.Duration(n) * c.step).Seconds()] = bytes
+	}
+	return all
+}
+
+// elapsed is seconds since the run began as a label.
+func elapsed(seconds float64) string { return strconv.FormatFloat(seconds, 'f', -1, 64) }
+
+// since is the seconds between the beginning of the run and a time, in hundredths.
+func (s *snapshot) since(t time.Time) float64 {
+	return t.Sub(s.Started).Round(10 * time.Millisecond).Seconds()
+}
+
+func collectCurve(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
+	for seconds, bytes := range s.curve {
+		gauge(out, desc, float64(bytes), elapsed(seconds))
+	}
+}
+
+// collectShade sends 1 where load began and 0 where it ended.
+func collectShade(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
+	if len(s.iterations) > mostShaded {
+		return
+	}
+	shade := make(map[float64]float64)
+	for _, i := range s.iterations {
+		shade[s.since(i.begun)] = 1
+		shade[s.since(i.begun.Add(i.Load.Elapsed))] = 0
+	}
+	if s.burst.Active && len(s.iterations) < mostShaded {
+		shade[s.since(s.burst.StartedAt)] = 1
+	}
+	for seconds, active := range shade {
+		gauge(out, desc, active, elapsed(seconds))
+	}
+}
+
+func collectFit(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
+	for at, p := range s.fit {
+		gauge(out, desc, p.Estimate, elapsed(at), "estimate")
+		gauge(out, desc, p.Lower, elapsed(at), "lower")
+		gauge(out, desc, p.Upper, elapsed(at), "upper")
+	}
+}
