@@ -140,16 +140,6 @@ func placedIn(rows []row, y uint32) (all []placed, below uint32) {
 	return all, y
 }
 
-// panels returns all panels, those that are closed at first included.
-func panels() []placed {
-	all, _ := placedIn(layout(), 0)
-	for _, s := range sections() {
-		closed, _ := placedIn(s.rows, 0)
-		all = append(all, closed...)
-	}
-	return all
-}
-
 // Build returns the panel in its place.
 func (p placed) Build() (dashboard.Panel, error) {
 	built, err := p.panel.Build()

@@ -99,6 +99,16 @@ func allPanels(d dashboard.Dashboard) (all []dashboard.Panel) {
 	return all
 }
 
+// panels returns all panels, those that are closed at first included.
+func panels() []placed {
+	all, _ := placedIn(layout(), 0)
+	for _, s := range sections() {
+		closed, _ := placedIn(s.rows, 0)
+		all = append(all, closed...)
+	}
+	return all
+}
+
 // problems returns what is wrong with a dashboard. The SDK's strict reading returns an error without problems if there
 // are none, and then drops the panels that it has checked.
 func problems(t *testing.T, content []byte) (found cog.BuildErrors) {

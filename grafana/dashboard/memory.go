@@ -67,7 +67,7 @@ func memoryOverTheRunPanel() *trend.PanelBuilder {
 		OverrideByName("at least", look(grey, lineWidth(1), dashed(), property("custom.fillBelowTo", "at most"))).
 		OverrideByName("load", look(grey, lineWidth(0), fillOpacity(12), inUnit(units.Short), property("min", 0), property("max", 1),
 			property("custom.lineInterpolation", common.LineInterpolationStepAfter), property("custom.axisPlacement", common.AxisPlacementHidden)))
-	return withMatrix(panel, elapsed, "load")
+	return withMatrix(panel, elapsed, "load").WithTransformation(number(corner(elapsed)))
 }
 
 func residentMemoryPanel() *timeseries.PanelBuilder {

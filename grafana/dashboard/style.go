@@ -129,16 +129,21 @@ type transformed[Panel any] interface {
 	WithTransformation(dashboard.DataTransformerConfig) Panel
 }
 
+// corner is Grafana's name of the field with the rows of a matrix.
+func corner(label string) string { return label + `\` + series }
+
+// number makes a field of text one of numbers.
+func number(field string) dashboard.DataTransformerConfig {
+	return dashboard.DataTransformerConfig{Id: "convertFieldType", Options: map[string]any{
+		"fields":      map[string]any{},
+		"conversions": []map[string]string{{"targetField": field, "destinationType": "number"}},
+	}}
+}
+
 // withMatrix makes a table of the panel's query: a row for each value of a label that is a number, ascending, and a
-// column for each value of the label series. Columns that are named here come first, in that order.
+// column for each value of the label series. The field of the label is one of text. Columns that are named here come
+// first, in that order.
 func withMatrix[Panel transformed[Panel]](panel Panel, label string, order ...string) Panel {
-	number := func(field string) dashboard.DataTransformerConfig {
-		return dashboard.DataTransformerConfig{Id: "convertFieldType", Options: map[string]any{
-			"fields":      map[string]any{},
-			"conversions": []map[string]string{{"targetField": field, "destinationType": "number"}},
-		}}
-	}
-	corner := label + `\` + series // Grafana's name of the field
 	return panel.
 		WithTransformation(number(label)).
 		WithTransformation(sortBy(series, false)).
@@ -146,8 +151,7 @@ func withMatrix[Panel transformed[Panel]](panel Panel, label string, order ...st
 		WithTransformation(dashboard.DataTransformerConfig{Id: "groupingToMatrix", Options: map[string]string{
 			"columnField": series, "rowField": label, "valueField": "Value", "emptyValue": "null",
 		}}).
-		WithTransformation(number(corner)).
-		WithTransformation(organize(nil, append([]string{corner}, order...), map[string]string{corner: label}))
+		WithTransformation(organize(nil, append([]string{corner(label)}, order...), map[string]string{corner(label): label}))
 }
 
 // series is the label, and so the field of Grafana, that names a column of a panel.
@@ -184,7 +188,7 @@ func newBarChart(title, unit, axis string) *barchart.PanelBuilder {
 		ThresholdsStyle(noThresholds()).
 		HideFrom(hiddenNowhere()).
 		// Grafana prints the text for missing values at each tick that it leaves out.
-		OverrideByName(iteration, properties(inUnit(units.NoUnit), decimals(0), property("custom.axisLabel", "iteration"), property("noValue", "")))
+		OverrideByName(iteration, properties(inUnit(units.String), property("custom.axisLabel", "iteration"), property("noValue", "")))
 }
 
 func legend(shown bool) *common.VizLegendOptionsBuilder {
