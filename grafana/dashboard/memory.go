@@ -63,8 +63,8 @@ func memoryOverTheRunPanel() *trend.PanelBuilder {
 		XField(elapsed).
 		OverrideByName(elapsed, properties(inUnit(units.NoUnit), property("custom.axisLabel", "seconds since the run began"))).
 		OverrideByName("fitted growth", look(ink, lineWidth(1))).
-		OverrideByName("at most", look(grey, lineWidth(1), dashed())).
-		OverrideByName("at least", look(grey, lineWidth(1), dashed(), property("custom.fillBelowTo", "at most"))).
+		OverrideByName("at most", look(grey, lineWidth(1), property("custom.fillBelowTo", "at least"), fillOpacity(15))).
+		OverrideByName("at least", look(grey, lineWidth(1))).
 		OverrideByName("load", look(grey, lineWidth(0), fillOpacity(12), inUnit(units.Short), property("min", 0), property("max", 1),
 			property("custom.lineInterpolation", common.LineInterpolationStepAfter), property("custom.axisPlacement", common.AxisPlacementHidden)))
 	return withMatrix(panel, elapsed, "load").WithTransformation(number(corner(elapsed)))

@@ -89,7 +89,11 @@ func (e *Exporter) Sample(at time.Time, bytes int64) {
 func (e *Exporter) SetFit(line []Fitted) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for at := range e.fit {
+	for at, p := range e.fit {
+		if math.IsNaN(p.Estimate) && len(e.fit) > mostIterations { // it was shown that it is gone
+			delete(e.fit, at)
+			continue
+		}
 		e.fit[at] = Fitted{at, math.NaN(), math.NaN(), math.NaN()}
 	}
 	for _, p := range line[max(0, len(line)-mostIterations):] {

@@ -61,7 +61,7 @@ leaklab_iteration_rss_end_bytes{iteration="001"} 900
 # HELP leaklab_iteration_rss_leaked_bytes Resident memory at the end of the iteration less that at its start, in bytes; negative if it shrank.
 # TYPE leaklab_iteration_rss_leaked_bytes gauge
 leaklab_iteration_rss_leaked_bytes{iteration="001"} -100
-# HELP leaklab_iteration_rss_peak_bytes Highest resident memory of the server from the reading before the load to the one at the end of the iteration, in bytes.
+# HELP leaklab_iteration_rss_peak_bytes Highest resident memory of the server from before the load to the end of the iteration, in bytes.
 # TYPE leaklab_iteration_rss_peak_bytes gauge
 leaklab_iteration_rss_peak_bytes{iteration="001"} 1500
 # HELP leaklab_iteration_rss_start_bytes Resident memory of the server before the load of the iteration, in bytes.

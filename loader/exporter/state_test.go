@@ -164,3 +164,16 @@ func TestFitThatIsNotJudgedAnyMoreIsNaN(t *testing.T) {
 	assert.True(t, math.IsNaN(all[`{bound="estimate",elapsed="1"}`]), fmt.Sprint(all))
 	assert.Len(t, all, 9)
 }
+
+func TestFitOfALongRunIsBounded(t *testing.T) {
+	e := newExporter(10)
+	var line []Fitted
+	for n := range 3 * mostIterations {
+		if line = append(line, Fitted{float64(n), 1, 1, 1}); n%100 == 99 {
+			e.SetFit(line)
+			assert.LessOrEqual(t, len(e.fit), mostIterations+200)
+		}
+	}
+	all := series(t, e, "leaklab_run_fitted_memory_bytes")
+	assert.Equal(t, 1.0, all[fmt.Sprintf(`{bound="lower",elapsed="%d"}`, 3*mostIterations-1)])
+}
