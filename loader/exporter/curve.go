@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -62,9 +63,10 @@ func (c *curve) points() map[float64]int64 {
 func elapsed(seconds float64) string { return strconv.FormatFloat(seconds, 'f', -1, 64) }
 
 // since is the seconds between the beginning of the run and a time, in hundredths.
-func (s *snapshot) since(t time.Time) float64 {
-	return t.Sub(s.Started).Round(10 * time.Millisecond).Seconds()
-}
+func (s *snapshot) since(t time.Time) float64 { return hundredths(t.Sub(s.Started).Seconds()) }
+
+// hundredths rounds to them, so that a label is short.
+func hundredths(seconds float64) float64 { return math.Round(seconds*100) / 100 }
 
 func collectCurve(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 	for seconds, bytes := range s.curve {

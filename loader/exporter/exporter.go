@@ -97,7 +97,7 @@ func (e *Exporter) SetFit(line []Fitted) {
 		e.fit[at] = Fitted{at, math.NaN(), math.NaN(), math.NaN()}
 	}
 	for _, p := range line[max(0, len(line)-mostIterations):] {
-		p.Elapsed = math.Round(p.Elapsed*100) / 100
+		p.Elapsed = hundredths(p.Elapsed)
 		e.fit[p.Elapsed] = p
 	}
 }

@@ -145,10 +145,10 @@ func TestReadingsFromBeforeTheRunAreNoPoints(t *testing.T) {
 func TestLoadIsShaded(t *testing.T) {
 	e := newExporter(10)
 	i := iteration(1)
-	i.Load.StartedAt = time.Unix(1_700_000_001, 500_000_000)
+	i.Load.StartedAt, i.Load.Elapsed = time.Unix(1_700_000_001, 504_000_000), 1437*time.Millisecond
 	e.Add(i)
 	e.meter.StartBurst(2, time.Unix(1_700_000_004, 0))
-	assert.Equal(t, map[string]float64{`{elapsed="1.5"}`: 1, `{elapsed="3.5"}`: 0, `{elapsed="4"}`: 1}, series(t, e, "leaklab_run_load_active"))
+	assert.Equal(t, map[string]float64{`{elapsed="1.5"}`: 1, `{elapsed="2.94"}`: 0, `{elapsed="4"}`: 1}, series(t, e, "leaklab_run_load_active"))
 }
 
 func TestFitThatIsNotJudgedAnyMoreIsNaN(t *testing.T) {
