@@ -20,7 +20,7 @@
 // big TOLERANCE. These variables ask for more:
 //
 //	LEAKLAB_LONG=1             the long tests too: runs with the default TOLERANCE, 50 interrupted runs, programs that
-//	                           are built first (hyper, Prometheus), everything that needs Docker; give it -timeout 40m
+//	                           are built first (hyper, Prometheus), everything that needs Docker; give it -timeout 60m
 //	LEAKLAB_SOAK=1h            TestLoaderDoesNotLeak takes this long
 //	LEAKLAB_REQUIRE_SERVERS=1  a test fails instead of being skipped where a server of Debian's is missing
 //	LEAKLAB_REQUIRE_DOCKER=1   a test fails instead of being skipped where Docker is missing

@@ -25,6 +25,11 @@ type app struct {
 // settingsError is an error of the settings, found before anything was started.
 type settingsError struct{ error }
 
+// recordError is a settingsError that is of a recorded run, and not of a setting that its text begins with.
+func recordError(err error) error {
+	return settingsError{fmt.Errorf("loader: %w", err)}
+}
+
 // loadSettings puts the settings of flags and of ENV_FILE into the environment, and warns of what is misspelt there.
 func loadSettings(command *cobra.Command) error {
 	err := config.LoadFlags(command.Flags())
@@ -42,9 +47,12 @@ func loadSettings(command *cobra.Command) error {
 func (a *app) measure(from *cobra.Command, arguments []string, now bool, again *reproduce.Run) error {
 	cfg, err := config.FromEnvironment()
 	if err != nil && again != nil {
-		return settingsError{again.Explain(err)}
+		return recordError(again.Explain(err))
 	}
 	job, wrong := run.Prepare(cfg, arguments, again)
+	if wrong != nil && again != nil {
+		return recordError(wrong)
+	}
 	err = errors.Join(err, wrong)
 	ctx, stop := interruptible()
 	defer stop()

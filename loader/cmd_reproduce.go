@@ -17,7 +17,7 @@ func (a *app) reproduce(command *cobra.Command, args []string) error {
 		err = again.Restore()
 	}
 	if err != nil {
-		return settingsError{err}
+		return recordError(err)
 	}
 	return a.measure(command, nil, false, again)
 }

@@ -89,6 +89,7 @@ type Target struct {
 // Read reads File.
 func Read(t *testing.T) Dashboard {
 	t.Helper()
+	lab.Checkout(t) // a change of the file is to be seen
 	content, err := os.ReadFile(File)
 	require.NoError(t, err)
 	var d Dashboard

@@ -64,7 +64,7 @@ func TestLabInDocker(t *testing.T) {
 	profiles, err := filepath.Glob(filepath.Join(l.results, "*", "heap-end.pb.gz"))
 	require.NoError(t, err)
 	assert.Len(t, profiles, 1)
-	assert.Contains(t, strings.Join(strings.Fields(logs), " "), "called by main.leakHeap.func1 (leak.go:", "the leak's line")
+	assert.Contains(t, strings.Join(strings.Fields(logs), " "), "called by main.leakHeap.func1 (leak_modes.go:", "the leak's line")
 
 	// A second run while Prometheus keeps the first, with more iterations than there are scrapes: none is lost.
 	const many = 100

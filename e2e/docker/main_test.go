@@ -7,4 +7,4 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(lab.MainUnbuilt(m)) }

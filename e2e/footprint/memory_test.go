@@ -32,7 +32,7 @@ func loaderMemory(t testing.TB, iterations, requests int) []float64 {
 
 func TestLoaderIsSmall(t *testing.T) {
 	lab.Quiet(t)
-	sizes := loaderMemory(t, 4, 30_000)
+	sizes := loaderMemory(t, 4, 20_000)
 	assert.Less(t, sizes[3], float64(mostLoaderMemory), "MiB with 100 workers, after each iteration: %v", sizes)
 }
 

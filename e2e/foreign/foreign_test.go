@@ -110,7 +110,7 @@ func TestThreadedPythonFromDebian(t *testing.T) {
 	}
 	for _, test := range []struct{ keeps, code int }{{0, 0}, {keeps, 1}} {
 		t.Run(fmt.Sprintf("keeps %d bytes", test.keeps), func(t *testing.T) {
-			settings, iterations := judged(600, 1024, "WORKERS=8", fmt.Sprint("KEEP=", test.keeps))
+			settings, iterations := judged(400, 1024, "WORKERS=8", fmt.Sprint("KEEP=", test.keeps))
 			if lab.Long() {
 				settings = append(settings, "DURATION=2s", "TOLERANCE=50")
 			}

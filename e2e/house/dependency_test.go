@@ -51,7 +51,7 @@ func TestDependenciesAreFew(t *testing.T) {
 			"github.com/stretchr/testify":  assertions,
 		},
 	} {
-		output, err := exec.Command("go", "mod", "edit", "-json", lab.Root+"/"+module+"/go.mod").Output()
+		output, err := exec.Command("go", "mod", "edit", "-json", lab.Checkout(t)+"/"+module+"/go.mod").Output()
 		require.NoError(t, err)
 		var file struct {
 			Require []struct {

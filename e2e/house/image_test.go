@@ -16,7 +16,7 @@ import (
 // An image is built without git, but knows the revision as long as git's own small files are there.
 func TestRevisionOfAnImage(t *testing.T) {
 	git := lab.Need(t, "git")
-	script, err := filepath.Abs(lab.Root + "/loader/revision.sh")
+	script, err := filepath.Abs(lab.Checkout(t) + "/loader/revision.sh")
 	require.NoError(t, err)
 	folder := t.TempDir()
 	in := func(folder, program string, args ...string) string {

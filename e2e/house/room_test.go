@@ -59,7 +59,7 @@ func column(room string) int {
 func packages(t *testing.T) []importPackage {
 	t.Helper()
 	list := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps", "./...")
-	list.Dir = lab.Root + "/loader"
+	list.Dir = lab.Checkout(t) + "/loader"
 	output, err := list.Output()
 	require.NoError(t, err)
 	var all []importPackage

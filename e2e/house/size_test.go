@@ -41,7 +41,7 @@ func product(t *testing.T) []source {
 	t.Helper()
 	var all []source
 	for _, module := range []string{"loader", "server", "grafana"} {
-		err := filepath.WalkDir(filepath.Join(lab.Root, module), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(lab.Checkout(t), module), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

@@ -58,8 +58,8 @@ func TestLoadOfAnUnknownToolIsJudgedPerIteration(t *testing.T) {
 	assert.Equal(t, lab.VerdictCode(t, r.Out.String()), code, "%s", &r.Err)
 	words := lab.Words(r.Out.String())
 	assert.Contains(t, words, "bytes/iteration (")
-	assert.Contains(t, words, "bytes an iteration")
-	assert.Contains(t, words, "Nobody could count the requests")
+	assert.Contains(t, words, "are in bytes per iteration")
+	assert.Contains(t, words, "The number of requests is unknown: ")
 	assert.Equal(t, 6, strings.Count(r.Out.String(), "Requests/sec: not known\n"))
 	for _, row := range r.Rows(t) {
 		assert.Equal(t, "1", row[lab.ColumnRequests])

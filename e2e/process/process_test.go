@@ -1,12 +1,10 @@
 package process
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -57,25 +55,11 @@ Memory leaked: (-?\d+) KB
 	assert.Len(t, log, 1)
 }
 
-// modes are those of the demo server, as it lists them itself.
-func modes(t *testing.T) []string {
-	t.Helper()
-	demo := exec.Command(lab.Server)
-	demo.Env = append(os.Environ(), "LEAK=what there is")
-	output, err := demo.CombinedOutput()
-	require.Error(t, err)
-	_, list, found := strings.Cut(strings.TrimSpace(string(output)), "expected one of ")
-	require.True(t, found, string(output))
-	all := strings.Split(list, ", ")
-	require.Greater(t, len(all), 10)
-	return all
-}
-
 func TestEveryModeOfTheDemoRuns(t *testing.T) {
-	for _, mode := range modes(t) {
-		t.Run(mode, func(t *testing.T) {
+	for _, mode := range lab.Modes(t) {
+		t.Run(mode.Name, func(t *testing.T) {
 			t.Parallel()
-			r := lab.Start(t, []string{"TRIES=2", "REQUESTS=500", "LEAK=" + mode})
+			r := lab.Start(t, []string{"TRIES=2", "REQUESTS=500", "LEAK=" + mode.Name})
 			r.ExitCode()
 			assert.Len(t, r.Rows(t), 2, "%s%s", &r.Out, &r.Err)
 		})

@@ -105,6 +105,10 @@ func TestRunKilledInIterationSixLeavesAReportOfFive(t *testing.T) {
 	page := r.Content(t, "report.html")
 	assert.Equal(t, 5, strings.Count(page, `<rect class="bar`))
 	assert.True(t, strings.HasSuffix(page, "</html>\n"))
+
+	// Pictures are drawn when a run has ended; here that is left to whoever wants them.
+	output, err := exec.Command(lab.Draw, r.Folder(t)).CombinedOutput()
+	require.NoError(t, err, string(output))
 	r.AssertPictures(t)
 }
 

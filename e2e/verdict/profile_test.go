@@ -1,7 +1,9 @@
 package verdict
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,20 +16,24 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// lineOf is the number of the first line of server/leak.go, after the function's, that has the text.
-func lineOf(t *testing.T, function, text string) int {
+// lineOf is the first line of the demo server, after the function's, that has the text, as FILE:LINE.
+func lineOf(t *testing.T, function, text string) string {
 	t.Helper()
-	content, err := os.ReadFile(lab.Root + "/server/leak.go")
+	files, err := filepath.Glob(lab.Root + "/server/*.go")
 	require.NoError(t, err)
-	inside := false
-	for number, line := range strings.Split(string(content), "\n") {
-		inside = inside || strings.HasPrefix(line, "func "+function+"(")
-		if inside && strings.Contains(line, text) {
-			return number + 1
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		inside := false
+		for number, line := range strings.Split(string(content), "\n") {
+			inside = inside || strings.HasPrefix(line, "func "+function+"(")
+			if inside && strings.Contains(line, text) {
+				return fmt.Sprintf("%s:%d", filepath.Base(file), number+1)
+			}
 		}
 	}
 	t.Fatalf("%s has no %q", function, text)
-	return 0
+	return ""
 }
 
 // The profiles name the line of the demo server that leaks.
@@ -45,8 +51,8 @@ func TestProfilesNameTheLine(t *testing.T) {
 				"env", "METRICS_PORT="+ports[0], lab.Server)
 			r.ExitCode()
 			out := lab.Words(r.Out.String())
-			line := strconv.Itoa(lineOf(t, want.function, want.text))
-			assert.Regexp(t, `gained [^;]*`+regexp.QuoteMeta(want.site+" (leak.go:"+line+")"), out)
+			line := lineOf(t, want.function, want.text)
+			assert.Regexp(t, `gained [^;]*`+regexp.QuoteMeta(want.site+" ("+line+")"), out)
 			profiles := r.RunFile(t).Profiles
 			require.NotNil(t, profiles)
 			assert.Equal(t, []string{"heap-warm.pb.gz", "goroutine-warm.pb.gz", "heap-end.pb.gz", "goroutine-end.pb.gz"}, profiles.Files)
@@ -57,7 +63,7 @@ func TestProfilesNameTheLine(t *testing.T) {
 			require.NotEmpty(t, profiles.Sites)
 			named := func(s lab.CallSite) bool {
 				return s.Kind == want.kind && gainedPerRequest(s) > 0 &&
-					slices.Contains([]string{"at " + s.Place.String(), "called by " + s.CalledBy.String()}, want.site+" (leak.go:"+line+")")
+					slices.Contains([]string{"at " + s.Place.String(), "called by " + s.CalledBy.String()}, want.site+" ("+line+")")
 			}
 			assert.True(t, slices.ContainsFunc(profiles.Sites, named), "%+v", profiles.Sites)
 			assert.Contains(t, r.Content(t, "report.md"), "### Where it grew\n")

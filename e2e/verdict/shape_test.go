@@ -12,17 +12,18 @@ import (
 // Each shape of load finds the leak that is planted on its path, and plain load does not.
 func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 	lab.Quiet(t)
-	for _, planted := range []struct {
-		leak, shape string
-	}{{"conn", "churn"}, {"abort", "abort"}, {"body", "upload"}, {"path", "unique"}} {
-		t.Run(planted.leak, func(t *testing.T) {
-			settings := []string{"LEAK=" + planted.leak, "BODY_BYTES=8192", "WORKERS=20"}
+	for _, planted := range lab.Modes(t) {
+		if !planted.Leaks || planted.Shape == "keepalive" {
+			continue
+		}
+		t.Run(planted.Name, func(t *testing.T) {
+			settings := []string{"LEAK=" + planted.Name, "BODY_BYTES=8192", "WORKERS=20"}
 			if lab.Long() {
 				settings = append(settings, "TRIES=10", "DURATION=500ms", "LEAK_BYTES=1024", "SETTLE=200ms")
 			} else {
 				settings = append(settings, "TRIES=7", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512")
 			}
-			found := lab.Start(t, append(settings, "SHAPE="+planted.shape))
+			found := lab.Start(t, append(settings, "SHAPE="+planted.Shape))
 			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)
 			plain := lab.Start(t, append(settings, "SHAPE=keepalive"))
 			assert.NotEqual(t, 1, plain.ExitCode(), "%s%s", &plain.Out, &plain.Err)

@@ -59,6 +59,8 @@ type Config struct {
 	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
 	ServerImage  string    `env:"SERVER_IMAGE" group:"Docker" help:"any image in place of the demo server, with compose/image.yml" compose:"-" flag:"-"` // here only for the report
 
+	HostResults File `env:"HOST_RESULTS" group:"Docker" help:"what the host calls the folder that the loader's container has in RESULTS; docker-compose.yml sets it" compose:"${RESULTS:-results}" machine:"true" flag:"-"`
+
 	// The demo server's settings: here only to notice what is wrong with them, and that it runs with others. To another
 	// server they may mean another thing.
 	Leak      string `env:"LEAK" default:"heap" group:"Demo server" help:"what the demo server leaks"`

@@ -129,7 +129,7 @@ func wrongSettings() []wrong {
 		{"REQUESTS", "1000000001", `expected at most 1000000000 in an iteration`}, {"REQUESTS", "18446744073709551615", `expected at most 1000000000`},
 		{"REQUESTS", "18446744073709551616", requests}, {"REQUESTS", "1_000", requests},
 		{"REQUEST_PATH", "/a\tb", path}, {"REQUEST_PATH", "/a\x7f", path}, {"REQUEST_PATH", "/ü", path}, {"REQUEST_PATH", "/%zz", path}, {"REQUEST_PATH", "*", path},
-		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file},
+		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file}, {"HOST_RESULTS", "a\nb", file},
 		{"METHOD", "get", method}, {"METHOD", "CONNECT", method}, {"METHOD", "GÉT", method}, {"METHOD", "A\r\nB", method},
 		{"HEADERS", "Accept", lines}, {"HEADERS", ": b", lines}, {"HEADERS", "A B: c", lines}, {"HEADERS", "A: \x00", lines}, {"HEADERS", "A: b\x1b", lines},
 		{"HEADERS", "A: b\x7f", lines}, {"HEADERS", "||\r\n", lines}, {"HEADERS", "A: b\r\n\r\nGET / HTTP/1.1", lines},

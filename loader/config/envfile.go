@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -36,9 +37,13 @@ func LoadEnvFile(path string) error {
 	return nil
 }
 
-// CheckEnvFile fails when a file has a name that is no setting. Its values are not looked at: Compose has read them.
+// CheckEnvFile fails when a file has a name that is no setting. Its values are not looked at: Compose has read them. A
+// file that only its owner may read is not checked, since the loader's user in a container is another.
 func CheckEnvFile(path string) error {
 	content, err := readEnvFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("CHECK_ENV_FILE=%q: expected a file that can be read: %w", path, err)
 	}

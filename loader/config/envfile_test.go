@@ -107,6 +107,16 @@ func TestEnvFileThatCannotBeRead(t *testing.T) {
 	}
 }
 
+func TestEnvFileThatOnlyItsOwnerMayRead(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read every file")
+	}
+	path := envFile(t, "TIRES=1")
+	require.NoError(t, os.Chmod(path, 0))
+	assert.NoError(t, CheckEnvFile(path), "Compose has read it")
+	assert.ErrorContains(t, LoadEnvFile(path), "permission denied")
+}
+
 func FuzzEnvFile(f *testing.F) {
 	f.Add("TRIES=10\r\n# x\nLEAK=\n")
 	f.Add("A=\"\n=\n")

@@ -54,7 +54,7 @@ func TestErrorsNameWhatWasTyped(t *testing.T) {
 func TestEverySettingOfTheLoaderIsAFlag(t *testing.T) {
 	flags := flagSet(t)
 	for _, s := range Settings() {
-		if s.Loader && s.Compose != "-" {
+		if s.Loader && s.Flag != "" {
 			assert.NotNil(t, flags.Lookup(s.Flag), s.Name)
 		}
 	}

@@ -72,7 +72,7 @@ func (m *Method) UnmarshalText(text []byte) error {
 
 var errLines = errors.New("expected lines like \"Accept: text/html|X-Color: blue\", separated by | or line ends")
 
-// isControl says whether r is a character that the value in a header may not have.
+// isControl is true for a character that the value of a header field may not have.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // Headers are lines of a request's header.

@@ -201,7 +201,7 @@ func (u *URL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// isPort says whether text is a port, or empty.
+// isPort is true for a port, and for no text.
 func isPort(text string) bool {
 	var port Port
 	return text == "" || port.UnmarshalText([]byte(text)) == nil
@@ -210,7 +210,7 @@ func isPort(text string) bool {
 // File is the path of a file or a folder.
 type File string
 
-// UnmarshalText fails when text has control characters, which nobody means: a line end of a settings file, for example.
+// UnmarshalText fails when text has control characters, such as a line end of a settings file, which are always a mistake.
 func (f *File) UnmarshalText(text []byte) error {
 	if bytes.ContainsFunc(text, unicode.IsControl) {
 		return errors.New("expected a path without control characters")

@@ -16,13 +16,13 @@ var root = filepath.Join("..", "..")
 
 func TestTablesAreWhatTheCodeSays(t *testing.T) {
 	for _, table := range tables {
-		t.Run(table.marker, func(t *testing.T) {
-			page, err := os.ReadFile(filepath.Join(root, "docs", table.page))
+		t.Run(table.page+" "+table.marker, func(t *testing.T) {
+			page, err := os.ReadFile(filepath.Join(root, table.page))
 			require.NoError(t, err)
 			text, err := table.write(root)
 			require.NoError(t, err)
 			assert.Greater(t, strings.Count(text, "\n"), 5)
-			wanted, err := replaced(string(page), table.marker, text)
+			wanted, err := table.replaced(string(page), text)
 			require.NoError(t, err)
 			assert.Equal(t, wanted, string(page), "go generate work brings it up to date")
 		})
@@ -30,11 +30,12 @@ func TestTablesAreWhatTheCodeSays(t *testing.T) {
 }
 
 func TestReplaced(t *testing.T) {
-	page, err := replaced("a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n<!-- y:begin -->\n", "x", "\nnew\n\n")
+	x := table{"a.md", "x", nil}
+	page, err := x.replaced("a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb\n<!-- y:begin -->\n", "\nnew\n\n")
 	require.NoError(t, err)
 	assert.Equal(t, "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb\n<!-- y:begin -->\n", page)
 	for _, wrong := range []string{"", "<!-- x:begin -->\n", "<!-- x:end -->\n<!-- x:begin -->\n", "<!-- x:begin -->\n<!-- x:end -->\n<!-- x:begin -->\n"} {
-		_, err := replaced(wrong, "x", "new")
+		_, err := x.replaced(wrong, "new")
 		assert.ErrorContains(t, err, `expected "<!-- x:begin -->" and "<!-- x:end -->"`, wrong)
 	}
 }

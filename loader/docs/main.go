@@ -1,4 +1,5 @@
-// Command docs writes the tables of docs/ that are made from lists in the code, each between two markers:
+// Command docs writes the tables of docs/, and the loader's environment in docker-compose.yml, which are made from lists
+// in the code. Each stands between two markers, which are comments:
 //
 //	<!-- settings:begin -->
 //	<!-- settings:end -->
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"leaklab/loader/config"
 	"leaklab/loader/exporter"
 	"leaklab/loader/load"
 	"leaklab/loader/record"
@@ -20,18 +22,19 @@ import (
 
 // table is a generated part of a page.
 type table struct {
-	page   string // in docs/
+	page   string // from the top of the repository
 	marker string
 	write  func(root string) (string, error) // root is the top of the repository
 }
 
 // tables are all generated parts.
 var tables = []table{
-	{"settings.md", "settings", settings},
-	{"settings.md", "leak-modes", leakModes},
-	{"load.md", "shapes", shapes},
-	{"report.md", "columns", columns},
-	{"report.md", "metrics", metrics},
+	{"docs/settings.md", "settings", settings},
+	{"docs/settings.md", "leak-modes", leakModes},
+	{"docs/load.md", "shapes", shapes},
+	{"docs/report.md", "columns", columns},
+	{"docs/report.md", "metrics", metrics},
+	{"docker-compose.yml", "settings", environment},
 }
 
 func main() {
@@ -44,7 +47,7 @@ func main() {
 // generate brings all pages up to date.
 func generate(root string) error {
 	for _, t := range tables {
-		path := filepath.Join(root, "docs", t.page)
+		path := filepath.Join(root, t.page)
 		page, err := os.ReadFile(path)
 		if err != nil {
 			return err
@@ -53,7 +56,7 @@ func generate(root string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.marker, err)
 		}
-		changed, err := replaced(string(page), t.marker, text)
+		changed, err := t.replaced(string(page), text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -64,15 +67,19 @@ func generate(root string) error {
 	return nil
 }
 
-// replaced returns page with text between the two markers of that name, which have to be there once, in a line each.
-func replaced(page, marker, text string) (string, error) {
-	begin, end := "<!-- "+marker+":begin -->\n", "<!-- "+marker+":end -->\n"
+// replaced returns page with text between the two markers, which have to be there once, in a line each.
+func (t table) replaced(page, text string) (string, error) {
+	comment := "<!-- %s -->\n"
+	if filepath.Ext(t.page) == ".yml" {
+		comment = indent + "# %s\n"
+	}
+	begin, end := fmt.Sprintf(comment, t.marker+":begin"), fmt.Sprintf(comment, t.marker+":end")
 	before, rest, found := strings.Cut(page, begin)
 	_, after, ended := strings.Cut(rest, end)
 	if !found || !ended || strings.Contains(after, begin) {
 		return "", fmt.Errorf("expected %q and %q, once and in this order", strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return before + begin + strings.TrimSpace(text) + "\n" + end + after, nil
+	return before + begin + strings.Trim(text, "\n") + "\n" + end + after, nil
 }
 
 // markdown returns a table with a header and rows; a | in a cell is escaped.
@@ -95,6 +102,21 @@ func markdown(header []string, rows [][]string) string {
 		line(row)
 	}
 	return page.String()
+}
+
+// indent is that of the entries of a service's environment.
+const indent = "      "
+
+// environment is what docker-compose.yml passes on to the loader.
+func environment(string) (string, error) {
+	var list strings.Builder
+	for _, s := range config.Settings() {
+		if s.Compose == "-" || !s.Loader && s.Compose == "" {
+			continue
+		}
+		list.WriteString(strings.TrimRight(indent+s.Name+": "+s.Compose, " ") + "\n")
+	}
+	return list.String(), nil
 }
 
 // leakModes is the table that the demo server prints.

@@ -43,7 +43,7 @@ var (
 	// name is what may be the name of a setting, with a value or without.
 	name = regexp.MustCompile(`\b[A-Z][A-Z_]+\b(=\w+|:PORT)?`)
 	// literal is what else is no English: a path, a file, a name of a metric, an example of a header or a command.
-	literal = regexp.MustCompile(`/debug/pprof/|compose/[a-z]+\.yml|\.env\b|[a-z]+(_[a-z]+)+|Accept: [^;]+|hey -z .*`)
+	literal = regexp.MustCompile(`/debug/pprof/|compose/[a-z]+\.(yml|env)|\.env\b|[a-z]+(_[a-z]+)+|Accept: [^;]+|hey -z .*`)
 )
 
 // inCode returns text with the names of settings, and what else is no English, as code, unless it has code already.

@@ -1,6 +1,6 @@
-// Package environment describes where a run takes place: the machine, the limits of the server, how the server was built,
-// and the environment variables that change how it uses memory. It knows nothing about readings or load. Unknown facts
-// stay empty; nothing here fails.
+// Package environment describes where a run takes place: the machine, and the server's limits, build and those
+// environment variables that change how it uses memory. It knows nothing about readings or load. Unknown facts stay
+// empty; nothing here fails.
 package environment
 
 import (

@@ -11,8 +11,9 @@ import (
 	"leaklab/loader/load"
 )
 
-// The outputs of hey 0.1.5, wrk 4.1.0, and k6 1.8.1 and 0.52.0 (legacy) are real ones; k6's number of responses is what the
-// demo server counted. Those of oha are made up in its formats of before and now, and were not compared with real ones.
+// The outputs of hey 0.1.5, wrk 4.1.0, and k6 1.8.1 and 0.52.0 (legacy) are real ones. k6's number of responses is what
+// the demo server counted. Those of oha are made up in its formats of before and now, and were not compared with real
+// ones.
 func TestCount(t *testing.T) {
 	for file, want := range map[string]Counts{
 		"hey.txt":           {Codes: map[int]uint64{200: 20319}, Errors: map[load.Reason]uint64{}},

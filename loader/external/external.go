@@ -1,5 +1,5 @@
-// Package external runs a third-party load tool, such as hey, wrk, k6 or oha, as the load of an iteration, and parses its
-// output for the number of requests. It knows nothing of memory, nor of other ways to count requests.
+// Package external runs a third-party load tool, such as hey, wrk, k6 or oha, as the load of an iteration. It parses
+// the output for the number of requests. It knows nothing of memory, nor of other ways to count requests.
 package external
 
 import (
@@ -37,8 +37,8 @@ type Command struct {
 }
 
 // Run runs the tool until it ends, and adds the requests that it reports to meter. If it reports none, the result is
-// Uncounted. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, when ctx
-// ends first, and when a tool that reported its requests before no longer does.
+// Uncounted. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, and
+// when ctx ends first. It also fails when a tool that reported its requests before no longer does.
 func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (load.Result, error) {
 	start := time.Now()
 	if _, err := fmt.Fprintf(c.Log, "== iteration %d, %s\n", iteration, start.UTC().Format(time.RFC3339)); err != nil {

@@ -21,8 +21,8 @@ type stamped struct {
 	raw    syscall.RawConn
 }
 
-// newStamped returns one whose arrivals the kernel timestamps. The kernel starts that with a delay after the first socket
-// asks for it, and stops after the last one; so it goes on until the test ends.
+// newStamped returns one whose arrivals the kernel timestamps. The kernel starts that with a delay after the first
+// socket asks for it. It goes on until the last such socket closes, at the end of the test.
 func newStamped(t *testing.T) *stamped {
 	connections, end := make(chan net.Conn, 1), make(chan struct{})
 	address := serveConnections(t, func(conn net.Conn) {

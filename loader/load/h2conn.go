@@ -76,8 +76,8 @@ func (h *h2conn) track(conn net.Conn) (net.Conn, error) {
 	return known, nil
 }
 
-// end closes the connection after the server has read all that was sent, so that it sees the last request, also of a
-// client that vanished. It half-closes first and waits up to closeLimit for the server to close.
+// end closes the connection after the server has read all that was sent, so that it sees the last request. It
+// half-closes first and waits up to closeLimit for the server to close.
 func (h *h2conn) end() {
 	h.mu.Lock()
 	for conn := range h.open {

@@ -48,8 +48,9 @@ func (p Plan) Repeat(r Result) Plan {
 }
 
 // Run loads the server by plan and counts into meter. Every request that starts is completed or times out, so that the
-// counts match the server's, and all connections are closed on return: iterations are equal. It fails with the cause of
-// ctx when ctx ends first, and with ErrSilent when the server stops responding. Requests in flight are then cancelled.
+// counts match the server's. All connections are closed on return, so that iterations are equal. It fails with the
+// cause of ctx when ctx ends first, and with ErrSilent when the server stops responding. Requests in flight are then
+// cancelled.
 func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup

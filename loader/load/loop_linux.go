@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loop is an event loop that serves connections with plain HTTP/1.1 requests: it waits for all their responses at once,
-// and sends the next request when one is complete. This costs two system calls per request plus an amortised epoll_wait,
-// and no goroutine switch. A worker hands its connection over and gets it back when the loop cannot serve it: for a
-// response larger than the buffer, a closed connection, a timeout.
+// loop is an event loop that serves connections with plain HTTP/1.1 requests. It waits for all their responses at once,
+// and sends the next request when one is complete. This costs two system calls per request plus an amortised
+// epoll_wait, and no goroutine switch. A worker hands its connection over, and gets it back when the loop cannot serve
+// it. Reasons are a response larger than the buffer, a closed connection and a timeout.
 //
-// A wake-up costs CPU time on both sides, since the server's thread performs it. So a loop delays its next poll if many
-// responses are outstanding (see batch), or if a connection is free for the next request (see awaitsOnlyTimer). Latencies
-// stay right, since the kernel stamps arrivals.
+// A wake-up costs CPU time on both sides, since the server's thread performs it. So a loop delays its next poll while
+// many responses are outstanding (see batch), or while a connection awaits its next request (see awaitsOnlyTimer).
+// Latencies stay right, since the kernel stamps arrivals.
 type loop struct {
 	plan   *Plan
 	next   pace

@@ -42,8 +42,8 @@ func (l *loop) setTimer(latest time.Time) {
 	l.timer.arm(latest)
 }
 
-// awaitsOnlyTimer is true shortly before a request is due on a connection that is free for it: a response need not wake
-// the loop then, if the kernel stamps its arrival.
+// awaitsOnlyTimer is true shortly before a request is due on a connection that is free for it. Responses need not wake
+// the loop then, since the kernel stamps their arrival.
 func (l *loop) awaitsOnlyTimer(now time.Time) bool {
 	return l.stamped && len(l.due) > 0 && l.timer.armed.Sub(now) <= 2*timerResolution
 }

@@ -30,8 +30,8 @@ type tally struct {
 	failed map[Reason]uint64
 }
 
-// silentLimit is how long a server may stay silent: until the requests in flight have timed out, and later ones have had
-// some time for a response.
+// silentLimit is how long a server may stay silent. By then the requests in flight have timed out, and later ones have
+// had some time for a response.
 func (p *Plan) silentLimit() time.Duration {
 	limit := p.Timeout + p.Timeout/deadlineSlack + silentGrace
 	if p.Rate > 0 {

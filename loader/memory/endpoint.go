@@ -28,9 +28,9 @@ func FromEndpoint(url string) Reader {
 	}
 }
 
-// OwnAccount returns a function that adds what the server reports at url to a reading: the live heap of a Go server with
-// the runtime metrics of client_golang, and the number of answered requests if it counts them. The function adds nothing
-// when the endpoint fails or shows neither.
+// OwnAccount returns a function that adds what the server reports at url to a reading. That is the live heap of a Go
+// server with the runtime metrics of client_golang, and the number of answered requests. The function adds nothing when
+// the endpoint fails or shows neither.
 func OwnAccount(url string) func(context.Context, *Reading) {
 	return func(ctx context.Context, reading *Reading) {
 		if metrics, err := scrape.Fetch(ctx, url); err == nil {
@@ -42,9 +42,9 @@ func OwnAccount(url string) func(context.Context, *Reading) {
 	}
 }
 
-// liveHeap is the live heap after the last garbage collection, in bytes: as the runtime reports it, or else computed from
-// the heap target (Go GC guide: target = live heap x (1 + GOGC/100), without roots). It is 0 if neither is known, or if
-// GOMEMLIMIT may set the target.
+// liveHeap is the live heap after the last garbage collection, in bytes. If the runtime does not report it, it follows
+// from the heap target. (Go GC guide: target = live heap x (1 + GOGC/100), without roots.) It is 0 if neither is known,
+// or if GOMEMLIMIT may set the target.
 func liveHeap(metrics scrape.Metrics) int64 {
 	if live, found := metrics.Value(scrape.GoHeapLive); found {
 		return int64(live)

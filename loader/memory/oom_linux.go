@@ -14,8 +14,8 @@ import (
 	"leaklab/loader/cgroup"
 )
 
-// WatchOOM watches a process until it ends or ctx does. The function that it returns is called after the process has ended:
-// it is true if the OOM killer has killed a process of its control group since. It is false where that cannot be seen.
+// WatchOOM watches a process until it ends or ctx does. Call the function that it returns after the process has ended.
+// It is true if the OOM killer has killed a process of its control group since. It is false where that cannot be seen.
 func WatchOOM(ctx context.Context, pid int) func() bool {
 	events := openOOMEvents(cgroup.Of(pid))
 	if events == nil {

@@ -1,5 +1,5 @@
-// Package memory reads the resident memory of a server from outside: of its process tree in /proc, of its control group, or
-// of its Prometheus endpoint. It knows neither how the server was started nor what load it is under.
+// Package memory reads the resident memory of a server from outside. Sources are its process tree in /proc, its control
+// group and its Prometheus endpoint. It knows neither how the server was started nor what load it is under.
 package memory
 
 import (
@@ -7,8 +7,8 @@ import (
 	"errors"
 )
 
-// Reading is the resident memory of a server at one moment, in bytes, summed over its process tree, with other figures that
-// are visible from outside. ReadAll alone sets the fields that are marked "complete readings only".
+// Reading is the resident memory of a server at one moment, in bytes, summed over its process tree. Other figures that
+// are visible from outside come with it. ReadAll alone sets the fields that are marked "complete readings only".
 type Reading struct {
 	Total int64
 	// Parts splits Total by kind of memory; nil where the system does not.

@@ -87,8 +87,8 @@ func (s *Sampler) Read(ctx context.Context) (Reading, error) {
 	return reading, nil
 }
 
-// Mark sets the iteration that the samples from now on belong to: the one whose load runs, counted from 1, or 0 while
-// the server rests.
+// Mark sets the iteration of the samples from now on. It is the one whose load runs, counted from 1, or 0 while the
+// server rests.
 func (s *Sampler) Mark(iteration int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -148,9 +148,9 @@ const (
 	leastShare      = 0.05 // of the growth of the site that grew most
 )
 
-// Growth returns the call sites that grew most between two snapshots, at most count of them, the largest first; none if
-// either has no such profile. A site is the innermost line outside the runtime. The difference is that of pprof -diff_base:
-// the first profile, with negated samples, merged into the second. It fails if the profiles do not match.
+// Growth returns the call sites that grew most between two snapshots, at most count, the largest first. It returns none
+// if either has no such profile. A site is the innermost line outside the runtime. The difference is that of pprof
+// -diff_base: the first profile, with negated samples, merged into the second. It fails if the profiles do not match.
 func Growth(before, after Snapshot, kind Kind, count int) ([]Site, error) {
 	if before[kind] == nil || after[kind] == nil {
 		return nil, nil

@@ -62,10 +62,11 @@ func (o Origin) serverSettings() []string {
 	}
 }
 
-// loaderSettings are the settings of the loader: those for the server are recorded only of a server that has them.
+// loaderSettings are the settings of the loader that every run records: those for the server are recorded only of a
+// server that has them.
 func loaderSettings() []config.Setting {
 	return slices.DeleteFunc(config.Settings(), func(s config.Setting) bool {
-		return !s.Loader || s.Name == "LEAK" || s.Name == "LEAK_BYTES" || s.Name == "SERVER_IMAGE"
+		return !s.Loader || s.Name == "LEAK" || s.Name == "LEAK_BYTES" || s.Name == "SERVER_IMAGE" || s.Name == "HOST_RESULTS"
 	})
 }
 

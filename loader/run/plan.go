@@ -70,7 +70,7 @@ func planOf(cfg config.Config, command []string) plan {
 		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
 		settle: time.Duration(cfg.Settle), release: time.Duration(cfg.Release), allowRemote: cfg.AllowRemote,
 		grafana: grafanaAddress(string(cfg.GrafanaURL)),
-		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), leak: cfg.Leak,
+		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), hostResults: string(cfg.HostResults), leak: cfg.Leak,
 		metrics: metricsPlan{
 			address: cfg.MetricsAddress(), port: int(cfg.MetricsPort), wait: time.Duration(cfg.ScrapeWait),
 			server: string(cfg.MetricsURL), pprof: string(cfg.PprofURL),

@@ -21,7 +21,7 @@ const reservedFiles = 64
 // check tells what is wrong with the settings on this machine, before anything is started: with the files, the folder
 // and the programs that they name, and with the number of connections. Settings that are wrong in themselves are zero.
 func (p *plan) check() error {
-	_, err := p.request.read("")
+	_, err := p.request.read(false)
 	wrong := []error{err}
 	if info, err := os.Stat(p.results); err == nil && !info.IsDir() {
 		wrong = append(wrong, fmt.Errorf("RESULTS=%q: expected a folder, or the name of one that is not there yet", p.results))
@@ -87,10 +87,11 @@ func (p *plan) preflight(ctx context.Context, notes io.Writer) error {
 	return nil
 }
 
-// checkServerRuns fails if there is no server to measure now: none was named, and nothing listens.
+// checkServerRuns fails if there is no server to measure now: none was named, and nothing listens. A baseline without a
+// server is for preflight.
 func (p *plan) checkServerRuns(ctx context.Context) error {
 	t := p.server.target
-	if t.PID != 0 || t.Shared || t.MetricsURL != "" || !subject.IsLocal(ctx, t.Host) || subject.Listening(t.Address) {
+	if p.baseline != nil || t.PID != 0 || t.Shared || t.MetricsURL != "" || !subject.IsLocal(ctx, t.Host) || subject.Listening(t.Address) {
 		return nil
 	}
 	return fmt.Errorf("PORT=\"%d\": expected a server on %s, but nothing listens there; start one, name its process in SERVER_PID, "+

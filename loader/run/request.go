@@ -21,9 +21,9 @@ type request struct {
 	bodyBytes               int // of an upload without a body
 }
 
-// read returns the request for a shape of load. It reads the files that the settings name; the error says what is wrong
-// with each. An upload without a body has BODY_BYTES of one.
-func (r request) read(shape string) (load.Request, error) {
+// read returns the request for a shape of load. It reads the files that the settings name; the error tells what is wrong
+// with each. A shape that needs a body has BODY_BYTES of one, if there is no other.
+func (r request) read(needsBody bool) (load.Request, error) {
 	made := load.Request{Method: r.method, Paths: []string{r.path}, Body: []byte(r.body)}
 	for _, field := range r.headers {
 		if strings.EqualFold(field.Name, "Host") {
@@ -51,7 +51,7 @@ func (r request) read(shape string) (load.Request, error) {
 		}
 		made.Body = body
 	}
-	if shape == "upload" && len(made.Body) == 0 {
+	if needsBody && len(made.Body) == 0 {
 		made.Body = bytes.Repeat([]byte("leaklab\n"), r.bodyBytes/8+1)[:r.bodyBytes]
 	}
 	return made, errors.Join(wrong...)

@@ -29,7 +29,7 @@ func TestRequestOfTheSettings(t *testing.T) {
 	require.NoError(t, os.WriteFile(body, []byte("{}\n"), 0o600))
 	request, err := planned(t, map[string]string{
 		"METHOD": "PATCH", "HEADERS": "host: example.com|X-A: b", "BASIC_AUTH": "me:secret", "URL_FILE": urls, "BODY_FILE": body,
-	}).request.read("keepalive")
+	}).request.read(false)
 	require.NoError(t, err)
 	assert.Equal(t, load.Request{
 		Method: "PATCH", Host: "example.com", Paths: []string{"/a?b=c", "/d%20e", "/"}, Body: []byte("{}\n"),
@@ -45,13 +45,13 @@ func TestRequestOfTheSettings(t *testing.T) {
 		strings.Repeat("a", 100_000): "in each line: line 1 is \"aaaaa",
 	} {
 		require.NoError(t, os.WriteFile(urls, []byte(content), 0o600))
-		_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read("keepalive")
+		_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false)
 		assert.ErrorContains(t, err, want)
 		assert.Less(t, len(err.Error()), 500)
 	}
 	const device = "/dev/zero" // it has no end
 	for _, path := range []string{"/does/not/exist", folder, device} {
-		_, err = planned(t, map[string]string{"URL_FILE": path, "BODY_FILE": path}).request.read("keepalive")
+		_, err = planned(t, map[string]string{"URL_FILE": path, "BODY_FILE": path}).request.read(false)
 		for _, setting := range []string{"URL_FILE", "BODY_FILE"} {
 			assert.ErrorContains(t, err, fmt.Sprintf("%s=%q: expected a file ", setting, path))
 		}
@@ -67,7 +67,7 @@ func TestUploadHasABody(t *testing.T) {
 		{map[string]string{"BODY": "own"}, "upload", "own"},
 		{map[string]string{"BODY_BYTES": "13"}, "keepalive", ""},
 	} {
-		request, err := planned(t, test.settings).request.read(test.shape)
+		request, err := planned(t, test.settings).request.read(load.ShapeNamed(test.shape).NeedsBody)
 		require.NoError(t, err)
 		assert.Equal(t, test.want, string(request.Body))
 	}

@@ -50,6 +50,7 @@ func (s *session) startProgress(meter *load.Meter) {
 		bursts = append(bursts, terminal.Burst{State: s.baseline.meter.Burst, Of: s.plan.tries, Duration: l.Duration, Requests: l.Requests, Note: ", baseline"})
 	}
 	s.stopProgress = s.terminal.Progress(bursts...)
+	s.onClose(func() error { s.stopProgress(); return nil }) // if the run ends before its first iteration
 }
 
 // shownFolder is the folder of the run as who reads the screen finds it: in a container the host has another name for it.

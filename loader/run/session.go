@@ -67,7 +67,7 @@ func (s *session) close() error {
 // open checks what stands in the way, starts or finds the server, and the baseline if there is one, and waits until they
 // answer. cancel is told when a server is gone. What it has opened is closed by close, also if it fails.
 func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) error {
-	request, err := s.plan.request.read(s.shape)
+	request, err := s.plan.request.read(load.ShapeNamed(s.shape).NeedsBody)
 	if err == nil {
 		err = s.plan.preflight(ctx, s.screen.Notes)
 	}
@@ -254,7 +254,7 @@ func (s *session) failed(err error) error {
 	}
 	s.record = s.describe()
 	s.record.End(target.Unsaid(err))
-	return unwritten(errors.Join(err, s.write()), s.folder)
+	return errors.Join(unwritten(errors.Join(err, s.write()), s.folder), s.printJSON())
 }
 
 // describe returns what is known of a run before its first iteration. Of the server it describes the process that

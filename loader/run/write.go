@@ -44,7 +44,7 @@ func (s *session) write() error {
 // is nothing to judge.
 func (s *session) print() error {
 	if s.judge.Iterations() == 0 {
-		return nil
+		return s.printJSON()
 	}
 	end := terminal.End{
 		Verdict: s.judge.Verdict(), Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
@@ -53,15 +53,20 @@ func (s *session) print() error {
 	if s.record.Profiles != nil {
 		end.Sites = s.record.Profiles.Lines()
 	}
-	err := s.terminal.Verdict(end)
-	if s.screen.JSON != nil {
-		err = errors.Join(err, terminal.WriteJSON(s.screen.JSON, s.record, s.shownFolder()))
+	return errors.Join(s.terminal.Verdict(end), s.printJSON(), s.comparison(), s.reproduction())
+}
+
+// printJSON prints the outcome of the run as JSON, if that is asked for.
+func (s *session) printJSON() error {
+	if s.screen.JSON == nil {
+		return nil
 	}
-	return errors.Join(err, s.comparison(), s.reproduction())
+	return terminal.WriteJSON(s.screen.JSON, s.record, s.shownFolder())
 }
 
 // draw has the program beside this one draw the pictures of the run, since fonts and pixels would take as much memory as
-// all the rest of the loader. Without that program, or without an iteration, there are none. Ctrl-C does not reach it.
+// all the rest of the loader. Without that program, or without an iteration, there are none. A program that fails, or
+// cannot be built, is noted, but changes no verdict; a full disk is an error. Ctrl-C does not reach it.
 func (s *session) draw() error {
 	if len(s.record.Iterations) == 0 {
 		return nil
@@ -84,7 +89,8 @@ func (s *session) draw() error {
 			return &fs.PathError{Op: "draw", Path: s.folder, Err: cause}
 		}
 	}
-	return fmt.Errorf("cannot draw memory.svg and memory.png: %w: %s", err, bytes.TrimSpace(output))
+	note(s.screen.Notes, fmt.Sprintf("loader: no memory.svg and memory.png: %v: %s", err, bytes.TrimSpace(output)))
+	return nil
 }
 
 // drawingNotes keeps what the drawing program says. That it has to be built first, which takes a while, is passed on at

@@ -2,8 +2,8 @@ package scrape
 
 import dto "github.com/prometheus/client_model/go"
 
-// Requests returns the number of requests that the server reports as answered so far, and the name of the counter: the sum
-// over all series of the first known counter. False if the server shows none.
+// Requests returns the number of requests that the server reports as answered so far, and the name of the counter. It
+// sums up all series of the first known counter. False if the server shows none.
 func (m Metrics) Requests() (total float64, name string, found bool) {
 	for _, counter := range requestCounters {
 		for _, family := range []Metric{counter, {counter.name + "_count"}} {

@@ -21,7 +21,7 @@ const (
 	headerLimit = 64 << 10 // bytes of a response header
 )
 
-// client is Go's default client with two limits: it reads 64 KiB of header instead of 10 MiB, and does not ask for
+// client is Go's default client with two limits. It reads 64 KiB of header instead of 10 MiB. It does not ask for
 // compressed responses, which the default client decompresses to any size.
 var client = &http.Client{Transport: limited(http.DefaultTransport)}
 

@@ -7,9 +7,10 @@ import (
 	"syscall"
 )
 
-// guardScript reads the process group to guard, then waits for the end of its input, which comes when the loader ends for
-// any reason, SIGKILL included. It then ends the group and all descendants of its leader, which may have left the group:
-// SIGTERM, and SIGKILL after 5 s. A shell needs 1 MB. It runs no other program but ps, where there is no /proc.
+// guardScript reads the process group to guard, then waits for the end of its input. That comes when the loader ends
+// for any reason, SIGKILL included. The script then ends the group and all descendants of its leader, which may have
+// left the group: SIGTERM, and SIGKILL after 5 s. A shell needs 1 MB. It runs no other program but ps, where there is
+// no /proc.
 const guardScript = `read -r group || exit 0
 read -r _
 processes=$(

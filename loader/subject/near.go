@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// Near decides which addresses may be loaded without ALLOW_REMOTE. Near are this machine's addresses, loopback, link-local,
-// and the private networks of RFC 1918 and RFC 4193. A name without a dot, such as a Compose service, may also be on any
-// network of this machine, since not every container engine uses private ones. The shared address space of carriers
-// (RFC 6598) is not near: it may lead to machines of others.
+// Near decides which addresses may be loaded without ALLOW_REMOTE. Near are this machine's addresses, loopback,
+// link-local, and the private networks of RFC 1918 and RFC 4193. A name without a dot, such as a Compose service, may
+// also be on any network of this machine. Not every container engine uses private ones. The shared address space of
+// carriers (RFC 6598) is not near: it may lead to machines of others.
 type Near struct {
 	own   []netip.Addr
 	links []netip.Prefix // networks of this machine, for a name without a dot

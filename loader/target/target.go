@@ -57,6 +57,9 @@ type Target struct {
 // that is wrong.
 func Open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 	t, err := open(ctx, plan, notes)
+	if err != nil && plan.Command == nil && plan.MetricsURL != "" { // no process can be seen, but the server tells
+		t, err = remote(plan), nil
+	}
 	if err != nil {
 		return nil, err
 	}

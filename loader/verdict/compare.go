@@ -3,6 +3,8 @@ package verdict
 import (
 	"fmt"
 	"math"
+
+	"leaklab/loader/text"
 )
 
 // Change is the result of a comparison of two runs.
@@ -91,8 +93,8 @@ func differenceQuantile(before, after posterior, q float64) float64 {
 type words struct{ old, new, it, longer string }
 
 func (c *Comparison) explain(options Options, w words) {
-	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", number(math.Abs(c.Difference)),
-		number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
+	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", text.Number(math.Abs(c.Difference)),
+		text.Number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), text.Number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
 	switch c.Change {
 	case Fixed:
 		c.Sentence = fmt.Sprintf("Fixed: %s is a leak and %s is none; it grows less, by %s.", w.old, w.it, difference)
@@ -102,9 +104,9 @@ func (c *Comparison) explain(options Options, w words) {
 		c.Sentence = fmt.Sprintf("Worse: %s grows more, by %s.", w.new, difference)
 	case Same:
 		c.Sentence = fmt.Sprintf("Same: the growths differ by less than the tolerance of %s bytes a request (from %s to %s, %s).",
-			number(options.Tolerance), number(c.Lower), number(c.Upper), percent(confidence))
+			text.Number(options.Tolerance), text.Number(c.Lower), text.Number(c.Upper), percent(confidence))
 	default:
 		c.Sentence = fmt.Sprintf("Cannot tell: the growth of %s differs from that of %s by anything from %s to %s bytes a "+
-			"request (%s); the tolerance is %s. %s", w.new, w.old, number(c.Lower), number(c.Upper), percent(confidence), number(options.Tolerance), w.longer)
+			"request (%s); the tolerance is %s. %s", w.new, w.old, text.Number(c.Lower), text.Number(c.Upper), percent(confidence), text.Number(options.Tolerance), w.longer)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"leaklab/loader/text"
 )
 
 // Part is another reading taken with resident memory: a part of it, or a resource beside it.
@@ -106,7 +108,7 @@ func (v *Verdict) explainParts(tolerance float64) string {
 		}
 	}
 	if live, known := v.part(LiveHeap); known && v.Kind != NoLeak {
-		figure := fmt.Sprintf("%s bytes %s (%s to %s)", number(live.Growth), one, number(live.Lower), number(live.Upper))
+		figure := fmt.Sprintf("%s bytes %s (%s to %s)", text.Number(live.Growth), one, text.Number(live.Lower), text.Number(live.Upper))
 		switch {
 		case live.grows(tolerance) && live.Growth < 0.9*v.Growth:
 			say("The live heap, which the garbage collector found in use, grows by %s; the rest is garbage not yet collected, and pages that the runtime keeps.", figure)
@@ -114,18 +116,18 @@ func (v *Verdict) explainParts(tolerance float64) string {
 			say("The live heap, which the garbage collector found in use, grows by %s.", figure)
 		case live.Upper < tolerance && v.Lower > tolerance:
 			say("The live heap does not grow (less than %s bytes %s): what grows is outside of it, such as stacks, or "+
-				"pages that the runtime keeps.", number(live.Upper), one)
+				"pages that the runtime keeps.", text.Number(live.Upper), one)
 		case live.Upper < tolerance:
 			say("The live heap does not grow (less than %s bytes %s): what goes up and down are pages that the runtime "+
-				"keeps for a while.", number(live.Upper), one)
+				"keeps for a while.", text.Number(live.Upper), one)
 		}
 	}
 	if cache, known := v.part(PageCache); known && cache.grows(tolerance) {
 		say("The page cache of its control group grows by %s bytes %s: files that it writes or reads, which the kernel takes "+
-			"back when it needs to; no leak of the heap.", number(cache.Growth), one)
+			"back when it needs to; no leak of the heap.", text.Number(cache.Growth), one)
 	}
 	if sockets, known := v.part(Sockets); known && sockets.grows(tolerance) {
-		say("Socket buffers grow by %s bytes %s: unread data, or connections that are not closed.", number(sockets.Growth), one)
+		say("Socket buffers grow by %s bytes %s: unread data, or connections that are not closed.", text.Number(sockets.Growth), one)
 	}
 	if open, known := v.part(OpenFiles); known && open.grows(tolerance) {
 		say("Open files and connections grow by %s: they are not closed.", v.Unit.many(open.Growth))
@@ -146,7 +148,7 @@ func shareOf(share float64) string {
 // many is the growth of a count, per iteration or per 1,000 requests.
 func (u Unit) many(growth float64) string {
 	if u == PerIteration {
-		return number(growth) + " per iteration"
+		return text.Number(growth) + " per iteration"
 	}
-	return fmt.Sprintf("%s per 1,000 requests", number(1000*growth))
+	return fmt.Sprintf("%s per 1,000 requests", text.Number(1000*growth))
 }

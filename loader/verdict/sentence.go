@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"leaklab/loader/text"
 )
 
 const mebibyte = 1 << 20
@@ -17,22 +19,22 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 		v.Explanation = v.Sentence
 		return
 	}
-	interval := fmt.Sprintf("%s to %s, %s", number(v.Lower), number(v.Upper), percent(v.Confidence))
-	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, number(float64(v.JudgedRequests)))
+	interval := fmt.Sprintf("%s to %s, %s", text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence))
+	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, text.Number(float64(v.JudgedRequests)))
 	if v.Unit == PerIteration {
 		judged = fmt.Sprintf("iterations %s", v.Judged)
 	}
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
 		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
-		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, number(v.Growth), v.Unit, interval,
-		number(v.Late), number(v.Early), e.halves.slower, e.halves.linear)
+		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, text.Number(v.Growth), v.Unit, interval,
+		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear)
 
 	full, brief := v.account(e, options, interval, judged)
 	var rest strings.Builder
-	for _, text := range []string{v.explainRest(e, options.Rest), v.explainParts(options.Tolerance)} {
-		if text != "" {
-			rest.WriteString(" " + text)
+	for _, sentences := range []string{v.explainRest(e, options.Rest), v.explainParts(options.Tolerance)} {
+		if sentences != "" {
+			rest.WriteString(" " + sentences)
 		}
 	}
 	restarted := ""
@@ -48,8 +50,8 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 // account returns the reason for the verdict in a sentence that has all its figures, and in one that leaves out the
 // growth, its interval and the tolerance. interval and judged are texts for parentheses.
 func (v *Verdict) account(e evidence, options Options, interval, judged string) (full, brief string) {
-	growth := fmt.Sprintf("resident memory grows by %s bytes %s", number(v.Growth), v.Unit.one())
-	tolerance, late := number(options.Tolerance), number(v.Late)
+	growth := fmt.Sprintf("resident memory grows by %s bytes %s", text.Number(v.Growth), v.Unit.one())
+	tolerance, late := text.Number(options.Tolerance), text.Number(v.Late)
 	warmUp := count(v.WarmUp, "iteration")
 	switch {
 	case v.Kind == Leak:
@@ -62,7 +64,7 @@ func (v *Verdict) account(e evidence, options Options, interval, judged string) 
 		}
 	case v.Kind == NoLeak:
 		full = fmt.Sprintf("No leak: after a warm-up of %s, resident memory grows by less than %s bytes %s "+
-			"(%s), which is below the tolerance of %s (%s).", warmUp, number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
+			"(%s), which is below the tolerance of %s (%s).", warmUp, text.Number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
 		brief = fmt.Sprintf("After a warm-up of %s, resident memory grows by less than the tolerance (%s).", warmUp, judged)
 	case v.NextLook > 0:
 		full = fmt.Sprintf("Not decided yet: so far %s (%s; %s).", growth, interval, judged)
@@ -74,7 +76,7 @@ func (v *Verdict) account(e evidence, options Options, interval, judged string) 
 			"It may be a cache that fills.", judged, warmUp)
 	case v.Pattern == PatternSlowing:
 		slows := fmt.Sprintf("the growth slows down, or may as well: %s in the first half of the %ss, %s in the second (%s). "+
-			"It may be a cache that fills.", number(v.Early), v.Unit, late, judged)
+			"It may be a cache that fills.", text.Number(v.Early), v.Unit, late, judged)
 		full, brief = fmt.Sprintf("Inconclusive: %s (%s), but %s", growth, interval, slows), "Resident memory grows, but "+slows
 	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
 		stays := fmt.Sprintf("but it does not stay (%s).", judged)
@@ -88,8 +90,8 @@ func (v *Verdict) account(e evidence, options Options, interval, judged string) 
 		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, same), "Resident memory grows, "+same
 	default:
 		full = fmt.Sprintf("Inconclusive: %s, but anything from %s to %s fits as well (%s; %s). A growth below %s bytes %s cannot be "+
-			"seen in these readings; the tolerance is %s.", growth, number(v.Lower), number(v.Upper), percent(v.Confidence), judged,
-			number(v.Resolution), v.Unit.one(), tolerance)
+			"seen in these readings; the tolerance is %s.", growth, text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence), judged,
+			text.Number(v.Resolution), v.Unit.one(), tolerance)
 		brief = fmt.Sprintf("Any growth within the interval fits these readings (%s).", judged)
 	}
 	return full, brief
@@ -103,10 +105,10 @@ func (v *Verdict) explainRest(e evidence, rest *Rest) string {
 	case rest == nil || gained <= floorBytes:
 		return ""
 	case v.GivenBack < 0.05*gained:
-		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest.", number(gained/mebibyte), number(rest.Seconds))
+		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest.", text.Number(gained/mebibyte), text.Number(rest.Seconds))
 	default:
-		return fmt.Sprintf("Of the %s MiB gained, %s MiB were given back in %s s of rest.", number(gained/mebibyte),
-			number(v.GivenBack/mebibyte), number(rest.Seconds))
+		return fmt.Sprintf("Of the %s MiB gained, %s MiB were given back in %s s of rest.", text.Number(gained/mebibyte),
+			text.Number(v.GivenBack/mebibyte), text.Number(rest.Seconds))
 	}
 }
 
@@ -154,12 +156,12 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 			return
 		}
 		v.Advice = fmt.Sprintf("If it goes on like this, about %s in all (%s judged requests) would decide it; "+
-			"fewer do if each has more requests.", count(n+v.MoreIterations, "iteration"), number(requests))
+			"fewer do if each has more requests.", count(n+v.MoreIterations, "iteration"), text.Number(requests))
 		return
 	}
 	v.Advice = fmt.Sprintf("More iterations like these are unlikely to decide it. Make the iterations longer (more requests in each), "+
 		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), or measure the live "+
-		"heap: resident memory goes up and down by itself here.", number(v.Growth), v.Unit.one(), number(v.Resolution))
+		"heap: resident memory goes up and down by itself here.", text.Number(v.Growth), v.Unit.one(), text.Number(v.Resolution))
 }
 
 // count is "1 iteration", "12 iterations".
@@ -173,30 +175,4 @@ func count(n int, noun string) string {
 // percent is "95%" for 0.95.
 func percent(p float64) string {
 	return strconv.FormatFloat(math.Round(1000*p)/10, 'f', -1, 64) + "%"
-}
-
-// number formats a figure with up to three significant digits, or all before the
-// decimal point, grouped by thousands: "0.12", "1.7", "197", "403,685".
-func number(x float64) string {
-	digits := 0
-	switch a := math.Abs(x); {
-	case a < 0.005:
-		return "0"
-	case a < 1:
-		digits = 2
-	case a < 99.95:
-		digits = 1
-	}
-	text := strconv.FormatFloat(math.Abs(x), 'f', digits, 64)
-	whole, fraction, _ := strings.Cut(text, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if strings.Trim(fraction, "0") != "" {
-		whole += "." + fraction
-	}
-	if x < 0 {
-		return "-" + whole
-	}
-	return whole
 }

@@ -16,7 +16,7 @@ import (
 const (
 	Root   = "../.."              // the checkout
 	Script = Root + "/test-me.sh" // runs the lab without Docker; it builds both programs once more
-	built  = "../.build"          // what these tests build; it is inside of their module, see neverCached
+	built  = "../.build"          // what these tests build; it is inside of their module, see uncached
 	Server = built + "/server"    // the demo server
 	Loader = built + "/loader"
 	Draw   = built + "/draw"   // draws memory.svg and memory.png
@@ -35,10 +35,18 @@ func Main(m *testing.M) int {
 	return MainUnbuilt(m)
 }
 
-// MainUnbuilt is Main for tests that look at files alone.
+// MainUnbuilt is Main for tests that need none of the programs.
 func MainUnbuilt(m *testing.M) int {
-	defer neverCached()
-	return m.Run()
+	if err := os.MkdirAll(built, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	if err := os.WriteFile(stamp, []byte(time.Now().String()), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // build builds the programs. What is up to date stays as it is, so that only the first package needs time for it.
@@ -58,13 +66,23 @@ func build() error {
 	return nil
 }
 
-// neverCached keeps go test from showing a result of its cache when the programs have changed. Go knows the files of this
-// module alone that a test looks at, and keeps no result of a test that has looked at a file which is less than 2 s old.
-func neverCached() {
-	path := filepath.Join(built, "ended")
-	_ = os.MkdirAll(built, 0o755)
-	_ = os.WriteFile(path, []byte(time.Now().String()), 0o644)
-	_, _ = os.Stat(path)
+// stamp is written when the tests of a package have ended.
+const stamp = built + "/ended"
+
+// uncached keeps go test from showing the result of this package from its cache though a program or a file has changed: Go
+// knows the files alone that a test opens in its own module. It keeps no result of a test that has opened a file which is
+// less than 2 s old when the test ends, as stamp is.
+func uncached() {
+	if file, err := os.OpenFile(stamp, os.O_CREATE|os.O_RDONLY, 0o644); err == nil {
+		_ = file.Close()
+	}
+}
+
+// Checkout is the folder of the checkout, for tests that look at its files.
+func Checkout(t testing.TB) string {
+	t.Helper()
+	uncached()
+	return Root
 }
 
 // lock waits until it has the lock of that name, which no two processes have at the same time. The kernel releases it when

@@ -10,7 +10,3 @@ func TestCodeBlocks(t *testing.T) {
 	assert.Equal(t, []string{"one\n\n  two", "three\n    four", "five"}, codeBlocks("Text:\n\n    one\n\n      two\n\nText\n```sh\nthree\n    four\n```\n\n    five"))
 	assert.Empty(t, codeBlocks("# Text\n\n- text\n  text\n"))
 }
-
-func TestVerdicts(t *testing.T) {
-	assert.Empty(t, Verdicts("no leak\n"))
-}

@@ -16,6 +16,7 @@ import (
 // together, until all have been. They are below those that the kernel hands out to clients.
 func FreePorts(t testing.TB, count int) []string {
 	t.Helper()
+	uncached()
 	const lowest, number = 10_000, 20_000
 	unlock, err := lock("ports")
 	require.NoError(t, err)

@@ -1,0 +1,29 @@
+package lab
+
+import (
+	"os/exec"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Mode is a value of LEAK, as the demo server lists it.
+type Mode struct {
+	Name  string
+	Leaks bool
+	Shape string // the plainest SHAPE that finds the leak; empty if there is none
+}
+
+// Modes returns every value of LEAK.
+func Modes(t testing.TB) []Mode {
+	t.Helper()
+	table, err := exec.Command(Server, "leaks").Output()
+	require.NoError(t, err)
+	var all []Mode
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (yes|no) \\| .* \\| (?:`(\\w+)` )?\\|$").FindAllStringSubmatch(string(table), -1) {
+		all = append(all, Mode{Name: row[1], Leaks: row[2] == "yes", Shape: row[3]})
+	}
+	require.Greater(t, len(all), 10, string(table))
+	return all
+}
