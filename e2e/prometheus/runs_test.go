@@ -66,7 +66,7 @@ func (w *watched) run(settings ...string) (name string, code int) {
 	return w.name(r), code
 }
 
-var addressLine = regexp.MustCompile(`(?m)^Dashboard: +(http://\S+)$`)
+var addressLine = regexp.MustCompile(`(?m)^Grafana: +(http://\S+)$`)
 
 // addresses are those of the dashboard that a run has printed, parsed.
 func (w *watched) addresses(r *lab.Run) (all []*url.URL) {
@@ -206,7 +206,7 @@ func TestFiveRunsAreShownWhileTheyRunAfterwardsAndADayLater(t *testing.T) {
 func (w *watched) firstRun() (name string, kind float64) {
 	w.t.Helper()
 	r := w.start("LEAK=heap", "LEAK_BYTES=64", "TRIES=10", "DURATION=1s")
-	r.AwaitOutput(w.t, "Dashboard: ")
+	r.AwaitOutput(w.t, "Grafana: ")
 	name = w.name(r)
 	states := map[float64]bool{}
 	require.Eventually(w.t, func() bool {

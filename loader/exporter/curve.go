@@ -15,11 +15,57 @@ const (
 )
 
 // mostShaded is up to how many iterations the curve tells when there was load: more would be thinner than a pixel.
-const mostShaded = 100
+const mostShaded = 50
 
 // Fitted is the line of the growth, and the lines of the ends of its interval, in bytes, at a time in seconds since the
 // run began.
 type Fitted struct{ Elapsed, Estimate, Lower, Upper float64 }
+
+// mostFitted is how many points of the line of the growth are shown: it is nearly straight.
+const mostFitted = 50
+
+// goneFor is how long a point that is no longer part of the line is NaN before it is left out. Prometheus scrapes in this
+// time; it would go on with the value that it had otherwise.
+const goneFor = 5 * time.Second
+
+// fit is the line of the growth, by Elapsed.
+type fit map[float64]fitted
+
+type fitted struct {
+	Fitted
+	gone time.Time // when it was no longer part of the line; zero if it is
+}
+
+// set replaces the line at a time.
+func (f *fit) set(line []Fitted, now time.Time) {
+	if *f == nil {
+		*f = make(fit)
+	}
+	for at, p := range *f {
+		switch {
+		case p.gone.IsZero():
+			(*f)[at] = fitted{Fitted{at, math.NaN(), math.NaN(), math.NaN()}, now}
+		case now.Sub(p.gone) > goneFor:
+			delete(*f, at)
+		}
+	}
+	every := 1 + len(line)/mostFitted
+	for n, p := range line {
+		if n%every == 0 || n == len(line)-1 {
+			p.Elapsed = hundredths(p.Elapsed)
+			(*f)[p.Elapsed] = fitted{Fitted: p}
+		}
+	}
+}
+
+// points returns the points, those that are NaN included.
+func (f fit) points() []Fitted {
+	var all []Fitted
+	for _, p := range f {
+		all = append(all, p.Fitted)
+	}
+	return all
+}
 
 // curve is resident memory at equal distances of time since the run began. When there would be more than mostPoints,
 // the distance doubles, so that the points that stay are some of those before: as labels, they are bounded as well.
@@ -93,9 +139,10 @@ func collectShade(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metr
 }
 
 func collectFit(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
-	for at, p := range s.fit {
-		gauge(out, desc, p.Estimate, elapsed(at), "estimate")
-		gauge(out, desc, p.Lower, elapsed(at), "lower")
-		gauge(out, desc, p.Upper, elapsed(at), "upper")
+	for _, p := range s.fit {
+		at := elapsed(p.Elapsed)
+		gauge(out, desc, p.Estimate, at, "estimate")
+		gauge(out, desc, p.Lower, at, "lower")
+		gauge(out, desc, p.Upper, at, "upper")
 	}
 }

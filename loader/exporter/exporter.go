@@ -2,7 +2,6 @@
 package exporter
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -31,8 +30,8 @@ type Exporter struct {
 	timeToLimit float64 // seconds
 	givenBack   float64 // bytes
 	curve       curve
-	fit         map[float64]Fitted // by Elapsed
-	end         *End               // nil while the run goes on
+	fit         fit
+	end         *End // nil while the run goes on
 }
 
 // mostIterations is how many iterations there are series of. A run may have ten times as many.
@@ -57,7 +56,6 @@ func New(run Run, sampler *memory.Sampler, meter *load.Meter) *Exporter {
 	e := &Exporter{
 		run: run, sampler: sampler, meter: meter, metrics: list(),
 		verdict: verdict.Verdict{Kind: verdict.Inconclusive}, timeToLimit: math.Inf(1), givenBack: math.NaN(),
-		fit: make(map[float64]Fitted),
 	}
 	for _, m := range e.metrics {
 		e.descs = append(e.descs, prometheus.NewDesc(m.name, m.help, m.labels, nil))
@@ -84,22 +82,11 @@ func (e *Exporter) Sample(at time.Time, bytes int64) {
 	e.curve.add(at.Sub(e.run.Started), bytes)
 }
 
-// SetFit shows the line of the growth that is judged, in place of the one before. What was shown before and is no longer
-// part of it becomes NaN, or Prometheus would go on with the value that it had.
+// SetFit shows the line of the growth that is judged, in place of the one before: at most mostFitted of its points.
 func (e *Exporter) SetFit(line []Fitted) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for at, p := range e.fit {
-		if math.IsNaN(p.Estimate) && len(e.fit) > mostIterations { // it was shown that it is gone
-			delete(e.fit, at)
-			continue
-		}
-		e.fit[at] = Fitted{at, math.NaN(), math.NaN(), math.NaN()}
-	}
-	for _, p := range line[max(0, len(line)-mostIterations):] {
-		p.Elapsed = hundredths(p.Elapsed)
-		e.fit[p.Elapsed] = p
-	}
+	e.fit.set(line, time.Now())
 }
 
 // SetEnd shows that the run is over, and how it ended. The iteration under way is the one whose load began last.
@@ -142,6 +129,6 @@ func (e *Exporter) snapshot() *snapshot {
 		Run: e.run, now: time.Now(), burst: e.meter.Burst(), iterations: slices.Clone(e.iterations),
 		verdict: e.verdict, timeToLimit: e.timeToLimit, givenBack: e.givenBack,
 		reading: e.sampler.Latest(), totals: e.meter.Snapshot(),
-		curve: e.curve.points(), fit: maps.Clone(e.fit), end: e.end,
+		curve: e.curve.points(), fit: e.fit.points(), end: e.end,
 	}
 }

@@ -54,8 +54,8 @@ type snapshot struct {
 	givenBack   float64 // bytes
 	reading     memory.Reading
 	totals      load.Totals
-	curve       map[float64]int64  // seconds since the run began -> bytes
-	fit         map[float64]Fitted // by Elapsed
+	curve       map[float64]int64 // seconds since the run began -> bytes
+	fit         []Fitted
 	end         *End
 }
 
@@ -155,7 +155,7 @@ func ofVerdict() []metric {
 			help:  "Resident memory of the server, in bytes, at seconds since the run began; at most 240 points.",
 			panel: "Memory over the run", collect: collectCurve},
 		{name: "leaklab_run_load_active", labels: []string{"elapsed"},
-			help:  "1 at the seconds since the run began where load began, 0 where it ended; of the first 100 iterations.",
+			help:  "1 at the seconds since the run began where load began, 0 where it ended; of the first 50 iterations.",
 			panel: "Memory over the run", collect: collectShade},
 		{name: "leaklab_run_fitted_memory_bytes", labels: []string{"elapsed", "bound"},
 			help:  "The judged growth as a line, with its interval, in bytes, at the seconds since the run began where iterations ended; NaN where it is not judged.",

@@ -166,14 +166,22 @@ func TestFitThatIsNotJudgedAnyMoreIsNaN(t *testing.T) {
 }
 
 func TestFitOfALongRunIsBounded(t *testing.T) {
-	e := newExporter(10)
+	var f fit
 	var line []Fitted
-	for n := range 3 * mostIterations {
-		if line = append(line, Fitted{float64(n), 1, 1, 1}); n%100 == 99 {
-			e.SetFit(line)
-			assert.LessOrEqual(t, len(e.fit), mostIterations+200)
+	now := time.Unix(1_700_000_000, 0)
+	for n := range 3000 {
+		line = append(line, Fitted{float64(n), 1, 1, 1})
+		now = now.Add(time.Second)
+		f.set(line, now)
+		shown := 0
+		for _, p := range f.points() {
+			if !math.IsNaN(p.Estimate) {
+				shown++
+			}
 		}
+		assert.LessOrEqual(t, shown, mostFitted+2)
+		assert.GreaterOrEqual(t, shown, min(n+1, mostFitted/2))
+		assert.LessOrEqual(t, len(f), 3*mostFitted)
+		assert.Contains(t, f, float64(n), "the line has its end")
 	}
-	all := series(t, e, "leaklab_run_fitted_memory_bytes")
-	assert.Equal(t, 1.0, all[fmt.Sprintf(`{bound="lower",elapsed="%d"}`, 3*mostIterations-1)])
 }

@@ -30,7 +30,7 @@ func (s *session) settings() []record.Line {
 		{Name: "Results", Value: s.shownFolder()},
 	}
 	if dashboard := s.dashboard(time.Time{}); dashboard != "" {
-		lines = append(lines, record.Line{Name: "Dashboard", Value: dashboard})
+		lines = append(lines, record.Line{Name: "Grafana", Value: dashboard})
 	}
 	if s.baseline != nil {
 		lines = slices.Insert(lines, 1, record.Line{Name: "Baseline", Value: s.baseline.target.Description + ", in turns with the server"})

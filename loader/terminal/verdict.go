@@ -37,7 +37,7 @@ func (t *Terminal) Verdict(end End) error {
 		paragraphs(&b, "Results: "+end.Results)
 	}
 	if end.Dashboard != "" {
-		fmt.Fprintln(&b, "Dashboard: "+text.Printable(end.Dashboard)) // in one line, or it could not be clicked
+		fmt.Fprintln(&b, "Grafana: "+text.Printable(end.Dashboard)) // in one line, or it could not be clicked
 	}
 	fmt.Fprintln(&b, thickRule)
 	return t.print(b.String())
