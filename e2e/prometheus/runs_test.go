@@ -48,12 +48,12 @@ func newWatched(t *testing.T) *watched {
 	}
 }
 
-// start starts a run of the demo server.
+// start starts a run of the demo server. Its load is short, and its rests are long enough for a scrape.
 func (w *watched) start(settings ...string) *lab.Run {
 	w.t.Helper()
 	settings = append([]string{
 		"METRICS_PORT=" + w.loader, "METRICS_URL=http://127.0.0.1:" + w.server + "/metrics", "RESULTS=" + w.results,
-		"SCRAPE_WAIT=30s", "GRAFANA_URL=http://0.0.0.0:3000/", "SETTLE=200ms", "DURATION=500ms",
+		"SCRAPE_WAIT=30s", "GRAFANA_URL=http://0.0.0.0:3000/", "SETTLE=500ms", "REQUESTS=500",
 	}, settings...)
 	return lab.Start(w.t, settings, "env", "METRICS_PORT="+w.server, lab.Server)
 }
@@ -161,7 +161,6 @@ func (w *watched) stopped() string {
 
 func TestFiveRunsAreShownWhileTheyRunAfterwardsAndADayLater(t *testing.T) {
 	lab.OnlyLong(t)
-	lab.Quiet(t)
 	w := newWatched(t)
 
 	leaking, kind := w.firstRun()
@@ -205,7 +204,7 @@ func TestFiveRunsAreShownWhileTheyRunAfterwardsAndADayLater(t *testing.T) {
 // firstRun makes a run that leaks, and looks at it from its first seconds on. It returns the figure of its verdict.
 func (w *watched) firstRun() (name string, kind float64) {
 	w.t.Helper()
-	r := w.start("LEAK=heap", "LEAK_BYTES=64", "TRIES=10", "DURATION=1s")
+	r := w.start("LEAK=heap", "LEAK_BYTES=4096", "TRIES=10", "REQUESTS=1000", "SETTLE=800ms")
 	r.AwaitOutput(w.t, "Grafana: ")
 	name = w.name(r)
 	states := map[float64]bool{}

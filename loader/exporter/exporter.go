@@ -89,7 +89,7 @@ func (e *Exporter) SetFit(line []Fitted) {
 	e.fit.set(line, time.Now())
 }
 
-// SetEnd shows that the run is over, and how it ended. The iteration under way is the one whose load began last.
+// SetEnd shows that the run is over, and how it ended.
 func (e *Exporter) SetEnd(end End) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

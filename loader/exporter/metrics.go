@@ -78,7 +78,7 @@ func list() []metric {
 			help:  "1 for how far the run has come or how it ended, 0 for the others: waiting, too early, leak, no leak, inconclusive, died, interrupted, failed.",
 			panel: "Verdict", collect: collectState},
 		{name: "leaklab_run_end_info", labels: []string{"reason", "iteration"},
-			help:  "Always 1, and there when the run is over; the labels name the reason, and the iteration whose load began last.",
+			help:  "Always 1, and there when the run is over; the labels name the reason, and the iteration that was under way or was the last.",
 			panel: "Verdict", collect: collectEnd},
 		{name: "leaklab_run_start_timestamp_seconds", help: "Unix time at which the run began.",
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.Started) })},

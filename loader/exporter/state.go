@@ -36,6 +36,8 @@ type End struct {
 	// Reason is a word or two out of a fixed set, such as "killed (SIGKILL)". It becomes a label: it holds nothing that a
 	// server or a load tool has printed.
 	Reason string
+	// Iteration is the one that was under way, or the last one of a run that is complete; 0 if there was none.
+	Iteration int
 }
 
 // state is how far the run has come.
@@ -65,6 +67,6 @@ func collectState(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metr
 
 func collectEnd(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 	if s.end != nil {
-		gauge(out, desc, 1, s.end.Reason, strconv.Itoa(s.burst.Number))
+		gauge(out, desc, 1, s.end.Reason, strconv.Itoa(s.end.Iteration))
 	}
 }

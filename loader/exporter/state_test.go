@@ -84,8 +84,7 @@ func TestStateOfARun(t *testing.T) {
 func TestEndTellsReasonAndIteration(t *testing.T) {
 	e := newExporter(10)
 	assert.Empty(t, series(t, e, "leaklab_run_end_info"), "it goes on")
-	e.meter.StartBurst(5, time.Unix(1_700_000_001, 0))
-	e.SetEnd(End{State: Died, Reason: "killed (SIGKILL)"})
+	e.SetEnd(End{State: Died, Reason: "killed (SIGKILL)", Iteration: 5})
 	assert.Equal(t, map[string]float64{`{iteration="5",reason="killed (SIGKILL)"}`: 1}, series(t, e, "leaklab_run_end_info"))
 }
 

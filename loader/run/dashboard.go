@@ -24,11 +24,23 @@ const (
 // awaitFinalScrape waits until the dashboard can show how the run ended. ctx is the one that a signal ends; it is not the
 // run's, which has ended with the server.
 func (s *session) awaitFinalScrape(ctx context.Context) {
-	limit := finalScrapeLimit
-	if ctx.Err() != nil {
-		limit = interruptedScrapeLimit
-	}
-	s.endpoint.AwaitFinalScrape(context.WithoutCancel(ctx), limit)
+	waiting, stop := finalWait(ctx)
+	defer stop()
+	s.endpoint.AwaitFinalScrape(waiting, finalScrapeLimit)
+}
+
+// finalWait is a context that ends after finalScrapeLimit, or interruptedScrapeLimit after ctx, if that is earlier:
+// whoever stops the loader may stop Prometheus too, and kills what does not end.
+func finalWait(ctx context.Context) (context.Context, context.CancelFunc) {
+	waiting, stop := context.WithTimeout(context.WithoutCancel(ctx), finalScrapeLimit)
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(interruptedScrapeLimit):
+			stop()
+		case <-waiting.Done():
+		}
+	})
+	return waiting, stop
 }
 
 // exportFit shows the line of the growth that is judged, the same as in the report.

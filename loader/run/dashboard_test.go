@@ -7,12 +7,15 @@ import (
 	"io/fs"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"leaklab/loader/exporter"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
+	"leaklab/loader/record"
 	"leaklab/loader/subject"
 	"leaklab/loader/target"
 )
@@ -56,5 +59,41 @@ func TestAddressOfGrafana(t *testing.T) {
 		"http://0.0.0.0": "http://localhost", "https://me:hunter2@grafana.example/lab/?token=hunter2": "https://grafana.example/lab",
 	} {
 		assert.Equal(t, want, grafanaAddress(address), address)
+	}
+}
+
+func TestIterationInWhichARunEnded(t *testing.T) {
+	s := &session{plan: &plan{tries: 3}}
+	for done, want := range []int{1, 2, 3, 3} { // the last in the rest at the end
+		s.record.Iterations = make([]record.Iteration, done)
+		assert.Equal(t, want, s.end(t.Context(), errors.New("x")).Iteration)
+		assert.Equal(t, done, s.end(t.Context(), nil).Iteration)
+	}
+}
+
+func TestFinalScrapeIsNotWaitedForLong(t *testing.T) {
+	for name, test := range map[string]struct {
+		interrupted time.Duration // after the wait has begun; 0 for never
+		want        time.Duration
+	}{
+		"to the limit":         {0, finalScrapeLimit},
+		"interrupted at once":  {time.Nanosecond, interruptedScrapeLimit + time.Nanosecond},
+		"interrupted later":    {3 * time.Second, 3*time.Second + interruptedScrapeLimit},
+		"interrupted too late": {9 * time.Second, finalScrapeLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if test.interrupted > 0 {
+					time.AfterFunc(test.interrupted, cancel)
+				}
+				begin := time.Now()
+				waiting, stop := finalWait(ctx)
+				defer stop()
+				<-waiting.Done()
+				assert.Equal(t, test.want, time.Since(begin))
+			})
+		})
 	}
 }

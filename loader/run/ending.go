@@ -14,6 +14,16 @@ import (
 	"leaklab/loader/target"
 )
 
+// end is how the run ended, with the iteration that was under way, or the last one of a run that is complete.
+func (s *session) end(ctx context.Context, err error) exporter.End {
+	end := endOf(ctx, err)
+	end.Iteration = len(s.record.Iterations)
+	if err != nil {
+		end.Iteration = min(end.Iteration+1, s.plan.tries)
+	}
+	return end
+}
+
 // endOf tells in a few fixed words how a run ended, for the metrics. ctx is the one that a signal ends. Whatever a server
 // or a load tool has printed is left out.
 func endOf(ctx context.Context, err error) exporter.End {

@@ -144,7 +144,7 @@ func (s *session) run(signalled context.Context) (outcome Outcome, err error) {
 	rest, err := s.iterate(ctx)
 	s.stopProgress()
 	err = s.conclude(ctx, rest, err)
-	s.exporter.SetEnd(endOf(signalled, err))
+	s.exporter.SetEnd(s.end(signalled, err))
 	s.awaitFinalScrape(signalled)
 	switch {
 	case err != nil:
