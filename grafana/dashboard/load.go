@@ -16,11 +16,10 @@ import (
 func ratePanel() *stat.PanelBuilder {
 	return newStat("Requests/s", units.Short, common.BigValueTextModeValue, common.BigValueColorModeValue).
 		Description("Mean rate over the finished iterations of the newest run that is chosen; during the first iteration, " +
-			"the rate of the last five seconds. A run that is much slower than an earlier one is not comparable with it.").
+			"the rate of the last five seconds, and nothing before any was measured. A run that is much slower than an earlier one is not comparable with it.").
 		WithTarget(now("rate", "requests/s",
 			"sum("+ofNewest("avg by (run, instance) ", last("leaklab_iteration_requests_per_second"))+")\n"+
-				"or sum(rate(leaklab_requests_total[5s])"+andNewestChosen+")\n"+
-				"or 0 * max("+last("leaklab_run_start_timestamp_seconds")+")")).
+				"or sum(rate(leaklab_requests_total[5s])"+andNewestChosen+") > 0")).
 		Decimals(1).
 		ColorScheme(fixed(ink))
 }
