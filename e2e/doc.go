@@ -10,7 +10,7 @@
 //	report      the files of a run, secrets, the page in a browser
 //	compare     baselines, recorded runs, reproduction, git bisect, CI
 //	foreign     servers from Debian's packages, the recipes of README.md and docs/
-//	footprint   what the loader itself takes, and that it does not leak
+//	footprint   the loader's CPU and memory, and that it does not leak
 //	dashboard   the JSON that Grafana is given
 //	prometheus  the dashboard's queries, with a real Prometheus and without Docker
 //	docker      everything that needs Docker

@@ -44,7 +44,7 @@ func loadSettings(command *cobra.Command) error {
 
 // measure makes the runs that the settings ask for. arguments are the command that starts the server; nil if it runs
 // already. now says that it has to listen already. again is a recorded run that is made again, or nil.
-func (a *app) measure(from *cobra.Command, arguments []string, now bool, again *reproduce.Run) error {
+func (a *app) measure(arguments []string, now bool, again *reproduce.Run) error {
 	cfg, err := config.FromEnvironment()
 	if err != nil && again != nil {
 		return recordError(again.Explain(err))

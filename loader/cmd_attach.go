@@ -7,5 +7,5 @@ func (a *app) attach(command *cobra.Command, _ []string) error {
 	if err := loadSettings(command); err != nil {
 		return err
 	}
-	return a.measure(command, nil, false, nil)
+	return a.measure(nil, false, nil)
 }

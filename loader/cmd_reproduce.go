@@ -19,5 +19,5 @@ func (a *app) reproduce(command *cobra.Command, args []string) error {
 	if err != nil {
 		return recordError(err)
 	}
-	return a.measure(command, nil, false, again)
+	return a.measure(nil, false, again)
 }

@@ -13,9 +13,9 @@ func (a *app) root(command *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) > 0 {
-		return a.measure(command, args, false, nil)
+		return a.measure(args, false, nil)
 	}
-	return a.measure(command, nil, true, nil)
+	return a.measure(nil, true, nil)
 }
 
 func checkRootArguments(command *cobra.Command, args []string) error {

@@ -17,10 +17,10 @@ func (a *app) run(command *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) > 0 {
-		return a.measure(command, args, false, nil)
+		return a.measure(args, false, nil)
 	}
 	if err := config.DemoDefaults(); err != nil {
 		return err
 	}
-	return a.measure(command, []string{a.demo}, false, nil)
+	return a.measure([]string{a.demo}, false, nil)
 }

@@ -16,7 +16,7 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// startPair runs lab.Script with the demo server against a baseline of it, which is on a port of its own, without a leak.
+// startPair runs lab.Script with the demo server against a baseline of it, which is on another port, without a leak.
 func startPair(t *testing.T, settings ...string) *lab.Run {
 	t.Helper()
 	return lab.Start(t, append([]string{"BASELINE=env LEAK=none " + lab.Server, "BASELINE_PORT=" + lab.FreePorts(t, 1)[0]}, settings...))

@@ -22,7 +22,7 @@ const smallServer = `services:
     deploy: {resources: {limits: {memory: 64M}}}
 `
 
-// awaitRows waits until the newest of so many runs has that many rows on disk.
+// awaitRows waits until the newest of several runs has a number of rows on disk.
 func (l *composeLab) awaitRows(runs, rows int) {
 	l.t.Helper()
 	require.Eventually(l.t, func() bool {
@@ -35,7 +35,7 @@ func (l *composeLab) awaitRows(runs, rows int) {
 	}, 2*time.Minute, 20*time.Millisecond, "%d rows of run %d", rows, runs)
 }
 
-// assertEndedEarly checks that the newest of so many runs has kept its rows, and says why it ended.
+// assertEndedEarly checks that the newest of several runs has kept its rows, and tells why it ended.
 func (l *composeLab) assertEndedEarly(runs int, reason string) {
 	l.t.Helper()
 	rows, file := l.newestRows(runs), l.newestReport(runs)

@@ -34,7 +34,7 @@ func TestAnyImageInDocker(t *testing.T) {
 		assert.Equal(t, "3", row[lab.ColumnProcesses])
 		assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
 		assert.Positive(t, lab.Number(t, row, lab.ColumnOpenFiles))
-		assert.NotEmpty(t, row[lab.ColumnPageCache], "the container has a control group of its own")
+		assert.NotEmpty(t, row[lab.ColumnPageCache], "the container has its control group")
 	}
 
 	report := l.newestReport(1)
@@ -42,7 +42,7 @@ func TestAnyImageInDocker(t *testing.T) {
 	assert.Regexp(t, `^SERVER_PORT=80 DURATION=1s .*REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE=`+regexp.QuoteMeta(environment)+
 		` docker compose -f docker-compose.yml -f compose/image.yml up$`, report.Reproduce)
 
-	// The same dashboard, from what the loader sees; the server shows no metrics of its own.
+	// The same dashboard, from what the loader sees; the server shows no metrics.
 	l.assertBarsEqualTable(d, rows)
 	for name, query := range d.Queries() {
 		if strings.Contains(query.Expr, "go_") && strings.Contains(query.Expr, "server") || strings.Contains(query.Expr, `{job="server"}`) ||

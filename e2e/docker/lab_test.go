@@ -35,7 +35,7 @@ func requireDocker(t *testing.T) {
 	}
 }
 
-// composeLab is the real docker-compose.yml as a project of its own, on ports of its own.
+// composeLab is the real docker-compose.yml as a separate project, on other ports.
 type composeLab struct {
 	t           *testing.T
 	project     string

@@ -17,7 +17,7 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// tables returns iterations.csv of each run, once all of so many loaders have ended.
+// tables returns iterations.csv of each run, once all loaders have ended.
 func (l *composeLab) tables(loaders int) [][][]string {
 	l.t.Helper()
 	folders, err := filepath.Glob(filepath.Join(l.results, "*"))

@@ -33,7 +33,7 @@ func TestResultsThatCannotBeMade(t *testing.T) {
 	}
 }
 
-// startOnDisk starts a run whose results are on a file system of its own, mounted with the given options. What is there
+// startOnDisk starts a run whose results are on a separate file system, mounted with the given options. What is there
 // in the end is copied to its results as the test sees them.
 func startOnDisk(t *testing.T, options string, settings []string, command ...string) *lab.Run {
 	t.Helper()
@@ -41,7 +41,7 @@ func startOnDisk(t *testing.T, options string, settings []string, command ...str
 	if exec.Command(unshare[0], append(unshare[1:], "true")...).Run() != nil {
 		unshare = []string{"unshare", "--map-root-user", "--mount"}
 		if output, err := exec.Command(unshare[0], append(unshare[1:], "true")...).CombinedOutput(); err != nil {
-			t.Skipf("nobody may mount here: %v: %s", err, output)
+			t.Skipf("mounting is not permitted here: %v: %s", err, output)
 		}
 	}
 	disk := t.TempDir()

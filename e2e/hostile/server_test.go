@@ -143,7 +143,7 @@ func drip(c *net.TCPConn, text string) {
 	}
 }
 
-// packed returns so many MiB of nothing, packed to a thousandth.
+// packed returns zeros of the given size in MiB, packed to a thousandth.
 func packed(mebibytes int) string { return strings.Repeat(member(), mebibytes) }
 
 var member = sync.OnceValue(func() string {
@@ -155,7 +155,7 @@ var member = sync.OnceValue(func() string {
 })
 
 // serveHostile answers the first request as it should, since a server that never does is never measured, and then does
-// what the name says. The loader starts it as a process of its own.
+// what the name says. The loader starts it as a separate process.
 func serveHostile(name string) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")))
 	if err != nil {

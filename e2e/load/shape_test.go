@@ -40,7 +40,7 @@ func TestEveryShapeAndProtocolLoadsTheDemo(t *testing.T) {
 	}
 }
 
-// A certificate that nobody has signed is refused, unless that is allowed.
+// A certificate without a trusted signature is refused, unless that is allowed.
 func TestCertificateOfTheDemoIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	r := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "PROTOCOL=https", "TLS_INSECURE=false", "START_TIMEOUT=1s"})

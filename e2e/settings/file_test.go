@@ -13,7 +13,7 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// script is a copy of the script in a checkout of its own, where nothing is built: go notes what it is asked for.
+// script is a copy of the script in a separate checkout, where nothing is built: go notes what it is asked for.
 type script struct{ folder string }
 
 func newScript(t *testing.T) script {

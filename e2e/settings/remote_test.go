@@ -12,7 +12,7 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// The addresses are those for documentation: nobody has them.
+// The addresses are those for documentation: they are assigned to no host.
 func TestStrangersAreNotLoadedUnasked(t *testing.T) {
 	t.Parallel()
 	ports := lab.FreePorts(t, 2)

@@ -259,7 +259,7 @@ func TestEndpointServesTheRunAndTheProcess(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestNothingWaitsWhenNobodyScrapes(t *testing.T) {
+func TestNothingWaitsWithoutAScrape(t *testing.T) {
 	e, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	e.Serve("")

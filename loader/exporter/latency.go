@@ -26,7 +26,7 @@ func latencyMetric(desc *prometheus.Desc, totals *load.Totals) prometheus.Metric
 
 const (
 	nativeSchema  = 3    // bucket n ends at 2^(n/8) seconds
-	zeroThreshold = 1e-9 // seconds; what is not longer has no bucket of its own
+	zeroThreshold = 1e-9 // seconds; what is not longer is in the zero bucket
 )
 
 // bothKinds is a classic histogram with the buckets of a native one beside it.

@@ -92,8 +92,7 @@ func (e *Endpoint) Scraped() bool {
 	}
 }
 
-// AwaitScrape waits until somebody has read the metrics, at the latest until limit or ctx ends, and says whether
-// somebody has.
+// AwaitScrape waits until the metrics were read. It returns false if limit or ctx ends before.
 func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
 	select {
 	case <-e.scraped:
@@ -105,7 +104,7 @@ func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
 }
 
 // AwaitFinalScrape is called once, when the metrics will not change any more. It returns when they have been
-// scraped as they are, at the latest after limit or when ctx ends, and at once if nobody has scraped so far.
+// scraped as they are, at the latest after limit or when ctx ends, and at once if there was no scrape so far.
 func (e *Endpoint) AwaitFinalScrape(ctx context.Context, limit time.Duration) {
 	e.mu.Lock()
 	e.final = true

@@ -35,7 +35,7 @@ func Check(words []string) error {
 	return nil
 }
 
-// Uses says whether a placeholder, such as "{rate}", is in words.
+// Uses tells whether a placeholder, such as "{rate}", is in words.
 func Uses(words []string, name string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, name) })
 }

@@ -91,7 +91,7 @@ func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {
 	}
 }
 
-// told is a load of another program that sends nothing and tells so many requests, or nothing if there are none.
+// told is a load of another program that sends nothing, and tells the given number of requests, or nothing if it is 0.
 func told(requests uint64) Generator {
 	return func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
 		return load.Result{Totals: meter.Add(map[int]uint64{0: requests}, nil), Elapsed: time.Second, Uncounted: requests == 0}, nil

@@ -230,7 +230,7 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 	return unwritten(errors.Join(err, s.draw()), s.folder)
 }
 
-// writeIfDue writes the report if that is due after so many iterations.
+// writeIfDue writes the report if that is due after this number of iterations.
 func (s *session) writeIfDue(iterations int) error {
 	if !record.Due(iterations) {
 		return nil

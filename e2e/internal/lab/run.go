@@ -49,7 +49,7 @@ type Run struct {
 	Err     Buffer
 }
 
-// Demo is a command that starts the demo server with a METRICS_PORT of its own.
+// Demo is a command that starts the demo server with another METRICS_PORT.
 func Demo(t testing.TB) []string {
 	t.Helper()
 	return []string{"env", "METRICS_PORT=" + FreePorts(t, 1)[0], Server}

@@ -19,7 +19,7 @@ func AssertTogether(t *testing.T, tables [][][]string, period time.Duration) {
 			started, err := time.Parse(time.RFC3339, row[ColumnStarted])
 			require.NoError(t, err)
 			slot := started.Truncate(period).Unix()
-			assert.Greater(t, slot, last, "each in a period of its own")
+			assert.Greater(t, slot, last, "each in another period")
 			last = slot
 			seen[slot]++
 		}
