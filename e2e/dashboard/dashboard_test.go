@@ -29,6 +29,7 @@ func TestDashboardIsComplete(t *testing.T) {
 		assert.Greater(t, len(p.Description), 40, "%q says what to look for", p.Title)
 		assert.NotEmpty(t, p.Targets, p.Title)
 		assert.NotEmpty(t, p.FieldConfig.Defaults.Unit, "%q has a unit", p.Title)
+		assert.NotContains(t, p.FieldConfig.Defaults.Unit, " ", "%q: Grafana adds the space", p.Title)
 		if p.Type == "timeseries" || p.Type == "barchart" || p.Type == "trend" {
 			assert.NotEmpty(t, p.FieldConfig.Defaults.Custom.AxisLabel, "%q says what its axis shows", p.Title)
 			assert.NotContains(t, []string{"bytes", "decbytes"}, p.FieldConfig.Defaults.Unit, "%q: decimal ticks on a binary unit", p.Title)

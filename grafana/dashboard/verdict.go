@@ -50,7 +50,7 @@ func growthPanel() *stat.PanelBuilder {
 		"  * on (run) group_left (upper) " + figure("upper", growth("upper")) + "\n" +
 		"  * on (run) group_left (tolerance) " + figure("tolerance", "leaklab_tolerance_bytes_per_request") + ",\n" +
 		`  "span", " to ", "lower", "upper"), "note", ", tolerance ", "span", "tolerance"), "note", "tolerance $1", "note", "NaN to NaN, tolerance (.*)")`
-	return newStat("Growth per request", "suffix: B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
+	return newStat("Growth per request", "suffix:B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
 		Description("Growth of resident memory after warm-up, in bytes per request; below, the bounds that hold it with 95% confidence, " +
 			"and the tolerance: growth that still counts as no leak. A dash until the fifth iteration is over.").
 		WithTarget(now("growth", "{{note}}", ofNewest("max by (run, note) ",
@@ -65,7 +65,7 @@ func growsPanel() *stat.PanelBuilder {
 		return "max by (run, part) (" + last(`leaklab_part_growth_bytes_per_request{bound="`+bound+`"}`) + ")"
 	}
 	estimate := "max by (run) (" + last(growth("estimate")) + ")"
-	return newStat("Grows", "suffix: B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
+	return newStat("Grows", "suffix:B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
 		Description("Which memory grows, in bytes per request: the parts that surely grow by more than the tolerance, two at most. " +
 			"Anonymous memory is heaps and stacks, seen from outside; the live heap is what a garbage collection found in use.").
 		WithTarget(now("grows", "{{part}}",
