@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/load"
 )
 
 // pages are the documents of the repository, by their path from here.
@@ -91,6 +93,19 @@ func TestReadmeIsShortAndLeadsToEveryPage(t *testing.T) {
 			assert.Contains(t, readme, "]("+name, "README.md leads to each page")
 		}
 	}
+}
+
+func TestReadmeNamesEveryShape(t *testing.T) {
+	_, row, found := strings.Cut(pages(t)["../README.md"], "\n| `SHAPE` |")
+	require.True(t, found)
+	row, _, _ = strings.Cut(row, "\n")
+	_, list, found := strings.Cut(row, "](docs/load.md): ")
+	require.True(t, found, row)
+	var names []string
+	for _, name := range code.FindAllString(list, -1) {
+		names = append(names, strings.Trim(name, "`"))
+	}
+	assert.Equal(t, load.ShapeNames(), names, "the row of SHAPE in README.md")
 }
 
 // The fault table, for example, names the test of each line.

@@ -87,8 +87,8 @@ func TestLoaderKnowsTheSameLeakModes(t *testing.T) {
 			lists = append(lists, list)
 		}
 	}
-	require.Len(t, lists, 1, "the lists of modes in loader/config")
-	assert.Equal(t, leakModeNames(), slices.Sorted(slices.Values(lists[0])))
+	require.Len(t, lists, 1, "expected one list of modes: leakModes in loader/config/types.go")
+	assert.Equal(t, leakModeNames(), slices.Sorted(slices.Values(lists[0])), "leakModes in loader/config/types.go")
 }
 
 // The loader refuses a LEAK_BYTES above the server's limit: a constant of that value is declared there.
@@ -126,7 +126,7 @@ func TestLoaderKnowsTheSameProtocols(t *testing.T) {
 	assert.Equal(t, protocols(), known, "the constants of type load.Protocol")
 }
 
-// The shapes that find the leaks are the loader's: load.shapes lists them by name.
+// The shapes that find the leaks are the loader's: load.Shapes lists them by name.
 func TestLoaderHasTheShapesThatFindLeaks(t *testing.T) {
 	var literals []string
 	for _, literal := range all[*ast.BasicLit](source(t, loader+"load")) {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,27 +24,27 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run does what the arguments ask for, and returns the exit code.
-func run(args []string) int {
+// run does what the arguments ask for, prints to out and its errors to errs, and returns the exit code.
+func run(args []string, out, errs io.Writer) int {
 	if len(args) == 1 {
 		switch args[0] {
 		case "--help", "-h", "help":
-			if err := writeHelp(os.Stdout); err != nil {
-				fmt.Fprintln(os.Stderr, "server:", err)
+			if err := writeHelp(out); err != nil {
+				fmt.Fprintln(errs, "server:", err)
 				return exitFailure
 			}
 			return 0
 		case "leaks":
-			writeLeakTable(os.Stdout)
+			writeLeakTable(out)
 			return 0
 		}
 	}
 	cfg, err := parseConfig(env.ToMap(os.Environ()))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(errs, err)
 		return exitSettings
 	}
 	switch {
@@ -52,11 +53,11 @@ func run(args []string) int {
 	case len(args) == 1 && args[0] == "healthcheck":
 		err = checkHealth(cfg)
 	default:
-		fmt.Fprintf(os.Stderr, "server: unexpected arguments %q; expected none, \"healthcheck\", \"leaks\" or \"--help\"\n", args)
+		fmt.Fprintf(errs, "server: unexpected arguments %q; expected none, \"healthcheck\", \"leaks\" or \"--help\"\n", args)
 		return exitSettings
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "server:", err)
+		fmt.Fprintln(errs, "server:", err)
 		return exitFailure
 	}
 	return 0

@@ -123,11 +123,25 @@ func TestLeakTable(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
+	printed := func(code int, args ...string) (string, string) {
+		t.Helper()
+		var out, errs strings.Builder
+		assert.Equal(t, code, run(args, &out, &errs), args)
+		return out.String(), errs.String()
+	}
 	t.Setenv("PORT", "0") // settings are not read for what prints only
-	assert.Equal(t, 0, run([]string{"--help"}))
-	assert.Equal(t, 0, run([]string{"leaks"}))
-	assert.Equal(t, exitSettings, run([]string{"healthcheck"}))
+	help, errs := printed(0, "--help")
+	assert.Contains(t, help, "Demonstrations:")
+	assert.Empty(t, errs)
+	modes, errs := printed(0, "leaks")
+	assert.Contains(t, modes, "| `heap` | yes |")
+	assert.Empty(t, errs)
+	_, errs = printed(exitSettings, "healthcheck")
+	assert.Contains(t, errs, `PORT="0"`)
 	t.Setenv("PORT", "3030")
-	assert.Equal(t, exitSettings, run([]string{"leaks", "heap"}))
-	assert.Equal(t, exitSettings, run([]string{"serve"}))
+	for _, args := range [][]string{{"leaks", "heap"}, {"serve"}} {
+		out, errs := printed(exitSettings, args...)
+		assert.Empty(t, out)
+		assert.Contains(t, errs, "unexpected arguments")
+	}
 }

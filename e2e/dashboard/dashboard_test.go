@@ -3,6 +3,7 @@ package dashboard
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -274,17 +275,20 @@ func TestAlertRuleIsOff(t *testing.T) {
 
 func TestDashboardHasWhatTheLabShows(t *testing.T) {
 	var all strings.Builder
-	for _, query := range Read(t).Queries() {
+	refID := regexp.MustCompile(`/[^/]*$`)
+	byTitle := make(map[string]string) // of the panel or the annotation
+	for name, query := range Read(t).Queries() {
+		title := strings.TrimPrefix(refID.ReplaceAllString(name, ""), "annotation ")
 		all.WriteString(query.Expr + "\n")
+		byTitle[title] += query.Expr + "\n"
 	}
-	for _, metric := range []string{
-		"leaklab_iteration_rss_start_bytes", "leaklab_iteration_rss_end_bytes", "leaklab_iteration_rss_peak_bytes",
-		"leaklab_iteration_rss_leaked_bytes", "leaklab_iteration_requests", "leaklab_iterations", "leaklab_iteration[",
-		"leaklab_run_state", "leaklab_run_end_info", "leaklab_tolerance_bytes_per_request", "leaklab_part_growth_bytes_per_request",
-		"leaklab_server_resident_memory_bytes", "leaklab_requests_total", "leaklab_request_errors_total",
-		"leaklab_request_duration_seconds_bucket", "go_memstats_heap_inuse_bytes", "go_memstats_heap_idle_bytes",
-		"go_memstats_heap_released_bytes", "go_memstats_stack_inuse_bytes", "go_goroutines",
-		"leaklab_run_info", "leaklab_iteration_server_open_files", "leaklab_iteration_server_threads", "leaklab_iteration_server_live_heap_bytes",
+	for _, metric := range lab.GeneratedTable(t, "docs/report.md", "metrics") {
+		if panel := metric[2]; !strings.HasPrefix(panel, "none: ") {
+			assert.Regexp(t, metric[0]+`(_bucket)?\b`, byTitle[panel], "the panel %s, which docs/report.md names for %s", panel, metric[0])
+		}
+	}
+	for _, metric := range []string{ // those that the loader does not export, and kinds
+		"go_memstats_heap_inuse_bytes", "go_memstats_heap_idle_bytes", "go_memstats_heap_released_bytes", "go_memstats_stack_inuse_bytes", "go_goroutines",
 		`leaklab_iteration_server_cgroup_bytes{kind="file"}`, `leaklab_iteration_server_cgroup_bytes{kind="socket"}`,
 	} {
 		assert.Contains(t, all.String(), metric)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -151,13 +152,13 @@ func TestHyperFromDebian(t *testing.T) {
 
 func TestNginxWithEveryShapeFromDebian(t *testing.T) {
 	t.Parallel()
-	port := lab.FreePorts(t, 1)[0]
-	r := lab.Start(t, []string{"PORT=" + port, "TRIES=1", "REQUESTS=200", "REQUEST_PATH=/", "SHAPE=keepalive,churn,abort,slow,upload,idle,unique"},
+	port, shapes := lab.FreePorts(t, 1)[0], lab.Shapes(t)
+	r := lab.Start(t, []string{"PORT=" + port, "TRIES=1", "REQUESTS=200", "REQUEST_PATH=/", "SHAPE=" + strings.Join(shapes, ",")},
 		nginxCommand(t, port, "daemon off;")...)
 	assert.Equal(t, 125, r.ExitCode())
 	folders, err := filepath.Glob(filepath.Join(r.Results, "*"))
 	require.NoError(t, err)
-	require.Len(t, folders, 7, "%s", &r.Err)
+	require.Len(t, folders, len(shapes), "%s", &r.Err)
 	for _, folder := range folders {
 		rows := lab.RowsIn(t, folder)
 		require.Len(t, rows, 1)

@@ -12,18 +12,19 @@ import (
 )
 
 func TestEveryShapeAndProtocolLoadsTheDemo(t *testing.T) {
+	shapes := lab.Shapes(t)
 	for _, protocol := range []string{"http1", "https", "h2c", "h2"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			r := lab.Start(t, []string{
 				"TRIES=1", "REQUESTS=200", "LEAK=none", "PROTOCOL=" + protocol, "TLS_INSECURE=true",
-				"SHAPE=keepalive,churn,abort,slow,upload,idle,unique",
+				"SHAPE=" + strings.Join(shapes, ","),
 			})
 			assert.Equal(t, 125, r.ExitCode(), "%s", &r.Err)
 			assert.Empty(t, r.Err.String())
 			folders, err := filepath.Glob(filepath.Join(r.Results, "*"))
 			require.NoError(t, err)
-			require.Len(t, folders, 7, "a run for each shape")
+			require.Len(t, folders, len(shapes), "a run for each shape")
 			for _, folder := range folders {
 				rows := lab.RowsIn(t, folder)
 				require.Len(t, rows, 1)

@@ -32,7 +32,7 @@ func TestFileIsWhatTheProgramWrites(t *testing.T) {
 	committed, err := os.ReadFile(filepath.Join(top, file))
 	require.NoError(t, err)
 	if string(want) != string(committed) {
-		t.Fatalf("%s is not what its program writes; run at the top of the repository: go run ./grafana/dashboard", file)
+		t.Fatalf("%s is not what its program writes; run at the top of the repository: go generate work", file)
 	}
 }
 

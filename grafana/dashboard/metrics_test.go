@@ -82,15 +82,15 @@ func TestFaultsOfTheList(t *testing.T) {
 	}
 	assert.Empty(t, faults(whole, shown))
 	for want, change := range map[string]metric{
-		`leaklab_hidden: panel and unshown are both empty`:             {name: "leaklab_hidden", help: "h"},
-		`leaklab_hidden: panel and unshown are both given`:             {name: "leaklab_hidden", help: "h", panel: "Speed", unshown: "for alerts"},
-		`leaklab_hidden: help is empty`:                                {name: "leaklab_hidden", unshown: "for alerts"},
-		`leaklab_hidden: panel="Spead": no panel has this title`:       {name: "leaklab_hidden", help: "h", panel: "Spead"},
-		`leaklab_hidden: panel="Speed": this panel does not query it`:  {name: "leaklab_hidden", help: "h", panel: "Speed"},
-		`leaklab_spee: panel="Speed": this panel does not query it`:    {name: "leaklab_spee", help: "h", panel: "Speed"},
-		`leaklab_speed: it is listed twice`:                            {name: "leaklab_speed", help: "h", panel: "Speed"},
-		`leaklab_other: unshown="for alerts": but "Other" queries it`:  {name: "leaklab_other", help: "h", unshown: "for alerts"},
-		`leaklab_wait_seconds: unshown="rare": but "Speed" queries it`: {name: "leaklab_wait_seconds", help: "h", unshown: "rare"},
+		`leaklab_hidden: panel and unshown are both empty`:                                 {name: "leaklab_hidden", help: "h"},
+		`leaklab_hidden: panel and unshown are both given`:                                 {name: "leaklab_hidden", help: "h", panel: "Speed", unshown: "for alerts"},
+		`leaklab_hidden: help is empty`:                                                    {name: "leaklab_hidden", unshown: "for alerts"},
+		`leaklab_hidden: panel="Spead": no panel in layout of dashboard.go has this title`: {name: "leaklab_hidden", help: "h", panel: "Spead"},
+		`leaklab_hidden: panel="Speed": this panel does not query it`:                      {name: "leaklab_hidden", help: "h", panel: "Speed"},
+		`leaklab_spee: panel="Speed": this panel does not query it`:                        {name: "leaklab_spee", help: "h", panel: "Speed"},
+		`leaklab_speed: it is listed twice`:                                                {name: "leaklab_speed", help: "h", panel: "Speed"},
+		`leaklab_other: unshown="for alerts": but "Other" queries it`:                      {name: "leaklab_other", help: "h", unshown: "for alerts"},
+		`leaklab_wait_seconds: unshown="rare": but "Speed" queries it`:                     {name: "leaklab_wait_seconds", help: "h", unshown: "rare"},
 	} {
 		metrics := slices.Clone(whole)
 		if i := slices.IndexFunc(metrics, func(m metric) bool { return m.name == change.name }); i >= 0 && change != whole[i] {
@@ -132,7 +132,7 @@ func faults(metrics []metric, shown map[string][]string) (found []string) {
 				}
 			}
 		case shown[m.panel] == nil:
-			fault(m, "panel=%q: no panel has this title", m.panel)
+			fault(m, "panel=%q: no panel in layout of dashboard.go has this title", m.panel)
 		case !queries(m.panel):
 			fault(m, "panel=%q: this panel does not query it", m.panel)
 		}

@@ -190,7 +190,7 @@ func TestEverySettingHasAWrongValue(t *testing.T) {
 		tried[test.name] = true
 	}
 	for field := range reflect.TypeFor[Config]().Fields() {
-		assert.True(t, tried[field.Tag.Get("env")], "%s: no wrong value is in the table", field.Name)
+		assert.True(t, tried[field.Tag.Get("env")], "%s: no wrong value is in wrongSettings", field.Name)
 	}
 }
 

@@ -40,6 +40,15 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
+func TestModesByTheShapeThatFindsThem(t *testing.T) {
+	const header = "| mode | leaks | what it does | found by `SHAPE` |\n|---|---|---|---|\n"
+	found, err := foundBy(header + "| `none` | no | keeps `x` | |\n| `heap` | yes | keeps | `keepalive` |\n| `log` | yes | keeps | `keepalive` |\n| `conn` | yes | keeps | `churn` |\n")
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]string{"keepalive": {"`heap`", "`log`"}, "churn": {"`conn`"}}, found)
+	_, err = foundBy(header + "| `heap` | yes | keeps | `none` |\n")
+	assert.ErrorContains(t, err, "`heap` is found by \"none\": expected one of keepalive, churn")
+}
+
 func TestMarkdown(t *testing.T) {
 	assert.Equal(t, "| a | b |\n|---|---|\n| x\\|y | |\n", markdown([]string{"a", "b"}, [][]string{{"x|y", ""}}))
 	assert.Equal(t, "see `MAX_TRIES`, `TRIES=auto` and HTTP", inCode("see MAX_TRIES, TRIES=auto and HTTP"))

@@ -132,12 +132,39 @@ func leakModes(root string) (string, error) {
 	return string(output), err
 }
 
-func shapes(string) (string, error) {
+// shapes is a table of the load shapes, with the LEAK modes that the demo server says they find.
+func shapes(root string) (string, error) {
+	modes, err := leakModes(root)
+	if err != nil {
+		return "", err
+	}
+	found, err := foundBy(modes)
+	if err != nil {
+		return "", err
+	}
 	var rows [][]string
 	for _, s := range load.Shapes() {
-		rows = append(rows, []string{code(s.Name), inCode(s.Help), s.Finds})
+		rows = append(rows, []string{code(s.Name), inCode(s.Help), strings.Join(found[s.Name], ", ")})
 	}
 	return markdown([]string{"shape", "each client", "finds, of the demo server's leaks"}, rows), nil
+}
+
+// foundBy reads the table of leakModes, and returns the modes as code, by the name of the shape that finds them. It fails
+// if the loader has no such shape.
+func foundBy(table string) (map[string][]string, error) {
+	found := make(map[string][]string)
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(line, "|\n"), "|")
+		mode, shape := strings.TrimSpace(cells[0]), strings.Trim(cells[len(cells)-1], " `")
+		if !strings.HasPrefix(mode, "`") || shape == "" { // the header, or a mode that no shape finds
+			continue
+		}
+		if load.ShapeNamed(shape) == nil {
+			return nil, fmt.Errorf("%s is found by %q: expected one of %s", mode, shape, strings.Join(load.ShapeNames(), ", "))
+		}
+		found[shape] = append(found[shape], mode)
+	}
+	return found, nil
 }
 
 func columns(string) (string, error) {

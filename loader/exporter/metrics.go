@@ -107,12 +107,12 @@ func list() []metric {
 		{name: "leaklab_iteration_requests_per_second", labels: byIteration, help: "Requests answered per second while the load of the iteration lasted.",
 			panel: "Requests/s", collect: counted(lab.Iteration.RequestsPerSecond)},
 		{name: "leaklab_iteration_server_threads", labels: byIteration, help: "Threads of the server's process tree at the end of the iteration.",
-			panel: "Threads per iteration", collect: known(func(i finished) float64 { return float64(i.End.Threads) })},
+			panel: "Threads per iteration", collect: unlessZero(func(i finished) float64 { return float64(i.End.Threads) })},
 		{name: "leaklab_iteration_server_open_files", labels: byIteration, help: "Open files and connections of the server's process tree at the end of the iteration.",
-			panel: "Open files per iteration", collect: known(func(i finished) float64 { return float64(i.End.OpenFiles) })},
+			panel: "Open files per iteration", collect: unlessZero(func(i finished) float64 { return float64(i.End.OpenFiles) })},
 		{name: "leaklab_iteration_server_live_heap_bytes", labels: byIteration,
 			help:  "What the server's last garbage collection found in use at the end of the iteration, in bytes; of Go servers that show it.",
-			panel: "Beside resident memory, per iteration", collect: known(func(i finished) float64 { return float64(i.End.LiveHeap) })},
+			panel: "Beside resident memory, per iteration", collect: unlessZero(func(i finished) float64 { return float64(i.End.LiveHeap) })},
 		{name: "leaklab_iteration_server_cgroup_bytes", labels: []string{"iteration", "kind"},
 			help:  "Memory of the server's own control group at the end of the iteration, by kind, in bytes.",
 			panel: "Beside resident memory, per iteration", collect: collectCgroup},
@@ -177,8 +177,8 @@ func iterations(of func(finished) float64) collect {
 	}
 }
 
-// known collects a gauge of each iteration in which it is not 0, which stands for unknown.
-func known(of func(finished) float64) collect {
+// unlessZero collects a gauge of each iteration in which it is not 0, which stands for unknown.
+func unlessZero(of func(finished) float64) collect {
 	return func(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 		for _, i := range s.iterations {
 			if v := of(i); v > 0 {

@@ -10,8 +10,6 @@ type Shape struct {
 	Name string
 	// Help completes the sentence "each client ...". It is plain text on one line.
 	Help string
-	// Finds lists the LEAK modes of the demo server that the shape finds, in Markdown on one line; "" for none.
-	Finds string
 	// NeedsBody is true if a request without a body gets one of BODY_BYTES.
 	NeedsBody bool
 

@@ -2,9 +2,8 @@ package load
 
 func abort() Shape {
 	return Shape{
-		Name:  "abort",
-		Help:  "disconnects alternately after half of the request and after the first bytes of the response",
-		Finds: "`abort`: kept when the client disconnects early",
+		Name: "abort",
+		Help: "disconnects alternately after half of the request and after the first bytes of the response",
 		apply: func(plain []Exchange) Behaviour {
 			return each(plain, func(e Exchange) []Exchange {
 				half, first := e, e

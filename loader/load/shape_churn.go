@@ -2,9 +2,8 @@ package load
 
 func churn() Shape {
 	return Shape{
-		Name:  "churn",
-		Help:  "opens a new connection for each request",
-		Finds: "`conn`: kept per connection",
+		Name: "churn",
+		Help: "opens a new connection for each request",
 		apply: func(plain []Exchange) Behaviour {
 			return each(plain, func(e Exchange) []Exchange {
 				e.Close = true

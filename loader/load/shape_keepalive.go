@@ -2,9 +2,8 @@ package load
 
 func keepAlive() Shape {
 	return Shape{
-		Name:  "keepalive",
-		Help:  "sends requests one after the other over one connection",
-		Finds: "`heap`, `log`, `map`, `goroutine`: kept per request",
+		Name: "keepalive",
+		Help: "sends requests one after the other over one connection",
 		apply: func(plain []Exchange) Behaviour {
 			return each(plain, func(e Exchange) []Exchange { return []Exchange{e} })
 		},

@@ -8,9 +8,8 @@ import (
 
 func unique() Shape {
 	return Shape{
-		Name:  "unique",
-		Help:  "requests a new path with a new header field each time",
-		Finds: "`path`: kept per distinct path",
+		Name: "unique",
+		Help: "requests a new path with a new header field each time",
 		apply: func(plain []Exchange) Behaviour {
 			var made atomic.Uint64
 			return Behaviour{Next: func() *Exchange {

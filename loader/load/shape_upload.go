@@ -4,7 +4,6 @@ func upload() Shape {
 	return Shape{
 		Name:      "upload",
 		Help:      "sends BODY_BYTES by POST, alternately with Content-Length and chunked",
-		Finds:     "`body`: kept when a body is not read to its end",
 		NeedsBody: true,
 		apply: func(plain []Exchange) Behaviour {
 			return each(plain, func(e Exchange) []Exchange {

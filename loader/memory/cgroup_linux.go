@@ -34,10 +34,10 @@ func accounts(groups []cgroup.Group) []account {
 	return all
 }
 
-// OwnCgroup returns a function that adds the memory of the server's control group to a reading. That is a group with the
+// ownCgroup returns a function that adds the memory of the server's control group to a reading. That is a group with the
 // process root and its descendants only, as a container has. The function adds nothing until there is one: a health check
 // in a container is another process there, for a moment.
-func OwnCgroup(root int) func(context.Context, *Reading) {
+func ownCgroup(root int) func(context.Context, *Reading) {
 	var own *account
 	return func(_ context.Context, reading *Reading) {
 		if own == nil {

@@ -55,6 +55,6 @@ func TestACgroupOfOnesOwnHasNoStrangers(t *testing.T) {
 
 	// This test shares its group with the process that runs it.
 	var reading Reading
-	OwnCgroup(parent.Process.Pid)(t.Context(), &reading)
+	ownCgroup(parent.Process.Pid)(t.Context(), &reading)
 	assert.Nil(t, reading.Cgroup)
 }

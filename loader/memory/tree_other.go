@@ -59,8 +59,5 @@ func (r *Reading) addTree(ctx context.Context, pid int32) error {
 // LimitOf returns the memory of the machine.
 func LimitOf(int) Limit { return machineLimit() }
 
-// OwnCgroup returns a function that adds nothing: there are no control groups here.
-func OwnCgroup(int) func(context.Context, *Reading) { return func(context.Context, *Reading) {} }
-
 // WatchOOM returns a function that is always false: OOM kills are not visible here.
 func WatchOOM(context.Context, int) func() bool { return func() bool { return false } }

@@ -229,7 +229,7 @@ func watched(ctx context.Context, pid int, read memory.Reader) *Target {
 		PID:      pid,
 		read:     tellingOOM(read, memory.WatchOOM(ctx, pid), limit),
 		Source:   memory.TreeSource,
-		complete: []func(context.Context, *memory.Reading){memory.OwnCgroup(pid)},
+		complete: memory.Completing(pid),
 		Limit:    limit,
 	}
 }

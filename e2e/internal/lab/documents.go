@@ -3,6 +3,7 @@ package lab
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,6 +23,33 @@ func CodeBlocks(t testing.TB) map[string][]string {
 		blocks[strings.TrimPrefix(page, Root+"/")] = codeBlocks(string(content))
 	}
 	return blocks
+}
+
+// documentedColumns are the columns of iterations.csv in docs/report.md.
+func documentedColumns(t testing.TB) []string {
+	t.Helper()
+	var names []string
+	for _, row := range GeneratedTable(t, "docs/report.md", "columns") {
+		names = append(names, row[0])
+	}
+	return names
+}
+
+// GeneratedTable returns the rows of a table that go generate work writes into a page, without the header. A first cell
+// is without its backquotes. No cell may contain " | ".
+func GeneratedTable(t testing.TB, page, marker string) [][]string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(Checkout(t), page))
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(content), "<!-- "+marker+":begin -->")
+	table, _, found := strings.Cut(rest, "<!-- "+marker+":end -->")
+	require.True(t, found, "the table %s in %s", marker, page)
+	var rows [][]string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (.*) \\|$").FindAllStringSubmatch(table, -1) {
+		rows = append(rows, append([]string{row[1]}, strings.Split(row[2], " | ")...))
+	}
+	require.NotEmpty(t, rows)
+	return rows
 }
 
 func codeBlocks(markdown string) []string {

@@ -1,8 +1,10 @@
 package lab
 
 import (
+	"errors"
 	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,4 +28,15 @@ func Modes(t testing.TB) []Mode {
 	}
 	require.Greater(t, len(all), 10, string(table))
 	return all
+}
+
+// Shapes returns every value of SHAPE, as the loader lists them where it refuses another one.
+func Shapes(t testing.TB) []string {
+	t.Helper()
+	output, err := exec.Command(Loader, "--shape", "none").CombinedOutput()
+	var refused *exec.ExitError
+	require.True(t, errors.As(err, &refused), "%v: %s", err, output)
+	found := regexp.MustCompile(`(?m)^--shape="none": expected one or several of (.*), separated by commas$`).FindSubmatch(output)
+	require.NotNil(t, found, string(output))
+	return strings.Split(string(found[1]), ", ")
 }

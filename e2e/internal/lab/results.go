@@ -14,11 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// header is the one of iterations.csv.
-const header = "iteration,started_at,duration_seconds,requests,errors,requests_per_second,latency_p50_seconds,latency_p99_seconds,latency_max_seconds,rss_start_bytes,rss_end_bytes,rss_peak_bytes," +
-	"anonymous_end_bytes,file_end_bytes,shared_end_bytes,live_heap_end_bytes,cgroup_file_end_bytes,cgroup_socket_end_bytes,open_files,threads,processes," +
-	"latency_p90_seconds,latency_p999_seconds,errors_connect,errors_timeout,errors_reset,errors_bad_response,errors_status_4xx,errors_status_5xx,errors_other"
-
 // Columns of iterations.csv, by number.
 const (
 	ColumnStarted       = 1
@@ -36,6 +31,18 @@ const (
 	ColumnErrorsConnect = 23 // timeout, reset, bad_response and so on follow
 )
 
+// columnNames are the names of the columns that these tests read.
+func columnNames() map[int]string {
+	return map[int]string{
+		ColumnStarted: "started_at", ColumnDuration: "duration_seconds", ColumnRequests: "requests", ColumnErrors: "errors",
+		ColumnRate: "requests_per_second", ColumnLatencyMax: "latency_max_seconds",
+		ColumnStart: "rss_start_bytes", ColumnEnd: "rss_end_bytes", ColumnPeak: "rss_peak_bytes",
+		ColumnPageCache: "cgroup_file_end_bytes", ColumnOpenFiles: "open_files", ColumnProcesses: "processes",
+		ColumnErrorsConnect: "errors_connect", ColumnErrorsConnect + 1: "errors_timeout",
+		ColumnErrorsConnect + 2: "errors_reset", ColumnErrorsConnect + 3: "errors_bad_response",
+	}
+}
+
 // Rows returns iterations.csv without its header.
 func (r *Run) Rows(t testing.TB) [][]string {
 	t.Helper()
@@ -48,7 +55,7 @@ func RowsIn(t testing.TB, folder string) [][]string {
 	return TableIn(t, folder, "iterations.csv")
 }
 
-// TableIn returns a table of iterations, without its header.
+// TableIn returns a table of iterations, without its header, which docs/report.md documents.
 func TableIn(t testing.TB, folder, name string) [][]string {
 	t.Helper()
 	file, err := os.Open(filepath.Join(folder, name))
@@ -57,7 +64,10 @@ func TableIn(t testing.TB, folder, name string) [][]string {
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)
 	require.NotEmpty(t, rows)
-	require.Equal(t, header, strings.Join(rows[0], ","))
+	require.Equal(t, documentedColumns(t), rows[0])
+	for number, name := range columnNames() {
+		require.Equal(t, name, rows[0][number], "column %d", number)
+	}
 	return rows[1:]
 }
 
