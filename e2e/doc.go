@@ -12,14 +12,15 @@
 //	foreign     servers from Debian's packages, the recipes of README.md and docs/
 //	footprint   the loader's CPU and memory, and that it does not leak
 //	dashboard   the JSON that Grafana is given
+//	prometheus  the dashboard's queries, with a real Prometheus and without Docker
 //	docker      everything that needs Docker
 //	house       the structure of the code, dependencies
 //
 // By default, as in "go test work", the runs are few and short: iterations of a few thousand requests, with big leaks and a
 // big TOLERANCE. These variables ask for more:
 //
-//	LEAKLAB_LONG=1             the long tests too: runs with the default TOLERANCE, 50 interrupted runs, servers that are
-//	                           built first (hyper, by cargo), everything that needs Docker; give it -timeout 60m
+//	LEAKLAB_LONG=1             the long tests too: runs with the default TOLERANCE, 50 interrupted runs, programs that
+//	                           are built first (hyper, Prometheus), everything that needs Docker; give it -timeout 60m
 //	LEAKLAB_SOAK=1h            TestLoaderDoesNotLeak takes this long
 //	LEAKLAB_REQUIRE_SERVERS=1  a test fails instead of being skipped where a server of Debian's is missing
 //	LEAKLAB_REQUIRE_DOCKER=1   a test fails instead of being skipped where Docker is missing

@@ -4,8 +4,10 @@ package dashboard
 import (
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,13 +28,17 @@ type Dashboard struct {
 	Annotations struct {
 		List []struct {
 			Name   string
+			Enable bool
 			Target Target
 		}
 	}
 }
 
-// Panel is one of the dashboard.
+// Panel is one of the dashboard, or a row with panels that are not seen while it is collapsed.
 type Panel struct {
+	Collapsed                bool
+	Panels                   []Panel
+	Transformations          []struct{ ID string }
 	ID                       int
 	Type, Title, Description string
 	GridPos                  struct{ X, Y, W, H int }
@@ -40,11 +46,13 @@ type Panel struct {
 	Options                  map[string]any
 	FieldConfig              struct {
 		Defaults struct {
-			Unit   string
-			Custom struct{ AxisLabel string }
-			Links  []Link
+			Unit    string
+			NoValue *string
+			Custom  struct{ AxisLabel string }
+			Links   []Link
 		}
 		Overrides []struct {
+			Matcher    struct{ Options string }
 			Properties []struct {
 				ID    string
 				Value json.RawMessage
@@ -90,10 +98,43 @@ func Read(t *testing.T) Dashboard {
 	return d
 }
 
+// Open returns the panels that are seen when the dashboard opens.
+func (d Dashboard) Open() (open []Panel) {
+	for _, p := range d.Panels {
+		if p.Type != "row" {
+			open = append(open, p)
+		}
+	}
+	return open
+}
+
+// All returns the panels, those in rows included, without the rows.
+func (d Dashboard) All() (all []Panel) {
+	for _, p := range d.Panels {
+		if p.Type == "row" {
+			all = append(all, p.Panels...)
+		} else {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// OpenQueries returns the queries of the panels that are seen when the dashboard opens, by name as Queries.
+func (d Dashboard) OpenQueries() map[string]Target {
+	queries := make(map[string]Target)
+	for _, panel := range d.Open() {
+		for _, target := range panel.Targets {
+			queries[panel.Title+"/"+target.RefID] = target
+		}
+	}
+	return queries
+}
+
 // Queries returns the dashboard's queries with a name each: those of the panels and of the annotations.
 func (d Dashboard) Queries() map[string]Target {
 	queries := make(map[string]Target)
-	for _, panel := range d.Panels {
+	for _, panel := range d.All() {
 		for _, target := range panel.Targets {
 			queries[panel.Title+"/"+target.RefID] = target
 		}
@@ -106,7 +147,10 @@ func (d Dashboard) Queries() map[string]Target {
 
 // Text is the query as Grafana sends it for a range of 15 minutes and a scrape interval of 1 s, with the runs that are
 // chosen; none are the newest.
-func (q Target) Text(runs ...string) string {
+func (q Target) Text(runs ...string) string { return q.TextIn(15*time.Minute, runs...) }
+
+// TextIn is Text for a range of another length.
+func (q Target) TextIn(length time.Duration, runs ...string) string {
 	chosen := strings.Join(runs, "|")
 	switch len(runs) {
 	case 0:
@@ -115,7 +159,8 @@ func (q Target) Text(runs ...string) string {
 	default:
 		chosen = "(" + chosen + ")"
 	}
-	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", "900s", "$run", chosen).Replace(q.Expr)
+	seconds := strconv.Itoa(int(length.Seconds())) + "s"
+	return strings.NewReplacer("$__rate_interval", "5s", "$__interval", "1s", "$__range", seconds, "$run", chosen).Replace(q.Expr)
 }
 
 // Links returns the links of a panel's values.
@@ -141,7 +186,7 @@ const Reports = "/public/leaklab/"
 func (d Dashboard) ReportLinks(t *testing.T, run string) map[string]string {
 	t.Helper()
 	paths := map[string]string{}
-	for _, p := range d.Panels {
+	for _, p := range d.All() {
 		for _, link := range p.Links(t) {
 			if strings.HasPrefix(link.URL, Reports) {
 				path, _, _ := strings.Cut(link.URL, "?")

@@ -45,8 +45,10 @@ func TestLabInDocker(t *testing.T) {
 	if code == 1 {
 		assert.Contains(t, strings.Join(strings.Fields(logs), " "), "the limit of its cgroup, 2048 MiB", "the limit of the server's container, from outside")
 	}
+	assert.Regexp(t, `\nGrafana: +http://`+l.grafana+`/d/leaklab/leaklab\?from=\d+&refresh=5s&to=now&var-run=`+l.runs()[0]+`\n`, logs, "while it runs")
+	assert.Regexp(t, `\nGrafana: http://`+l.grafana+`/d/leaklab/leaklab\?from=\d+&to=\d+&var-run=`+l.runs()[0]+`\n`, logs, "when it is over")
 	shown := d.Queries()["Verdict/verdict"]
-	assert.Equal(t, []float64{map[int]float64{125: 0, 0: 1, 1: 2}[code]}, values(l.query(shown.Text(), shown.Instant)), "the dashboard shows the same verdict")
+	assert.Equal(t, []float64{map[int]float64{125: 2, 0: 3, 1: 4}[code]}, values(l.query(shown.Text(), shown.Instant)), "the dashboard shows the same verdict")
 	rows := l.newestRows(1)
 	require.Len(t, rows, tries)
 	l.assertEveryQueryReturnsData(d, "after the loader has exited")

@@ -1,17 +1,8 @@
 package docker
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -21,60 +12,25 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// series is one element of Prometheus's answer: its labels and its newest value.
-type series struct {
-	Metric map[string]string
-	Value  float64
-}
-
 // query asks Prometheus, as Grafana would: for the last 15 minutes, or for this moment.
-func (l *composeLab) query(text string, instant bool) []series {
+func (l *composeLab) query(text string, instant bool) []dashboard.Series {
 	l.t.Helper()
 	return l.queryAt(time.Now(), text, instant)
 }
 
 // queryAt is query with another end of the time that is shown.
-func (l *composeLab) queryAt(end time.Time, text string, instant bool) []series {
+func (l *composeLab) queryAt(end time.Time, text string, instant bool) []dashboard.Series {
 	l.t.Helper()
-	form := url.Values{"query": {text}, "time": {strconv.FormatFloat(float64(end.UnixMilli())/1000, 'f', 3, 64)}}
-	path := "/api/v1/query"
-	if !instant {
-		path = "/api/v1/query_range"
-		form.Set("start", strconv.FormatInt(end.Add(-15*time.Minute).Unix(), 10))
-		form.Set("end", strconv.FormatInt(end.Unix(), 10))
-		form.Set("step", "1")
-	}
-	resp, err := http.PostForm("http://"+l.prometheus+path, form)
-	require.NoError(l.t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(l.t, err)
-	var answer struct {
-		Status, Error string
-		Data          struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-				Values [][2]any
-			}
-		}
-	}
-	require.NoError(l.t, json.Unmarshal(body, &answer), string(body))
-	require.Equal(l.t, "success", answer.Status, "%s\n%s", text, answer.Error)
-	var result []series
-	for _, r := range answer.Data.Result {
-		newest := r.Value
-		if !instant {
-			newest = r.Values[len(r.Values)-1]
-		}
-		value, err := strconv.ParseFloat(newest[1].(string), 64)
-		require.NoError(l.t, err)
-		result = append(result, series{r.Metric, value})
-	}
-	return result
+	return dashboard.Query(l.t, l.prometheus, dashboard.Last15Minutes(end), text, instant)
 }
 
-func values(all []series) []float64 {
+// ask is query for this moment.
+func (l *composeLab) ask(text string) []dashboard.Series {
+	l.t.Helper()
+	return l.query(text, true)
+}
+
+func values(all []dashboard.Series) []float64 {
 	var values []float64
 	for _, one := range all {
 		values = append(values, one.Value)
@@ -89,64 +45,25 @@ func (l *composeLab) assertEveryQueryReturnsData(d dashboard.Dashboard, when str
 	}
 }
 
-// choices returns what can be chosen at the top of the dashboard, as Grafana finds it in Prometheus's answer.
-func (l *composeLab) choices(d dashboard.Dashboard, end time.Time) []string {
+// choices returns the runs that can be chosen at the top of the dashboard.
+func (l *composeLab) choices(d dashboard.Dashboard, end time.Time) (runs []string) {
 	l.t.Helper()
-	run := d.Templating.List[0]
-	query := strings.TrimSuffix(strings.TrimPrefix(run.Query.Query, "query_result("), ")")
-	pattern := regexp.MustCompile(strings.Trim(run.Regex, "/"))
-	var choices []string
-	for _, one := range l.queryAt(end, query, true) {
-		var labels []string
-		for name, value := range one.Metric {
-			labels = append(labels, fmt.Sprintf("%s=%q", name, value))
-		}
-		match := pattern.FindStringSubmatch(fmt.Sprintf("{%s} %v %d", strings.Join(labels, ","), one.Value, time.Now().UnixMilli()))
-		require.Len(l.t, match, 2)
-		choices = append(choices, match[1])
+	for _, choice := range d.Choices(l.t, l.prometheus, end) {
+		runs = append(runs, choice.Value)
 	}
-	sort.Sort(sort.Reverse(sort.StringSlice(choices)))
-	return choices
+	return runs
 }
 
 // assertOverlay compares the bars that lay runs over each other with each run's iterations.csv.
 func (l *composeLab) assertOverlay(d dashboard.Dashboard, runs ...string) {
 	l.t.Helper()
-	want, got := map[string]float64{}, map[string]float64{}
-	for _, run := range runs {
-		for _, row := range lab.RowsIn(l.t, filepath.Join(l.results, run)) {
-			want[run+" "+row[0]] = lab.Number(l.t, row, lab.ColumnEnd)
-		}
-	}
-	overlay := d.Queries()["End of each iteration, run by run/end"]
-	for _, bar := range l.query(overlay.Text(runs...), overlay.Instant) {
-		got[bar.Metric["run"]+" "+strings.TrimLeft(bar.Metric["iteration"], "0")] = bar.Value
-	}
-	assert.Equal(l.t, want, got)
+	d.AssertOverlay(l.t, l.ask, l.results, runs...)
 }
 
 // assertBarsEqualTable compares the bars of the dashboard, with a run chosen or else the newest, with iterations.csv.
 func (l *composeLab) assertBarsEqualTable(d dashboard.Dashboard, rows [][]string, run ...string) {
 	l.t.Helper()
-	queries := d.Queries()
-	for name, value := range map[string]func(row []string) float64{
-		"Memory per iteration/start": func(row []string) float64 { return lab.Number(l.t, row, lab.ColumnStart) },
-		"Memory per iteration/end":   func(row []string) float64 { return lab.Number(l.t, row, lab.ColumnEnd) },
-		"Memory per iteration/peak":  func(row []string) float64 { return lab.Number(l.t, row, lab.ColumnPeak) },
-		"Leaked per iteration/leaked": func(row []string) float64 {
-			return lab.Number(l.t, row, lab.ColumnEnd) - lab.Number(l.t, row, lab.ColumnStart)
-		},
-		"Requests per iteration/requests": func(row []string) float64 { return lab.Number(l.t, row, lab.ColumnRequests) },
-	} {
-		require.Contains(l.t, queries, name)
-		bars := l.query(queries[name].Text(run...), queries[name].Instant)
-		sort.Slice(bars, func(i, j int) bool { return bars[i].Metric["iteration"] < bars[j].Metric["iteration"] })
-		require.Len(l.t, bars, len(rows), name)
-		for n, row := range rows {
-			assert.Equal(l.t, fmt.Sprintf("%0*s", len(strconv.Itoa(len(rows))), row[0]), bars[n].Metric["iteration"], name)
-			assert.Equal(l.t, value(row), bars[n].Value, name)
-		}
-	}
+	d.AssertBarsEqualTable(l.t, l.ask, rows, run...)
 }
 
 // assertRunsCanBeChosen checks what the dashboard shows of three runs that are over.

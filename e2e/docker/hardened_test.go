@@ -39,6 +39,7 @@ func (l *composeLab) assertGrafanaIsOnlyLookedAt() {
 	for _, setting := range []string{
 		"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer", "GF_AUTH_BASIC_ENABLED=false", "GF_AUTH_DISABLE_LOGIN_FORM=true",
 		"GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION=true", "GF_USERS_ALLOW_SIGN_UP=false", "GF_ANALYTICS_REPORTING_ENABLED=false",
+		"GF_METRICS_ENABLED=false", "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED=true", "GF_PLUGINS_PREINSTALL_DISABLED=true",
 	} {
 		assert.Contains(l.t, told, setting)
 	}
@@ -93,6 +94,7 @@ func (l *composeLab) assertGrafanaHasItsFiles() {
 		"/etc/grafana/dashboards/leaklab.json":                 dashboard.File,
 		"/etc/grafana/provisioning/dashboards/leaklab.yml":     lab.Root + "/grafana/provisioning/dashboards/leaklab.yml",
 		"/etc/grafana/provisioning/datasources/prometheus.yml": lab.Root + "/grafana/provisioning/datasources/prometheus.yml",
+		"/etc/grafana/provisioning/alerting/leak.yml":          lab.Root + "/grafana/provisioning/alerting/leak.yml",
 	} {
 		want, err := os.ReadFile(file)
 		require.NoError(l.t, err)

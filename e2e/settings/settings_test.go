@@ -57,6 +57,7 @@ func wrongValues(folder string) map[string][]string {
 		"METRICS_PORT":  {"0", "9102x"},
 		"SERVER_PID":    {"0", "self"},
 		"METRICS_URL":   {"server:9101", "ftp://server/", "http://:9101/", "ftp://me:hunter2@server/"},
+		"GRAFANA_URL":   {"localhost:3000", "http://:3000/"},
 		"PPROF_URL":     {"server:6060", "http://server:0/"},
 		"LEAK":          {"all", "Heap"},
 		"LEAK_BYTES":    {"-1", "64k", "262145"},

@@ -29,7 +29,7 @@ type panelFilter struct {
 	IDs     []uint32 `json:"ids"`
 }
 
-// Ids of the panels that show when each iteration's load began.
+// Ids of the panels that can show when each iteration's load began.
 const (
 	residentID   = 10
 	goHeapID     = 12
@@ -48,51 +48,75 @@ type cell struct {
 	panel     cog.Builder[dashboard.Panel]
 }
 
-// layout lists the panels from top to bottom and from left to right.
+// section is rows below a title that opens and closes them; they are closed at first.
+type section struct {
+	id    uint32
+	title string
+	rows  []row
+}
+
+// layout lists the panels that are open at first, from top to bottom and from left to right.
 func layout() []row {
 	return []row{
-		{4, []cell{
-			{1, 4, verdictPanel()},
+		{5, []cell{
+			{1, 6, verdictPanel()},
 			{2, 6, growthPanel()},
-			{3, 3, timeToLimitPanel()},
-			{4, 3, iterationPanel()},
-			{5, 3, ratePanel()},
-			{6, 2, errorsPanel()},
-			{7, 3, demoPanel()},
+			{26, 4, growsPanel()},
+			{3, 4, limitPanel()},
+			{6, 4, errorsPanel()},
 		}},
-		{11, []cell{
+		{10, []cell{
 			{8, 14, memoryPerIterationPanel()},
 			{9, 10, leakedPerIterationPanel()},
 		}},
 		{10, []cell{
-			{residentID, 12, residentMemoryPanel()},
-			{11, 12, growthOverTimePanel()},
-		}},
-		{9, []cell{
+			{27, 14, memoryOverTheRunPanel()},
 			{24, 10, endsOfRunsPanel()},
-			{25, 14, runsPanel()},
 		}},
-		{9, []cell{
-			{goHeapID, 16, goHeapPanel()},
-			{goroutinesID, 8, goroutinesPanel()},
+		{8, []cell{
+			{25, 24, runsPanel()},
 		}},
-		{9, []cell{
-			{20, 12, besideResidentMemoryPanel()},
-			{21, 6, openFilesPanel()},
-			{22, 6, threadsPanel()},
+	}
+}
+
+// sections lists the panels that are closed at first.
+func sections() []section {
+	return []section{
+		{101, "Server's runtime", []row{
+			{9, []cell{
+				{residentID, 12, residentMemoryPanel()},
+				{11, 12, growthOverTimePanel()},
+			}},
+			{9, []cell{
+				{goHeapID, 14, goHeapPanel()},
+				{goroutinesID, 10, goroutinesPanel()},
+			}},
+			{9, []cell{
+				{20, 10, besideResidentMemoryPanel()},
+				{21, 7, openFilesPanel()},
+				{22, 7, threadsPanel()},
+			}},
 		}},
-		{9, []cell{
-			{14, 6, requestsPerIterationPanel()},
-			{15, 6, codesPanel()},
-			{16, 6, latencyPanel()},
-			{17, 6, errorReasonsPanel()},
+		{102, "Load and latencies", []row{
+			{9, []cell{
+				{7, 8, demoPanel()},
+				{5, 6, ratePanel()},
+				{14, 10, requestsPerIterationPanel()},
+			}},
+			{9, []cell{
+				{15, 8, codesPanel()},
+				{16, 8, latencyPanel()},
+				{17, 8, errorReasonsPanel()},
+			}},
+			{9, []cell{
+				{23, 24, latencyHeatmapPanel()},
+			}},
 		}},
-		{9, []cell{
-			{23, 24, latencyHeatmapPanel()},
-		}},
-		{9, []cell{
-			{18, 12, cpuPanel()},
-			{19, 12, loaderMemoryPanel()},
+		{103, "Loader", []row{
+			{9, []cell{
+				{18, 12, cpuPanel()},
+				{19, 12, loaderMemoryPanel()},
+			}},
 		}},
 	}
 }
@@ -103,10 +127,9 @@ type placed struct {
 	place dashboard.GridPos
 }
 
-// panels returns the panels of the layout in their places.
-func panels() (all []placed) {
-	var y uint32
-	for _, r := range layout() {
+// placedIn returns the panels of rows in their places, and the line below them. The first row is at line y.
+func placedIn(rows []row, y uint32) (all []placed, below uint32) {
+	for _, r := range rows {
 		var x uint32
 		for _, c := range r.panels {
 			all = append(all, placed{c, dashboard.GridPos{X: x, Y: y, W: c.width, H: r.height}})
@@ -114,7 +137,7 @@ func panels() (all []placed) {
 		}
 		y += r.height
 	}
-	return all
+	return all, y
 }
 
 // Build returns the panel in its place.
@@ -128,19 +151,29 @@ func (p placed) Build() (dashboard.Panel, error) {
 func build() (document, error) {
 	b := dashboard.NewDashboardBuilder("leaklab").
 		Uid("leaklab").
-		Description("Resident memory of an HTTP server per iteration of load, and whether it leaks.").
+		Description("Whether an HTTP server leaks memory: verdict, growth, and memory per iteration of load.").
 		Tags([]string{"leaklab"}).
 		Version(1).
 		Readonly().
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		LiveNow(false).
 		Timezone("browser").
-		Refresh("5s").
+		Refresh("10s"). // the address that the loader prints for a run that goes on asks for 5s
 		Time("now-15m", "now").
 		Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"5s", "10s", "30s", "1m", "5m"})).
 		WithVariable(runVariable())
-	for _, p := range panels() {
+	open, y := placedIn(layout(), 0)
+	for _, p := range open {
 		b.WithPanel(p)
+	}
+	for _, s := range sections() {
+		closed := dashboard.NewRowBuilder(s.title).Id(s.id).Collapsed(true).GridPos(dashboard.GridPos{Y: y, W: 24, H: 1})
+		y++
+		inside, _ := placedIn(s.rows, y)
+		for _, p := range inside {
+			closed.WithPanel(p)
+		}
+		b.WithRow(closed)
 	}
 	built, err := b.Build()
 	if err != nil {
@@ -155,10 +188,10 @@ func build() (document, error) {
 	return d, nil
 }
 
-// runVariable is the choice of runs at the top of the dashboard.
+// runVariable is the choice of runs at the top of the dashboard: each with the shape of its load and its verdict. A
+// choice is known by the label run, and shown as the label series.
 func runVariable() *dashboard.QueryVariableBuilder {
-	const runs = `query_result(label_replace(vector(1), "run", "newest", "", "") or max by (run) (` +
-		`last_over_time(leaklab_run_start_timestamp_seconds` + kept + `)))`
+	runs := `query_result(label_replace(label_replace(vector(1), "run", "newest", "", ""), "series", "newest", "", "")` + "\nor " + entries + ")"
 	const queryResult = 3 // the number of this kind of query in Grafana's editor
 	newest := dashboard.StringOrArrayOfString{ArrayOfString: []string{"newest"}}
 	return dashboard.NewQueryVariableBuilder("run").
@@ -169,7 +202,7 @@ func runVariable() *dashboard.QueryVariableBuilder {
 		Query(dashboard.StringOrMap{Map: map[string]any{
 			"qryType": queryResult, "query": runs, "refId": "PrometheusVariableQueryEditor-VariableQuery",
 		}}).
-		Regex(`/run="([^"]+)"/`).
+		Regex(`/run="(?<value>[^"]+)"|series="(?<text>[^"]+)"/g`).
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
 		Sort(dashboard.VariableSortAlphabeticalDesc).
 		Multi(true).
@@ -178,13 +211,14 @@ func runVariable() *dashboard.QueryVariableBuilder {
 		Current(dashboard.VariableOption{Selected: new(true), Text: newest, Value: newest})
 }
 
-// iterationsAnnotation draws a vertical line where the load of an iteration begins.
+// iterationsAnnotation draws a vertical line where the load of an iteration begins, if the viewer asks for it: when a run
+// is a small part of the time range, the lines hide the curves.
 func iterationsAnnotation() (annotation, error) {
 	const milliseconds = " * 1000"
 	built, err := dashboard.NewAnnotationQueryBuilder().
 		Name("Iterations").
 		Datasource(source()).
-		Enable(true).
+		Enable(false).
 		Hide(false).
 		IconColor(grey).
 		Target(prometheus.NewDataqueryBuilder().

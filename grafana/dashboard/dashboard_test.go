@@ -18,6 +18,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+	"github.com/grafana/grafana-foundation-sdk/go/trend"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -60,7 +61,7 @@ func TestWriteTellsWhereToRun(t *testing.T) {
 // Grafana's schema, as the SDK has it, knows every field of the file and its type.
 func TestFileIsOfGrafanasSchema(t *testing.T) {
 	for _, config := range []variants.PanelcfgConfig{
-		stat.VariantConfig(), barchart.VariantConfig(), timeseries.VariantConfig(), table.VariantConfig(), heatmap.VariantConfig(),
+		stat.VariantConfig(), barchart.VariantConfig(), timeseries.VariantConfig(), table.VariantConfig(), heatmap.VariantConfig(), trend.VariantConfig(),
 	} {
 		cog.NewRuntime().RegisterPanelcfgVariant(config)
 	}
@@ -72,17 +73,40 @@ func TestFileIsOfGrafanasSchema(t *testing.T) {
 	var read dashboard.Dashboard
 	require.NoError(t, json.Unmarshal(content, &read))
 	require.NoError(t, read.Validate())
-	require.Len(t, read.Panels, len(panels()))
-	for _, panel := range read.Panels {
-		for _, target := range panel.Panel.Targets {
-			assert.IsType(t, &prometheus.Dataquery{}, target, *panel.Panel.Title)
+	all := allPanels(read)
+	require.Len(t, all, len(panels()))
+	for _, panel := range all {
+		for _, target := range panel.Targets {
+			assert.IsType(t, &prometheus.Dataquery{}, target, *panel.Title)
 		}
 	}
 
-	for _, field := range []string{"refresh", "axisLabel", "legendFormat", "xField", "textMode", "cellHeight", "yAxis", "iconColor"} {
+	for _, field := range []string{"refresh", "axisLabel", "legendFormat", "xField", "textMode", "cellHeight", "yAxis", "iconColor", "wideLayout", "collapsed"} {
 		broken := bytes.Replace(content, []byte(`"`+field+`"`), []byte(`"wrong"`), 1)
 		assert.ErrorContains(t, problems(t, broken), "unexpected field 'wrong'", field)
 	}
+}
+
+// allPanels returns the panels of a dashboard, those in rows included.
+func allPanels(d dashboard.Dashboard) (all []dashboard.Panel) {
+	for _, p := range d.Panels {
+		if p.Panel != nil {
+			all = append(all, *p.Panel)
+		} else {
+			all = append(all, p.RowPanel.Panels...)
+		}
+	}
+	return all
+}
+
+// panels returns all panels, those that are closed at first included.
+func panels() []placed {
+	all, _ := placedIn(layout(), 0)
+	for _, s := range sections() {
+		closed, _ := placedIn(s.rows, 0)
+		all = append(all, closed...)
+	}
+	return all
 }
 
 // problems returns what is wrong with a dashboard. The SDK's strict reading returns an error without problems if there

@@ -12,20 +12,18 @@ func cpuPanel() *timeseries.PanelBuilder {
 			"the two lines together should stay below the number of cores.").
 		WithTarget(overTime("server", "server", whileChosen("max("+cpu("server")+")"))).
 		WithTarget(overTime("loader", "loader", ofChosen("max", cpu("loader")))).
-		NoValue(noData).
 		Min(0).
-		OverrideByName("server", look(blue)).
+		OverrideByName("server", look(slate)).
 		OverrideByName("loader", look(teal))
 }
 
 func loaderMemoryPanel() *timeseries.PanelBuilder {
-	return newLines("Memory of the loader", units.BytesIEC, "memory").
+	return newLines("Memory of the loader", units.Mebibytes, "memory").
 		Description("The load generator's own memory, as it reports it. It should be level after the first iteration; "+
 			"it is not part of what is measured.").
-		WithTarget(overTime("rss", "resident", ofChosen("max", `process_resident_memory_bytes{job="loader"}`))).
-		WithTarget(overTime("heap", "Go heap in use", ofChosen("max", `go_memstats_heap_inuse_bytes{job="loader"}`))).
-		NoValue(noData).
+		WithTarget(overTime("rss", "resident", mebibytes(ofChosen("max", `process_resident_memory_bytes{job="loader"}`)))).
+		WithTarget(overTime("heap", "Go heap in use", mebibytes(ofChosen("max", `go_memstats_heap_inuse_bytes{job="loader"}`)))).
 		Min(0).
 		OverrideByName("resident", look(teal)).
-		OverrideByName("Go heap in use", look(green))
+		OverrideByName("Go heap in use", look(brown))
 }

@@ -3,11 +3,12 @@
 //
 //	go run ./grafana/dashboard
 //
-// A panel is a function in the file of its subject: verdict.go, memory.go, load.go, loader.go, runs.go. layout, in
-// dashboard.go, lists the panels row by row. style.go has the shared looks, query.go the shared PromQL.
+// A panel is a function in the file of its subject: verdict.go, memory.go, load.go, loader.go, runs.go. layout and
+// sections, in dashboard.go, list the panels row by row: those that are open at first, and those that a click opens.
+// style.go has the shared looks, query.go the shared PromQL.
 // The program knows the names of metrics, but nothing of the loader's code.
 //
-// To add a panel, write its function, give it a cell with a new id in layout, name it in the loader's list of metrics,
+// To add a panel, write its function, give it a cell with a new id in one of the two lists, name it in the loader's list of metrics,
 // and run the program.
 package main
 

@@ -228,9 +228,9 @@ func queried(t *testing.T) map[string][]string {
 	add := func(title string, query any) {
 		names[title] = append(names[title], metricsOf(query.(prometheus.Dataquery).Expr)...)
 	}
-	for _, panel := range built.Panels {
-		for _, target := range panel.Panel.Targets {
-			add(*panel.Panel.Title, target)
+	for _, panel := range allPanels(built.Dashboard) {
+		for _, target := range panel.Targets {
+			add(*panel.Title, target)
 		}
 	}
 	for _, annotation := range built.Annotations.List {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 )
@@ -44,13 +47,51 @@ func ofNewest(aggregation, values string) string {
 // ofChosen aggregates the series of the chosen runs over time.
 func ofChosen(aggregation, series string) string { return aggregation + "(" + series + andChosen + ")" }
 
+// ofChosenEntries is the highest of the values of each chosen run at each value of a label, with the run's entry as the
+// label series.
+func ofChosenEntries(label, values string) string {
+	return "max by (series, " + label + ") (\n(" + values + "\n" + andChosen[1:] + "\n)\n* on (run) group_left (series) " + entries + "\n)"
+}
+
 // whileChosen keeps a series of the server, which has no label run, to the times of the chosen runs.
 func whileChosen(values string) string {
 	return values + "\nand on () (leaklab_run_seen_timestamp_seconds" + andChosen + ")"
 }
 
-// verdicts is 2 for a leak, 1 for no leak, else 0. The mapping verdictNames shows them as words.
-var verdicts = "2 * " + last(`leaklab_verdict{verdict="leak"}`) + " or " + last(`leaklab_verdict{verdict="no leak"}`)
+// states are those of a run, as the loader calls them; the index is the figure that stands for each in a panel.
+var states = []string{"waiting", "too early", "inconclusive", "no leak", "leak", "died", "interrupted", "failed"}
+
+// stateOfRun is the figure of the state of each run. The mapping stateNames shows it as a word.
+func stateOfRun() string {
+	var all []string
+	for figure, state := range states {
+		if figure > 0 {
+			all = append(all, fmt.Sprintf("%d * %s", figure, last(`leaklab_run_state{state="`+state+`"}`)))
+		}
+	}
+	return "max by (run) (" + strings.Join(all, "\n  or ") + ")"
+}
+
+// stateLabel is 1 for each run, with a label state that names its state.
+var stateLabel = "topk by (run) (1, max by (run, state) (" + last("leaklab_run_state") + ") == 1)"
+
+// entries are 1 for each run, with a label series that holds its name, the shape of its load, and its state.
+var entries = `max by (run, series) (label_join(` + "\n" +
+	"  max by (run, shape) (" + last("leaklab_run_info") + ") * on (run) group_left (state) " + stateLabel + ",\n" +
+	`  "series", " ", "run", "shape", "state"))`
+
+// named gives all values a label series, which names a column of a panel.
+func named(series, values string) string {
+	return fmt.Sprintf("label_replace(%s, \"series\", %q, \"\", \"\")", values, series)
+}
+
+// unpadded takes the leading zeros away from the label iteration.
+func unpadded(values string) string {
+	return `label_replace(` + values + `, "iteration", "$1", "iteration", "0*(.+)")`
+}
+
+// mebibytes are bytes in the unit that has round ticks on an axis.
+func mebibytes(values string) string { return values + " / 2^20" }
 
 // growth is a bound of the growth in bytes per request: lower, estimate, or upper.
 func growth(bound string) string { return `leaklab_growth_bytes_per_request{bound="` + bound + `"}` }

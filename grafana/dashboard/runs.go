@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
@@ -11,24 +10,15 @@ import (
 const run = "run" // the label of Prometheus, and so the field of Grafana, that names a run
 
 func endsOfRunsPanel() *barchart.PanelBuilder {
-	return newBarChart("End of each iteration, run by run", units.BytesIEC, "resident memory").
+	panel := newBarChart("End of each iteration, run by run", units.Mebibytes, "resident memory").
 		Description("Resident memory at the end of each iteration, with a bar for each run that is chosen above, " +
 			"so that they can be laid over each other. Two runs of one server should have bars of the same height; " +
 			"a fix shows as bars that stay level where those of the run before climb.").
-		WithTarget(rows("end", "max by (run, iteration) (\n"+last("leaklab_iteration_rss_end_bytes")+"\n"+andChosen[1:]+"\n)")).
+		WithTarget(rows("end", unpadded(mebibytes(ofChosenEntries("iteration", last("leaklab_iteration_rss_end_bytes")))))).
 		Min(0).
-		ColorScheme(palette()).
-		Legend(legend(false)).
-		WithTransformation(dashboard.DataTransformerConfig{Id: "convertFieldType", Options: map[string]any{
-			"fields":      map[string]any{},
-			"conversions": []map[string]string{{"targetField": iteration, "destinationType": "number"}},
-		}}).
-		WithTransformation(sortBy(run, false)).
-		WithTransformation(sortBy(iteration, false)).
-		WithTransformation(dashboard.DataTransformerConfig{Id: "groupingToMatrix", Options: map[string]string{
-			"columnField": run, "rowField": iteration, "valueField": "Value", "emptyValue": "null",
-		}}).
-		WithTransformation(organize(nil, nil, map[string]string{iteration + `\` + run: iteration}))
+		ColorScheme(shades(blue)).
+		Legend(legend(true))
+	return withMatrix(panel, iteration)
 }
 
 // runColumns are the queries of the table of runs: an id, which names the column of their values, and PromQL.
@@ -39,7 +29,7 @@ func runColumns() [][2]string {
 		{"ended", "round(1000 * max by (run) (" + last("leaklab_run_seen_timestamp_seconds") + "))"},
 		{"iterations", "count by (run) (count by (run, iteration) (" + last("leaklab_iteration_rss_end_bytes") + "))"},
 		{"rate", "sum by (run) (avg by (run, instance) (" + last("leaklab_iteration_requests_per_second") + "))"},
-		{"verdict", "max by (run) (" + verdicts + ")"},
+		{"verdict", stateOfRun()},
 		{"lower", "min by (run) (" + last(growth("lower")) + ")"},
 		{"estimate", "avg by (run) (" + last(growth("estimate")) + ")"},
 		{"upper", "max by (run) (" + last(growth("upper")) + ")"},
@@ -53,7 +43,7 @@ func runsPanel() *table.PanelBuilder {
 	for _, column := range columns {
 		panel.WithTarget(rows(column[0], column[1]))
 	}
-	growthColumn := properties(decimals(1), property("mappings", nanAsDash()))
+	growthColumn := properties(decimals(1), property("mappings", nanAsDash()), columnWidth(75))
 	return panel.
 		Title("Runs").
 		Description("All runs that Prometheus keeps, the newest first, with the growth in bytes per request. "+
@@ -70,26 +60,27 @@ func runsPanel() *table.PanelBuilder {
 		Filterable(false).
 		WithTransformation(join(run)).
 		WithTransformation(organize(times(len(columns)),
-			[]string{run, "Value #started", "Value #ended", "shape", "Value #iterations", "Value #rate",
-				"Value #verdict", "Value #lower", "Value #estimate", "Value #upper"},
+			[]string{run, "Value #verdict", "Value #estimate", "Value #lower", "Value #upper",
+				"shape", "Value #iterations", "Value #rate", "Value #started", "Value #ended"},
 			map[string]string{
 				"Value #started": "started", "Value #ended": "until", "Value #iterations": "iterations",
 				"Value #rate": "requests/s", "Value #verdict": "verdict",
 				"Value #lower": "at least", "Value #estimate": "growth", "Value #upper": "at most",
 			})).
 		WithTransformation(sortBy(run, true)).
-		OverrideByName(run, properties(inUnit(units.String), columnWidth(160), property("links", []dataLink{
+		OverrideByName(run, properties(inUnit(units.String), columnWidth(165), property("links", []dataLink{
 			reportLink("Report of this run", "${__value.raw}"),
 			{Title: "Show this run alone", URL: "/d/leaklab/leaklab?var-run=${__value.raw}" +
 				"&from=${__data.fields.started.numeric}&to=${__data.fields.until.numeric}"},
 		}))).
-		OverrideByName("started", properties(inUnit(ago), columnWidth(125))).
-		OverrideByName("until", properties(inUnit(ago), columnWidth(125))).
-		OverrideByName("iterations", properties(decimals(0))).
-		OverrideByName("requests/s", properties(inUnit(units.Short), decimals(1))).
-		OverrideByName("verdict", properties(property("mappings", verdictNames()),
+		OverrideByName("verdict", properties(property("mappings", stateNames()),
 			property("custom.cellOptions", map[string]string{"type": "color-text"}), columnWidth(100))).
-		OverrideByName("at least", growthColumn).
 		OverrideByName("growth", growthColumn).
-		OverrideByName("at most", growthColumn)
+		OverrideByName("at least", growthColumn).
+		OverrideByName("at most", growthColumn).
+		OverrideByName("shape", properties(columnWidth(85))).
+		OverrideByName("iterations", properties(decimals(0), columnWidth(85))).
+		OverrideByName("requests/s", properties(inUnit(units.Short), decimals(1), columnWidth(95))).
+		OverrideByName("started", properties(inUnit(ago), columnWidth(110))).
+		OverrideByName("until", properties(inUnit(ago), columnWidth(110)))
 }

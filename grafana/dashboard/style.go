@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -9,35 +11,31 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+	"github.com/grafana/grafana-foundation-sdk/go/trend"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// Colours: names of Grafana's palette, which follow its theme, or hexadecimal RGB.
+// Colours: names of Grafana's palette, which follow its theme, or hexadecimal RGB. The first five have one meaning each,
+// wherever they stand.
 const (
-	blue     = "blue"
-	green    = "green"
-	orange   = "orange"
-	purple   = "purple"
-	red      = "red"
-	yellow   = "dark-yellow"
-	ink      = "text" // the theme's colour of text
-	grey     = "#8E8E8E"
-	teal     = "#2FA39A"
-	sage     = "#5B8C5A"
-	gold     = "#E0B400"
-	sapphire = "#1F78C1"
-	lilac    = "#B877D9"
-	amber    = "#FF9830"
+	red    = "red"    // leak
+	green  = "green"  // no leak
+	amber  = "orange" // undecided, or a doubt
+	blue   = "blue"   // resident memory
+	purple = "purple" // live memory
+
+	ink   = "text" // the theme's colour of text
+	grey  = "#8E8E8E"
+	teal  = "#2FA39A"
+	pink  = "#D16BA5"
+	brown = "#A67C52"
+	slate = "#6E84A3"
 )
 
-// What panels show in place of values that are missing.
+// What panels show in place of values that are missing. Why they are missing is not known here.
 const (
-	noRun       = "no run yet"
-	noIteration = "the first iteration is not over yet"
-	notKnown    = "not known of this server"
-	noGoMetrics = "the server exports no Go metrics"
-	noRequests  = "no requests in this time range"
-	noData      = "no data in this time range"
+	noneOfRun  = "nothing recorded of this run"
+	noneOfTime = "nothing recorded in this time range"
 )
 
 // newStat returns a panel of single figures.
@@ -46,13 +44,14 @@ func newStat(title, unit string, text common.BigValueTextMode, color common.BigV
 		Title(title).
 		Datasource(source()).
 		Unit(unit).
-		NoValue(noRun).
+		NoValue(noneOfRun).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Values(false).Calcs([]string{"lastNotNull"}).Fields("")).
 		Orientation(common.VizOrientationVertical).
 		TextMode(text).
 		ColorMode(color).
 		GraphMode(common.BigValueGraphModeNone).
 		JustifyMode(common.BigValueJustifyModeCenter).
+		WideLayout(false). // the name below the value
 		ShowPercentChange(false)
 }
 
@@ -62,7 +61,8 @@ func newLines(title, unit, axis string) *timeseries.PanelBuilder {
 		Title(title).
 		Datasource(source()).
 		Unit(unit).
-		ColorScheme(palette()).
+		NoValue(noneOfTime).
+		ColorScheme(fixed(grey)).
 		DrawStyle(common.GraphDrawStyleLine).
 		LineInterpolation(common.LineInterpolationLinear).
 		LineWidth(2).
@@ -81,38 +81,81 @@ func newLines(title, unit, axis string) *timeseries.PanelBuilder {
 		Tooltip(tooltip(common.SortOrderDescending))
 }
 
-// bar is a bar of each iteration.
-type bar struct {
-	id, name string // of the query and of the bar
-	color    string
-	value    string // PromQL with a label iteration
+// newTrend returns a panel of lines over a number.
+func newTrend(title, unit, axis string) *trend.PanelBuilder {
+	return trend.NewPanelBuilder().
+		Title(title).
+		Datasource(source()).
+		Unit(unit).
+		DrawStyle(common.GraphDrawStyleLine).
+		LineInterpolation(common.LineInterpolationLinear).
+		LineWidth(2).
+		FillOpacity(0).
+		GradientMode(common.GraphGradientModeNone).
+		ShowPoints(common.VisibilityModeNever).
+		PointSize(5).
+		SpanNulls(common.BoolOrFloat64{Bool: new(true)}). // the lines have no points in common
+		AxisPlacement(common.AxisPlacementAuto).
+		AxisLabel(axis).
+		ScaleDistribution(linear()).
+		Stacking(common.NewStackingConfigBuilder().Group("A").Mode(common.StackingModeNone)).
+		ThresholdsStyle(noThresholds()).
+		HideFrom(hiddenNowhere()).
+		Legend(legend(true)).
+		Tooltip(tooltip(common.SortOrderDescending))
 }
 
-// newBars returns a panel with one bar for each iteration, or a group of bars.
-func newBars(title, unit, axis string, bars ...bar) *barchart.PanelBuilder {
-	several := len(bars) > 1
-	panel := newBarChart(title, unit, axis).Legend(legend(several))
-	column := map[string]string{} // Grafana's name of a query's values -> the bar's
-	order := []string{iteration}
-	for _, b := range bars {
-		values := "Value"
-		if several {
-			values += " #" + b.id
-		}
-		column[values] = b.name
-		order = append(order, values)
-		panel.WithTarget(rows(b.id, b.value)).OverrideByName(b.name, look(b.color))
-	}
-	if several {
-		return panel.ColorScheme(fixed(grey)).
-			WithTransformation(join(iteration)).
-			WithTransformation(organize(times(len(bars)), order, column)).
-			WithTransformation(sortBy(iteration, false))
-	}
-	return panel.ColorScheme(fixed(bars[0].color)).
-		WithTransformation(organize(times(0), order, column)).
-		WithTransformation(sortBy(iteration, false))
+// bar is a bar of each iteration.
+type bar struct {
+	name  string
+	value string // PromQL with a label iteration
+	look  []dashboard.DynamicConfigValue
 }
+
+// newBars returns a panel with one bar for each iteration, or a group of bars, by a single query.
+func newBars(title, unit, axis string, bars ...bar) *barchart.PanelBuilder {
+	panel := newBarChart(title, unit, axis).Legend(legend(len(bars) > 1)).ColorScheme(fixed(grey))
+	var queries, order []string
+	for _, b := range bars {
+		queries = append(queries, named(b.name, b.value))
+		order = append(order, b.name)
+		panel.OverrideByName(b.name, b.look)
+	}
+	return withMatrix(panel.WithTarget(rows("bars", unpadded("("+strings.Join(queries, "\nor ")+"\n)"))), iteration, order...)
+}
+
+// transformed is a builder of panels.
+type transformed[Panel any] interface {
+	WithTransformation(dashboard.DataTransformerConfig) Panel
+}
+
+// corner is Grafana's name of the field with the rows of a matrix.
+func corner(label string) string { return label + `\` + series }
+
+// number makes a field of text one of numbers.
+func number(field string) dashboard.DataTransformerConfig {
+	return dashboard.DataTransformerConfig{Id: "convertFieldType", Options: map[string]any{
+		"fields":      map[string]any{},
+		"conversions": []map[string]string{{"targetField": field, "destinationType": "number"}},
+	}}
+}
+
+// withMatrix makes a table of the panel's query: a row for each value of a label that is a number, ascending, and a
+// column for each value of the label series. The field of the label is one of text. Columns that are named here come
+// first, in that order.
+func withMatrix[Panel transformed[Panel]](panel Panel, label string, order ...string) Panel {
+	return panel.
+		WithTransformation(number(label)).
+		WithTransformation(sortBy(series, false)).
+		WithTransformation(sortBy(label, false)).
+		WithTransformation(dashboard.DataTransformerConfig{Id: "groupingToMatrix", Options: map[string]string{
+			"columnField": series, "rowField": label, "valueField": "Value", "emptyValue": "null",
+		}}).
+		WithTransformation(organize(nil, append([]string{corner(label)}, order...), map[string]string{corner(label): label}))
+}
+
+// series is the label, and so the field of Grafana, that names a column of a panel.
+const series = "series"
 
 // iteration is the label of Prometheus, and so the field of Grafana, that bars stand at.
 const iteration = "iteration"
@@ -123,7 +166,7 @@ func newBarChart(title, unit, axis string) *barchart.PanelBuilder {
 		Title(title).
 		Datasource(source()).
 		Unit(unit).
-		NoValue(noIteration).
+		NoValue(noneOfRun).
 		XField(iteration).
 		Orientation(common.VizOrientationVertical).
 		Stacking(common.StackingModeNone).
@@ -144,7 +187,8 @@ func newBarChart(title, unit, axis string) *barchart.PanelBuilder {
 		ScaleDistribution(linear()).
 		ThresholdsStyle(noThresholds()).
 		HideFrom(hiddenNowhere()).
-		OverrideByName(iteration, properties(inUnit(units.String), property("custom.axisLabel", "iteration")))
+		// Grafana prints the text for missing values at each tick that it leaves out.
+		OverrideByName(iteration, properties(inUnit(units.String), property("custom.axisLabel", "iteration"), property("noValue", "")))
 }
 
 func legend(shown bool) *common.VizLegendOptionsBuilder {
@@ -176,9 +220,9 @@ func fixed(color string) *dashboard.FieldColorBuilder {
 	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor(color)
 }
 
-// palette is a colour a series.
-func palette() *dashboard.FieldColorBuilder {
-	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)
+// shades is a shade of a colour for each series.
+func shades(color string) *dashboard.FieldColorBuilder {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdShades).FixedColor(color)
 }
 
 // byThresholds is a colour by value, see thresholds.
@@ -191,19 +235,20 @@ func thresholds(steps ...dashboard.Threshold) *dashboard.ThresholdsConfigBuilder
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps)
 }
 
-// verdictNames show the figures of the query verdicts as words.
-func verdictNames() []dashboard.ValueMapping {
-	name := func(text, color string, index int32) dashboard.ValueMappingResult {
-		return dashboard.ValueMappingResult{Text: &text, Color: &color, Index: &index}
+// stateColors are the colours of the states of a run.
+var stateColors = map[string]string{
+	"waiting": grey, "too early": grey, "inconclusive": amber, "no leak": green, "leak": red,
+	"died": amber, "interrupted": amber, "failed": amber,
+}
+
+// stateNames show the figures of the query stateOfRun as words.
+func stateNames() []dashboard.ValueMapping {
+	options := make(map[string]dashboard.ValueMappingResult)
+	for figure, state := range states {
+		text, color := state, stateColors[state]
+		options[strconv.Itoa(figure)] = dashboard.ValueMappingResult{Text: &text, Color: &color, Index: new(int32(figure))}
 	}
-	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{
-		Type: dashboard.MappingTypeValueToText,
-		Options: map[string]dashboard.ValueMappingResult{
-			"0": name("inconclusive", yellow, 0),
-			"1": name("no leak", green, 1),
-			"2": name("leak", red, 2),
-		},
-	}}}
+	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}}
 }
 
 // nanAsDash shows NaN, which a growth is before the fifth iteration, as a dash.

@@ -8,47 +8,93 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
+// silent is after how many seconds without metrics a run that has not ended is told to be silent.
+const silent = "30"
+
+// notes are 1 for each run, with a label note: the iteration and how the run ended, or how far it has come.
+func notes() string {
+	under := func(label, series string) string {
+		return `count_values by (run) ("` + label + `", max by (run) (` + last(series) + `))`
+	}
+	// The label iteration is the last one, of is how many there are.
+	progress := "label_join(label_replace(\n" +
+		"  " + under("n", "leaklab_iteration") + " * on (run) group_left (of) " + under("of", "leaklab_iterations") + ",\n" +
+		`  "head", "iteration $1", "n", "(.*)"), "note", " of ", "head", "of")`
+	ended := "label_join(label_replace(\n  " + last("leaklab_run_end_info") + ",\n" +
+		`  "head", "iteration $1", "iteration", "(.*)"), "note", ": ", "head", "reason")`
+	isSilent := "(time() - max by (run) (" + last("leaklab_run_seen_timestamp_seconds") + ") > " + silent + ")"
+	return "(\nmax by (run, note) (" + ended + ")\n" +
+		"or on (run) max by (run, note) (" + progress + ") unless on (run) " + isSilent + "\n" +
+		`or on (run) max by (run, note) (label_replace(` + progress + `, "note", "$1, silent since", "note", "(.*)"))` + "\n)"
+}
+
 func verdictPanel() *stat.PanelBuilder {
-	return newStat("Verdict", units.NoUnit, common.BigValueTextModeAuto, common.BigValueColorModeBackground).
+	return newStat("Verdict", units.NoUnit, common.BigValueTextModeValueAndName, common.BigValueColorModeBackground).
 		Description("What the iterations so far say: leak if memory surely grows by more than the tolerance and goes on, " +
-			"no leak if it surely grows by less, otherwise inconclusive. It forms from the fifth iteration on. " +
+			"no leak if it surely grows by less, otherwise inconclusive. Before the fifth iteration it is too early. " +
+			"Died: the server is gone; below stands how, and in which iteration. " +
 			"Of several chosen runs the newest. A click opens its report.").
-		WithTarget(now("verdict", "{{run}}", ofNewest("max by (run) ", "("+verdicts+")"))).
-		Mappings(verdictNames()).
+		WithTarget(now("verdict", "{{note}}", ofNewest("max by (run, note) ", notes()+" * on (run) group_left () "+stateOfRun()))).
+		Mappings(stateNames()).
 		ColorScheme(byThresholds()).
-		Thresholds(thresholds(dashboard.Threshold{Color: yellow})).
+		Thresholds(thresholds(dashboard.Threshold{Color: grey})).
 		DataLinks(dataLinks(reportLink("Report of the run", "${__field.labels.run}")))
 }
 
 func growthPanel() *stat.PanelBuilder {
-	return newStat("Growth, bytes/request", units.NoUnit, common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
-		Description("Growth of resident memory per request after warm-up, between the bounds that hold it with 95% confidence. " +
-			"NaN until the fifth iteration is over.").
-		WithTarget(now("lower", "at least", ofNewest("min", last(growth("lower"))))).
-		WithTarget(now("estimate", "estimate", ofNewest("avg", last(growth("estimate"))))).
-		WithTarget(now("upper", "at most", ofNewest("max", last(growth("upper"))))).
+	figure := func(label, values string) string {
+		return `count_values by (run) ("` + label + `", round(avg by (run) (` + last(values) + `), 0.1))`
+	}
+	note := "label_replace(label_join(label_join(\n" +
+		"  " + figure("lower", growth("lower")) + "\n" +
+		"  * on (run) group_left (upper) " + figure("upper", growth("upper")) + "\n" +
+		"  * on (run) group_left (tolerance) " + figure("tolerance", "leaklab_tolerance_bytes_per_request") + ",\n" +
+		`  "span", " to ", "lower", "upper"), "note", ", tolerance ", "span", "tolerance"), "note", "tolerance $1", "note", "NaN to NaN, tolerance (.*)")`
+	return newStat("Growth per request", "suffix:B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
+		Description("Growth of resident memory after warm-up, in bytes per request; below, the bounds that hold it with 95% confidence, " +
+			"and the tolerance: growth that still counts as no leak. A dash until the fifth iteration is over.").
+		WithTarget(now("growth", "{{note}}", ofNewest("max by (run, note) ",
+			note+"\n* on (run) group_left () avg by (run) ("+last(growth("estimate"))+")"))).
 		Decimals(1).
-		ColorScheme(fixed(blue)).
+		ColorScheme(fixed(ink)).
 		Mappings(nanAsDash())
 }
 
-func timeToLimitPanel() *stat.PanelBuilder {
-	// JSON has no infinity to map, so the query ends at 1e10 s; about a century or more counts as endless.
+func growsPanel() *stat.PanelBuilder {
+	part := func(bound string) string {
+		return "max by (run, part) (" + last(`leaklab_part_growth_bytes_per_request{bound="`+bound+`"}`) + ")"
+	}
+	estimate := "max by (run) (" + last(growth("estimate")) + ")"
+	return newStat("Grows", "suffix:B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
+		Description("Which memory grows, in bytes per request: the parts that surely grow by more than the tolerance, two at most. " +
+			"Anonymous memory is heaps and stacks, seen from outside; the live heap is what a garbage collection found in use.").
+		WithTarget(now("grows", "{{part}}",
+			"topk(2, "+ofNewest("max by (part) ", "("+part("estimate")+" and on (run, part) ("+part("lower")+
+				" > on (run) group_left () max by (run) ("+last("leaklab_tolerance_bytes_per_request")+")))")+")\n"+
+				`or on () label_replace(0 * (`+ofNewest("max", estimate+" == "+estimate)+`), "part", "no part above tolerance", "", "")`+"\n"+
+				`or on () label_replace(`+ofNewest("max", estimate)+`, "part", "needs 5 iterations", "", "")`)).
+		Decimals(1).
+		ColorScheme(fixed(ink)).
+		Mappings(nanAsDash())
+}
+
+func limitPanel() *stat.PanelBuilder {
+	// JSON has no infinity to map, so the query ends at 1e10 s; about a century or more counts as not in sight.
 	const century, end = 3e9, 1e11
-	return newStat("Time to memory limit", units.Seconds, common.BigValueTextModeValue, common.BigValueColorModeValue).
+	return newStat("Limit in", units.Seconds, common.BigValueTextModeValue, common.BigValueColorModeValue).
 		Description("How long the server lasts under this load until it reaches its memory limit " +
-			"(of its cgroup, else of the machine), at the estimated growth. Endless unless the growth is surely above zero.").
+			"(of its cgroup, else of the machine), at the estimated growth. Not in sight unless the growth is surely above zero; " +
+			"a dash until the fifth iteration is over.").
 		WithTarget(now("left", "left", "clamp_max("+ofNewest("min", last("leaklab_time_to_memory_limit_seconds"))+", 1e10)")).
 		Decimals(1).
-		ColorScheme(byThresholds()).
-		Thresholds(thresholds(dashboard.Threshold{Color: orange}, dashboard.Threshold{Color: green, Value: new(century)})).
-		Mappings([]dashboard.ValueMapping{{RangeMap: &dashboard.RangeMap{
+		ColorScheme(fixed(ink)).
+		Mappings(append(nanAsDash(), dashboard.ValueMapping{RangeMap: &dashboard.RangeMap{
 			Type: dashboard.MappingTypeRangeToText,
 			Options: dashboard.DashboardRangeMapOptions{
 				From: new(century), To: new(end),
-				Result: dashboard.ValueMappingResult{Text: new("endless"), Color: new(green), Index: new(int32(0))},
+				Result: dashboard.ValueMappingResult{Text: new("not in sight"), Color: new(ink), Index: new(int32(1))},
 			},
-		}}})
+		}}))
 }
 
 func growthOverTimePanel() *timeseries.PanelBuilder {
@@ -59,9 +105,8 @@ func growthOverTimePanel() *timeseries.PanelBuilder {
 		WithTarget(overTime("estimate", "estimate", ofChosen("avg", growth("estimate")))).
 		WithTarget(overTime("lower", "at least", ofChosen("min", growth("lower")))).
 		WithTarget(overTime("tolerance", "tolerance", ofChosen("max", "leaklab_tolerance_bytes_per_request"))).
-		NoValue("the fifth iteration is not over yet").
 		OverrideByName("estimate", look(blue)).
 		OverrideByName("at most", look(grey, lineWidth(1), property("custom.fillBelowTo", "at least"), fillOpacity(15))).
 		OverrideByName("at least", look(grey, lineWidth(1))).
-		OverrideByName("tolerance", look(red, lineWidth(1), dashed()))
+		OverrideByName("tolerance", look(ink, lineWidth(1), dashed()))
 }

@@ -35,7 +35,7 @@ func TestAllSettings(t *testing.T) {
 	c, err := Parse(map[string]string{
 		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
 		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
-		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics",
+		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "GRAFANA_URL": "http://localhost:3000",
 		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
 		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7",
 	})
@@ -43,7 +43,7 @@ func TestAllSettings(t *testing.T) {
 	assert.Equal(t, Config{
 		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
-		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics",
+		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics", GrafanaURL: "http://localhost:3000",
 		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
 		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7,
 	}, c)
@@ -141,6 +141,7 @@ func wrongSettings() []wrong {
 		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
 		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
 		{"METRICS_URL", "http://:9101/metrics", address}, {"METRICS_URL", "http://server:99999/", address}, {"METRICS_URL", "http://server:0/", address},
+		{"GRAFANA_URL", "localhost:3000", address}, {"GRAFANA_URL", "http://:3000/", address},
 		{"METRICS_URL", "http://a b/", address}, {"METRICS_URL", "http://server/\n", address}, {"METRICS_URL", "/metrics", address},
 		{"PPROF_URL", "server:6060", address}, {"PPROF_URL", "file:///etc/passwd", address}, {"PPROF_URL", "http://[::1/", address},
 		{"LOAD_COMMAND", "wrk {url} \\", `expected something after the last backslash`},

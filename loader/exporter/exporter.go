@@ -29,6 +29,9 @@ type Exporter struct {
 	verdict     verdict.Verdict
 	timeToLimit float64 // seconds
 	givenBack   float64 // bytes
+	curve       curve
+	fit         fit
+	end         *End // nil while the run goes on
 }
 
 // mostIterations is how many iterations there are series of. A run may have ten times as many.
@@ -72,6 +75,27 @@ func (e *Exporter) Add(i lab.Iteration) {
 	e.iterations = e.iterations[max(0, len(e.iterations)-mostIterations):]
 }
 
+// Sample adds a reading of resident memory, in bytes, to the curve of the run. Readings come in order of time.
+func (e *Exporter) Sample(at time.Time, bytes int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.curve.add(at.Sub(e.run.Started), bytes)
+}
+
+// SetFit shows the line of the growth that is judged, in place of the one before: at most mostFitted of its points.
+func (e *Exporter) SetFit(line []Fitted) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fit.set(line, time.Now())
+}
+
+// SetEnd shows that the run is over, and how it ended.
+func (e *Exporter) SetEnd(end End) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.end = &end
+}
+
 // SetVerdict shows the verdict on the iterations so far, and in how many seconds the server reaches its memory
 // limit under this load: +Inf if it does not.
 func (e *Exporter) SetVerdict(v verdict.Verdict, timeToLimit float64) {
@@ -105,5 +129,6 @@ func (e *Exporter) snapshot() *snapshot {
 		Run: e.run, now: time.Now(), burst: e.meter.Burst(), iterations: slices.Clone(e.iterations),
 		verdict: e.verdict, timeToLimit: e.timeToLimit, givenBack: e.givenBack,
 		reading: e.sampler.Latest(), totals: e.meter.Snapshot(),
+		curve: e.curve.points(), fit: e.fit.points(), end: e.end,
 	}
 }

@@ -54,6 +54,9 @@ type snapshot struct {
 	givenBack   float64 // bytes
 	reading     memory.Reading
 	totals      load.Totals
+	curve       map[float64]int64 // seconds since the run began -> bytes
+	fit         []Fitted
+	end         *End
 }
 
 // label is the iteration's number with leading zeros to the width of the last, so that it sorts as text.
@@ -66,21 +69,27 @@ var byIteration = []string{"iteration"}
 // list is the one list of metrics. A metric of an iteration that is added here is collected, documented, and expected in
 // the panel that it names.
 func list() []metric {
-	return []metric{
+	return append([]metric{
 		{name: "leaklab_run_info", labels: []string{"shape", "protocol"}, help: "Always 1; the labels name the shape of the load, and its protocol.",
 			panel: "Demo server and load", collect: func(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 				gauge(out, desc, 1, s.Shape, s.Protocol)
 			}},
+		{name: "leaklab_run_state", labels: []string{"state"},
+			help:  "1 for how far the run has come or how it ended, 0 for the others: waiting, too early, leak, no leak, inconclusive, died, interrupted, failed.",
+			panel: "Verdict", collect: collectState},
+		{name: "leaklab_run_end_info", labels: []string{"reason", "iteration"},
+			help:  "Always 1, and there when the run is over; the labels name the reason, and the iteration that was under way or was the last.",
+			panel: "Verdict", collect: collectEnd},
 		{name: "leaklab_run_start_timestamp_seconds", help: "Unix time at which the run began.",
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.Started) })},
 		{name: "leaklab_run_seen_timestamp_seconds", help: "Unix time of this reading; the last one tells when the run was over.",
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.now) })},
 		{name: "leaklab_iterations", help: "Number of iterations of the run.",
-			panel: "Iteration", collect: value(func(s *snapshot) float64 { return float64(s.Tries) })},
+			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.Tries) })},
 		{name: "leaklab_iteration", help: "Number of the iteration whose load began last; 0 before the first.",
-			panel: "Iteration", collect: value(func(s *snapshot) float64 { return float64(s.burst.Number) })},
+			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.burst.Number) })},
 		{name: "leaklab_load_active", help: "1 while load is running, 0 while the server rests.",
-			unshown: "the annotation Iterations shows where load begins", collect: value(func(s *snapshot) float64 { return one(s.burst.Active) })},
+			unshown: "the panel Memory over the run shades the load, by leaklab_run_load_active", collect: value(func(s *snapshot) float64 { return one(s.burst.Active) })},
 		{name: "leaklab_iteration_start_timestamp_seconds", labels: byIteration, help: "Unix time at which the load of the iteration began.",
 			panel: "Iterations", collect: collectStarts},
 		{name: "leaklab_iteration_end_timestamp_seconds", labels: byIteration, help: "Unix time at which the iteration was complete.",
@@ -89,8 +98,8 @@ func list() []metric {
 			panel: "Memory per iteration", collect: iterations(func(i finished) float64 { return float64(i.Start.Total) })},
 		{name: "leaklab_iteration_rss_end_bytes", labels: byIteration, help: "Resident memory of the server after the load of the iteration and settling, in bytes.",
 			panel: "Memory per iteration", collect: iterations(func(i finished) float64 { return float64(i.End.Total) })},
-		{name: "leaklab_iteration_rss_peak_bytes", labels: byIteration, help: "Highest resident memory of the server during the load of the iteration, in bytes.",
-			panel: "Memory per iteration", collect: iterations(func(i finished) float64 { return float64(i.Peak) })},
+		{name: "leaklab_iteration_rss_peak_bytes", labels: byIteration, help: "Highest resident memory of the server from before the load to the end of the iteration, in bytes.",
+			panel: "Memory per iteration", collect: iterations(func(i finished) float64 { return float64(max(i.Start.Total, i.Peak, i.End.Total)) })},
 		{name: "leaklab_iteration_rss_leaked_bytes", labels: byIteration, help: "Resident memory at the end of the iteration less that at its start, in bytes; negative if it shrank.",
 			panel: "Leaked per iteration", collect: iterations(func(i finished) float64 { return float64(i.Leaked()) })},
 		{name: "leaklab_iteration_requests", labels: byIteration, help: "Requests answered in the iteration.",
@@ -107,17 +116,7 @@ func list() []metric {
 		{name: "leaklab_iteration_server_cgroup_bytes", labels: []string{"iteration", "kind"},
 			help:  "Memory of the server's own control group at the end of the iteration, by kind, in bytes.",
 			panel: "Beside resident memory, per iteration", collect: collectCgroup},
-		{name: "leaklab_verdict", labels: []string{"verdict"}, help: "1 for the verdict on the iterations so far, 0 for the others.",
-			panel: "Verdict", collect: collectVerdict},
-		{name: "leaklab_growth_bytes_per_request", labels: []string{"bound"},
-			help:  "Growth of the server's resident memory after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.",
-			panel: "Growth, bytes/request", collect: collectGrowth},
-		{name: "leaklab_tolerance_bytes_per_request", help: "Growth that still counts as no leak, in bytes per request.",
-			panel: "Growth as it is estimated", collect: value(func(s *snapshot) float64 { return s.Tolerance })},
-		{name: "leaklab_time_to_memory_limit_seconds", help: "Time until the server reaches its memory limit under this load, in seconds; +Inf if it is not sure to grow.",
-			panel: "Time to memory limit", collect: value(func(s *snapshot) float64 { return s.timeToLimit })},
-		{name: "leaklab_given_back_bytes", help: "Resident memory that the server gave back in the rest after the last iteration, in bytes; NaN before.",
-			unshown: "it is known only after the last iteration; the verdict tells it", collect: value(func(s *snapshot) float64 { return s.givenBack })},
+	}, append(ofVerdict(), []metric{
 		{name: "leaklab_server_resident_memory_bytes", labels: []string{"kind"}, help: "Resident memory of the server's process tree, seen from outside, by kind, in bytes.",
 			panel: "Resident memory over time, by kind", collect: collectResident},
 		{name: "leaklab_server_processes", help: "Processes of the server's process tree.",
@@ -132,6 +131,35 @@ func list() []metric {
 			panel: "Errors/s by reason", collect: collectErrors},
 		{name: "leaklab_request_duration_seconds", help: "Time from sending a request to the end of its answer, in seconds.",
 			panel: "Latency", collect: collectLatency},
+	}...)...)
+}
+
+// ofVerdict are the metrics of what is said of the iterations so far, and of memory over the whole run.
+func ofVerdict() []metric {
+	return []metric{
+		{name: "leaklab_verdict", labels: []string{"verdict"}, help: "1 for the verdict on the iterations so far, 0 for the others.",
+			unshown: "leaklab_run_state tells it with how the run ended; for alerts and queries by hand", collect: collectVerdict},
+		{name: "leaklab_growth_bytes_per_request", labels: []string{"bound"},
+			help:  "Growth of the server's resident memory after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.",
+			panel: "Growth per request", collect: collectGrowth},
+		{name: "leaklab_part_growth_bytes_per_request", labels: []string{"part", "bound"},
+			help:  "Growth of a part of the server's memory, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.",
+			panel: "Grows", collect: collectParts},
+		{name: "leaklab_tolerance_bytes_per_request", help: "Growth that still counts as no leak, in bytes per request.",
+			panel: "Growth per request", collect: value(func(s *snapshot) float64 { return s.Tolerance })},
+		{name: "leaklab_time_to_memory_limit_seconds", help: "Time until the server reaches its memory limit under this load, in seconds; +Inf if it is not sure to grow, NaN before the fifth iteration.",
+			panel: "Limit in", collect: value(timeToLimit)},
+		{name: "leaklab_given_back_bytes", help: "Resident memory that the server gave back in the rest after the last iteration, in bytes; NaN before.",
+			unshown: "it is known only after the last iteration; the verdict tells it", collect: value(func(s *snapshot) float64 { return s.givenBack })},
+		{name: "leaklab_run_resident_memory_bytes", labels: []string{"elapsed"},
+			help:  "Resident memory of the server, in bytes, at seconds since the run began; at most 240 points.",
+			panel: "Memory over the run", collect: collectCurve},
+		{name: "leaklab_run_load_active", labels: []string{"elapsed"},
+			help:  "1 at the seconds since the run began where load began, 0 where it ended; of the first 50 iterations.",
+			panel: "Memory over the run", collect: collectShade},
+		{name: "leaklab_run_fitted_memory_bytes", labels: []string{"elapsed", "bound"},
+			help:  "The judged growth as a line, with its interval, in bytes, at the seconds since the run began where iterations ended; NaN where it is not judged.",
+			panel: "Memory over the run", collect: collectFit},
 	}
 }
 
@@ -214,6 +242,33 @@ func collectGrowth(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Met
 		}
 		gauge(out, desc, v, bound)
 	}
+}
+
+// inBytes are the parts of memory that a verdict may tell the growth of.
+var inBytes = []verdict.Part{verdict.Anonymous, verdict.File, verdict.Shared, verdict.LiveHeap, verdict.PageCache, verdict.Sockets}
+
+func collectParts(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
+	grown := make(map[verdict.Part]verdict.PartGrowth)
+	for _, g := range s.verdict.Parts {
+		grown[g.Part] = g
+	}
+	for _, part := range inBytes {
+		g, known := grown[part]
+		if !known {
+			g.Growth, g.Lower, g.Upper = math.NaN(), math.NaN(), math.NaN()
+		}
+		for bound, v := range map[string]float64{"estimate": g.Growth, "lower": g.Lower, "upper": g.Upper} {
+			gauge(out, desc, v, string(part), bound)
+		}
+	}
+}
+
+// timeToLimit is unknown as long as growth is.
+func timeToLimit(s *snapshot) float64 {
+	if !s.verdict.Estimated {
+		return math.NaN()
+	}
+	return s.timeToLimit
 }
 
 func collectResident(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {

@@ -82,6 +82,16 @@ func closeOnce(done chan struct{}) {
 	}
 }
 
+// Scraped tells whether the metrics have been read.
+func (e *Endpoint) Scraped() bool {
+	select {
+	case <-e.scraped:
+		return true
+	default:
+		return false
+	}
+}
+
 // AwaitScrape waits until the metrics were read. It returns false if limit or ctx ends before.
 func (e *Endpoint) AwaitScrape(ctx context.Context, limit time.Duration) bool {
 	select {

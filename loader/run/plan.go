@@ -35,6 +35,7 @@ type plan struct {
 	results     string
 	hostResults string // what the host of a container calls results; empty without one
 	metrics     metricsPlan
+	grafana     string // its address; empty if there is none
 	leak        string // of the demo server; empty if it is not set
 }
 
@@ -68,6 +69,7 @@ func planOf(cfg config.Config, command []string) plan {
 		},
 		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
 		settle: time.Duration(cfg.Settle), release: time.Duration(cfg.Release), allowRemote: cfg.AllowRemote,
+		grafana: grafanaAddress(string(cfg.GrafanaURL)),
 		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), hostResults: string(cfg.HostResults), leak: cfg.Leak,
 		metrics: metricsPlan{
 			address: cfg.MetricsAddress(), port: int(cfg.MetricsPort), wait: time.Duration(cfg.ScrapeWait),

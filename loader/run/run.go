@@ -134,8 +134,8 @@ func unmeasured(err error) error {
 }
 
 // run makes the run. It returns Unknown if there is an error; what was measured by then is written down.
-func (s *session) run(ctx context.Context) (outcome Outcome, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (s *session) run(signalled context.Context) (outcome Outcome, err error) {
+	ctx, cancel := context.WithCancelCause(signalled)
 	defer cancel(nil)
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx, cancel); err != nil {
@@ -144,7 +144,8 @@ func (s *session) run(ctx context.Context) (outcome Outcome, err error) {
 	rest, err := s.iterate(ctx)
 	s.stopProgress()
 	err = s.conclude(ctx, rest, err)
-	s.endpoint.AwaitFinalScrape(ctx, finalScrapeLimit)
+	s.exporter.SetEnd(s.end(signalled, err))
+	s.awaitFinalScrape(signalled)
 	switch {
 	case err != nil:
 		return Unknown, s.explain(err)
@@ -191,6 +192,9 @@ func (s *session) take(i lab.Iteration) error {
 	}
 	row := record.NewIteration(i)
 	s.record.Iterations = append(s.record.Iterations, row)
+	if judged {
+		s.exportFit()
+	}
 	err := errors.Join(s.table.Append(row), s.samples.Flush())
 	if s.baseline == nil { // otherwise its iteration follows
 		err = errors.Join(err, s.writeIfDue(i.Number))
@@ -212,6 +216,7 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 	early = s.target.OrGone(early)
 	s.judge.End(rest)
 	s.exporter.SetVerdict(s.judge.Verdict(), s.judge.TimeToLimit())
+	s.exportFit()
 	if rest != nil {
 		s.exporter.SetGivenBack(float64(s.judge.Last().End.Total - rest.Reading.Total))
 	}

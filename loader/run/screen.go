@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
@@ -27,6 +28,9 @@ func (s *session) settings() []record.Line {
 		{Name: "Load", Value: s.plan.pressure(s.shape)},
 		{Name: "Settle", Value: s.plan.rests()},
 		{Name: "Results", Value: s.shownFolder()},
+	}
+	if dashboard := s.dashboard(time.Time{}); dashboard != "" {
+		lines = append(lines, record.Line{Name: "Grafana", Value: dashboard})
 	}
 	if s.baseline != nil {
 		lines = slices.Insert(lines, 1, record.Line{Name: "Baseline", Value: s.baseline.target.Description + ", in turns with the server"})

@@ -26,8 +26,6 @@ import (
 	"leaklab/loader/terminal"
 )
 
-const finalScrapeLimit = 10 * time.Second
-
 // session is one run of one shape of load, from preflight to close.
 type session struct {
 	plan    *plan
@@ -170,6 +168,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	s.exporter = exporter.New(exporter.Run{
 		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
 	}, s.sampler, meter)
+	s.observe(s.exporter.Sample)
 	s.record = s.describe()
 	if s.baseline != nil {
 		s.baseline.join(s)

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"leaklab/loader/memory"
 	"leaklab/loader/record"
@@ -13,7 +14,8 @@ import (
 type watch struct {
 	sampler   *memory.Sampler
 	samples   *record.Samples
-	openFiles atomic.Int64 // the most at a time; 0 if that is unknown
+	openFiles atomic.Int64                                    // the most at a time; 0 if that is unknown
+	sampled   atomic.Pointer[func(at time.Time, bytes int64)] // is told of resident memory; nil before observe
 	cancel    context.CancelCauseFunc
 	stopped   chan struct{}
 }
@@ -40,10 +42,16 @@ func startWatch(ctx context.Context, cancel context.CancelCauseFunc, t *target.T
 // take is called with one sample after the other. Of several processes it is unknown which has the files open.
 func (w *watch) take(s memory.Sample) {
 	w.samples.Take(s.At, s.Iteration, s.Reading)
+	if sampled := w.sampled.Load(); sampled != nil {
+		(*sampled)(s.At, s.Reading.Total)
+	}
 	if open := int64(s.Reading.OpenFiles); s.Reading.Processes == 1 && open > w.openFiles.Load() {
 		w.openFiles.Store(open)
 	}
 }
+
+// observe has f told of resident memory, in bytes, from now on.
+func (w *watch) observe(f func(at time.Time, bytes int64)) { w.sampled.Store(&f) }
 
 // stop ends the sampling, and closes the table when no sample can come any more.
 func (w *watch) stop() error {

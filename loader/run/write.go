@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"leaklab/loader/record"
 	"leaklab/loader/report"
@@ -47,6 +48,7 @@ func (s *session) print() error {
 	}
 	end := terminal.End{
 		Verdict: s.judge.Verdict(), Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
+		Dashboard: s.dashboard(time.Now()),
 	}
 	if s.record.Profiles != nil {
 		end.Sites = s.record.Profiles.Lines()

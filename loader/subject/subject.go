@@ -60,16 +60,37 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 // Exited is closed when the server has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Err describes how the server ended. It may be called only after Exited is closed.
+// EndedError is how a server ended: by a signal, or by itself with an exit code.
+type EndedError struct {
+	Signal syscall.Signal // 0 if it ended by itself
+	Code   int
+}
+
+func (e *EndedError) Error() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("the server was killed by %s (%s)", signalName(e.Signal), e.Signal)
+	}
+	return fmt.Sprintf("the server ended by itself with exit code %d", e.Code)
+}
+
+// How is how it ended, in a word or two: killed (SIGKILL), or exit code 3.
+func (e *EndedError) How() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("killed (%s)", signalName(e.Signal))
+	}
+	return fmt.Sprintf("exit code %d", e.Code)
+}
+
+// Err describes how the server ended, as an EndedError. It may be called only after Exited is closed.
 func (p *Process) Err() error {
 	state := p.command.ProcessState
 	if p.status == nil {
-		return errors.New("the server ended by itself with exit code 0")
+		return &EndedError{}
 	}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return fmt.Errorf("the server was killed by %s (%s)", signalName(status.Signal()), status.Signal())
+		return &EndedError{Signal: status.Signal()}
 	}
-	return fmt.Errorf("the server ended by itself with exit code %d", state.ExitCode())
+	return &EndedError{Code: state.ExitCode()}
 }
 
 // Stop ends the server and everything it started: SIGTERM, and SIGKILL after 5 s. It returns when no process of the

@@ -206,12 +206,17 @@ type endedError struct{ error }
 
 func (endedError) Is(target error) bool { return target == memory.ErrGone }
 
+func (e endedError) Unwrap() error { return e.error }
+
+// ErrOutOfMemory is part of the error of a server that the kernel has killed for want of memory.
+var ErrOutOfMemory = errors.New("it ran out of memory (OOM)")
+
 // tellingOOM is read, but when the process is gone, and killed tells that it was for want of memory, the error does too.
 func tellingOOM(read memory.Reader, killed func() bool, limit memory.Limit) memory.Reader {
 	return func(ctx context.Context) (memory.Reading, error) {
 		reading, err := read(ctx)
 		if errors.Is(err, memory.ErrGone) && killed() {
-			err = endedError{fmt.Errorf("%w: it ran out of memory (OOM); the limit of %s is %d MiB", err, limit.Of, limit.Bytes>>20)}
+			err = endedError{fmt.Errorf("%w: %w; the limit of %s is %d MiB", err, ErrOutOfMemory, limit.Of, limit.Bytes>>20)}
 		}
 		return reading, err
 	}

@@ -15,6 +15,7 @@ type End struct {
 	Sites     []string // the code that grew, a sentence each
 	Remarks   []string // a paragraph each
 	Results   string   // the folder of the run; empty if there is none
+	Dashboard string   // the address that shows the run; empty if there is none
 }
 
 // Verdict prints the verdict: in one line, then the code that grew, then what explains it. Each figure stands there once:
@@ -34,6 +35,9 @@ func (t *Terminal) Verdict(end End) error {
 	paragraphs(&b, end.Remarks...)
 	if end.Results != "" {
 		paragraphs(&b, "Results: "+end.Results)
+	}
+	if end.Dashboard != "" {
+		fmt.Fprintln(&b, "Grafana: "+text.Printable(end.Dashboard)) // in one line, or it could not be clicked
 	}
 	fmt.Fprintln(&b, thickRule)
 	return t.print(b.String())

@@ -40,10 +40,12 @@ Growth pattern: steady
 Resolution: 6.5 bytes/request
 A remark.
 Results: r
+Grafana: http://localhost:3000/d/leaklab/leaklab?from=1764280000000&to=1764280060000&var-run=20261123T090000Z
 ===============================
 `, printed(t, false, End{
 		Verdict: example(), Tolerance: 4, Remarks: []string{"A remark."}, Results: "r",
-		Sites: []string{"Live heap gained 1.0 MiB, 2.0 bytes/request, at main.keep (main.go:12)."},
+		Dashboard: "http://localhost:3000/d/leaklab/leaklab?from=1764280000000&to=1764280060000&var-run=20261123T090000Z",
+		Sites:     []string{"Live heap gained 1.0 MiB, 2.0 bytes/request, at main.keep (main.go:12)."},
 	}))
 }
 
