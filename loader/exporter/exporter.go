@@ -122,13 +122,15 @@ func (e *Exporter) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
+// snapshot asks the sampler before it locks: a sampler holds its lock while it tells of a sample, which Sample takes.
 func (e *Exporter) snapshot() *snapshot {
+	reading := e.sampler.Latest()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return &snapshot{
 		Run: e.run, now: time.Now(), burst: e.meter.Burst(), iterations: slices.Clone(e.iterations),
 		verdict: e.verdict, timeToLimit: e.timeToLimit, givenBack: e.givenBack,
-		reading: e.sampler.Latest(), totals: e.meter.Snapshot(),
+		reading: reading, totals: e.meter.Snapshot(),
 		curve: e.curve.points(), fit: e.fit.points(), end: e.end,
 	}
 }

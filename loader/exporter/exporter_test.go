@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -343,4 +344,28 @@ leaklab_requests_total{code="unknown"} 7
 	gathered, err := testutil.CollectAndFormat(e, expfmt.TypeTextPlain, "leaklab_request_duration_seconds")
 	require.NoError(t, err)
 	assert.Contains(t, string(gathered), "leaklab_request_duration_seconds_count 0\n", "how long they took is not known")
+}
+
+// A scrape reads the sampler's newest sample, and the sampler tells the exporter of each: neither may wait for the other.
+func TestScrapesWhileSamplesCome(t *testing.T) {
+	e := newExporter(10)
+	e.sampler.Observe = func(s memory.Sample) { e.Sample(s.At, s.Reading.Total) }
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 20_000 {
+			_, _ = e.sampler.Read(context.Background())
+		}
+	})
+	both.Go(func() {
+		for range 200 {
+			e.snapshot()
+		}
+	})
+	done := make(chan struct{})
+	go func() { both.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("each waits for the other")
+	}
 }
