@@ -43,7 +43,7 @@ func newRoot(a *app) *cobra.Command {
 			Args:  cobra.NoArgs,
 			RunE:  a.attach,
 		}),
-		a.with(only("TOLERANCE", "TRIES", "MAX_TRIES"), &cobra.Command{
+		a.with(only("TOLERANCE"), &cobra.Command{
 			Use:   "verdict FILE.csv",
 			Short: "judge a recorded run",
 			Long:  "Judges a recorded run by its table, which needs the columns iteration, requests, rss_start_bytes and rss_end_bytes.",

@@ -28,8 +28,11 @@ type Plan struct {
 // Server is a server under test: what loads it, what reads its memory, and what counts its requests.
 type Server struct {
 	Generate Generator
-	Sampler  *memory.Sampler
-	Meter    *load.Meter
+	// AfterLoad, if it is not nil, is called after each load, and before the end reading: what it costs the server is in
+	// that reading.
+	AfterLoad func(ctx context.Context)
+	Sampler   *memory.Sampler
+	Meter     *load.Meter
 }
 
 // Generator makes the load of the iteration with the given number, which counts from 1, and counts it in meter. It
@@ -157,7 +160,7 @@ func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iterat
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {
-	iteration, err := iterate(ctx, plan, server.Number, Server{Generate(b.Load.Repeat(server.Load)), b.Sampler, b.Meter})
+	iteration, err := iterate(ctx, plan, server.Number, Server{Generate: Generate(b.Load.Repeat(server.Load)), Sampler: b.Sampler, Meter: b.Meter})
 	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Requests
 	return iteration, err
 }
@@ -174,7 +177,11 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 		return iteration, err
 	}
 	server.Sampler.TakePeak()
-	if iteration.Load, err = server.burst(ctx, number); err != nil {
+	iteration.Load, err = server.burst(ctx, number)
+	if server.AfterLoad != nil {
+		server.AfterLoad(ctx)
+	}
+	if err != nil {
 		return iteration, err
 	}
 	loaded, err := server.Sampler.Read(ctx)

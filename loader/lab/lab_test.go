@@ -58,13 +58,13 @@ func (l *leaky) load() load.Plan {
 }
 
 func (l *leaky) plan(tries int) Plan {
-	return Plan{Tries: tries, Server: Server{Generate(l.load()), memory.NewSampler(l.read), load.NewMeter()}}
+	return Plan{Tries: tries, Server: Server{Generate: Generate(l.load()), Sampler: memory.NewSampler(l.read), Meter: load.NewMeter()}}
 }
 
 // loads is a plan of iterations whose load is generated elsewhere, of a server whose memory stays.
 func loads(tries int, generate Generator, complete ...func(context.Context, *memory.Reading)) Plan {
 	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 1000}, nil }
-	return Plan{Tries: tries, Server: Server{generate, memory.NewSampler(read, complete...), load.NewMeter()}}
+	return Plan{Tries: tries, Server: Server{Generate: generate, Sampler: memory.NewSampler(read, complete...), Meter: load.NewMeter()}}
 }
 
 func TestEachIterationIsLoadBetweenTwoReadings(t *testing.T) {

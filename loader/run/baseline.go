@@ -63,6 +63,7 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 // join has the baseline measured in turns with the server of s.
 func (b *baseline) join(s *session) {
 	b.paired = judge.NewPaired(s.judge)
+	s.record.Baseline = &record.Baseline{Command: b.target.Command}
 	s.lab.Baseline = &lab.Baseline{Load: b.load, Sampler: b.sampler, Meter: b.meter}
 }
 
@@ -86,5 +87,5 @@ func (s *session) reproduction() error {
 	return errors.Join(
 		s.terminal.Reproduction(reproduce.AtAnyPlace(s.again.Record), reproduce.AtAnyPlace(s.record)),
 		s.terminal.Comparison(verdict.Compare(s.again.Record.Evidence(), s.record.Evidence(), options),
-			terminal.Side{Name: "old", Of: s.again.Path}, terminal.Side{Name: "new", Of: s.folder}))
+			terminal.Side{Name: "old", Of: s.again.Path}, terminal.Side{Name: "new", Of: s.shownFolder()}))
 }

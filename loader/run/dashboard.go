@@ -24,18 +24,18 @@ const (
 // awaitFinalScrape waits until the dashboard can show how the run ended. ctx is the one that a signal ends; it is not the
 // run's, which has ended with the server.
 func (s *session) awaitFinalScrape(ctx context.Context) {
-	waiting, stop := finalWait(ctx)
+	waiting, stop := within(ctx, finalScrapeLimit, interruptedScrapeLimit)
 	defer stop()
 	s.endpoint.AwaitFinalScrape(waiting, finalScrapeLimit)
 }
 
-// finalWait is a context that ends after finalScrapeLimit, or interruptedScrapeLimit after ctx, if that is earlier:
-// whoever stops the loader may stop Prometheus too, and kills what does not end.
-func finalWait(ctx context.Context) (context.Context, context.CancelFunc) {
-	waiting, stop := context.WithTimeout(context.WithoutCancel(ctx), finalScrapeLimit)
+// within is a context that ends after limit, or afterSignal after ctx, which a signal ends, if that is earlier: whoever
+// stops the loader kills what does not end soon.
+func within(ctx context.Context, limit, afterSignal time.Duration) (context.Context, context.CancelFunc) {
+	waiting, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	context.AfterFunc(ctx, func() {
 		select {
-		case <-time.After(interruptedScrapeLimit):
+		case <-time.After(afterSignal):
 			stop()
 		case <-waiting.Done():
 		}

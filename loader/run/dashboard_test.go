@@ -89,7 +89,7 @@ func TestFinalScrapeIsNotWaitedForLong(t *testing.T) {
 					time.AfterFunc(test.interrupted, cancel)
 				}
 				begin := time.Now()
-				waiting, stop := finalWait(ctx)
+				waiting, stop := within(ctx, finalScrapeLimit, interruptedScrapeLimit)
 				defer stop()
 				<-waiting.Done()
 				assert.Equal(t, test.want, time.Since(begin))

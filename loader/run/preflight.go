@@ -47,6 +47,9 @@ func (p *plan) checkWorkers() error {
 		return nil // the limit is unknown
 	}
 	workers := p.server.load.Workers
+	if workers == 0 { // it is wrong in itself
+		return nil
+	}
 	for _, shape := range p.shapes {
 		burst := load.Plan{Workers: workers, Behaviour: load.NewBehaviour(load.ShapeNamed(shape), load.Request{}, "")}
 		needed := uint64(burst.Connections())

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"leaklab/loader/lab"
-	"leaklab/loader/load"
 	"leaklab/loader/profile"
 	"leaklab/loader/record"
 	"leaklab/loader/scrape"
@@ -37,24 +36,20 @@ func (m metricsPlan) pprofURL(shown scrape.Metrics) string {
 	return m.pprof
 }
 
-// after returns generate, with the first profiles taken after the load of the first iteration, and before its end
-// reading, so that what they cost the server counts as warm-up. A server that has none is not asked again.
-func (p *profiler) after(generate lab.Generator) lab.Generator {
-	return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
-		result, err := generate(ctx, number, meter)
-		if p.url == "" || p.before != nil || ctx.Err() != nil {
-			return result, err
-		}
-		snapshot, failed := profile.Fetch(ctx, p.url)
-		if failed != nil {
-			note(p.notes, "loader: no profiles:", failed)
-			p.url = ""
-			return result, err
-		}
-		p.before = snapshot
-		p.found.Files, p.err = snapshot.Save(p.folder, "warm")
-		return result, err
+// afterLoad takes the first profiles after the load of the first iteration, and before its end reading, so that what they
+// cost the server counts as warm-up. A server that has none is not asked again.
+func (p *profiler) afterLoad(ctx context.Context) {
+	if p.url == "" || p.before != nil || ctx.Err() != nil {
+		return
 	}
+	snapshot, err := profile.Fetch(ctx, p.url)
+	if err != nil {
+		note(p.notes, "loader: no profiles:", err)
+		p.url = ""
+		return
+	}
+	p.before = snapshot
+	p.found.Files, p.err = snapshot.Save(p.folder, "warm")
 }
 
 // add counts the requests since the first profiles.

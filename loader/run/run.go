@@ -109,9 +109,7 @@ func (j *Job) Run(ctx context.Context, screen Screen) (Outcome, error) {
 		if outcome == Leak || all == NoLeak {
 			all = outcome
 		}
-		if s.judge != nil {
-			shapes = append(shapes, terminal.Shape{Name: shape, Verdict: s.judge.Verdict(), Results: s.shownFolder()})
-		}
+		shapes = append(shapes, s.summary(err))
 	}
 	if len(shapes) > 1 {
 		if err := out.Summary(shapes); err != nil {
@@ -120,6 +118,27 @@ func (j *Job) Run(ctx context.Context, screen Screen) (Outcome, error) {
 		}
 	}
 	return all, nil
+}
+
+// summary is the line of the table of all shapes; err is why the run ended early, or nil.
+func (s *session) summary(err error) terminal.Shape {
+	line := terminal.Shape{Name: s.shape, Outcome: "not begun"}
+	if s.folder != "" {
+		line.Results = s.shownFolder()
+	}
+	if s.judge == nil {
+		return line
+	}
+	line.Verdict = s.judge.Verdict()
+	switch {
+	case err != nil:
+		line.Outcome = "ended early"
+	case s.baseline != nil:
+		line.Outcome = string(s.baseline.paired.Comparison().Change)
+	default:
+		line.Outcome = string(line.Verdict.Kind)
+	}
+	return line
 }
 
 // errSettings marks an error that another setting would have avoided, found before anything was measured.
@@ -133,18 +152,20 @@ func unmeasured(err error) error {
 	return fmt.Errorf("%w: %w", err, errSettings)
 }
 
-// run makes the run. It returns Unknown if there is an error; what was measured by then is written down.
+// run makes the run. It returns Unknown if there is an error before the end; what was measured by then is written down.
+// An error of closing is told beside the outcome.
 func (s *session) run(signalled context.Context) (outcome Outcome, err error) {
 	ctx, cancel := context.WithCancelCause(signalled)
 	defer cancel(nil)
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.open(ctx, cancel); err != nil {
-		return Unknown, s.failed(err)
+		return Unknown, s.failed(signalled, err)
 	}
 	rest, err := s.iterate(ctx)
 	s.stopProgress()
 	err = s.conclude(ctx, rest, err)
 	s.exporter.SetEnd(s.end(signalled, err))
+	err = s.unwritten(errors.Join(err, s.draw(signalled)))
 	s.awaitFinalScrape(signalled)
 	switch {
 	case err != nil:
@@ -223,11 +244,13 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 	if s.baseline != nil {
 		s.baseline.paired.End(rest, s.plan.release.Seconds())
 	}
-	err := unwritten(errors.Join(early, s.profiles.finish(ctx)), s.folder)
+	err := s.unwritten(errors.Join(early, s.profiles.finish(ctx)))
 	s.record.End(err)
-	err = unwritten(errors.Join(err, s.write()), s.folder)
-	err = errors.Join(err, s.print())
-	return unwritten(errors.Join(err, s.draw()), s.folder)
+	if failed := s.write(); failed != nil {
+		err = s.unwritten(errors.Join(err, failed))
+		s.record.End(err)
+	}
+	return errors.Join(err, s.print())
 }
 
 // writeIfDue writes the report if that is due after this number of iterations.

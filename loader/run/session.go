@@ -162,7 +162,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	meter := load.NewMeter()
 	s.lab = lab.Plan{
 		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
-		Server: lab.Server{Generate: s.profiles.after(generate), Sampler: s.sampler, Meter: meter},
+		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Sampler: s.sampler, Meter: meter},
 	}
 	s.judge = judge.New(judge.Plan{Options: s.plan.options, Limit: s.target.Limit})
 	s.exporter = exporter.New(exporter.Run{
@@ -174,7 +174,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 		s.baseline.join(s)
 	}
 	if err := s.write(); err != nil {
-		return unwritten(err, s.folder)
+		return s.unwritten(err)
 	}
 	s.endpoint.Serve(filepath.Base(s.folder), s.exporter)
 	if wait := s.plan.metrics.wait; wait > 0 && !s.endpoint.AwaitScrape(ctx, wait) && ctx.Err() == nil {
@@ -246,15 +246,21 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// failed explains why a run could not begin, and writes its report, if it has a folder.
-func (s *session) failed(err error) error {
+// failed explains why a run could not begin, and writes its report, if it has a folder. signalled is the context that a
+// signal ends.
+func (s *session) failed(signalled context.Context, err error) error {
 	err = s.explain(err)
-	if s.folder == "" || !s.record.StartedAt.IsZero() { // the report is there already
+	if s.folder == "" {
 		return err
 	}
-	s.record = s.describe()
+	if s.record.StartedAt.IsZero() {
+		s.record = s.describe()
+	}
 	s.record.End(target.Unsaid(err))
-	return errors.Join(unwritten(errors.Join(err, s.write()), s.folder), s.printJSON())
+	if s.exporter != nil {
+		s.exporter.SetEnd(endOf(signalled, err))
+	}
+	return errors.Join(s.unwritten(errors.Join(err, s.write())), s.printJSON())
 }
 
 // describe returns what is known of a run before its first iteration. Of the server it describes the process that
@@ -275,9 +281,6 @@ func (s *session) describe() record.Run {
 		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
 		Tries: s.plan.tries, SettleSeconds: s.plan.settle.Seconds(),
 		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
-	}
-	if s.baseline != nil {
-		run.Baseline = &record.Baseline{Command: s.baseline.target.Command}
 	}
 	return run
 }

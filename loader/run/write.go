@@ -1,15 +1,7 @@
 package run
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"leaklab/loader/record"
@@ -62,49 +54,4 @@ func (s *session) printJSON() error {
 		return nil
 	}
 	return terminal.WriteJSON(s.screen.JSON, s.record, s.shownFolder())
-}
-
-// draw has the program beside this one draw the pictures of the run, since fonts and pixels would take as much memory as
-// all the rest of the loader. Without that program, or without an iteration, there are none. A program that fails, or
-// cannot be built, is noted, but changes no verdict; a full disk is an error. Ctrl-C does not reach it.
-func (s *session) draw() error {
-	if len(s.record.Iterations) == 0 {
-		return nil
-	}
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	drawing := exec.Command(filepath.Join(filepath.Dir(program), "draw"), s.folder)
-	drawing.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	said := &drawingNotes{notes: s.screen.Notes}
-	drawing.Stdout, drawing.Stderr = said, said
-	err = drawing.Run()
-	output := said.Bytes()
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.ENOENT} { // that unwritten knows
-		if bytes.Contains(output, []byte(cause.Error())) {
-			return &fs.PathError{Op: "draw", Path: s.folder, Err: cause}
-		}
-	}
-	note(s.screen.Notes, fmt.Sprintf("loader: no memory.svg and memory.png: %v: %s", err, bytes.TrimSpace(output)))
-	return nil
-}
-
-// drawingNotes keeps what the drawing program says. That it has to be built first, which takes a while, is passed on at
-// once.
-type drawingNotes struct {
-	bytes.Buffer
-	notes io.Writer
-}
-
-// Write keeps a piece of output.
-func (d *drawingNotes) Write(piece []byte) (int, error) {
-	if bytes.HasPrefix(piece, []byte("draw: building ")) {
-		_, _ = d.notes.Write(piece) // an error of the screen is left to the next block
-		return len(piece), nil
-	}
-	return d.Buffer.Write(piece)
 }

@@ -181,11 +181,10 @@ func (e *lastWords) Error() string { return e.error.Error() + "; " + e.words }
 
 func (e *lastWords) Unwrap() error { return e.error }
 
-// Unsaid returns err without what the server wrote, which may be secret.
+// Unsaid returns err without what the servers wrote, which may be secret.
 func Unsaid(err error) error {
-	var said *lastWords
-	if errors.As(err, &said) {
-		return said.error
+	for said := (*lastWords)(nil); errors.As(err, &said); {
+		err = said.error
 	}
 	return err
 }

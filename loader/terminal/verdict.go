@@ -116,11 +116,12 @@ func paragraphs(b *strings.Builder, texts ...string) {
 // Shape is the outcome of a run of one shape of load.
 type Shape struct {
 	Name    string
-	Verdict verdict.Verdict
-	Results string // the folder of the run
+	Outcome string          // the verdict, how it compares with the baseline, or why there is none
+	Verdict verdict.Verdict // of the iterations so far
+	Results string          // the folder of the run
 }
 
-// Summary prints a table of several shapes: the verdict of each, its growth with the interval, and its folder.
+// Summary prints a table of several shapes: the outcome of each, its growth with the interval, and its folder.
 func (t *Terminal) Summary(shapes []Shape) error {
 	var table [][]string
 	for _, s := range shapes {
@@ -128,7 +129,7 @@ func (t *Terminal) Summary(shapes []Shape) error {
 		if v := s.Verdict; v.Estimated {
 			growth = fmt.Sprintf("%s bytes/%s (%s: %s to %s)", signed(v.Growth), v.Unit, text.Percent(v.Confidence), text.Number(v.Lower), text.Number(v.Upper))
 		}
-		table = append(table, []string{s.Name, string(s.Verdict.Kind), growth, text.Printable(s.Results)})
+		table = append(table, []string{s.Name, s.Outcome, growth, text.Printable(s.Results)})
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, thickRule)

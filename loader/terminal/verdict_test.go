@@ -102,13 +102,13 @@ func TestOnlyTheWordOfTheVerdictIsColoured(t *testing.T) {
 func TestSummaryOfShapes(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, New(&out, true).Summary([]Shape{
-		{Name: "keepalive", Verdict: example(), Results: "results/1-keepalive"},
-		{Name: "churn", Verdict: verdict.Verdict{Kind: verdict.Inconclusive}, Results: "results/2-churn"},
+		{Name: "keepalive", Outcome: "leak", Verdict: example(), Results: "results/1-keepalive"},
+		{Name: "churn", Outcome: "ended early", Verdict: verdict.Verdict{Kind: verdict.Inconclusive}, Results: "results/2-churn"},
 	}))
 	assert.Equal(t, `===============================
-shape       verdict        growth                                 results
-keepalive   leak           +180 bytes/request (95%: 173 to 186)   results/1-keepalive
-churn       inconclusive   -                                      results/2-churn
+shape       verdict       growth                                 results
+keepalive   leak          +180 bytes/request (95%: 173 to 186)   results/1-keepalive
+churn       ended early   -                                      results/2-churn
 ===============================
 `, out.String())
 }
