@@ -33,10 +33,10 @@ func New(plan Plan) *Judge {
 }
 
 // Add takes an iteration into account, and judges anew if that is due: judging takes the longer the more iterations
-// there are. It returns true if it has judged.
-func (j *Judge) Add(i lab.Iteration) bool {
+// there are. row is the iteration as it is recorded. It returns true if it has judged.
+func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 	j.iterations = append(j.iterations, i.WithoutLatencies())
-	j.evidence = append(j.evidence, record.NewIteration(i).Evidence())
+	j.evidence = append(j.evidence, row.Evidence())
 	if i.Uncounted {
 		j.options.Unit = verdict.PerIteration
 	}

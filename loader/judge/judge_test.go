@@ -11,6 +11,7 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
+	"leaklab/loader/record"
 	"leaklab/loader/verdict"
 )
 
@@ -18,7 +19,7 @@ import (
 func deliberate(n int, bytesPerRequest int64, limit memory.Limit) *Judge {
 	j := New(Plan{Options: verdict.Options{Tolerance: 4}, Limit: limit})
 	for number := range n {
-		j.Add(lab.Iteration{
+		add(j, lab.Iteration{
 			Number: number + 1, Of: n, Requests: 1000,
 			Load:  load.Result{Totals: totals(1000), Elapsed: time.Second},
 			Start: memory.Reading{Total: 10<<20 + int64(number)*1000*bytesPerRequest},
@@ -27,6 +28,9 @@ func deliberate(n int, bytesPerRequest int64, limit memory.Limit) *Judge {
 	}
 	return j
 }
+
+// add adds an iteration as a run does.
+func add(j *Judge, i lab.Iteration) { j.Add(i, record.NewIteration(i)) }
 
 // totals are those of as many requests that were answered with 200.
 func totals(requests uint64) load.Totals {
@@ -55,7 +59,7 @@ func TestLongRunsAreJudgedLessOften(t *testing.T) {
 		j := deliberate(0, 0, memory.Limit{})
 		j.options.MaxIterations = maxIterations
 		for number := 101; number <= last; number++ {
-			j.Add(lab.Iteration{Number: number, Requests: 1000, Load: load.Result{Totals: totals(1000)}, End: memory.Reading{Total: 10 << 20}})
+			add(j, lab.Iteration{Number: number, Requests: 1000, Load: load.Result{Totals: totals(1000)}, End: memory.Reading{Total: 10 << 20}})
 		}
 		return j
 	}
@@ -73,7 +77,7 @@ func TestLongRunsAreJudgedLessOften(t *testing.T) {
 func TestLatenciesAreNotKept(t *testing.T) {
 	j := deliberate(0, 0, memory.Limit{})
 	i := lab.Iteration{Number: 1, Load: load.Result{Totals: load.NewMeter().Snapshot()}}
-	j.Add(i)
+	add(j, i)
 	assert.Nil(t, j.iterations[0].Load.Latency)
 	assert.NotNil(t, i.Load.Latency, "others still need it")
 }
@@ -82,7 +86,7 @@ func TestRequestsThatAreUnknown(t *testing.T) {
 	j := deliberate(0, 0, memory.Limit{})
 	j.options.Tolerance = 100_000
 	for n := range 12 {
-		j.Add(lab.Iteration{
+		add(j, lab.Iteration{
 			Number: n + 1, Of: 12, Requests: 1, Uncounted: true, Load: load.Result{Totals: totals(0), Elapsed: time.Second, Uncounted: true},
 			Start: memory.Reading{Total: 10<<20 + int64(n)<<20}, End: memory.Reading{Total: 10<<20 + int64(n+1)<<20},
 		})

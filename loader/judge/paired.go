@@ -23,9 +23,9 @@ func NewPaired(suspect *Judge) *Paired {
 
 // Add takes an iteration of the baseline into account, and compares anew if that is due. The suspect's iteration of the
 // same number has to be added before.
-func (p *Paired) Add(i lab.Iteration) {
-	p.evidence = append(p.evidence, record.NewIteration(i).Evidence())
-	if record.Due(i.Number) {
+func (p *Paired) Add(row record.Iteration) {
+	p.evidence = append(p.evidence, row.Evidence())
+	if record.Due(row.Iteration) {
 		p.compare()
 	}
 }

@@ -206,12 +206,12 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 
 // take hands an iteration of the server on. Whoever fails does not keep it from the others.
 func (s *session) take(i lab.Iteration) error {
-	judged := s.judge.Add(i)
+	row := record.NewIteration(i)
+	judged := s.judge.Add(i, row)
 	s.exporter.Add(i)
 	if judged {
 		s.exporter.SetVerdict(s.judge.Verdict(), s.judge.TimeToLimit())
 	}
-	row := record.NewIteration(i)
 	s.record.Iterations = append(s.record.Iterations, row)
 	if judged {
 		s.exportFit()
@@ -225,8 +225,8 @@ func (s *session) take(i lab.Iteration) error {
 
 // takeBaseline hands an iteration of the baseline on.
 func (s *session) takeBaseline(i lab.Iteration) error {
-	s.baseline.paired.Add(i)
 	row := record.NewIteration(i)
+	s.baseline.paired.Add(row)
 	s.record.Baseline.Iterations = append(s.record.Baseline.Iterations, row)
 	return errors.Join(s.baseline.table.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
 }
