@@ -41,12 +41,11 @@ type plan struct {
 
 // side is one of the servers that are loaded: the server or the baseline.
 type side struct {
-	target     target.Plan
-	hostName   string        // of the setting for its host
-	portName   string        // of the setting for its port
-	load       load.Plan     // but for the behaviour of the clients
-	startLimit time.Duration // for its first answer
-	command    []string      // of the baseline, as it is written down
+	target   target.Plan
+	hostName string    // of the setting for its host
+	portName string    // of the setting for its port
+	load     load.Plan // but for the behaviour of the clients
+	command  []string  // of the baseline, as it is written down
 }
 
 // metricsPlan is where the metrics of the loader are served, and those of the server are found.
@@ -117,7 +116,7 @@ func sideOf(cfg config.Config) side {
 			Who: "the server", Host: string(cfg.Host), Port: int(cfg.Port), Address: cfg.Address(),
 			StartTimeout: time.Duration(cfg.StartTimeout), MetricsURL: string(cfg.MetricsURL),
 		},
-		hostName: "HOST", portName: "PORT", startLimit: time.Duration(cfg.StartTimeout),
+		hostName: "HOST", portName: "PORT",
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
 			Duration: time.Duration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),

@@ -131,7 +131,7 @@ func (s *session) createFolder(ctx context.Context) error {
 // await waits until a server answers, and warns when it does not like the request.
 func (s *session) await(ctx context.Context, server side) error {
 	var code int
-	err := subject.WaitReady(ctx, server.startLimit, server.target.Who, func(ctx context.Context) (err error) {
+	err := subject.WaitReady(ctx, server.target.StartTimeout, server.target.Who, func(ctx context.Context) (err error) {
 		if err := server.checkNear(ctx); err != nil && !s.plan.allowRemote { // its name resolves by now
 			return err
 		}

@@ -33,7 +33,7 @@ type Plan struct {
 	PID         int      // its process
 	Shared      bool     // it is the process of Host's container, in the loader's PID namespace
 
-	StartTimeout time.Duration // to wait until somebody listens on Address
+	StartTimeout time.Duration // to wait until it listens on Address, and until it answers
 	MetricsURL   string        // what it says of itself; empty if it says nothing
 }
 
