@@ -1,0 +1,3 @@
+package live
+
+func golang() runtime { return runtime{kind: Go, runs: func(process) bool { return false }} }

@@ -1,0 +1,86 @@
+// Package live reads what a server still holds after a full collection, as its runtimes tell it: live memory. There is a
+// file for each runtime. A server is never changed on disk; what is put into its environment, opened or sent is told by
+// Said. The package knows nothing of load, iterations or verdicts.
+package live
+
+import (
+	"context"
+	"errors"
+
+	"leaklab/loader/memory"
+)
+
+// Kind is a runtime whose live memory can be read, or how one is chosen.
+type Kind string
+
+// The kinds, as the setting LIVE has them.
+const (
+	Auto     Kind = "auto" // whatever the processes run
+	Off      Kind = "off"
+	Go       Kind = "go"
+	Node     Kind = "node"
+	JVM      Kind = "jvm"
+	Python   Kind = "python"
+	Native   Kind = "native"   // glibc's malloc, asked by gdb
+	TCMalloc Kind = "tcmalloc" // the server is launched with tcmalloc's heap profiler
+)
+
+// Kinds are all of them.
+func Kinds() []Kind { return []Kind{Auto, Off, Go, Node, JVM, Python, Native, TCMalloc} }
+
+// Source reads the live memory of a server: of all its processes whose runtime tells it.
+type Source interface {
+	// Live forces a full collection and returns what is held after it. The error wraps ErrNone if no process of the server
+	// has a runtime that can be asked.
+	Live(ctx context.Context) (memory.Live, error)
+	// Close closes what was opened in the server.
+	Close(ctx context.Context) error
+}
+
+// ErrNone is the error when no process has a runtime that can be asked.
+var ErrNone = errors.New("no process has a runtime whose live memory can be read")
+
+// Options are what the runtimes need to know.
+type Options struct {
+	Kind     Kind
+	Folder   string // of the run, for private files such as sockets; it exists
+	PprofURL string // of a Go server, ends in /debug/pprof/; empty if it shows none
+}
+
+// process is a process of the server, and what can be told of it without its help.
+type process struct {
+	PID    int      // as this program sees it
+	Inside int      // its number in its own PID namespace
+	Root   string   // its root folder, as this program sees it: /proc/PID/root
+	Exe    string   // path of its program, as the process sees it
+	Mapped []string // paths of the files that it maps, as the process sees them
+}
+
+// runtime is one kind of runtime. Each has a file.
+type runtime struct {
+	kind Kind
+	// runs tells if the process runs it.
+	runs func(p process) bool
+	// launch returns the variables that a server needs in its environment, beside those of environment, to be opened later.
+	// Nil if it needs none.
+	launch func(environment []string, o Options) ([]string, error)
+	// open makes a process ready to be asked. The error says in a few words why it cannot be, for the user.
+	open func(ctx context.Context, p process, o Options) (opened, error)
+	// tells is what reading it would tell, and costs, for a server that was running before, in a few words.
+	tells string
+}
+
+// opened is a process that can be asked.
+type opened interface {
+	// live forces a full collection, and returns what the process holds. The error wraps memory.ErrGone if it has ended.
+	live(ctx context.Context) (memory.Live, error)
+	// close closes what was opened in the process, if it still runs.
+	close(ctx context.Context) error
+	// said is what was opened or sent, for the user: "opened the inspector on 127.0.0.1:41234 by SIGUSR1".
+	said() string
+}
+
+// runtimes are all that can be asked, the more special first.
+func runtimes() []runtime {
+	return []runtime{jvm(), node(), python(), golang(), tcmalloc(), native()}
+}

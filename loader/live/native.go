@@ -1,0 +1,3 @@
+package live
+
+func native() runtime { return runtime{kind: Native, runs: func(process) bool { return false }} }

@@ -1,0 +1,3 @@
+package live
+
+func node() runtime { return runtime{kind: Node, runs: func(process) bool { return false }} }

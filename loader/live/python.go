@@ -1,0 +1,3 @@
+package live
+
+func python() runtime { return runtime{kind: Python, runs: func(process) bool { return false }} }

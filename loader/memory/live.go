@@ -1,0 +1,22 @@
+package memory
+
+import "time"
+
+// Live is what the programs of a server still hold after a full collection, in bytes, summed over the processes whose
+// runtime tells it.
+type Live struct {
+	Bytes int64 // live
+	// Heap is the memory that the runtimes keep for their heaps, live or not, as far as it is in RAM: what is held beyond
+	// it is outside the heap. It is at least Bytes.
+	Heap int64
+	// Committed is what the runtimes have committed for their heaps, in RAM or not.
+	Committed int64
+	// Limit is the lowest limit that a runtime sets for the heap of one process, such as -Xmx; its Bytes are 0 if there is
+	// none.
+	Limit Limit
+	// Stopped is how long the server stood still for it, at most.
+	Stopped time.Duration
+	// Forced names how the collection was forced, such as "GC.class_histogram".
+	Forced    string
+	Processes int // in the sum
+}
