@@ -136,8 +136,8 @@ func openNode(ctx context.Context, p process, _ Options) (opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), ours: how.ours, how: how.text,
-		silent: make(map[string]bool), last: make(map[string]nodeFigures)}
+	o := newNodeProcess(p, at)
+	o.ours, o.how = how.ours, how.text
 	if how.move {
 		// The port may be that of all processes of a server.
 		if err := o.move(ctx); err != nil {

@@ -32,6 +32,8 @@ func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, erro
 			return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
 		case opened && l.at.same(want):
 			return l.at, nodeFound{text: "its inspector is open by its options"}, nil
+		case l.at.same(want) && clusterWorker(p.PID):
+			return l.at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: true}, nil
 		}
 	}
 	if opened && want.port == 0 && !markedInspector(want.host) {
@@ -90,6 +92,11 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 		if at, found := inspectorAppeared(before, now, want.host); found {
 			return at, nil
 		}
+		if moved := moveSibling(ctx, p, want); moved {
+			if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
+				return nodeAddress{}, fmt.Errorf("SIGUSR1: %w", err)
+			}
+		}
 		if err := nodeWaits(ctx); err == nil {
 			continue
 		}
@@ -99,6 +106,64 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 		}
 		return nodeAddress{}, fmt.Errorf("no inspector at %s within %s of SIGUSR1: %s", want, inspectorCloses, why)
 	}
+}
+
+// clusterWorker tells if a process is a worker that Node's cluster module has started. The primary sends SIGUSR1 to its
+// workers each time when its own inspector opens, so that one of them may listen already.
+func clusterWorker(pid int) bool {
+	environment, err := os.ReadFile(nodeProc(pid, "environ"))
+	return err == nil && bytes.Contains(append([]byte{0}, environment...), []byte("\x00NODE_UNIQUE_ID="))
+}
+
+// moveSibling looks for another worker of the same cluster that listens where the inspector of p should, and moves it away.
+func moveSibling(ctx context.Context, p process, want nodeAddress) (moved bool) {
+	if !clusterWorker(p.PID) {
+		return false
+	}
+	self, err := procfs.NewProc(p.PID)
+	if err != nil {
+		return false
+	}
+	stat, err := self.Stat()
+	if err != nil {
+		return false
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return false
+	}
+	for _, other := range all {
+		if its, err := other.Stat(); err != nil || its.PPID != stat.PPID || other.PID == p.PID || !clusterWorker(other.PID) {
+			continue
+		}
+		sockets, _ := nodeListening(other.PID)
+		if !slices.ContainsFunc(sockets, func(l nodeListener) bool { return l.at.same(want) }) {
+			continue
+		}
+		inside, err := innerPID(other.PID)
+		if err != nil {
+			return false
+		}
+		sibling := newNodeProcess(process{PID: other.PID, Inside: inside}, want)
+		return sibling.move(ctx) == nil // it is found there when its turn comes
+	}
+	return false
+}
+
+// innerPID returns the number of a process in its own PID namespace.
+func innerPID(pid int) (int, error) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	status, err := p.NewStatus()
+	if err != nil {
+		return 0, err
+	}
+	if len(status.NSpids) == 0 {
+		return pid, nil
+	}
+	return int(status.NSpids[len(status.NSpids)-1]), nil
 }
 
 // exportsNode tells if the program of a process has Node.js in it: Node exports its functions for add-ons to link with.
@@ -181,7 +246,7 @@ const listenState = 0x0A
 func dialInNamespace(pid int) inspectorDialer {
 	return func(ctx context.Context, network, at string) (net.Conn, error) {
 		var plain net.Dialer
-		own, err := os.Readlink("/proc/self/ns/net")
+		own, err := os.Readlink("/proc/thread-self/ns/net")
 		if err != nil {
 			return nil, err
 		}
@@ -198,8 +263,6 @@ func dialInNamespace(pid int) inspectorDialer {
 		}
 		done := make(chan result, 1)
 		go func() {
-			// The thread stays locked, so that it ends with the goroutine, and no other one gets into the namespace.
-			goruntime.LockOSThread()
 			connection, err := dialEntered(ctx, pid, network, at)
 			done <- result{connection, err}
 		}()
@@ -208,16 +271,28 @@ func dialInNamespace(pid int) inspectorDialer {
 	}
 }
 
-// dialEntered enters the network namespace of a process with the thread that it runs on, and dials.
+// dialEntered dials in the network namespace of a process, which its thread enters and leaves. A thread that cannot leave
+// ends with the goroutine, which must have been started for this.
 func dialEntered(ctx context.Context, pid int, network, at string) (net.Conn, error) {
-	namespace, err := os.Open(nodeProc(pid, "ns/net"))
+	goruntime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = namespace.Close() }()
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+	defer func() { _ = own.Close() }()
+	others, err := os.Open(nodeProc(pid, "ns/net"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = others.Close() }()
+	if err := unix.Setns(int(others.Fd()), unix.CLONE_NEWNET); err != nil {
 		return nil, fmt.Errorf("entering the network namespace of process %d, which needs root: %w", pid, err)
 	}
+	defer func() {
+		if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
+			goruntime.UnlockOSThread()
+		}
+	}()
 	var plain net.Dialer
 	return plain.DialContext(ctx, network, at)
 }

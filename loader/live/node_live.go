@@ -28,6 +28,10 @@ type nodeProcess struct {
 	last   map[string]nodeFigures
 }
 
+func newNodeProcess(p process, at nodeAddress) *nodeProcess {
+	return &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), silent: make(map[string]bool), last: make(map[string]nodeFigures)}
+}
+
 func (o *nodeProcess) said() string {
 	text := fmt.Sprintf("Node.js process %d: %s and listens at %s", o.PID, o.how, o.at)
 	if o.ours {
@@ -55,10 +59,12 @@ const (
 	settledBytes     = 1 << 10
 )
 
-// A worker thread that has not answered within workerAnswers is taken as silent; afterwards it gets workerAgain.
+// A worker thread that has not answered within nodeWorkerAnswers is taken as silent; afterwards it gets nodeWorkerAgain.
+// One that answers has nodeWorkerCollects for a collection.
 const (
-	nodeWorkerAnswers = 2 * time.Second
-	nodeWorkerAgain   = 100 * time.Millisecond
+	nodeWorkerAnswers  = 2 * time.Second
+	nodeWorkerAgain    = 100 * time.Millisecond
+	nodeWorkerCollects = 20 * time.Second
 )
 
 // live collects all heaps of the process and sums what they keep. The error wraps memory.ErrGone if the process has ended.
@@ -112,6 +118,9 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 			switch {
 			case errors.Is(err, errNodeWorkerGone):
 				h.gone = true
+				continue
+			case h.session != nodeMainThread && errors.Is(err, errInspectorSilent) && ctx.Err() == nil:
+				h.gone, o.silent[h.thread] = true, true
 				continue
 			case err != nil:
 				return memory.Live{}, err
@@ -167,7 +176,10 @@ func (o *nodeProcess) greet(ctx context.Context, i *inspector, h *nodeHeap) (ans
 	}
 	brief, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err = o.prepare(brief, i, h)
+	err = i.turn(brief, h.session)
+	if err == nil {
+		err = o.prepare(brief, i, h)
+	}
 	o.silent[h.thread] = errors.Is(err, errInspectorSilent) && ctx.Err() == nil
 	if o.silent[h.thread] || errors.Is(err, errNodeWorkerGone) {
 		return false, nil
@@ -188,6 +200,11 @@ func (o *nodeProcess) prepare(ctx context.Context, i *inspector, h *nodeHeap) er
 
 // collect forces a full collection in a thread and reads its heap. It returns how long the thread stood still, at most.
 func (o *nodeProcess) collect(ctx context.Context, i *inspector, h *nodeHeap) (time.Duration, error) {
+	if h.session != nodeMainThread {
+		brief, cancel := context.WithTimeout(ctx, nodeWorkerCollects)
+		defer cancel()
+		ctx = brief
+	}
 	started := time.Now()
 	if err := i.call(ctx, h.session, "HeapProfiler.collectGarbage", nil, nil); err != nil {
 		return 0, err
