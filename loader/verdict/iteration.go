@@ -60,7 +60,7 @@ var ofPages = scale{floor: floorBytes, grain: pageBytes}
 // start of the first, so that the first point lies at that iteration's requests.
 func newCurve(iterations []Iteration) curve {
 	c := curveOf(iterations, ofPages, func(it Iteration) uint64 { return it.EndBytes })
-	return c.plus(1, partCurve(iterations, Swapped, ofPages)).plus(-1, partCurve(iterations, LazyFreed, ofPages))
+	return c.plus(1, partCurve(iterations, Swapped, ofPages)).plus(-1, partCurve(iterations, LazyFree, ofPages))
 }
 
 // curveOf returns the curve of a value of the iterations.

@@ -14,7 +14,7 @@ import (
 // Part is another reading taken with resident memory: a part of it, or a resource beside it.
 type Part string
 
-// The parts that are read. All but Mappings are in tables. Anonymous, File and Shared make up resident memory.
+// The parts. Anonymous, File and Shared make up resident memory.
 const (
 	Anonymous Part = "anonymous memory" // heaps, stacks, private mappings
 	File      Part = "mapped files"     // pages of mapped files, programs and libraries included
@@ -25,15 +25,15 @@ const (
 	OpenFiles Part = "open files"       // descriptors, connections included
 	Threads   Part = "threads"
 
-	Live       Part = "live memory"             // what is still held after a full collection
-	LiveIdle   Part = "live memory at rest"     // how far two readings of it in a row differ without load; in the first iteration
-	Committed  Part = "committed heap"          // by the runtime
-	Outside    Part = "memory outside the heap" // held after the collection, less the heap, mapped files and shared memory
-	Swapped    Part = "swapped out"
-	LazyFreed  Part = "lazily freed" // still resident, and free to be taken
-	HugePages  Part = "huge pages"
-	MappedSize Part = "size of mapped files" // and of shared segments: the most that their pages can take
-	Mappings   Part = "mappings"             // areas of the address space
+	Live       Part = "live memory"             // what the programs hold after a full collection
+	Committed  Part = "committed heap"          // by the runtimes
+	Swapped    Part = "swapped out"             // beside resident memory
+	LazyFree   Part = "lazily freed"            // resident, but given back (MADV_FREE)
+	HugePages  Part = "huge pages"              // of anonymous memory
+	Outside    Part = "memory outside the heap" // held after a full collection
+	MappedSize Part = "size of mapped files"    // and shared segments: the most that their pages can take
+	LiveIdle   Part = "live memory at rest"     // how far two readings of live memory differ without load
+	Mappings   Part = "mappings"                // areas of the address space; not in tables
 )
 
 // Names of memory that is not read as it is.
@@ -46,7 +46,7 @@ const (
 // Parts are all that tables hold, in the order in which they are named.
 func Parts() []Part {
 	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads,
-		Live, LiveIdle, Committed, Outside, Swapped, LazyFreed, HugePages, MappedSize}
+		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize}
 }
 
 // Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".

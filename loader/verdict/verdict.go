@@ -233,7 +233,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 		f.outside = newOutsideEvidence(f.split.outside, float64(judged[len(judged)-1].Parts[Outside]), tolerance, confidence)
 		f.slack = newEvidence(f.split.slack, 0, confidence)
 	}
-	if anyNonZero(judged, Swapped) || anyNonZero(judged, LazyFreed) {
+	if anyNonZero(judged, Swapped) || anyNonZero(judged, LazyFree) {
 		f.of = Held
 	}
 	return f
