@@ -48,6 +48,7 @@ type Run struct {
 	Profiles    *Profiles               `json:"profiles,omitempty"` // nil if the server shows none
 	Iterations  []Iteration             `json:"iterations"`
 	Baseline    *Baseline               `json:"baseline,omitempty"`
+	Live        *Live                   `json:"live,omitempty"`
 	Environment environment.Environment `json:"environment"`
 }
 

@@ -27,6 +27,16 @@ type Verdict struct {
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
 	Statistic                 string          `json:"statistic"`
+	Of                        verdict.Part    `json:"of,omitempty"`
+	ByPart                    []PartGrowth    `json:"by_part,omitempty"`
+}
+
+// PartGrowth is the growth of a part of memory.
+type PartGrowth struct {
+	Part                  verdict.Part `json:"part"`
+	GrowthBytesPerRequest float64      `json:"growth_bytes_per_request"`
+	LowerBytesPerRequest  float64      `json:"lower_bytes_per_request"`
+	UpperBytesPerRequest  float64      `json:"upper_bytes_per_request"`
 }
 
 // NewVerdict returns v as run.json has it; tolerance is in bytes per request.

@@ -21,11 +21,21 @@ const (
 	Sockets   Part = "socket buffers"   // of the control group
 	OpenFiles Part = "open files"       // descriptors, connections included
 	Threads   Part = "threads"
+
+	Live       Part = "live memory"             // what the programs hold after a full collection
+	Committed  Part = "committed heap"          // by the runtimes
+	Swapped    Part = "swapped out"             // beside resident memory
+	LazyFree   Part = "lazily freed"            // resident, but given back (MADV_FREE)
+	HugePages  Part = "huge pages"              // of anonymous memory
+	Outside    Part = "memory outside the heap" // held after a full collection
+	MappedSize Part = "size of mapped files"    // and shared segments: the most that their pages can take
+	LiveIdle   Part = "live memory at rest"     // how far two readings of live memory differ without load
 )
 
 // Parts are all of them, in the order in which they are named.
 func Parts() []Part {
-	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads}
+	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads,
+		Live, Committed, Swapped, LazyFree, HugePages, Outside, MappedSize, LiveIdle}
 }
 
 // counted reports if a part is a count; all others are in bytes.

@@ -113,6 +113,10 @@ type Verdict struct {
 	JudgedRequests uint64
 	// Parts is the growth of each part that is known.
 	Parts []PartGrowth
+	// Of is the memory whose growth is judged.
+	Of Part
+	// ByPart is the growth of live, slack, outside and held.
+	ByPart []PartGrowth
 	// GivenBack is the fall in resident bytes from the last end reading to the one after the rest; 0 without a rest.
 	GivenBack float64
 
