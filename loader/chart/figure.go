@@ -8,6 +8,7 @@ import (
 
 	"leaklab/loader/record"
 	"leaklab/loader/text"
+	"leaklab/loader/verdict"
 )
 
 // mostBars is how many iterations a figure can show side by side; of more, one in a few is shown.
@@ -20,13 +21,26 @@ type Figure struct {
 	Bars  []Bar
 	Line  []Position // resident memory over time
 	Ends  []Position // the end readings, one for each bar
-	Fit   []Fitted   // the growth that was judged; empty if none was
+	Fit   []Fitted   // the growth of held memory; empty if it is not estimated
+
+	Live    Course // live memory
+	Outside Course // memory outside the heap, if the verdict rests on it
 
 	Baseline bool       // whether there is one
 	Other    []Position // its resident memory over time
 	Loads    []Span     // when it was under load
 	Others   []Position // its end readings, one for each of Loads
 }
+
+// Course is what was read of a kind of memory at the end of each iteration that is shown, where it is known.
+type Course struct {
+	Bars []Bar // of the iterations
+	Ends []Position
+	Fit  []Fitted // its growth; empty if it is not estimated
+}
+
+// Parts are what held memory consists of, in MiB.
+type Parts struct{ Live, Slack, Outside float64 }
 
 // Span is a part of the time, in seconds.
 type Span struct{ From, To float64 }
@@ -35,6 +49,7 @@ type Span struct{ From, To float64 }
 type Bar struct {
 	Iteration record.Iteration
 	MiB       float64 // resident at its end
+	Parts     *Parts  // nil if live memory is not known
 	Judged    bool    // false: before what is judged
 	From, To  float64 // while its load ran
 	Baseline  float64 // MiB of the baseline at its end; 0 if there is none
@@ -66,7 +81,7 @@ func New(run record.Run, series, other []record.Point) Figure {
 		}
 		from := seconds(i.StartedAt)
 		b := Bar{
-			Iteration: i, MiB: float64(i.RSSEndBytes) / text.Mebibyte,
+			Iteration: i, MiB: float64(i.RSSEndBytes) / text.Mebibyte, Parts: partsOf(i),
 			Judged: run.Verdict.Judges(i), From: from, To: from + i.DurationSeconds,
 		}
 		if other, found := run.Baseline.Of(i); found {
@@ -78,14 +93,66 @@ func New(run record.Run, series, other []record.Point) Figure {
 		f.Bars = append(f.Bars, b)
 		f.Ends = append(f.Ends, Position{b.To + run.SettleSeconds, b.MiB})
 	}
-	f.Fit = fit(run, seconds)
+	f.Fit = fit(run, record.HeldPart, held, seconds)
+	f.Live = f.course(run, record.LivePart, live, seconds)
+	if run.Verdict.JudgedPart() == record.OutsidePart {
+		f.Outside = f.course(run, record.OutsidePart, outside, seconds)
+	}
 	return f
 }
 
-// fit returns the line of the growth through the readings that are judged, beginning with the last of the warm-up.
-func fit(run record.Run, seconds func(time.Time) float64) []Fitted {
+// course returns the readings of a part, at the times of the end readings.
+func (f Figure) course(run record.Run, part verdict.Part, of value, seconds func(time.Time) float64) (c Course) {
+	for n, b := range f.Bars {
+		if bytes, known := of(b.Iteration); known {
+			c.Bars = append(c.Bars, b)
+			c.Ends = append(c.Ends, Position{f.Ends[n].X, bytes / text.Mebibyte})
+		}
+	}
+	if len(c.Ends) > 0 {
+		c.Fit = fit(run, part, of, seconds)
+	}
+	return c
+}
+
+// value is what is known of an iteration, in bytes.
+type value func(record.Iteration) (bytes float64, known bool)
+
+// held is what the server held: resident memory and what was swapped out, without what was lazily freed.
+func held(i record.Iteration) (float64, bool) {
+	swapped, _ := of(i.SwapEndBytes)
+	freed, _ := of(i.LazyfreeEndBytes)
+	return float64(i.RSSEndBytes) + swapped - freed, true
+}
+
+func live(i record.Iteration) (float64, bool) { return of(i.LiveEndBytes) }
+
+func outside(i record.Iteration) (float64, bool) { return of(i.OutsideEndBytes) }
+
+func of(column *uint64) (float64, bool) {
+	if column == nil {
+		return 0, false
+	}
+	return float64(*column), true
+}
+
+// partsOf is nil unless live memory and what is outside the heap are known. Slack is what neither of them is.
+func partsOf(i record.Iteration) *Parts {
+	all, _ := held(i)
+	live, known := live(i)
+	outside, alsoKnown := outside(i)
+	if !known || !alsoKnown {
+		return nil
+	}
+	return &Parts{live / text.Mebibyte, max(0, all-live-outside) / text.Mebibyte, outside / text.Mebibyte}
+}
+
+// fit returns the line of the growth of a part through the readings that are judged, beginning with the last of the
+// warm-up. It is empty if one of them is not known.
+func fit(run record.Run, part verdict.Part, of value, seconds func(time.Time) float64) []Fitted {
 	v := run.Verdict
-	if !v.Estimated {
+	growth, known := v.GrowthOf(part)
+	if !known {
 		return nil
 	}
 	var points []reading
@@ -94,11 +161,15 @@ func fit(run record.Run, seconds func(time.Time) float64) []Fitted {
 	for _, i := range run.Iterations {
 		requests += float64(i.Requests)
 		if i.Iteration >= v.JudgedFirst-1 && i.Iteration <= v.JudgedLast {
-			points = append(points, reading{requests, float64(i.RSSEndBytes)})
+			bytes, known := of(i)
+			if !known {
+				return nil
+			}
+			points = append(points, reading{requests, bytes})
 			at = append(at, seconds(i.StartedAt)+i.DurationSeconds+run.SettleSeconds)
 		}
 	}
-	return fitThrough(points, at, v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest)
+	return fitThrough(points, at, growth.GrowthBytesPerRequest, growth.LowerBytesPerRequest, growth.UpperBytesPerRequest)
 }
 
 // reading is an end reading after a number of requests.
@@ -140,6 +211,9 @@ func (f Figure) BarAxis() Axis {
 	highest := 0.0
 	for _, b := range f.Bars {
 		highest = max(highest, b.MiB, b.Baseline)
+		if p := b.Parts; p != nil {
+			highest = max(highest, p.Live+p.Slack+p.Outside)
+		}
 	}
 	return newAxis(0, highest*1.08, 5)
 }
@@ -147,4 +221,11 @@ func (f Figure) BarAxis() Axis {
 // Axes are the axes of time, in seconds, and of memory over it.
 func (f Figure) Axes() (seconds, mebibytes Axis) {
 	return AxesAround(slices.Concat(f.Line, f.Ends, f.Other, f.Others), f.Fit)
+}
+
+// AxesOf are the axes of time, in seconds, which is that of Axes, and of memory for a course.
+func (f Figure) AxesOf(c Course) (seconds, mebibytes Axis) {
+	seconds, _ = f.Axes()
+	_, mebibytes = AxesAround(c.Ends, c.Fit)
+	return seconds, mebibytes
 }

@@ -68,3 +68,39 @@ func (v Verdict) Headline() string {
 			v.LowerBytesPerRequest, v.UpperBytesPerRequest, text.Percent(v.Confidence))
 	}
 }
+
+// The parts of memory, as ByPart names them.
+const (
+	LivePart    verdict.Part = "live"
+	SlackPart   verdict.Part = "slack"
+	OutsidePart verdict.Part = "outside"
+	HeldPart    verdict.Part = "held"
+)
+
+// JudgedPart is the part that the verdict rests on.
+func (v Verdict) JudgedPart() verdict.Part {
+	switch v.Of {
+	case verdict.Live:
+		return LivePart
+	case verdict.Outside:
+		return OutsidePart
+	default:
+		return HeldPart
+	}
+}
+
+// GrowthOf is the growth of a part; false if it is not known.
+func (v Verdict) GrowthOf(part verdict.Part) (PartGrowth, bool) {
+	if !v.Estimated {
+		return PartGrowth{}, false
+	}
+	if part == v.JudgedPart() {
+		return PartGrowth{part, v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest}, true
+	}
+	for _, g := range v.ByPart {
+		if g.Part == part {
+			return g, true
+		}
+	}
+	return PartGrowth{}, false
+}
