@@ -102,6 +102,8 @@ func settingOf(field reflect.StructField) Setting {
 		for _, protocol := range load.Protocols() {
 			s.Choices = append(s.Choices, string(protocol))
 		}
+	case "LIVE":
+		s.Choices = liveKinds
 	case "LEAK":
 		s.Choices = leakModes
 	}
