@@ -40,7 +40,9 @@ type Course struct {
 }
 
 // Parts are what held memory consists of, in MiB.
-type Parts struct{ Live, Slack, Outside float64 }
+type Parts struct{ Live, Slack, Outside, Files float64 }
+
+func (p Parts) sum() float64 { return p.Live + p.Slack + p.Outside + p.Files }
 
 // Span is a part of the time, in seconds.
 type Span struct{ From, To float64 }
@@ -93,10 +95,10 @@ func New(run record.Run, series, other []record.Point) Figure {
 		f.Bars = append(f.Bars, b)
 		f.Ends = append(f.Ends, Position{b.To + run.SettleSeconds, b.MiB})
 	}
-	f.Fit = fit(run, record.HeldPart, held, seconds)
-	f.Live = f.course(run, record.LivePart, live, seconds)
-	if run.Verdict.JudgedPart() == record.OutsidePart {
-		f.Outside = f.course(run, record.OutsidePart, outside, seconds)
+	f.Fit = fit(run, verdict.Held, held, seconds)
+	f.Live = f.course(run, verdict.Live, live, seconds)
+	if run.Verdict.RestsOn() == verdict.Outside {
+		f.Outside = f.course(run, verdict.Outside, outside, seconds)
 	}
 	return f
 }
@@ -136,7 +138,7 @@ func of(column *uint64) (float64, bool) {
 	return float64(*column), true
 }
 
-// partsOf is nil unless live memory and what is outside the heap are known. Slack is what neither of them is.
+// partsOf is nil unless live memory and what is outside the heap are known. Slack is the rest of what is held.
 func partsOf(i record.Iteration) *Parts {
 	all, _ := held(i)
 	live, known := live(i)
@@ -144,14 +146,17 @@ func partsOf(i record.Iteration) *Parts {
 	if !known || !alsoKnown {
 		return nil
 	}
-	return &Parts{live / text.Mebibyte, max(0, all-live-outside) / text.Mebibyte, outside / text.Mebibyte}
+	file, _ := of(i.FileEndBytes)
+	shared, _ := of(i.SharedEndBytes)
+	rest := max(0, all-live-outside)
+	files := min(file+shared, rest)
+	return &Parts{Live: live / text.Mebibyte, Slack: (rest - files) / text.Mebibyte, Outside: outside / text.Mebibyte, Files: files / text.Mebibyte}
 }
 
 // fit returns the line of the growth of a part through the readings that are judged, beginning with the last of the
 // warm-up. It is empty if one of them is not known.
 func fit(run record.Run, part verdict.Part, of value, seconds func(time.Time) float64) []Fitted {
-	v := run.Verdict
-	growth, known := v.GrowthOf(part)
+	growth, known := run.Verdict.GrowthOf(part)
 	if !known {
 		return nil
 	}
@@ -160,7 +165,7 @@ func fit(run record.Run, part verdict.Part, of value, seconds func(time.Time) fl
 	requests := 0.0
 	for _, i := range run.Iterations {
 		requests += float64(i.Requests)
-		if i.Iteration >= v.JudgedFirst-1 && i.Iteration <= v.JudgedLast {
+		if i.Iteration >= growth.JudgedFirst-1 && i.Iteration <= growth.JudgedLast {
 			bytes, known := of(i)
 			if !known {
 				return nil
@@ -211,8 +216,8 @@ func (f Figure) BarAxis() Axis {
 	highest := 0.0
 	for _, b := range f.Bars {
 		highest = max(highest, b.MiB, b.Baseline)
-		if p := b.Parts; p != nil {
-			highest = max(highest, p.Live+p.Slack+p.Outside)
+		if b.Parts != nil {
+			highest = max(highest, b.Parts.sum())
 		}
 	}
 	return newAxis(0, highest*1.08, 5)

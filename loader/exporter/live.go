@@ -23,37 +23,25 @@ func live(of func(*lab.Live) float64) collect {
 	}
 }
 
-// The parts of held memory whose growth is shown, and held memory itself.
-const (
-	livePart    = "live"
-	slackPart   = "slack"
-	outsidePart = "outside"
-	heldPart    = "held"
-)
-
-// growthParts are all of them. Held memory is the sum of the others.
-var growthParts = []string{livePart, slackPart, outsidePart, heldPart}
+// growthParts are the parts whose growth is shown. Held memory is the sum of the others.
+var growthParts = []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, verdict.Held}
 
 // judgedPart is the part that the verdict rests on.
-func judgedPart(v verdict.Verdict) string {
-	switch v.Of {
-	case verdict.Live:
-		return livePart
-	case verdict.Outside:
-		return outsidePart
-	default:
-		return heldPart
+func judgedPart(v verdict.Verdict) verdict.Part {
+	if v.Of == verdict.Live || v.Of == verdict.Outside {
+		return v.Of
 	}
+	return verdict.Held
 }
 
 // growthOf is the growth of a part, in bytes per request; NaN if it is unknown, rather than nothing: Prometheus would go
 // on with the value of the run before.
-func growthOf(v verdict.Verdict, part string) verdict.PartGrowth {
+func growthOf(v verdict.Verdict, part verdict.Part) verdict.PartGrowth {
 	if v.Estimated && part == judgedPart(v) {
 		return verdict.PartGrowth{Growth: v.Growth, Lower: v.Lower, Upper: v.Upper}
 	}
-	for _, g := range v.ByPart {
-		if v.Estimated && string(g.Part) == part {
+	for _, g := range v.Growths {
+		if v.Estimated && g.Part == part {
 			return g
 		}
 	}
@@ -62,7 +50,7 @@ func growthOf(v verdict.Verdict, part string) verdict.PartGrowth {
 
 func collectGrowth(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 	for _, part := range growthParts {
-		bounds(growthOf(s.verdict, part), desc, out, part)
+		bounds(growthOf(s.verdict, part), desc, out, part.Label())
 	}
 }
 
@@ -76,6 +64,6 @@ func bounds(g verdict.PartGrowth, desc *prometheus.Desc, out chan<- prometheus.M
 // collectJudged sends 1 for the part that the verdict rests on, and 0 for the others.
 func collectJudged(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 	for _, part := range growthParts {
-		gauge(out, desc, one(part == judgedPart(s.verdict)), part)
+		gauge(out, desc, one(part == judgedPart(s.verdict)), part.Label())
 	}
 }

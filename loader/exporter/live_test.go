@@ -67,8 +67,8 @@ func TestGrowthByPart(t *testing.T) {
 	assert.Equal(t, resident, known, "without live memory the others are not known")
 	assert.Equal(t, held, judged)
 
-	byPart := []verdict.PartGrowth{{Part: "live", Growth: 48, Lower: 47, Upper: 49}, {Part: "outside", Growth: 1, Lower: -2, Upper: 3}, {Part: "held", Growth: 100, Lower: 90, Upper: 110}}
-	known, judged = shownGrowth(t, verdict.Verdict{Of: verdict.Live, Estimated: true, Growth: 48, Lower: 47, Upper: 49, ByPart: byPart})
+	byPart := []verdict.PartGrowth{{Part: verdict.Live, Growth: 48, Lower: 47, Upper: 49}, {Part: verdict.Outside, Growth: 1, Lower: -2, Upper: 3}, {Part: verdict.Held, Growth: 100, Lower: 90, Upper: 110}}
+	known, judged = shownGrowth(t, verdict.Verdict{Of: verdict.Live, Estimated: true, Growth: 48, Lower: 47, Upper: 49, Growths: byPart})
 	assert.Equal(t, []string{`{part="live"}`}, judged)
 	assert.Len(t, known, 9)
 	for labels, want := range resident {
@@ -77,6 +77,6 @@ func TestGrowthByPart(t *testing.T) {
 	assert.Equal(t, 47.0, known[`{bound="lower",part="live"}`])
 	assert.Equal(t, 3.0, known[`{bound="upper",part="outside"}`])
 
-	_, judged = shownGrowth(t, verdict.Verdict{Of: verdict.Outside, Estimated: true, ByPart: byPart})
+	_, judged = shownGrowth(t, verdict.Verdict{Of: verdict.Outside, Estimated: true, Growths: byPart})
 	assert.Equal(t, []string{`{part="outside"}`}, judged)
 }

@@ -28,7 +28,7 @@ type Verdict struct {
 	Advice                    string          `json:"advice,omitempty"`
 	Statistic                 string          `json:"statistic"`
 	Of                        verdict.Part    `json:"of,omitempty"`
-	ByPart                    []PartGrowth    `json:"by_part,omitempty"`
+	Growths                   []PartGrowth    `json:"growths,omitempty"`
 }
 
 // PartGrowth is the growth of a part of memory.
@@ -37,6 +37,8 @@ type PartGrowth struct {
 	GrowthBytesPerRequest float64      `json:"growth_bytes_per_request"`
 	LowerBytesPerRequest  float64      `json:"lower_bytes_per_request"`
 	UpperBytesPerRequest  float64      `json:"upper_bytes_per_request"`
+	JudgedFirst           int          `json:"judged_first"`
+	JudgedLast            int          `json:"judged_last"`
 }
 
 // NewVerdict returns v as run.json has it; tolerance is in bytes per request.
@@ -47,8 +49,15 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
 		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
-		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
+		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic, Of: v.Of, Growths: growths(v.Growths),
 	}
+}
+
+func growths(all []verdict.PartGrowth) (read []PartGrowth) {
+	for _, g := range all {
+		read = append(read, PartGrowth{g.Part, g.Growth, g.Lower, g.Upper, g.Judged.First, g.Judged.Last})
+	}
+	return read
 }
 
 // Judges tells whether the growth was judged on the iteration.
@@ -67,40 +76,4 @@ func (v Verdict) Headline() string {
 		return fmt.Sprintf("%s, %.1f bytes/request (%.1f to %.1f, %s)", v.Kind, v.GrowthBytesPerRequest,
 			v.LowerBytesPerRequest, v.UpperBytesPerRequest, text.Percent(v.Confidence))
 	}
-}
-
-// The parts of memory, as ByPart names them.
-const (
-	LivePart    verdict.Part = "live"
-	SlackPart   verdict.Part = "slack"
-	OutsidePart verdict.Part = "outside"
-	HeldPart    verdict.Part = "held"
-)
-
-// JudgedPart is the part that the verdict rests on.
-func (v Verdict) JudgedPart() verdict.Part {
-	switch v.Of {
-	case verdict.Live:
-		return LivePart
-	case verdict.Outside:
-		return OutsidePart
-	default:
-		return HeldPart
-	}
-}
-
-// GrowthOf is the growth of a part; false if it is not known.
-func (v Verdict) GrowthOf(part verdict.Part) (PartGrowth, bool) {
-	if !v.Estimated {
-		return PartGrowth{}, false
-	}
-	if part == v.JudgedPart() {
-		return PartGrowth{part, v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest}, true
-	}
-	for _, g := range v.ByPart {
-		if g.Part == part {
-			return g, true
-		}
-	}
-	return PartGrowth{}, false
 }

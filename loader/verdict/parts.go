@@ -32,6 +32,28 @@ const (
 	LiveIdle   Part = "live memory at rest"     // how far two readings of live memory differ without load
 )
 
+// Names of memory that is not read as it is.
+const (
+	Resident Part = "resident memory"
+	Held     Part = "held memory" // resident memory and what is swapped out, without what is lazily freed
+	Slack    Part = "heap slack"  // held, but neither live nor outside the heap
+)
+
+// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".
+func (p Part) Label() string {
+	switch p {
+	case Live:
+		return "live"
+	case Slack:
+		return "slack"
+	case Outside:
+		return "outside"
+	case Held:
+		return "held"
+	}
+	return string(p)
+}
+
 // Parts are all of them, in the order in which they are named.
 func Parts() []Part {
 	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads,
@@ -46,6 +68,7 @@ func (p Part) counted() bool { return p == OpenFiles || p == Threads }
 type PartGrowth struct {
 	Part                 Part
 	Growth, Lower, Upper float64
+	Judged               Range // iterations
 }
 
 // grows reports if the part grows significantly by more than the tolerance, in bytes per request. A count must only

@@ -116,7 +116,7 @@ type Verdict struct {
 	// Of is the memory whose growth is judged.
 	Of Part
 	// ByPart is the growth of live, slack, outside and held.
-	ByPart []PartGrowth
+	Growths []PartGrowth
 	// GivenBack is the fall in resident bytes from the last end reading to the one after the rest; 0 without a rest.
 	GivenBack float64
 
