@@ -42,6 +42,20 @@ type Course struct {
 // Parts are what held memory consists of, in MiB.
 type Parts struct{ Live, Slack, Outside, Files float64 }
 
+// NamedPart is a part with its name and a word for its class.
+type NamedPart struct {
+	Name, Class string
+	MiB         float64
+}
+
+// Named are the parts as a bar shows them, from the bottom.
+func (p Parts) Named() []NamedPart {
+	return []NamedPart{
+		{string(verdict.Live), "live", p.Live}, {string(verdict.Slack), "slack", p.Slack},
+		{string(verdict.Outside), "outside", p.Outside}, {"files and shared memory", "files", p.Files},
+	}
+}
+
 func (p Parts) sum() float64 { return p.Live + p.Slack + p.Outside + p.Files }
 
 // Span is a part of the time, in seconds.
@@ -95,67 +109,45 @@ func New(run record.Run, series, other []record.Point) Figure {
 		f.Bars = append(f.Bars, b)
 		f.Ends = append(f.Ends, Position{b.To + run.SettleSeconds, b.MiB})
 	}
-	f.Fit = fit(run, verdict.Held, held, seconds)
-	f.Live = f.course(run, verdict.Live, live, seconds)
+	f.Fit = fit(run, verdict.Held, seconds)
+	f.Live = f.course(run, verdict.Live, seconds)
 	if run.Verdict.RestsOn() == verdict.Outside {
-		f.Outside = f.course(run, verdict.Outside, outside, seconds)
+		f.Outside = f.course(run, verdict.Outside, seconds)
 	}
 	return f
 }
 
 // course returns the readings of a part, at the times of the end readings.
-func (f Figure) course(run record.Run, part verdict.Part, of value, seconds func(time.Time) float64) (c Course) {
+func (f Figure) course(run record.Run, part verdict.Part, seconds func(time.Time) float64) (c Course) {
 	for n, b := range f.Bars {
-		if bytes, known := of(b.Iteration); known {
+		if bytes, known := b.Iteration.EndBytes(part); known {
 			c.Bars = append(c.Bars, b)
-			c.Ends = append(c.Ends, Position{f.Ends[n].X, bytes / text.Mebibyte})
+			c.Ends = append(c.Ends, Position{f.Ends[n].X, float64(bytes) / text.Mebibyte})
 		}
 	}
 	if len(c.Ends) > 0 {
-		c.Fit = fit(run, part, of, seconds)
+		c.Fit = fit(run, part, seconds)
 	}
 	return c
 }
 
-// value is what is known of an iteration, in bytes.
-type value func(record.Iteration) (bytes float64, known bool)
-
-// held is what the server held: resident memory and what was swapped out, without what was lazily freed.
-func held(i record.Iteration) (float64, bool) {
-	swapped, _ := of(i.SwapEndBytes)
-	freed, _ := of(i.LazyfreeEndBytes)
-	return float64(i.RSSEndBytes) + swapped - freed, true
-}
-
-func live(i record.Iteration) (float64, bool) { return of(i.LiveEndBytes) }
-
-func outside(i record.Iteration) (float64, bool) { return of(i.OutsideEndBytes) }
-
-func of(column *uint64) (float64, bool) {
-	if column == nil {
-		return 0, false
-	}
-	return float64(*column), true
-}
-
-// partsOf is nil unless live memory and what is outside the heap are known. Slack is the rest of what is held.
+// partsOf is nil unless live memory and what is outside the heap are known.
 func partsOf(i record.Iteration) *Parts {
-	all, _ := held(i)
-	live, known := live(i)
-	outside, alsoKnown := outside(i)
-	if !known || !alsoKnown {
+	mebibytes := func(part verdict.Part) float64 {
+		bytes, _ := i.EndBytes(part)
+		return float64(bytes) / text.Mebibyte
+	}
+	if _, known := i.EndBytes(verdict.Slack); !known {
 		return nil
 	}
-	file, _ := of(i.FileEndBytes)
-	shared, _ := of(i.SharedEndBytes)
-	rest := max(0, all-live-outside)
-	files := min(file+shared, rest)
-	return &Parts{Live: live / text.Mebibyte, Slack: (rest - files) / text.Mebibyte, Outside: outside / text.Mebibyte, Files: files / text.Mebibyte}
+	p := Parts{Live: mebibytes(verdict.Live), Slack: mebibytes(verdict.Slack), Outside: mebibytes(verdict.Outside)}
+	p.Files = max(0, mebibytes(verdict.Held)-p.sum())
+	return &p
 }
 
 // fit returns the line of the growth of a part through the readings that are judged, beginning with the last of the
 // warm-up. It is empty if one of them is not known.
-func fit(run record.Run, part verdict.Part, of value, seconds func(time.Time) float64) []Fitted {
+func fit(run record.Run, part verdict.Part, seconds func(time.Time) float64) []Fitted {
 	growth, known := run.Verdict.GrowthOf(part)
 	if !known {
 		return nil
@@ -166,11 +158,11 @@ func fit(run record.Run, part verdict.Part, of value, seconds func(time.Time) fl
 	for _, i := range run.Iterations {
 		requests += float64(i.Requests)
 		if i.Iteration >= growth.JudgedFirst-1 && i.Iteration <= growth.JudgedLast {
-			bytes, known := of(i)
+			bytes, known := i.EndBytes(part)
 			if !known {
 				return nil
 			}
-			points = append(points, reading{requests, bytes})
+			points = append(points, reading{requests, float64(bytes)})
 			at = append(at, seconds(i.StartedAt)+i.DurationSeconds+run.SettleSeconds)
 		}
 	}
