@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"leaklab/loader/record"
 	"leaklab/loader/text"
@@ -69,24 +71,23 @@ func hasLive(run record.Run) bool {
 	return false
 }
 
-// liveLines are how live memory was read, and what that cost.
+// liveLines are how live memory was read, and what that cost; none if nothing was done to the server.
 func liveLines(run record.Run) []record.Line {
 	live := run.Live
-	if live == nil {
+	if live == nil || len(live.Said)+len(live.Runtimes) == 0 {
 		return nil
 	}
-	lines := []record.Line{{Name: "Runtime", Value: live.Kind}}
+	lines := []record.Line{{Name: "LIVE", Value: live.Setting}, {Name: "Runtimes", Value: strings.Join(live.Runtimes, ", ")}}
 	for _, said := range live.Said {
 		lines = append(lines, record.Line{Name: "Done to the server", Value: said})
 	}
-	if live.StoppedSecondsPerIteration > 0 {
-		lines = append(lines, record.Line{Name: "Server stood still", Value: fmt.Sprintf("%.3f s an iteration, at most", live.StoppedSecondsPerIteration)})
+	lines = append(lines, record.Line{Name: "Collection forced by", Value: live.Forced})
+	if live.StoppedSeconds > 0 {
+		lines = append(lines, record.Line{Name: "Server stood still", Value: fmt.Sprintf("%.3f s at each reading, at most", live.StoppedSeconds)})
 	}
-	if live.RateChange != 0 {
-		lines = append(lines, record.Line{Name: "Requests/s", Value: fmt.Sprintf("%+.1f%% since the first iteration, which ran without it", 100*live.RateChange)})
+	if live.RateChange != nil {
+		lines = append(lines, record.Line{Name: "Requests/s", Value: fmt.Sprintf("%+.1f%% since the first iteration, before any collection", 100**live.RateChange)})
 	}
-	if live.Failed != "" {
-		lines = append(lines, record.Line{Name: "It failed", Value: live.Failed})
-	}
-	return lines
+	lines = append(lines, record.Line{Name: "Failed", Value: live.Failed})
+	return slices.DeleteFunc(lines, func(line record.Line) bool { return line.Value == "" })
 }

@@ -47,8 +47,8 @@ func TestLiveMemoryInTheReports(t *testing.T) {
 	assert.Contains(t, text, "| **live memory**, which the verdict rests on | 20.981 | 150.0 | 148.5 | 151.5 |\n")
 	assert.Contains(t, text, "| yes | 9765 | 40039 | 33 |\n")
 	assert.Contains(t, rendered, "<h3>How live memory was read</h3>")
-	assert.Contains(t, text, "| Done to the server | `NODE_OPTIONS=--inspect=127.0.0.1:0 in its environment` |\n")
-	assert.Contains(t, text, "| Server stood still | `0.041 s an iteration, at most` |\n")
+	assert.Contains(t, text, "| Done to the server | `environment: NODE_OPTIONS=--inspect=127.0.0.1:0` |\n")
+	assert.Contains(t, text, "| Server stood still | `0.041 s at each reading, at most` |\n")
 	assert.NotContains(t, rendered, "<script")
 }
 
@@ -62,12 +62,15 @@ func TestReportWithoutLiveMemoryHasNothingOfIt(t *testing.T) {
 		assert.NotContains(t, document, "What grows")
 	}
 	assert.NotContains(t, page, "--live")
+
+	run.Live = &record.Live{Setting: "off", Offer: "LIVE=auto would tell live memory"}
+	assert.Equal(t, page, pageOf(t, run), "an offer is a remark")
 }
 
 func TestLiveMemoryThatFailsInTheMiddle(t *testing.T) {
 	run := recordtest.LiveRun(12)
 	run.Verdict, run.Live.Failed = recordtest.Run(12).Verdict, "the inspector <b> is gone"
-	run.Live.RateChange = 0
+	run.Live.RateChange = nil
 	for n := range run.Iterations[5:] {
 		i := &run.Iterations[5+n]
 		i.LiveEndBytes, i.OutsideEndBytes, i.HeapCommittedEndBytes, i.StoppedSeconds = nil, nil, nil, nil
@@ -80,7 +83,7 @@ func TestLiveMemoryThatFailsInTheMiddle(t *testing.T) {
 	assert.Contains(t, page, "the inspector &lt;b&gt; is gone")
 	assert.NotContains(t, page, "since the first iteration")
 	_, text := rendered(t, run)
-	assert.Contains(t, text, "| It failed | `the inspector <b> is gone` |\n")
+	assert.Contains(t, text, "| Failed | `the inspector <b> is gone` |\n")
 	assert.Contains(t, text, "| yes |  |  |  |\n")
 }
 

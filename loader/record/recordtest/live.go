@@ -52,9 +52,10 @@ func LiveRun(count int) record.Run {
 			Statistic: "a statistic", Sentence: "Leak: live memory grows by 150 bytes a request (148.5 to 151.5, 95%).",
 		}, 4)
 	}
+	change := -0.12
 	run.Live = &record.Live{
-		Kind: "node", Said: []string{"NODE_OPTIONS=--inspect=127.0.0.1:0 in its environment", "opened the inspector of process 4711 at 127.0.0.1:41234 " + Hostile},
-		StoppedSecondsPerIteration: 0.041, RateChange: -0.12,
+		Setting: "auto", Runtimes: []string{"node"}, Forced: "HeapProfiler.collectGarbage", StoppedSeconds: 0.041, RateChange: &change,
+		Said: []string{"environment: NODE_OPTIONS=--inspect=127.0.0.1:0", "opened the inspector of process 4711 on 127.0.0.1:41234 " + Hostile},
 	}
 	return run
 }
