@@ -179,7 +179,7 @@ func ofVerdict() []metric {
 			help:  "1 at the seconds since the run began where load began, 0 where it ended; of the first 50 iterations.",
 			panel: "Memory over the run", collect: collectShade},
 		{name: "leaklab_run_fitted_memory_bytes", labels: []string{"elapsed", "bound"},
-			help:  "The judged growth as a line, with its interval, in bytes, at the seconds since the run began where iterations ended; NaN where it is not judged.",
+			help:  "The growth of held memory as a line, with its interval, in bytes, at the seconds since the run began where iterations ended; NaN where it is not judged.",
 			panel: "Memory over the run", collect: collectFit},
 	}
 }
