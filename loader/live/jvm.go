@@ -57,7 +57,7 @@ var (
 
 var errEpsilon = errors.New("its Epsilon collector never collects")
 
-// parseHeapInfo reads the answer of GC.heap_info, of Java 9 to 25: of Serial, Parallel, G1, ZGC and Shenandoah.
+// parseHeapInfo reads the answer of GC.heap_info, of Serial, Parallel, G1, ZGC and Shenandoah.
 func parseHeapInfo(text string) (javaHeap, error) {
 	var heap javaHeap
 	if match := metaspaceLine.FindStringSubmatch(text); match != nil {

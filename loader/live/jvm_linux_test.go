@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/assert"
@@ -389,4 +390,56 @@ func TestHotSpotGetsQuitOnce(t *testing.T) {
 	require.NoError(t, err)
 	count()
 	assert.Equal(t, 1, stacks)
+}
+
+// wire is a connection with what is read from it, and what was written to it.
+type wire struct {
+	io.Reader
+	io.Writer
+}
+
+func TestExchangeAttach(t *testing.T) {
+	everything := func(answer io.Reader) error {
+		_, err := io.Copy(io.Discard, answer)
+		return err
+	}
+	var sent, got bytes.Buffer
+	require.NoError(t, exchangeAttach(wire{strings.NewReader("0\ntext"), &sent}, "GC.run", 10, func(answer io.Reader) error {
+		_, err := got.ReadFrom(answer)
+		return err
+	}))
+	assert.Equal(t, "text", got.String())
+	assert.Equal(t, "1\x00jcmd\x00GC.run\x00\x00\x00", sent.String())
+	for answer, want := range map[string]string{
+		"":                                 "no answer: EOF",
+		"0":                                "no answer: EOF",
+		"101\nold protocol":                `refused with "101": "old protocol"`,
+		"HTTP/1.1 400 Bad Request\r\n\r\n": `refused with "HTTP/1.1 400 Bad"`,
+		"0\n" + strings.Repeat("x", 2<<20): "its answer is longer than 1 MiB",
+	} {
+		err := exchangeAttach(wire{strings.NewReader(answer), io.Discard}, "GC.run", 1<<20, everything)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestResidentIn(t *testing.T) {
+	const pages = 64
+	size := os.Getpagesize()
+	memory, err := syscall.Mmap(-1, 0, 3*pages*size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	require.NoError(t, err)
+	defer func() { _ = syscall.Munmap(memory) }()
+	require.NoError(t, syscall.Madvise(memory, syscall.MADV_NOHUGEPAGE))
+	for page := range 2 * pages {
+		memory[page*size] = 1
+	}
+	low := uint64(uintptr(unsafe.Pointer(&memory[0])))
+	within := addressRange{low: low + uint64(pages*size), high: low + uint64(3*pages*size)}
+	held, shared, err := residentIn(os.Getpid(), []addressRange{within}, false)
+	require.NoError(t, err)
+	assert.Equal(t, int64(pages*size), held, "half of it was touched")
+	assert.Zero(t, shared)
+	_, _, err = residentIn(os.Getpid(), nil, true)
+	require.EqualError(t, err, "no mapping of a file java_heap")
+	_, _, err = residentIn(1<<30, nil, false)
+	assert.Error(t, err)
 }

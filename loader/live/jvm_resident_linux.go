@@ -27,6 +27,9 @@ func residentIn(pid int, ranges []addressRange, named bool) (held, shared int64,
 	found := false
 	var parts []addressRange
 	for _, mapping := range mappings {
+		if !mapping.Perms.Read { // reserved, without pages; a heap may reserve many gigabytes
+			continue
+		}
 		whole := addressRange{low: uint64(mapping.StartAddr), high: uint64(mapping.EndAddr)}
 		if named && strings.Contains(mapping.Pathname, "java_heap") {
 			parts, found = append(parts, whole), true
