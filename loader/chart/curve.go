@@ -7,7 +7,8 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// Curve is a run as one of several in a chart: its end readings, in MiB, over the requests so far.
+// Curve is a run as one of several in a chart: its end readings, in MiB, over the requests so far. They are of the memory
+// that its verdict rests on.
 type Curve struct {
 	Label string
 	Ends  []Position
@@ -22,9 +23,13 @@ func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict) Cu
 	requests := 0.0
 	for n, i := range iterations {
 		requests += float64(i.Requests)
-		c.Ends = append(c.Ends, Position{requests, float64(i.EndBytes) / text.Mebibyte})
+		bytes, known := endOf(i, v.Of)
+		if !known {
+			continue
+		}
+		c.Ends = append(c.Ends, Position{requests, bytes / text.Mebibyte})
 		if v.Estimated && n+1 >= v.Judged.First-1 && n+1 <= v.Judged.Last {
-			judged = append(judged, reading{requests, float64(i.EndBytes)})
+			judged = append(judged, reading{requests, bytes})
 			at = append(at, requests)
 		}
 	}
@@ -33,4 +38,29 @@ func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict) Cu
 		c.Fit = fitThrough(judged, at, v.Growth, v.Lower, v.Upper)
 	}
 	return c
+}
+
+// endOf is an end reading of live memory or memory outside the heap, or else of what the server held, in bytes.
+func endOf(i verdict.Iteration, part verdict.Part) (bytes float64, known bool) {
+	if part == verdict.Live || part == verdict.Outside {
+		read, known := i.Parts[part]
+		return float64(read), known
+	}
+	return float64(i.EndBytes) + float64(i.Parts[verdict.Swapped]) - float64(i.Parts[verdict.LazyFree]), true
+}
+
+// Memory is the name of what all curves show, given the verdicts on them: the same of all, or else memory.
+func Memory(all ...verdict.Verdict) string {
+	name := ""
+	for _, v := range all {
+		of := string(v.Of)
+		if of == "" {
+			of = string(verdict.Resident)
+		}
+		if name != "" && name != of {
+			return "memory"
+		}
+		name = of
+	}
+	return name
 }
