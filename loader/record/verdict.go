@@ -27,18 +27,8 @@ type Verdict struct {
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
 	Statistic                 string          `json:"statistic"`
-	Of                        verdict.Part    `json:"of,omitempty"`
-	Growths                   []PartGrowth    `json:"growths,omitempty"`
-}
-
-// PartGrowth is the growth of a part of memory.
-type PartGrowth struct {
-	Part                  verdict.Part `json:"part"`
-	GrowthBytesPerRequest float64      `json:"growth_bytes_per_request"`
-	LowerBytesPerRequest  float64      `json:"lower_bytes_per_request"`
-	UpperBytesPerRequest  float64      `json:"upper_bytes_per_request"`
-	JudgedFirst           int          `json:"judged_first"`
-	JudgedLast            int          `json:"judged_last"`
+	Of                        verdict.Part    `json:"of,omitempty"`      // what the figures are of
+	Growths                   []PartGrowth    `json:"growths,omitempty"` // of live, slack, outside and held, those that are known
 }
 
 // NewVerdict returns v as run.json has it; tolerance is in bytes per request.
@@ -49,15 +39,8 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
 		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
-		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic, Of: v.Of, Growths: growths(v.Growths),
+		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic, Of: v.Of, Growths: partGrowths(v.Growths),
 	}
-}
-
-func growths(all []verdict.PartGrowth) (read []PartGrowth) {
-	for _, g := range all {
-		read = append(read, PartGrowth{g.Part, g.Growth, g.Lower, g.Upper, g.Judged.First, g.Judged.Last})
-	}
-	return read
 }
 
 // Judges tells whether the growth was judged on the iteration.
