@@ -6,6 +6,7 @@ package live
 import (
 	"context"
 	"errors"
+	"time"
 
 	"leaklab/loader/memory"
 )
@@ -66,8 +67,10 @@ type runtime struct {
 	launch func(environment []string, o Options) ([]string, error)
 	// open makes a process ready to be asked. The error says in a few words why it cannot be, for the user.
 	open func(ctx context.Context, p process, o Options) (opened, error)
-	// tells is what reading it would tell, and costs, for a server that was running before, in a few words.
+	// tells is what reading it would tell of a server that was running before, in a few words; empty if nothing.
 	tells string
+	// A reading stops a process for stopAtLeast and, for each GiB of its memory, stopPerGiB, about.
+	stopAtLeast, stopPerGiB time.Duration
 }
 
 // opened is a process that can be asked.
