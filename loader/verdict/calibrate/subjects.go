@@ -53,7 +53,7 @@ func runtimes() suite {
 		"java", "-Dsun.net.httpserver.nodelay=true", "-cp", "{programs}", "Kept")
 	add("node", "Node: objects in an array", 112, nil, []string{"node"}, "node", "{programs}/kept/kept.js")
 	add("python", "CPython: bytes in a list", 104, nil, []string{"python3"}, "python3", "{programs}/kept/kept.py")
-	add("gdb", "C++: glibc's malloc, by gdb", 64, nil, []string{"g++", "gdb"}, "{programs}/kept.native")
+	add("gdb", "C++: glibc's malloc, by gdb", 64, []string{"LIVE=native"}, []string{"g++", "gdb"}, "{programs}/kept.native")
 	add("tcmalloc", "C++: LIVE=tcmalloc", 48, []string{"LIVE=tcmalloc"}, []string{"g++"}, "{programs}/kept.native")
 	add("go", "Go: slices in blocks", 88, []string{"PPROF_URL=http://127.0.0.1:{admin}/debug/pprof/"}, nil,
 		"env", "METRICS_PORT={admin}", "{programs}/server")
