@@ -3,7 +3,6 @@ package verdict_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -19,10 +18,6 @@ type course func(i float64) float64
 // linear is a course from base, with a gain in each iteration.
 func linear(base, gain float64) course { return func(i float64) float64 { return base + gain*i } }
 
-// noisy adds white noise with a standard deviation.
-func noisy(r *rand.Rand, deviation float64, f course) course {
-	return func(i float64) float64 { return f(i) + deviation*r.NormFloat64() }
-}
 
 // split makes n iterations of a server whose live memory, slack and memory outside the heap take the given courses.
 func split(n int, requests uint64, live, slack, outside course) []verdict.Iteration {
