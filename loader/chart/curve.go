@@ -7,35 +7,36 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// Curve is a run as one of several in a chart: its end readings, in MiB, over the requests so far. They are of the memory
-// that its verdict rests on.
+// Curve is a run as one of several in a chart: its end readings, in MiB, over the requests so far.
 type Curve struct {
 	Label string
 	Ends  []Position
 	Fit   []Fitted // by the requests; empty if no growth was estimated
 }
 
-// NewCurve returns the curve of iterations and of the verdict on them.
-func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict) Curve {
+// NewCurve returns the curve of iterations and of the verdict on them: of live memory, memory outside the heap, or else
+// of all that the server held.
+func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict, of verdict.Part) Curve {
 	c := Curve{Label: name}
+	g := growthOf(v, of)
 	var judged []reading
 	var at []float64
 	requests := 0.0
 	for n, i := range iterations {
 		requests += float64(i.Requests)
-		bytes, known := endOf(i, v.Of)
+		bytes, known := endOf(i, of)
 		if !known {
 			continue
 		}
 		c.Ends = append(c.Ends, Position{requests, bytes / text.Mebibyte})
-		if v.Estimated && n+1 >= v.Judged.First-1 && n+1 <= v.Judged.Last {
+		if v.Estimated && n+1 >= g.Judged.First-1 && n+1 <= g.Judged.Last {
 			judged = append(judged, reading{requests, bytes})
 			at = append(at, requests)
 		}
 	}
 	if v.Estimated {
-		c.Label += fmt.Sprintf(", growth of %.1f bytes/request (%.1f to %.1f, %s) shaded", v.Growth, v.Lower, v.Upper, text.Percent(v.Confidence))
-		c.Fit = fitThrough(judged, at, v.Growth, v.Lower, v.Upper)
+		c.Label += fmt.Sprintf(", growth of %.1f bytes/request (%.1f to %.1f, %s) shaded", g.Growth, g.Lower, g.Upper, text.Percent(v.Confidence))
+		c.Fit = fitThrough(judged, at, g.Growth, g.Lower, g.Upper)
 	}
 	return c
 }
@@ -49,18 +50,12 @@ func endOf(i verdict.Iteration, part verdict.Part) (bytes float64, known bool) {
 	return float64(i.EndBytes) + float64(i.Parts[verdict.Swapped]) - float64(i.Parts[verdict.LazyFree]), true
 }
 
-// Memory is the name of what all curves show, given the verdicts on them: the same of all, or else memory.
-func Memory(all ...verdict.Verdict) string {
-	name := ""
-	for _, v := range all {
-		of := string(v.Of)
-		if of == "" {
-			of = string(verdict.Resident)
+// growthOf is the growth of a part, or else that which was judged.
+func growthOf(v verdict.Verdict, part verdict.Part) verdict.PartGrowth {
+	for _, g := range v.Growths {
+		if g.Part == part {
+			return g
 		}
-		if name != "" && name != of {
-			return "memory"
-		}
-		name = of
 	}
-	return name
+	return verdict.PartGrowth{Part: v.Of, Growth: v.Growth, Lower: v.Lower, Upper: v.Upper, Judged: v.Judged}
 }

@@ -92,16 +92,21 @@ func TestPartsAddUpToWhatIsHeld(t *testing.T) {
 
 func TestCurveIsOfWhatIsJudged(t *testing.T) {
 	iterations := recordtest.LiveRun(6).Evidence()
-	v := verdict.Verdict{Estimated: true, Growth: 150, Lower: 149, Upper: 151, Judged: verdict.Range{First: 2, Last: 6}}
-	held := NewCurve("old", iterations, v)
-	v.Of = verdict.Live
-	live := NewCurve("new", iterations, v)
+	judged := verdict.Range{First: 2, Last: 6}
+	v := verdict.Verdict{
+		Of: verdict.Live, Estimated: true, Growth: 150, Lower: 149, Upper: 151, Judged: judged,
+		Growths: []verdict.PartGrowth{{Part: verdict.Live, Growth: 150, Lower: 149, Upper: 151, Judged: judged}, {Part: verdict.Held, Growth: 200, Lower: 100, Upper: 300, Judged: verdict.Range{First: 4, Last: 6}}},
+	}
+	held, live := NewCurve("old", iterations, v, verdict.Held), NewCurve("new", iterations, v, verdict.Live)
 	for n, i := range iterations {
 		assert.InDelta(t, float64(i.EndBytes)/text.Mebibyte, held.Ends[n].Y, 1e-9)
 		assert.InDelta(t, float64(i.Parts[verdict.Live])/text.Mebibyte, live.Ends[n].Y, 1e-9)
 	}
+	require.Len(t, live.Fit, 6)
 	assert.InDelta(t, live.Ends[5].Y, live.Fit[5].Middle, 1e-3)
-	assert.Equal(t, "memory", Memory(v, verdict.Verdict{}))
-	assert.Equal(t, "live memory", Memory(v, v))
-	assert.Equal(t, "resident memory", Memory(verdict.Verdict{}, verdict.Verdict{}))
+	assert.Len(t, held.Fit, 4, "from its warm-up on")
+	assert.Contains(t, held.Label, "growth of 200.0 bytes/request")
+	assert.Contains(t, live.Label, "growth of 150.0 bytes/request")
+	v.Growths = nil
+	assert.Len(t, NewCurve("a table", iterations, v, verdict.Held).Fit, 6)
 }
