@@ -68,8 +68,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if !listensAt(p.PID, base) && !program.answers(ctx, base.JoinPath("cmdline")) {
 		return nil, fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(o.PprofURL))
 	}
-	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.PID)) // it may be forbidden, the limit is unknown then
-	program.limit = goLimit(environ)
+	program.limit = goLimit(environOf(p.PID)["GOMEMLIMIT"]) // unknown if the environment cannot be read
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
@@ -230,17 +229,9 @@ func goPauses(collections, pauses string) time.Duration {
 	return sum
 }
 
-// goLimit reads GOMEMLIMIT from an environment of NUL-terminated variables: a number of bytes, or one with the suffix B,
-// KiB, MiB, GiB or TiB, as in the documentation of package runtime. There is no limit if it is off, absent or wrong.
-func goLimit(environ []byte) memory.Limit {
-	const name = "GOMEMLIMIT"
-	var value string
-	for _, variable := range strings.Split(string(environ), "\x00") {
-		if text, found := strings.CutPrefix(variable, name+"="); found {
-			value = text
-			break
-		}
-	}
+// goLimit reads a value of GOMEMLIMIT: a number of bytes, or one with the suffix B, KiB, MiB, GiB or TiB, as in the
+// documentation of package runtime. There is no limit if it is off, empty or wrong.
+func goLimit(value string) memory.Limit {
 	number, scale := strings.TrimSuffix(value, "B"), 0
 	if index := strings.IndexAny(number, "KMGT"); index >= 0 && number[index+1:] == "i" && number != value {
 		scale = 10 * (1 + strings.IndexByte("KMGT", number[index]))
@@ -250,7 +241,7 @@ func goLimit(environ []byte) memory.Limit {
 	if err != nil || n <= 0 || n > math.MaxInt64>>scale || n<<scale == math.MaxInt64 {
 		return memory.Limit{}
 	}
-	return memory.Limit{Bytes: n << scale, Of: name}
+	return memory.Limit{Bytes: n << scale, Of: "GOMEMLIMIT"}
 }
 
 // listensAt is true if the process has a socket that listens on the port of address.

@@ -53,7 +53,11 @@ func buildC(t *testing.T) string {
 
 func startC(t *testing.T, environment ...string) *cProgram {
 	t.Helper()
-	command := exec.Command(buildC(t))
+	return startCommand(t, exec.Command(buildC(t)), environment...)
+}
+
+func startCommand(t *testing.T, command *exec.Cmd, environment ...string) *cProgram {
+	t.Helper()
 	command.Env = append(os.Environ(), environment...)
 	stdin, err := command.StdinPipe()
 	require.NoError(t, err)
