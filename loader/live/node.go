@@ -1,3 +1,167 @@
 package live
 
-func node() runtime { return runtime{kind: Node, runs: func(process) bool { return false }} }
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// node reads programs that run in Node.js, by V8's inspector. A server that is launched gets NODE_OPTIONS=--inspect with an
+// address of the loopback network that no other program uses, so that the port is found without asking another one. A
+// server that was running before is sent SIGUSR1, which opens the inspector if Node's handler is there. The inspector is
+// closed again at the end, if it was opened for this.
+//
+// The launch is by --inspect and not by --inspect-port=0: with the latter, workers of a cluster are started with
+// --inspect-port=1, which Node refuses.
+func node() runtime {
+	return runtime{
+		kind:     Node,
+		collects: true,
+		runs:     runsNode,
+		launch:   launchNode,
+		open:     openNode,
+		tells: "heap, Buffers and worker threads of Node.js, by its inspector, which SIGUSR1 opens on loopback; " +
+			"a full collection stops the server for about 0.1 s at 10 MB of heap, and for seconds at 500 MB",
+	}
+}
+
+// runsNode tells if a process runs Node.js: by the name of its program, or because Node is a library in it.
+func runsNode(p process) bool {
+	switch path.Base(strings.TrimSuffix(p.Exe, " (deleted)")) {
+	case "node", "nodejs":
+		return true
+	}
+	return slices.ContainsFunc(p.Mapped, isNodeLibrary)
+}
+
+func isNodeLibrary(mapped string) bool { return strings.HasPrefix(path.Base(mapped), "libnode.so") }
+
+const nodeOptions = "NODE_OPTIONS"
+
+// launchNode returns NODE_OPTIONS with --inspect added. It is nil if the environment opens an inspector already.
+func launchNode(environment []string, _ Options) ([]string, error) {
+	nodeArguments := ""
+	for _, variable := range environment {
+		if value, found := strings.CutPrefix(variable, nodeOptions+"="); found {
+			nodeArguments = value // the last one is in force
+		}
+	}
+	if _, given := inspectorAddress(strings.Fields(nodeArguments)); given {
+		return nil, nil
+	}
+	var number [2]byte
+	_, _ = rand.Read(number[:])
+	nodeAddress := fmt.Sprintf("%d.%d.%d.%d:0", markedNetwork[0], markedNetwork[1], number[0], 1+number[1]%254)
+	return []string{nodeOptions + "=" + strings.TrimLeft(nodeArguments+" --inspect="+nodeAddress, " ")}, nil
+}
+
+// markedNetwork is the part of the loopback network 127.0.0.0/8 whose addresses mark an inspector that launchNode opened.
+var markedNetwork = [2]byte{127, 119}
+
+// markedInspector tells if an inspector at host was opened by launchNode.
+func markedInspector(host net.IP) bool {
+	four := host.To4()
+	return four != nil && four[0] == markedNetwork[0] && four[1] == markedNetwork[1]
+}
+
+// nodeAddress is where an inspector listens. Port is 0 if it may be any.
+type nodeAddress struct {
+	host net.IP
+	port int
+}
+
+func (a nodeAddress) String() string { return net.JoinHostPort(a.host.String(), strconv.Itoa(a.port)) }
+
+// defaultInspector is where Node opens its inspector if no option says otherwise.
+func defaultInspector() nodeAddress { return nodeAddress{host: net.IPv4(127, 0, 0, 1), port: 9229} }
+
+// inspectorAddress returns where the options of Node let the inspector listen, and whether they open one at the start.
+// Options that come later win, and one that has only a port keeps the host, as in Node.
+func inspectorAddress(nodeArguments []string) (at nodeAddress, opened bool) {
+	at = defaultInspector()
+	for i, option := range nodeArguments {
+		name, value, joined := strings.Cut(option, "=")
+		switch name {
+		case "--inspect", "--inspect-brk", "--inspect-wait":
+			opened = true
+		case "--inspect-port", "--debug-port":
+			if !joined && i+1 < len(nodeArguments) {
+				value = nodeArguments[i+1]
+			}
+		default:
+			continue
+		}
+		at = at.with(value)
+	}
+	return at, opened
+}
+
+// with is the address with what an option's value says: HOST:PORT, HOST or PORT.
+func (a nodeAddress) with(value string) nodeAddress {
+	if value == "" {
+		return a
+	}
+	if port, err := strconv.ParseUint(value, 10, 16); err == nil {
+		a.port = int(port)
+		return a
+	}
+	host := value
+	if cut, port, err := net.SplitHostPort(value); err == nil {
+		host = cut
+		if number, err := strconv.ParseUint(port, 10, 16); err == nil {
+			a.port = int(number)
+		}
+	}
+	host = strings.Trim(host, "[]")
+	if ip := net.ParseIP(host); ip != nil {
+		a.host = ip
+	}
+	return a
+}
+
+// same tells if two addresses are equal.
+func (a nodeAddress) same(b nodeAddress) bool { return a.host.Equal(b.host) && a.port == b.port }
+
+// openNode finds the inspector of a process, or opens it.
+func openNode(ctx context.Context, p process, _ Options) (opened, error) {
+	at, how, err := findInspector(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	o := &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), ours: how.ours, how: how.text, silent: make(map[string]bool), last: make(map[string]nodeFigures)}
+	if how.move {
+		// The port may be that of all processes of a server.
+		if err := o.move(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// nodeFound is how an inspector was found.
+type nodeFound struct {
+	text string // for the user
+	ours bool   // it was opened for this, and is closed at the end
+	move bool   // it holds the port that the next process needs
+}
+
+// nodeListener is a socket that waits for connections, in the network namespace of its process.
+type nodeListener struct {
+	at    nodeAddress
+	inode uint64
+}
+
+// inspectorAppeared returns the address of a socket at a host of the loopback network that listens now and did not before.
+func inspectorAppeared(before, now []nodeListener, host net.IP) (nodeAddress, bool) {
+	for _, l := range now {
+		if l.at.host.Equal(host) && !slices.ContainsFunc(before, func(b nodeListener) bool { return b.inode == l.inode }) {
+			return l.at, true
+		}
+	}
+	return nodeAddress{}, false
+}

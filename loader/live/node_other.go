@@ -1,0 +1,21 @@
+//go:build !linux
+
+package live
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+var errNodeOnLinux = errors.New("the inspector of a process is found on Linux only")
+
+func findInspector(context.Context, process) (nodeAddress, nodeFound, error) {
+	return nodeAddress{}, nodeFound{}, errNodeOnLinux
+}
+
+func nodeRunning(int) bool { return false }
+
+func nodeListening(int) ([]nodeListener, error) { return nil, errNodeOnLinux }
+
+func dialInNamespace(int) inspectorDialer { return (&net.Dialer{}).DialContext }
