@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -19,9 +20,11 @@ import (
 // no symbols: addresses of functions come from elsewhere.
 type debugger struct {
 	command *exec.Cmd
+	folder  string // its own; empty, for gdb looks there for the server's libraries in vain
 	stdin   io.WriteCloser
 	answers chan string // lines; closed when gdb ends
 	asked   int         // commands so far
+	broken  bool        // it has ended, or will
 }
 
 // gdbSettings keep gdb from loading symbols or scripts that the server's files name, and let signals pass. Only the
@@ -36,12 +39,21 @@ var gdbSettings = []string{
 // gdbGrace is how long gdb has to leave the server in order after a call that was given up.
 const gdbGrace = 5 * time.Second
 
-// startDebugger starts gdb from PATH. Folder is an empty one, where gdb looks in vain for the server's libraries.
-func startDebugger(folder string) (*debugger, error) {
+// startDebugger starts gdb from PATH. It makes a folder in the one given; empty is that of the system for such folders.
+func startDebugger(in string) (_ *debugger, err error) {
 	path, err := exec.LookPath("gdb")
 	if err != nil {
 		return nil, errors.New("malloc_info needs gdb, which is not installed")
 	}
+	folder, err := os.MkdirTemp(in, "gdb-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(folder)
+		}
+	}()
 	arguments := []string{"-nx", "-q"}
 	for _, setting := range append([]string{"set sysroot " + folder}, gdbSettings...) {
 		arguments = append(arguments, "-iex", setting)
@@ -61,7 +73,7 @@ func startDebugger(folder string) (*debugger, error) {
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("gdb: %w", err)
 	}
-	d := &debugger{command: command, stdin: stdin, answers: make(chan string, 64)}
+	d := &debugger{command: command, folder: folder, stdin: stdin, answers: make(chan string, 64)}
 	go func() {
 		defer close(d.answers)
 		lines := bufio.NewScanner(output)
@@ -79,6 +91,7 @@ func (d *debugger) do(ctx context.Context, command string) ([]string, error) {
 	d.asked++
 	mark := fmt.Sprintf("@done %d", d.asked)
 	if _, err := fmt.Fprintf(d.stdin, "%s\necho \\n%s\\n\n", command, mark); err != nil {
+		d.broken = true
 		return nil, fmt.Errorf("gdb has ended: %w", err)
 	}
 	lines, err := d.until(ctx, mark)
@@ -90,6 +103,7 @@ func (d *debugger) do(ctx context.Context, command string) ([]string, error) {
 	defer cancel()
 	if _, late := d.until(grace, mark); late != nil {
 		_ = d.command.Process.Kill()
+		d.broken = true
 	}
 	return nil, err
 }
@@ -103,6 +117,7 @@ func (d *debugger) until(ctx context.Context, mark string) ([]string, error) {
 		select {
 		case line, running := <-d.answers:
 			if !running {
+				d.broken = true
 				return nil, errors.New("gdb has ended: " + lastOf(lines))
 			}
 			if line == mark {
@@ -193,6 +208,54 @@ func (d *debugger) close() {
 	}
 	_ = d.command.Wait()
 	ended.Stop()
+	os.RemoveAll(d.folder)
+}
+
+// sharedDebugger is one gdb for all processes of a server, which are asked in turn. It runs while a process is open.
+type sharedDebugger struct {
+	mu    sync.Mutex // held while gdb is used
+	gdb   *debugger  // nil if none runs
+	users int
+}
+
+// use calls f with gdb, which it starts if none runs. It ends gdb if that no longer answers: the next use starts another.
+func (s *sharedDebugger) use(folder string, f func(*debugger) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gdb == nil {
+		gdb, err := startDebugger(folder)
+		if err != nil {
+			return err
+		}
+		s.gdb = gdb
+	}
+	err := f(s.gdb)
+	if s.gdb.broken {
+		s.end()
+	}
+	return err
+}
+
+func (s *sharedDebugger) end() {
+	if s.gdb != nil {
+		s.gdb.close()
+		s.gdb = nil
+	}
+}
+
+// enter counts a process that is open, and leave ends gdb with the last one.
+func (s *sharedDebugger) enter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users++
+}
+
+func (s *sharedDebugger) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users--; s.users == 0 {
+		s.end()
+	}
 }
 
 // lastOf is the last line, shortened.

@@ -39,11 +39,13 @@ func golang() runtime {
 		kind:     Go,
 		collects: true,
 		runs: func(p process) bool {
-			_, err := buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", p.PID))
+			_, err := buildinfo.ReadFile(proc(p.PID, "exe"))
 			return err == nil
 		},
 		open:  openGo,
-		tells: "the live heap and the stacks, exactly, by collections that the program hardly stops for; needs PPROF_URL",
+		tells: "the live heap and the stacks, by forced collections (set PPROF_URL)",
+		// The collector stops the program at its beginning and its end alone.
+		stopAtLeast: time.Millisecond, stopPerGiB: time.Millisecond,
 	}
 }
 
@@ -69,7 +71,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if !listensAt(p.PID, base) && !program.answers(ctx, base.JoinPath("cmdline")) {
 		return nil, fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(o.PprofURL))
 	}
-	program.limit = goLimit(environOf(p.PID)["GOMEMLIMIT"]) // unknown if the environment cannot be read
+	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
@@ -115,7 +117,7 @@ func (g *goProgram) answers(ctx context.Context, cmdline *url.URL) bool {
 	if err != nil {
 		return false
 	}
-	seen, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", g.PID))
+	seen, err := os.ReadFile(proc(g.PID, "cmdline"))
 	return err == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00"))
 }
 
@@ -264,7 +266,7 @@ func listensAt(pid int, address *url.URL) bool {
 	if err != nil {
 		return false
 	}
-	own, err := procfs.NewFS(fmt.Sprintf("%s/%d", procfs.DefaultMountPoint, pid)) // its network namespace
+	own, err := procfs.NewFS(proc(pid, "")) // its network namespace
 	if err != nil {
 		return false
 	}
@@ -283,6 +285,6 @@ func listensAt(pid int, address *url.URL) bool {
 
 // exists is true if there is a process of that number, a zombie included.
 func exists(pid int) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	_, err := os.Stat(proc(pid, ""))
 	return err == nil
 }

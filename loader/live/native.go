@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"leaklab/loader/memory"
 )
@@ -15,11 +16,12 @@ import (
 // writes what each arena holds. Chunks in the caches of threads (tcache) count as live: they are bounded.
 func native() runtime {
 	return runtime{
-		kind: Native,
-		runs: usesGlibcMalloc,
-		open: openNative,
-		tells: "what malloc has handed out and not got back, with gdb, which stops the process for some milliseconds " +
-			"and can end a system call with EINTR",
+		kind:  Native,
+		runs:  usesGlibcMalloc,
+		open:  opensNative(),
+		tells: "what malloc has handed out and not got back (needs gdb, and may end a system call with EINTR)",
+		// gdb stops all threads to find one that waits; the text is written while the others run.
+		stopAtLeast: 20 * time.Millisecond, stopPerGiB: 10 * time.Millisecond,
 	}
 }
 

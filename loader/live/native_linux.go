@@ -24,42 +24,44 @@ const (
 	nativeTimeout = 30 * time.Second
 	textRoom      = 16 << 20 // bytes of address space in the server for the text of malloc_info
 	modeRoom      = 64       // bytes before it, for the mode "w"
-	nativeTries   = 20       // to find a thread that waits outside malloc
+	nativeTries   = 60       // to find a thread that waits outside malloc
 	nativeRetry   = 50 * time.Millisecond
 )
 
 // nativeProgram is a process with glibc's malloc. In the process it has a mapping for the text, and a FILE over it.
 type nativeProgram struct {
 	process
-	gdb       *debugger
+	shared    *sharedDebugger
+	gdb       *debugger         // while the process is attached
 	functions map[string]uint64 // addresses
 	room      int64             // address of the mapping; 0 if there is none
 	file      int64             // address of the FILE; 0 if there is none
-	folder    string
+	stopped   time.Duration     // of the reading
+	folder    string            // of the run
 }
 
 // called are the functions of glibc that are called in the process.
 var called = []string{"mmap", "munmap", "madvise", "fmemopen", "rewind", "malloc_info", "fflush", "fclose"}
 
-// openNative starts gdb and opens a stream over memory in the process. The first reading has the stream take its buffer.
-func openNative(ctx context.Context, p process, o Options) (_ opened, err error) {
+// opensNative returns the function that opens processes, which share one gdb.
+func opensNative() func(context.Context, process, Options) (opened, error) {
+	shared := &sharedDebugger{}
+	return func(ctx context.Context, p process, o Options) (opened, error) { return openNative(ctx, p, o, shared) }
+}
+
+// openNative opens a stream over memory in the process. The first reading has the stream take its buffer.
+func openNative(ctx context.Context, p process, o Options, shared *sharedDebugger) (_ opened, err error) {
 	functions, err := glibcFunctions(p, called...)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp(o.Folder, "gdb-")
-	if err != nil {
-		return nil, err
-	}
-	n := &nativeProgram{process: p, functions: functions, folder: folder}
+	n := &nativeProgram{process: p, shared: shared, functions: functions, folder: o.Folder}
+	shared.enter()
 	defer func() {
 		if err != nil {
 			_ = n.close(context.WithoutCancel(ctx))
 		}
 	}()
-	if n.gdb, err = startDebugger(folder); err != nil {
-		return nil, err
-	}
 	if err := n.attached(ctx, n.prepare); err != nil {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func openNative(ctx context.Context, p process, o Options) (_ opened, err error)
 // live has the process write the text of malloc_info into its memory, and reads it there.
 func (n *nativeProgram) live(ctx context.Context) (memory.Live, error) {
 	var text []byte
-	start := time.Now()
+	n.stopped = 0
 	err := n.attached(ctx, func(ctx context.Context) error {
 		var err error
 		text, err = n.write(ctx)
@@ -81,13 +83,12 @@ func (n *nativeProgram) live(ctx context.Context) (memory.Live, error) {
 	if err != nil {
 		return memory.Live{}, err
 	}
-	stopped := time.Since(start)
 	read, err := parseMallocInfo(text)
 	if err != nil {
 		return memory.Live{}, err
 	}
-	read.Stopped = stopped
-	if resident, err := anonymousOf(n.PID); err == nil {
+	read.Stopped = n.stopped
+	if resident, err := anonymousMemory(n.PID); err == nil {
 		read.Heap = max(read.Bytes, min(read.Heap, resident))
 	}
 	return read, nil
@@ -95,6 +96,13 @@ func (n *nativeProgram) live(ctx context.Context) (memory.Live, error) {
 
 // attached stops the process, selects a thread that waits outside malloc, does what it is asked to, and detaches.
 func (n *nativeProgram) attached(ctx context.Context, do func(context.Context) error) error {
+	return n.shared.use(n.folder, func(gdb *debugger) error {
+		n.gdb = gdb
+		return n.retry(ctx, do)
+	})
+}
+
+func (n *nativeProgram) retry(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, nativeTimeout)
 	defer cancel()
 	for range nativeTries {
@@ -116,6 +124,8 @@ func (n *nativeProgram) attached(ctx context.Context, do func(context.Context) e
 
 // try does so once. It returns false if no thread was found.
 func (n *nativeProgram) try(ctx context.Context, do func(context.Context) error) (found bool, err error) {
+	start := time.Now()
+	defer func() { n.stopped += time.Since(start) }()
 	threads, err := n.gdb.attach(ctx, n.PID)
 	if err != nil {
 		return false, errors.Join(err, n.detach(ctx))
@@ -180,13 +190,9 @@ func (n *nativeProgram) write(ctx context.Context) ([]byte, error) {
 	return text, err
 }
 
-// close closes the stream, and ends gdb.
+// close closes the stream, and ends gdb with the last process.
 func (n *nativeProgram) close(ctx context.Context) error {
-	defer os.RemoveAll(n.folder)
-	if n.gdb == nil {
-		return nil
-	}
-	defer n.gdb.close()
+	defer n.shared.leave()
 	if n.room == 0 || !exists(n.PID) {
 		return nil
 	}
@@ -201,12 +207,12 @@ func (n *nativeProgram) close(ctx context.Context) error {
 }
 
 func (n *nativeProgram) said() string {
-	return fmt.Sprintf("gdb calls malloc_info in process %d, into a buffer of %d MiB of address space there", n.PID, textRoom>>20)
+	return fmt.Sprintf("gdb has it call malloc_info, into %d MiB of address space that it reserves there", textRoom>>20)
 }
 
 // poke writes into the memory of the process.
 func (n *nativeProgram) poke(address int64, text string) error {
-	mem, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", n.PID), os.O_RDWR, 0)
+	mem, err := os.OpenFile(proc(n.PID, "mem"), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -217,7 +223,7 @@ func (n *nativeProgram) poke(address int64, text string) error {
 
 // peek reads the text of malloc_info from the memory of the process, up to its end.
 func (n *nativeProgram) peek(address int64) ([]byte, error) {
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", n.PID))
+	mem, err := os.Open(proc(n.PID, "mem"))
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +311,7 @@ func isWait(line string, target func(descriptor uint64) string) bool {
 // glibcFunctions returns the addresses of functions in the process, by the symbols that glibc exports.
 func glibcFunctions(p process, names ...string) (map[string]uint64, error) {
 	path := libcOf(p)
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", p.PID))
+	maps, err := os.ReadFile(proc(p.PID, "maps"))
 	if err != nil {
 		return nil, err
 	}
@@ -358,8 +364,8 @@ func loadedAt(maps, path string, file *elf.File) (uint64, error) {
 	return 0, fmt.Errorf("%s is not mapped from its start", path)
 }
 
-// anonymousOf is the anonymous memory of a process, in RAM or swapped out, in bytes.
-func anonymousOf(pid int) (int64, error) {
+// anonymousMemory is the anonymous memory of a process, in RAM or swapped out, in bytes.
+func anonymousMemory(pid int) (int64, error) {
 	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
 	if err != nil {
 		return 0, err

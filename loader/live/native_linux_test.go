@@ -65,7 +65,9 @@ func startCommand(t *testing.T, command *exec.Cmd, environment ...string) *cProg
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
+		_ = stdin.Close()
 		_ = command.Process.Kill()
+		_, _ = io.Copy(io.Discard, stdout) // until its children have ended too
 		_ = command.Wait()
 	})
 	c := &cProgram{stdin: stdin, answers: bufio.NewReader(stdout), command: command}
@@ -77,16 +79,8 @@ func startCommand(t *testing.T, command *exec.Cmd, environment ...string) *cProg
 // processOf describes a process of this machine.
 func processOf(t *testing.T, pid int) process {
 	t.Helper()
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	p, err := look(pid)
 	require.NoError(t, err)
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	require.NoError(t, err)
-	p := process{PID: pid, Inside: pid, Root: fmt.Sprintf("/proc/%d/root", pid), Exe: exe}
-	for line := range strings.Lines(string(maps)) {
-		if fields := strings.Fields(line); len(fields) > 5 && strings.HasPrefix(fields[5], "/") {
-			p.Mapped = append(p.Mapped, fields[5])
-		}
-	}
 	return p
 }
 
@@ -163,18 +157,39 @@ func TestNativeBesideThreadsInsideMalloc(t *testing.T) {
 	c.tell(t, "keep 1 1")
 }
 
-func TestNativeSurvivesGdb(t *testing.T) {
+func TestNativeSurvivesTheEndOfGdb(t *testing.T) {
 	c := startC(t)
 	program := openC(t, c)
-	_, err := program.gdb.attach(t.Context(), c.PID)
-	require.NoError(t, err)
-	require.NoError(t, program.gdb.command.Process.Kill())
-	for range program.gdb.answers {
+	before := readLive(t, program)
+	err := program.shared.use(t.TempDir(), func(gdb *debugger) error {
+		_, err := gdb.attach(t.Context(), c.PID)
+		require.NoError(t, err)
+		require.NoError(t, gdb.command.Process.Kill())
+		_, err = gdb.do(t.Context(), "info threads")
+		return err
+	})
+	require.ErrorContains(t, err, "gdb has ended")
+	c.tell(t, "keep 1000 48")
+	assert.Equal(t, int64(1000*64), readLive(t, program).Bytes-before.Bytes, "by another gdb")
+}
+
+func TestNativeProcessesShareOneGdb(t *testing.T) {
+	needs(t, "gdb")
+	runtime := native()
+	var programs []*nativeProgram
+	for range 2 {
+		program, err := runtime.open(t.Context(), startC(t).process, Options{Folder: t.TempDir()})
+		require.NoError(t, err)
+		programs = append(programs, program.(*nativeProgram))
 	}
-	c.tell(t, "keep 1 1")
-	_, err = program.live(t.Context())
-	assert.ErrorContains(t, err, "gdb has ended")
-	require.NotErrorIs(t, err, memory.ErrGone)
+	for _, p := range programs {
+		assert.Equal(t, readLive(t, p).Bytes, readLive(t, p).Bytes)
+	}
+	assert.Same(t, programs[0].gdb, programs[1].gdb)
+	require.NoError(t, programs[0].close(t.Context()))
+	readLive(t, programs[1])
+	require.NoError(t, programs[1].close(t.Context()))
+	assert.Nil(t, programs[1].shared.gdb)
 }
 
 func TestNativeGivesUpInTime(t *testing.T) {

@@ -7,7 +7,9 @@ import (
 	"errors"
 )
 
-// openNative fails: the processes are found in Linux's /proc.
-func openNative(context.Context, process, Options) (opened, error) {
-	return nil, errors.New("malloc_info is read on Linux only")
+// opensNative fails: the processes are found in Linux's /proc.
+func opensNative() func(context.Context, process, Options) (opened, error) {
+	return func(context.Context, process, Options) (opened, error) {
+		return nil, errors.New("malloc_info is read on Linux only")
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -38,19 +37,14 @@ func tcmalloc() runtime {
 	return runtime{
 		kind: TCMalloc,
 		runs: func(p process) bool {
-			return slices.ContainsFunc(p.Mapped, isTCMalloc) && environOf(p.PID)[tcmallocVariable] == strconv.Itoa(tcmallocSignal)
+			return p.maps(tcmallocLibrary) && p.environment(tcmallocVariable) == strconv.Itoa(tcmallocSignal)
 		},
 		launch: tcmallocEnvironment,
 		open:   openTCMalloc,
-		tells:  "nothing: the server has to be launched with tcmalloc's heap profiler",
 	}
 }
 
 const tcmallocVariable = "HEAPPROFILESIGNAL"
-
-func isTCMalloc(file string) bool {
-	return path.Base(file) == tcmallocLibrary || strings.HasPrefix(path.Base(file), tcmallocLibrary+".")
-}
 
 // tcmallocEnvironment loads the library before all others, after whatever LD_PRELOAD has, and has the profiler write a
 // dump upon a signal only.
@@ -89,7 +83,7 @@ func findTCMalloc(folders []string) (string, error) {
 			return found[0], nil
 		}
 	}
-	return "", fmt.Errorf("LIVE=%q: expected %s (in Debian's package libgoogle-perftools4)", TCMalloc, tcmallocLibrary)
+	return "", fmt.Errorf("expected %s (in Debian's package libgoogle-perftools4)", tcmallocLibrary)
 }
 
 // tcmallocProgram is a process with the heap profiler.
@@ -98,8 +92,11 @@ type tcmallocProgram struct {
 	folder string
 }
 
-// openTCMalloc checks that the process has the profiler's signal handler: the signal would end it otherwise.
+// openTCMalloc checks that the process has the profiler's signal handler, and that its dumps come to a folder of this run.
 func openTCMalloc(_ context.Context, p process, o Options) (opened, error) {
+	if o.Folder == "" {
+		return nil, errors.New("the server has to be launched for the run")
+	}
 	folder, err := filepath.Abs(o.Folder)
 	if err != nil {
 		return nil, err
@@ -146,7 +143,7 @@ func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
 func (p *tcmallocProgram) close(context.Context) error { return nil }
 
 func (p *tcmallocProgram) said() string {
-	return fmt.Sprintf("asks process %d for a heap profile by signal %d", p.PID, tcmallocSignal)
+	return fmt.Sprintf("asks for a heap profile of tcmalloc by signal %d", tcmallocSignal)
 }
 
 // dump asks for a dump until there is a new one, and returns its path. Others of the process are deleted before: a child
@@ -225,24 +222,12 @@ func (p *tcmallocProgram) ask() error {
 	return nil
 }
 
-// catches fails unless the process has a handler for the signal: a bit in a line of /proc/PID/status, such as
-// "SigCgt:	0800000000000000".
+// catches fails unless the process has a handler for the signal, which would end it otherwise.
 func (p *tcmallocProgram) catches() error {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
-	if err != nil {
-		return err
+	if !p.handles(tcmallocSignal) {
+		return errors.New("the program has no heap profiler of tcmalloc, or took its signal")
 	}
-	for line := range strings.Lines(string(status)) {
-		mask, found := strings.CutPrefix(line, "SigCgt:")
-		if !found {
-			continue
-		}
-		caught, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-		if err == nil && caught&(1<<(tcmallocSignal-1)) != 0 {
-			return nil
-		}
-	}
-	return errors.New("the program has no heap profiler of tcmalloc, or took its signal")
+	return nil
 }
 
 // firstLine returns the first line of a file, of at most 1 KiB.
@@ -279,7 +264,7 @@ func parseHeapTotal(line string) (int64, error) {
 // programBreak returns the part in RAM or swapped out, and the size, of the memory up to the program break, in bytes:
 // "[heap]" in /proc/PID/smaps. Both are 0 if there is none.
 func programBreak(pid int) (resident, size int64, err error) {
-	file, err := os.Open(fmt.Sprintf("/proc/%d/smaps", pid))
+	file, err := os.Open(proc(pid, "smaps"))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -315,27 +300,11 @@ func programBreak(pid int) (resident, size int64, err error) {
 	return resident, size, lines.Err()
 }
 
-// environOf is the environment that the process was started with; nil if it cannot be read.
-func environOf(pid int) map[string]string {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return nil
-	}
-	variables := make(map[string]string)
-	for _, variable := range strings.Split(string(content), "\x00") {
-		name, value, _ := strings.Cut(variable, "=")
-		if _, found := variables[name]; !found {
-			variables[name] = value
-		}
-	}
-	return variables
-}
-
 // isOpen is true if the process has the file open.
 func isOpen(pid int, file string) bool {
-	descriptors, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	descriptors, _ := os.ReadDir(proc(pid, "fd"))
 	return slices.ContainsFunc(descriptors, func(d os.DirEntry) bool {
-		target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, d.Name()))
+		target, _ := os.Readlink(filepath.Join(proc(pid, "fd"), d.Name()))
 		return target == file
 	})
 }

@@ -134,7 +134,7 @@ func TestTCMallocEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, library, found)
 	_, err = findTCMalloc([]string{"/nonexistent"})
-	assert.EqualError(t, err, `LIVE="tcmalloc": expected libtcmalloc.so.4 (in Debian's package libgoogle-perftools4)`)
+	assert.EqualError(t, err, `expected libtcmalloc.so.4 (in Debian's package libgoogle-perftools4)`)
 
 	tcmallocIn(t, folder)
 	variables, err = tcmalloc().launch([]string{"LD_PRELOAD=/lib/own.so"}, Options{Kind: TCMalloc, Folder: folder})
