@@ -43,11 +43,13 @@ func golang() runtime {
 		kind:     Go,
 		collects: true,
 		runs: func(p process) bool {
-			_, err := buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", p.PID))
+			_, err := buildinfo.ReadFile(proc(p.PID, "exe"))
 			return err == nil
 		},
 		open:  openGo,
-		tells: "the live heap and the stacks, exactly, by collections that the program hardly stops for; needs PPROF_URL",
+		tells: "the live heap and the stacks, by forced collections (set PPROF_URL)",
+		// The collector stops the program at its beginning and its end alone.
+		stopAtLeast: time.Millisecond, stopPerGiB: time.Millisecond,
 	}
 }
 
@@ -73,8 +75,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if !listensAt(p.PID, base) && !program.answers(ctx, base.JoinPath("cmdline")) {
 		return nil, fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(o.PprofURL))
 	}
-	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.PID)) // it may be forbidden, the limit is unknown then
-	program.limit = goLimit(environ)
+	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (g *goProgram) answers(ctx context.Context, cmdline *url.URL) bool {
 	if err != nil {
 		return false
 	}
-	seen, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", g.PID))
+	seen, err := os.ReadFile(proc(g.PID, "cmdline"))
 	return err == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00"))
 }
 
@@ -239,17 +240,9 @@ func goPauses(collections, pauses string) time.Duration {
 	return sum
 }
 
-// goLimit reads GOMEMLIMIT from an environment of NUL-terminated variables: a number of bytes, or one with the suffix B,
-// KiB, MiB, GiB or TiB, as in the documentation of package runtime. There is no limit if it is off, absent or wrong.
-func goLimit(environ []byte) memory.Limit {
-	const name = "GOMEMLIMIT"
-	var value string
-	for _, variable := range strings.Split(string(environ), "\x00") {
-		if text, found := strings.CutPrefix(variable, name+"="); found {
-			value = text
-			break
-		}
-	}
+// goLimit reads a value of GOMEMLIMIT: a number of bytes, or one with the suffix B, KiB, MiB, GiB or TiB, as in the
+// documentation of package runtime. There is no limit if it is off, empty or wrong.
+func goLimit(value string) memory.Limit {
 	number, scale := strings.TrimSuffix(value, "B"), 0
 	if index := strings.IndexAny(number, "KMGT"); index >= 0 && number[index+1:] == "i" && number != value {
 		scale = 10 * (1 + strings.IndexByte("KMGT", number[index]))
@@ -259,7 +252,7 @@ func goLimit(environ []byte) memory.Limit {
 	if err != nil || n <= 0 || n > math.MaxInt64>>scale || n<<scale == math.MaxInt64 {
 		return memory.Limit{}
 	}
-	return memory.Limit{Bytes: n << scale, Of: name}
+	return memory.Limit{Bytes: n << scale, Of: "GOMEMLIMIT"}
 }
 
 // listensAt is true if the process has a socket that listens on the port of address.
@@ -281,7 +274,7 @@ func listensAt(pid int, address *url.URL) bool {
 	if err != nil {
 		return false
 	}
-	own, err := procfs.NewFS(fmt.Sprintf("%s/%d", procfs.DefaultMountPoint, pid)) // its network namespace
+	own, err := procfs.NewFS(proc(pid, "")) // its network namespace
 	if err != nil {
 		return false
 	}
@@ -300,6 +293,6 @@ func listensAt(pid int, address *url.URL) bool {
 
 // exists is true if there is a process of that number, a zombie included.
 func exists(pid int) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	_, err := os.Stat(proc(pid, ""))
 	return err == nil
 }
