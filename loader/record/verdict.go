@@ -27,43 +27,19 @@ type Verdict struct {
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
 	Statistic                 string          `json:"statistic"`
-	// Of is what the verdict and its figures are on, such as "live memory"; empty if it is resident memory.
-	Of verdict.Part `json:"of,omitempty"`
-	// Growths are those of the parts of held memory: live, slack, outside and held, as far as they are known.
-	Growths []PartGrowth `json:"growths,omitempty"`
-}
-
-// PartGrowth is the growth of a part of held memory, over the iterations that were judged for it.
-type PartGrowth struct {
-	Part                  string  `json:"part"` // live, slack, outside or held
-	GrowthBytesPerRequest float64 `json:"growth_bytes_per_request"`
-	LowerBytesPerRequest  float64 `json:"lower_bytes_per_request"`
-	UpperBytesPerRequest  float64 `json:"upper_bytes_per_request"`
-	JudgedFirst           int     `json:"judged_first"`
-	JudgedLast            int     `json:"judged_last"`
+	Of                        verdict.Part    `json:"of,omitempty"`      // what the figures are of
+	Growths                   []PartGrowth    `json:"growths,omitempty"` // of live, slack, outside and held, those that are known
 }
 
 // NewVerdict returns v as run.json has it; tolerance is in bytes per request.
 func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
-	of := v.Of
-	if of == verdict.Resident {
-		of = ""
-	}
-	var growths []PartGrowth
-	for _, g := range v.Growths {
-		growths = append(growths, PartGrowth{
-			Part: g.Part.Label(), GrowthBytesPerRequest: g.Growth, LowerBytesPerRequest: g.Lower, UpperBytesPerRequest: g.Upper,
-			JudgedFirst: g.Judged.First, JudgedLast: g.Judged.Last,
-		})
-	}
 	return Verdict{
 		Kind: v.Kind, Shape: v.Pattern, ToleranceBytesPerRequest: tolerance, Estimated: v.Estimated,
 		GrowthBytesPerRequest: v.Growth, LowerBytesPerRequest: v.Lower, UpperBytesPerRequest: v.Upper,
 		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
 		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
-		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
-		Of: of, Growths: growths,
+		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic, Of: v.Of, Growths: partGrowths(v.Growths),
 	}
 }
 
@@ -72,11 +48,11 @@ func (v Verdict) Judges(i Iteration) bool {
 	return v.Estimated && i.Iteration >= v.JudgedFirst && i.Iteration <= v.JudgedLast
 }
 
-// Headline is the verdict in a few words: "leak, 178.5 bytes/request (176.3 to 180.0, 95%)", and of what it is unless it is
-// resident memory: "leak, live memory 104.0 bytes/request (103.9 to 104.1, 95%)".
+// Headline is the verdict in a few words: "leak, 178.5 bytes/request (176.3 to 180.0, 95%)". It tells of what, unless that
+// is resident memory: "leak, live memory 104.0 bytes/request (103.9 to 104.1, 95%)".
 func (v Verdict) Headline() string {
 	of := ""
-	if v.Of != "" {
+	if v.RestsOn() != verdict.Held {
 		of = string(v.Of) + " "
 	}
 	switch {

@@ -17,7 +17,9 @@ import (
 	"leaklab/loader/external"
 	"leaklab/loader/judge"
 	"leaklab/loader/lab"
+	"leaklab/loader/live"
 	"leaklab/loader/load"
+	"leaklab/loader/memory"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/scrape"
@@ -85,7 +87,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
 	server.target.Output = filepath.Join(s.folder, "server.log")
-	if err := s.prepareLive(&server); err != nil {
+	if s.live, err = s.prepareLive(&server); err != nil {
 		return err
 	}
 	if s.target, err = target.Open(ctx, server.target, s.screen.Notes); err != nil {
@@ -163,7 +165,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 		return err
 	}
 	pprofURL := s.plan.metrics.pprofURL(shown)
-	if err := s.openLive(ctx, pprofURL); err != nil {
+	if err := s.openLive(ctx, s.live, s.target, s.sampler, pprofURL); err != nil {
 		return err
 	}
 	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}
@@ -172,12 +174,14 @@ func (s *session) prepare(ctx context.Context, server side) error {
 		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
 		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
-	s.judge = judge.New(judge.Plan{Options: s.plan.options, Limit: s.target.Limit})
+	s.record = s.describe()
+	options := s.plan.options
+	options.Collects = s.target.PID != 0 && live.Collects(memory.Processes(s.target.PID))
+	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{
 		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
 	}, s.sampler, meter)
 	s.observe(s.exporter.Sample)
-	s.record = s.describe()
 	if s.baseline != nil {
 		s.baseline.join(s)
 	}
