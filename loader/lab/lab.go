@@ -52,7 +52,8 @@ func Generate(plan load.Plan) Generator {
 // Baseline is a server to compare with. It lives as long as the other, and is loaded in turns with it, so that both see
 // what drifts on the machine.
 type Baseline struct {
-	Load    load.Plan // as that of the server, but that each iteration has as many requests as the server's
+	Load    load.Plan                              // as that of the server, but that each iteration has as many requests as the server's
+	Live    func(ctx context.Context) *memory.Live // as that of the server
 	Sampler *memory.Sampler
 	Meter   *load.Meter
 }
@@ -175,7 +176,7 @@ func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iterat
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {
-	iteration, err := iterate(ctx, plan, server.Number, Server{Generate: Generate(b.Load.Repeat(server.Load)), Sampler: b.Sampler, Meter: b.Meter})
+	iteration, err := iterate(ctx, plan, server.Number, Server{Generate: Generate(b.Load.Repeat(server.Load)), Live: b.Live, Sampler: b.Sampler, Meter: b.Meter})
 	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Requests
 	return iteration, err
 }

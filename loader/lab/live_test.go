@@ -39,7 +39,9 @@ func (c *collected) collect(context.Context) *memory.Live {
 }
 
 func (c *collected) plan(tries int) Plan {
-	complete := func(_ context.Context, reading *memory.Reading) { reading.Held = &memory.Held{Swapped: 300, LazyFree: 100} }
+	complete := func(_ context.Context, reading *memory.Reading) {
+		reading.Held = &memory.Held{Swapped: 300, LazyFree: 100}
+	}
 	generate := func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
 		c.rested = false
 		return told(4)(context.Background(), 0, meter)

@@ -17,15 +17,16 @@ const (
 	classHistogram = "GC.class_histogram" // forces a full collection
 	heapInfo       = "GC.heap_info"
 	codeCache      = "Compiler.codecache"
+	gcRun          = "GC.run" // System.gc
 	vmFlags        = "VM.flags"
 )
 
-// runsHotSpot tells if the process maps HotSpot's library. OpenJ9 has a library of the same name beside its own.
+// explicitDisabled is the option with which GC.run does nothing.
+const explicitDisabled = "-XX:+DisableExplicitGC"
+
+// runsHotSpot tells whether the process maps HotSpot's library. OpenJ9 has one of that name beside its own.
 func runsHotSpot(p process) bool {
-	maps := func(prefix string) bool {
-		return slices.ContainsFunc(p.Mapped, func(file string) bool { return strings.HasPrefix(path.Base(file), prefix) })
-	}
-	return maps("libjvm.so") && !maps("libj9vm")
+	return p.maps("libjvm.so") && !slices.ContainsFunc(p.Mapped, func(file string) bool { return strings.HasPrefix(path.Base(file), "libj9vm") })
 }
 
 // addressRange is a range of addresses: low is in it, high is not.
@@ -33,10 +34,11 @@ type addressRange struct{ low, high uint64 }
 
 // javaHeap is what a JVM tells of its heap.
 type javaHeap struct {
-	committed int64          // bytes of the heap
-	metaspace int64          // bytes committed for metadata of classes
-	ranges    []addressRange // where the committed heap lies; empty if it is found by the name of its file
-	named     bool           // ZGC: the heap is a file of memory named java_heap
+	committed  int64          // bytes of the heap
+	metaspace  int64          // bytes committed for metadata of classes
+	ranges     []addressRange // where the committed heap lies; empty if it is found by the name of its file
+	named      bool           // ZGC: the heap is a file of memory named java_heap
+	concurrent bool           // ZGC and Shenandoah: a class histogram does not collect
 }
 
 var (
@@ -55,7 +57,7 @@ var (
 
 var errEpsilon = errors.New("its Epsilon collector never collects")
 
-// parseHeapInfo reads the answer of GC.heap_info, of Java 9 to 25: of Serial, Parallel, G1, ZGC and Shenandoah.
+// parseHeapInfo reads the answer of GC.heap_info, of Serial, Parallel, G1, ZGC and Shenandoah.
 func parseHeapInfo(text string) (javaHeap, error) {
 	var heap javaHeap
 	if match := metaspaceLine.FindStringSubmatch(text); match != nil {
@@ -67,9 +69,9 @@ func parseHeapInfo(text string) (javaHeap, error) {
 	if match := garbageFirstLine.FindStringSubmatch(text); match != nil {
 		heap.committed, heap.ranges = javaSize(match[1]), []addressRange{rangeOf(match[2], match[3])}
 	} else if match := zHeapLine.FindStringSubmatch(text); match != nil {
-		heap.committed, heap.named = javaSize(match[1]), true
+		heap.committed, heap.named, heap.concurrent = javaSize(match[1]), true, true
 	} else if match := shenandoahLine.FindStringSubmatch(text); match != nil {
-		heap.committed = javaSize(match[1])
+		heap.committed, heap.concurrent = javaSize(match[1]), true
 		if region := reservedRegion.FindStringSubmatch(text); region != nil {
 			heap.ranges = []addressRange{rangeOf(region[1], region[2])}
 		}

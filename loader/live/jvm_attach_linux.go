@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -74,23 +72,19 @@ func (a *attachment) identify() error {
 	if err != nil {
 		return err
 	}
-	stat, err := process.Stat()
-	if err != nil {
-		return err
-	}
 	status, err := process.NewStatus()
 	if err != nil {
 		return err
 	}
 	const effective = 1
-	a.started, a.uid, a.gid = stat.Starttime, int(status.UIDs[effective]), int(status.GIDs[effective])
+	a.started, a.uid, a.gid = startOf(a.process.PID), int(status.UIDs[effective]), int(status.GIDs[effective])
 	if user := os.Geteuid(); user != 0 && user != a.uid {
 		return fmt.Errorf("it runs as user %d: run leaklab as that user or as root", a.uid)
 	}
 	return nil
 }
 
-// ready checks that SIGQUIT would open the socket, and do nothing else. It waits for a JVM that has just started.
+// ready checks that SIGQUIT would open the socket, and do nothing else. With -Xrs the socket is open from the start. It waits for a JVM that has just started.
 func (a *attachment) ready(ctx context.Context) error {
 	process, err := procfs.NewProc(a.process.PID)
 	if err != nil {
@@ -101,16 +95,12 @@ func (a *attachment) ready(ctx context.Context) error {
 	} else if stat.State == "T" || stat.State == "t" {
 		return errors.New("it is stopped (SIGSTOP or a debugger)")
 	}
-	words, err := a.options(process)
-	if err != nil {
-		return fmt.Errorf("its options cannot be read: %w", err)
-	}
-	if attachDisabled(words) {
+	if attachDisabled(a.options()) {
 		return errors.New("-XX:+DisableAttachMechanism forbids it")
 	}
-	for limit := time.Now().Add(jvmStartLimit); !a.handlesQuit(); {
+	for limit := time.Now().Add(jvmStartLimit); !a.servesQuit(); {
 		if time.Now().After(limit) {
-			return errors.New("it does not handle SIGQUIT, as with -Xrs")
+			return errors.New("it has no handler of SIGQUIT that opens one")
 		}
 		if err := a.pause(ctx); err != nil {
 			return err
@@ -119,21 +109,13 @@ func (a *attachment) ready(ctx context.Context) error {
 	return nil
 }
 
-// handlesQuit tells if SIGQUIT is caught, and the thread is there that serves it in a JVM. The name of a thread has at most
-// 15 characters.
-func (a *attachment) handlesQuit() bool {
-	folder := fmt.Sprintf("/proc/%d", a.process.PID)
-	status, err := os.ReadFile(folder + "/status")
-	if err != nil {
+// servesQuit tells whether SIGQUIT is caught, and the thread is there that serves it in a JVM. The kernel cuts its name,
+// Signal Dispatcher, to 15 characters.
+func (a *attachment) servesQuit() bool {
+	if !a.process.handles(int(unix.SIGQUIT)) {
 		return false
 	}
-	_, after, _ := bytes.Cut(status, []byte("\nSigCgt:"))
-	line, _, _ := bytes.Cut(after, []byte("\n"))
-	caught, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 64)
-	if err != nil || caught&(1<<(unix.SIGQUIT-1)) == 0 {
-		return false
-	}
-	names, _ := filepath.Glob(folder + "/task/*/comm")
+	names, _ := filepath.Glob(proc(a.process.PID, "task/*/comm"))
 	return slices.ContainsFunc(names, func(name string) bool {
 		text, _ := os.ReadFile(name)
 		return strings.TrimSpace(string(text)) == "Signal Dispatch"
@@ -141,27 +123,10 @@ func (a *attachment) handlesQuit() bool {
 }
 
 // options are the words of all options of the JVM, in the order in which it reads them.
-func (a *attachment) options(process procfs.Proc) ([]string, error) {
-	command, err := process.CmdLine()
-	if err != nil {
-		return nil, err
-	}
-	environment, err := process.Environ()
-	if err != nil {
-		return nil, err
-	}
-	var words []string
-	add := func(name string) {
-		for _, variable := range environment {
-			if value, found := strings.CutPrefix(variable, name+"="); found {
-				words = append(words, strings.Fields(value)...)
-			}
-		}
-	}
-	add("JAVA_TOOL_OPTIONS")
-	add("JDK_JAVA_OPTIONS")
-	words = append(words, command...)
-	add("_JAVA_OPTIONS")
+func (a *attachment) options() []string {
+	words := append(strings.Fields(a.process.environment("JAVA_TOOL_OPTIONS")), strings.Fields(a.process.environment("JDK_JAVA_OPTIONS"))...)
+	words = append(words, a.process.arguments()...)
+	words = append(words, strings.Fields(a.process.environment("_JAVA_OPTIONS"))...)
 	var all []string
 	for _, word := range words {
 		all = append(all, word)
@@ -171,14 +136,14 @@ func (a *attachment) options(process procfs.Proc) ([]string, error) {
 			}
 		}
 	}
-	return all, nil
+	return all
 }
 
 // optionsFile are the words of a file with options, named as the process sees it. It is empty if it cannot be read.
 func (a *attachment) optionsFile(name string) []string {
 	folder := a.process.Root
 	if !filepath.IsAbs(name) {
-		folder = fmt.Sprintf("/proc/%d/cwd", a.process.PID)
+		folder = proc(a.process.PID, "cwd")
 	}
 	// Never waits, should it be a pipe.
 	file, err := os.OpenFile(filepath.Join(folder, name), os.O_RDONLY|unix.O_NONBLOCK, 0)

@@ -27,6 +27,8 @@ type Verdict struct {
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
 	Statistic                 string          `json:"statistic"`
+	Of                        verdict.Part    `json:"of,omitempty"`      // what the figures are of
+	Growths                   []PartGrowth    `json:"growths,omitempty"` // of live, slack, outside and held, those that are known
 }
 
 // NewVerdict returns v as run.json has it; tolerance is in bytes per request.
@@ -37,7 +39,7 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
 		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
-		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
+		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic, Of: v.Of, Growths: partGrowths(v.Growths),
 	}
 }
 

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"leaklab/loader/live"
 	"leaklab/loader/memory"
 	"leaklab/loader/record"
+	"leaklab/loader/target"
 	"leaklab/loader/text"
 )
 
@@ -55,40 +57,39 @@ type liveReader struct {
 }
 
 // prepareLive has a server that the run starts get what it needs to be asked. It adds to the environment of the plan.
-func (s *session) prepareLive(server *side) error {
+func (s *session) prepareLive(server *side) (*liveReader, error) {
 	l := &liveReader{plan: s.plan.live, notes: s.screen.Notes, options: live.Options{Kind: s.plan.live.kind}}
 	l.record.Setting = string(l.plan.kind)
-	s.live = l
 	if l.plan.kind == live.Off || server.target.Command == nil {
-		return nil
+		return l, nil
 	}
 	folder, err := os.MkdirTemp("", "leaklab-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.onClose(func() error { return os.RemoveAll(folder) })
 	l.options.Folder = folder
 	variables, err := live.Environment(server.target.Environment, l.options)
 	if err != nil {
-		return unmeasured(err)
+		return nil, unmeasured(err)
 	}
 	server.target.Environment = append(server.target.Environment, variables...)
 	for _, variable := range variables {
 		l.record.Said = append(l.record.Said, "environment: "+variable)
 	}
-	return nil
+	return l, nil
 }
 
-// openLive opens the server. It fails if LIVE names a runtime that cannot be asked.
-func (s *session) openLive(ctx context.Context, pprofURL string) error {
-	l := s.live
-	if s.target.PID == 0 {
+// openLive has l open a server. It fails if LIVE names a runtime that cannot be asked. pprofURL is that of a Go server;
+// empty if it has none.
+func (s *session) openLive(ctx context.Context, l *liveReader, server *target.Target, sampler *memory.Sampler, pprofURL string) error {
+	if server.PID == 0 {
 		return l.unavailable(errors.New("no process of the server can be seen"))
 	}
-	processes := memory.Processes(s.target.PID)
+	processes := memory.Processes(server.PID)
 	if l.plan.kind == live.Off {
 		if !l.plan.set {
-			l.record.Offer = live.Offer(processes, s.sampler.Latest().Total)
+			l.record.Offer = live.Offer(processes, sampler.Latest().Total)
 		}
 		return nil
 	}
@@ -97,10 +98,24 @@ func (s *session) openLive(ctx context.Context, pprofURL string) error {
 	if err != nil {
 		return l.unavailable(err)
 	}
-	s.onClose(func() error { l.close(); return nil })
+	s.onClose(func() error { l.close(tree); return nil })
 	l.source = tree
 	l.record.Runtimes = tree.Runtimes()
 	return nil
+}
+
+// bothOrNeither has live memory read of two servers that are compared, or of neither: a collection in one of them alone
+// would be taken for a difference.
+func bothOrNeither(server, baseline *liveReader) {
+	if (server.source == nil) == (baseline.source == nil) {
+		return
+	}
+	for _, l := range []*liveReader{server, baseline} {
+		if l.source != nil { // it was opened all the same
+			l.record.Said = append(l.record.Said, l.source.Said()...)
+		}
+		l.source, l.record.Runtimes, l.record.Failed = nil, nil, cmp.Or(l.record.Failed, "that of the other server cannot be read, and both are compared")
+	}
 }
 
 // unavailable tells why live memory is not read; it is an error if LIVE names a runtime.
@@ -167,11 +182,11 @@ func (l *liveReader) recorded() *record.Live {
 }
 
 // close closes what was opened in the server, though the run may have been interrupted.
-func (l *liveReader) close() {
+func (l *liveReader) close(source live.Source) {
 	const limit = 10 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if err := l.source.Close(ctx); err != nil {
+	if err := source.Close(ctx); err != nil {
 		note(l.notes, "loader: what was opened in the server may still be open:", err)
 	}
 }

@@ -88,7 +88,7 @@ func TestLiveThatFailsIsToldOnce(t *testing.T) {
 	assert.Equal(t, 1, asked)
 	assert.Equal(t, "loader: live memory cannot be read any more: it answers nothing (going on with resident memory)\n", notes.String())
 	assert.Equal(t, []string{"Live memory could not be read any more (it answers nothing): the verdict rests on resident memory."}, l.recorded().Sentences())
-	l.close()
+	l.close(l.source)
 	assert.Contains(t, notes.String(), "may still be open: it answers nothing")
 }
 
@@ -98,4 +98,16 @@ func TestLiveOfAServerThatIsGone(t *testing.T) {
 	l := &liveReader{source: failing{&asked, fmt.Errorf("process 7: %w", memory.ErrGone)}, notes: &notes}
 	assert.Nil(t, l.read(t.Context()))
 	assert.Empty(t, notes.String(), "the next reading tells")
+}
+
+func TestLiveOfBothServersOrOfNeither(t *testing.T) {
+	server, baseline := &liveReader{source: failing{}}, &liveReader{}
+	baseline.record.Failed = "python: it has no hook"
+	bothOrNeither(server, baseline)
+	assert.Nil(t, server.source)
+	assert.Equal(t, "that of the other server cannot be read, and both are compared", server.record.Failed)
+	assert.Equal(t, "python: it has no hook", baseline.record.Failed)
+	server, baseline = &liveReader{source: failing{}}, &liveReader{source: failing{}}
+	bothOrNeither(server, baseline)
+	assert.NotNil(t, server.source)
 }

@@ -85,7 +85,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
 	server.target.Output = filepath.Join(s.folder, "server.log")
-	if err := s.prepareLive(&server); err != nil {
+	if s.live, err = s.prepareLive(&server); err != nil {
 		return err
 	}
 	if s.target, err = target.Open(ctx, server.target, s.screen.Notes); err != nil {
@@ -163,7 +163,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 		return err
 	}
 	pprofURL := s.plan.metrics.pprofURL(shown)
-	if err := s.openLive(ctx, pprofURL); err != nil {
+	if err := s.openLive(ctx, s.live, s.target, s.sampler, pprofURL); err != nil {
 		return err
 	}
 	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}

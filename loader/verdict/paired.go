@@ -25,7 +25,7 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	pairs := min(len(baseline.Iterations), len(suspect.Iterations)) // one of the two may be ahead by one
 	first := max(c.Old.Judged.First, c.New.Judged.First)            // the reading before it is the last of the longer warm-up
 	judged := differenceCurve(baseline.Iterations[:pairs], suspect.Iterations[:pairs]).from(first - 2)
-	growth, _, ok := regress(noiseModels, judged.bytes, judged.since())
+	growth, _, ok := regress(noiseModels, judged, judged.since())
 	if !ok {
 		c.Sentence = "Cannot tell: the iterations after the warm-up have too few requests to judge."
 		return c
