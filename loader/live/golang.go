@@ -36,7 +36,8 @@ const (
 // of runtime.MemStats. The sites of that text are samples, and not used.
 func golang() runtime {
 	return runtime{
-		kind: Go,
+		kind:     Go,
+		collects: true,
 		runs: func(p process) bool {
 			_, err := buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", p.PID))
 			return err == nil

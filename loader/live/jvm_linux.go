@@ -27,8 +27,9 @@ const (
 func jvm() runtime {
 	asked := &askedOnce{}
 	return runtime{
-		kind: JVM,
-		runs: runsHotSpot,
+		kind:     JVM,
+		collects: true,
+		runs:     runsHotSpot,
 		open: func(ctx context.Context, p process, _ Options) (opened, error) {
 			h := &hotSpot{attach: attachment{process: p, asked: asked}}
 			if err := h.open(ctx); err != nil {

@@ -60,6 +60,8 @@ type process struct {
 // runtime is one kind of runtime. Each has a file.
 type runtime struct {
 	kind Kind
+	// collects is true if it collects garbage, so that resident memory holds what is not kept.
+	collects bool
 	// runs tells if the process runs it.
 	runs func(p process) bool
 	// launch returns the variables that a server needs in its environment, beside those of environment, to be opened later.

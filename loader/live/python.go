@@ -46,6 +46,7 @@ var (
 func python() runtime {
 	return runtime{
 		kind:        Python,
+		collects:    true,
 		runs:        runsPython,
 		launch:      launchPython,
 		open:        openPython,

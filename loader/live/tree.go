@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -278,4 +280,32 @@ func coarse(d time.Duration) string {
 		unit *= 10
 	}
 	return max(d.Round(unit), time.Millisecond).String()
+}
+
+// collectors are the programs and libraries of other runtimes that collect garbage.
+var collectors = regexp.MustCompile(`^(libruby|libcoreclr|libmono|beam|ruby)`)
+
+// Collects tells whether a process of the server has a runtime that collects garbage.
+func Collects(processes func() ([]int, error)) bool {
+	pids, err := processes()
+	if err != nil {
+		return false
+	}
+	for _, pid := range pids {
+		p, err := look(pid)
+		if err != nil {
+			continue
+		}
+		for _, path := range append(p.Mapped, p.Exe) {
+			if collectors.MatchString(filepath.Base(path)) {
+				return true
+			}
+		}
+		for _, r := range runtimes() {
+			if r.collects && r.runs(p) {
+				return true
+			}
+		}
+	}
+	return false
 }

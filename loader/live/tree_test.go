@@ -150,3 +150,9 @@ func TestMapsLibraries(t *testing.T) {
 	assert.False(t, p.maps("libjv"))
 	assert.False(t, p.maps("libtcmalloc_minimal.so"))
 }
+
+func TestCollects(t *testing.T) {
+	assert.False(t, Collects(func() ([]int, error) { return []int{child(t), 1 << 30}, nil }), "sleep does not")
+	assert.True(t, Collects(func() ([]int, error) { return []int{os.Getpid()}, nil }), "Go does")
+	assert.False(t, Collects(func() ([]int, error) { return nil, memory.ErrGone }))
+}

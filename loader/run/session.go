@@ -17,7 +17,9 @@ import (
 	"leaklab/loader/external"
 	"leaklab/loader/judge"
 	"leaklab/loader/lab"
+	"leaklab/loader/live"
 	"leaklab/loader/load"
+	"leaklab/loader/memory"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/scrape"
@@ -172,12 +174,14 @@ func (s *session) prepare(ctx context.Context, server side) error {
 		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
 		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
-	s.judge = judge.New(judge.Plan{Options: s.plan.options, Limit: s.target.Limit})
+	s.record = s.describe()
+	options := s.plan.options
+	options.Collects = s.target.PID != 0 && live.Collects(memory.Processes(s.target.PID))
+	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{
 		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
 	}, s.sampler, meter)
 	s.observe(s.exporter.Sample)
-	s.record = s.describe()
 	if s.baseline != nil {
 		s.baseline.join(s)
 	}

@@ -41,16 +41,16 @@ func (v *Verdict) explainLive(f findings, tolerance float64) string {
 
 // explainOutside tells how memory outside the heap grows, if the verdict rests on live memory.
 func (v *Verdict) explainOutside(f findings, tolerance float64) string {
-	late := f.outside.halves.late.quantile((1 + v.Confidence) / 2)
+	upper, late, _ := f.outside.quiet(tolerance)
 	switch {
 	case v.Of != Live:
 		return ""
 	case f.outside.lower > tolerance && v.Kind == Leak:
 		return fmt.Sprintf("Memory outside the heap grows as well, by %s.", v.figure(f.outside.evidence))
-	case v.Kind == NoLeak && f.outside.upper >= f.outside.bound:
-		return fmt.Sprintf("Memory outside the heap levels off: it grows by less than %s bytes %s in the second half.", text.Number(late), v.Unit.one())
+	case v.Kind == NoLeak && late:
+		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s from iteration %d on.", text.Number(upper), v.Unit.one(), f.from+f.outside.lateFrom+2)
 	case v.Kind == NoLeak:
-		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s.", text.Number(f.outside.upper), v.Unit.one())
+		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s.", text.Number(upper), v.Unit.one())
 	}
 	return ""
 }

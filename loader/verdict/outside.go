@@ -9,8 +9,9 @@ const (
 	outsideTolerances = 5
 	// quietChance is the least posterior probability that there is no growth at all, for growth that is not shown.
 	quietChance = 0.1
-	// levelledOff is the ratio of late to early growth below which a warm-up counts as over.
-	levelledOff = 0.25
+	// outsideWarmUp is the share of the iterations that may be warm-up outside the heap, though a cut after them does not
+	// make the growth of the rest clearer.
+	outsideWarmUp = 0.4
 )
 
 // outsideEvidence is the evidence on memory outside the heap. It is as noisy as resident memory, and warms up for long:
@@ -18,13 +19,29 @@ const (
 type outsideEvidence struct {
 	evidence
 	bound float64 // growth that must be ruled out for no leak, in bytes per request
+	// late is the growth after a longer warm-up, lateUpper the end of its interval, and lateFrom the end reading, counted
+	// from 0, from which on it is judged; 0 if too few come after it.
+	late      posterior
+	lateUpper float64
+	lateFrom  int
+	lateFloor float64 // bytes per request
 }
 
 // newOutsideEvidence returns the evidence of the curve of memory outside the heap. level is how large it was, in bytes.
 func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEvidence {
 	e := outsideEvidence{evidence: newEvidence(c, 0, confidence)}
-	if e.known {
-		e.bound = max(outsideTolerances*tolerance, max(outsideBytes, outsideShare*level)/e.judged.span())
+	if !e.known {
+		return e
+	}
+	e.bound = max(outsideTolerances*tolerance, max(outsideBytes, outsideShare*level)/e.judged.span())
+	from := int(outsideWarmUp * float64(len(c.bytes))) // point after which it is judged
+	if from < e.warmUp || len(c.bytes)-from < minIterations {
+		return e
+	}
+	rest := withoutOutliers(c).from(from)
+	if late, _, ok := regress(noiseModels, rest, rest.since()); ok {
+		e.late, e.lateFrom, e.lateFloor = late, from, rest.floor/rest.span()
+		_, e.lateUpper = rest.interval(late, confidence)
 	}
 	return e
 }
@@ -36,20 +53,19 @@ func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
 }
 
 // quiet reports if memory outside the heap is not shown to grow by more than the tolerance, in bytes per request, and if
-// the readings rule out that it grows by as much as the bound: over the judged range, or, if it has levelled off, in the
-// second half of it.
-func (e outsideEvidence) quiet(tolerance float64) bool {
-	return e.upper < tolerance || e.upper < e.bound && e.notShown(e.growth, tolerance, e.judged.span()) || e.levelled(tolerance)
+// the readings rule out that it grows by as much as the bound. upper is the growth that they rule out, over the judged
+// range, or, if late is true, after a longer warm-up.
+func (e outsideEvidence) quiet(tolerance float64) (upper float64, late, quiet bool) {
+	switch {
+	case e.upper < tolerance || e.upper < e.bound && notShown(e.growth, max(tolerance, e.judged.floor/e.judged.span())):
+		return e.upper, false, true
+	case e.lateFrom > 0 && e.lateUpper < e.bound && notShown(e.late, max(tolerance, e.lateFloor)):
+		return e.lateUpper, true, true
+	}
+	return e.upper, false, false
 }
 
-// levelled reports if growth slows down, and if the second half is quiet.
-func (e outsideEvidence) levelled(tolerance float64) bool {
-	late := e.halves.late
-	return e.halves.slower > surely && late.quantile(0.5) < levelledOff*e.halves.early &&
-		late.quantile((1+confidence)/2) < e.bound && e.notShown(late, tolerance, e.judged.span()/2)
-}
-
-// notShown reports if a growth over the given requests is within the floor or the tolerance, or may well be none.
-func (e outsideEvidence) notShown(growth posterior, tolerance, requests float64) bool {
-	return growth.quantile(0.5) <= max(tolerance, e.judged.floor/requests) || growth.below(0) > quietChance
+// notShown reports if a growth is at most least, in bytes per request, or may well be none.
+func notShown(growth posterior, least float64) bool {
+	return growth.quantile(0.5) <= least || growth.below(0) > quietChance
 }

@@ -60,7 +60,9 @@ func filling(iterations []Iteration, pages curve) curve {
 
 // fills reports if more pages than the floor fill files and shared segments of a known size. A verdict without live
 // memory then rests on held memory without them.
-func (s split) fills() bool { return s.filling.bytes[len(s.filling.bytes)-1] > floorBytes }
+func (s split) fills() bool {
+	return s.filling.bytes[len(s.filling.bytes)-1]-slices.Min(s.filling.bytes) > floorBytes
+}
 
 // growths returns the growth of each part that is known. Held memory is all that is held.
 func (f *findings) growths() []PartGrowth {
