@@ -32,9 +32,10 @@ const (
 	goCollections = 2
 )
 
-// goArenas are the addresses where the runtime of a 64-bit Linux has its heap, stacks included: those of amd64 and others,
-// and of arm64 (mallocinit of package runtime). What it has committed there was not all touched.
-var goArenas = []addressRange{{low: 0xc0 << 32, high: 0xc0<<32 + 1<<38}, {low: 0x40 << 32, high: 0x40<<32 + 1<<38}}
+// goArenas are the addresses among which a Go program of a 64-bit Linux has its heap, stacks included, and nothing else:
+// above those of a program that is linked to a fixed address, and below those of libraries, mapped files and programs
+// that are not. Since Go 1.26 the runtime chooses at random among them (mallocinit of package runtime).
+var goArenas = addressRange{low: 1 << 32, high: 1 << 46}
 
 // golang reads the live memory of a Go program from net/http/pprof, which ends its heap profile as text with the fields
 // of runtime.MemStats. The sites of that text are samples, and not used.
@@ -82,6 +83,26 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	return program, nil
 }
 
+// goHeap is what a process has in RAM, or swapped out, in the runtime's arenas, in bytes. It fails where the machine has
+// shorter addresses, so that libraries are there as well.
+func goHeap(pid int) (int64, error) {
+	process, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	mappings, err := process.ProcMaps()
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range mappings {
+		if m.Pathname == "[vdso]" && uint64(m.StartAddr) < goArenas.high {
+			return 0, errors.New("the runtime's arenas cannot be told from libraries by their addresses")
+		}
+	}
+	arenas, _, err := residentIn(pid, []addressRange{goArenas}, false)
+	return arenas, err
+}
+
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
 // the goroutines that exist. Stopped is the sum of the pauses of both.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
@@ -103,7 +124,7 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 		}
 	}
 	read := stats.live(g.limit)
-	if arenas, _, err := residentIn(g.PID, goArenas, false); err == nil && arenas > 0 {
+	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
 	return read, nil
