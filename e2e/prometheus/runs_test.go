@@ -186,6 +186,8 @@ func TestFiveRunsAreShownWhileTheyRunAfterwardsAndADayLater(t *testing.T) {
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(last))
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(last), leaking, last)
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(leaking), leaking)
+		w.dashboard.AssertLiveBarsEqualTable(t, ask, rows(last))
+		w.dashboard.AssertLiveBarsEqualTable(t, ask, rows(leaking), leaking)
 		w.dashboard.AssertOverlay(t, ask, w.results, leaking, last)
 		w.dashboard.AssertOverlay(t, ask, w.results, leaking, short, killed, stopped, last)
 		w.assertChoices(end, leaking, short, killed, stopped, last)

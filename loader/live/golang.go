@@ -32,6 +32,10 @@ const (
 	goCollections = 2
 )
 
+// goArenas are the addresses where the runtime of a 64-bit Linux has its heap, stacks included: those of amd64 and others,
+// and of arm64 (mallocinit of package runtime). What it has committed there was not all touched.
+var goArenas = []addressRange{{low: 0xc0 << 32, high: 0xc0<<32 + 1<<38}, {low: 0x40 << 32, high: 0x40<<32 + 1<<38}}
+
 // golang reads the live memory of a Go program from net/http/pprof, which ends its heap profile as text with the fields
 // of runtime.MemStats. The sites of that text are samples, and not used.
 func golang() runtime {
@@ -98,7 +102,11 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
-	return stats.live(g.limit), nil
+	read := stats.live(g.limit)
+	if arenas, _, err := residentIn(g.PID, goArenas, false); err == nil && arenas > 0 {
+		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
+	}
+	return read, nil
 }
 
 func (g *goProgram) close(context.Context) error { return nil }
@@ -166,7 +174,7 @@ type goStats struct {
 }
 
 // live returns the statistics as live memory. The heap includes what the runtime keeps to manage spans, which grows with
-// the heap. MemStats counts memory that was never touched as released: the rest is in RAM.
+// the heap. Not all that is committed is in RAM.
 func (s goStats) live(limit memory.Limit) memory.Live {
 	bytes := s.heapAlloc + s.stackInuse
 	heap := max(bytes, s.heapSys-s.heapReleased+s.stackInuse+s.mspanSys+s.mcacheSys)

@@ -252,15 +252,18 @@ func readPython(answer io.Reader) (pythonReply, error) {
 	if reply.head["ready"] != "" {
 		return reply, nil
 	}
-	for key, text := range map[string]*[]byte{"python": &reply.python, "malloc": &reply.malloc} {
-		size, err := reply.number(key)
+	for _, part := range []struct {
+		key  string
+		text *[]byte
+	}{{"python", &reply.python}, {"malloc", &reply.malloc}} {
+		size, err := reply.number(part.key)
 		if err != nil {
 			return reply, err
 		}
 		if size > pythonAnswer {
 			return reply, fmt.Errorf("an answer of %d bytes; the most that is read is %d", size, pythonAnswer)
 		}
-		*text = make([]byte, size)
+		*part.text = make([]byte, size)
 	}
 	for _, text := range [][]byte{reply.python, reply.malloc} {
 		if _, err := io.ReadFull(lines, text); err != nil {

@@ -23,7 +23,8 @@ const (
 type Comparison struct {
 	Old, New Verdict
 	Change   Change
-	// Of is what was compared: Live if both runs have it, else Held.
+	// Of is what was compared: Held, unless both runs have live memory; then Live, or Outside if one of the verdicts rests on
+	// that.
 	Of Part
 	// Estimated is false if one of the runs is too short. The figures are 0 then.
 	Estimated bool
@@ -46,9 +47,13 @@ func Compare(before, after []Iteration, options Options) Comparison {
 		c.Sentence = "Cannot tell: one of the runs is too short to estimate its growth."
 		return c
 	}
+	c.Of = Held
 	earlier, later := oldFindings.held, newFindings.held
-	if c.Of = Held; oldFindings.split.known && newFindings.split.known {
+	if oldFindings.split.known && newFindings.split.known {
 		c.Of, earlier, later = Live, oldFindings.live, newFindings.live
+		if c.Old.Of == Outside || c.New.Of == Outside {
+			c.Of, earlier, later = Outside, oldFindings.outside.evidence, newFindings.outside.evidence
+		}
 	}
 	c.Difference = later.growth.quantile(0.5) - earlier.growth.quantile(0.5)
 	floor := math.Hypot(earlier.judged.floor/earlier.judged.span(), later.judged.floor/later.judged.span())
@@ -101,6 +106,9 @@ type words struct{ old, new, it, longer string }
 func (c *Comparison) explain(options Options, w words) {
 	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", text.Number(math.Abs(c.Difference)),
 		text.Number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), text.Number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
+	if c.Of == Live || c.Of == Outside {
+		difference += " in " + string(c.Of)
+	}
 	switch c.Change {
 	case Fixed:
 		c.Sentence = fmt.Sprintf("Fixed: %s is a leak and %s is none; it grows less, by %s.", w.old, w.it, difference)

@@ -18,7 +18,6 @@ type course func(i float64) float64
 // linear is a course from base, with a gain in each iteration.
 func linear(base, gain float64) course { return func(i float64) float64 { return base + gain*i } }
 
-
 // split makes n iterations of a server whose live memory, slack and memory outside the heap take the given courses.
 func split(n int, requests uint64, live, slack, outside course) []verdict.Iteration {
 	its := make([]verdict.Iteration, n)

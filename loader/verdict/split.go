@@ -78,6 +78,17 @@ func (f *findings) growths() []PartGrowth {
 	return all
 }
 
+// GrowthOf is the growth of live memory, heap slack, memory outside the heap or held memory, as far as it is known; that
+// which the verdict rests on otherwise.
+func (v Verdict) GrowthOf(part Part) PartGrowth {
+	for _, g := range v.Growths {
+		if g.Part == part {
+			return g
+		}
+	}
+	return PartGrowth{Part: v.Of, Growth: v.Growth, Lower: v.Lower, Upper: v.Upper, Judged: v.Judged}
+}
+
 // liveSince returns the number of iterations before those that are judged, at least from: with live memory, from where on
 // it was read without a gap, if that leaves enough to judge; else from. gap is the last iteration, counted from 1,
 // without live memory though it was read in another; 0 if there is none.
