@@ -1,15 +1,10 @@
 package live
 
 import (
-	"encoding/xml"
-	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
 	"time"
-
-	"leaklab/loader/memory"
 )
 
 // native reads the live memory of a program that uses glibc's malloc. It has gdb call malloc_info in the process, which
@@ -62,42 +57,10 @@ func libcOf(p process) string {
 // mallocEnd is what the text of malloc_info ends with.
 const mallocEnd = "</malloc>"
 
-// mallocInfo is the sum over all arenas in the text of malloc_info, version 1. Sizes are in bytes.
-type mallocInfo struct {
-	XMLName xml.Name `xml:"malloc"`
-	Totals  []struct {
-		Type string `xml:"type,attr"`
-		Size uint64 `xml:"size,attr"`
-	} `xml:"total"`
-	System []struct {
-		Type string `xml:"type,attr"`
-		Size uint64 `xml:"size,attr"`
-	} `xml:"system"`
-}
-
-// parseMallocInfo reads the text of malloc_info. Live is what the arenas took from the system, less their free chunks
-// (fast bins, other bins, and the top of each arena), and the chunks that have a mapping each.
-func parseMallocInfo(text []byte) (memory.Live, error) {
-	var info mallocInfo
-	if err := xml.Unmarshal(text, &info); err != nil {
-		return memory.Live{}, fmt.Errorf("malloc_info: %w", err)
-	}
-	sizes := make(map[string]int64)
-	for _, total := range append(info.Totals, info.System...) {
-		if total.Size > 1<<50 {
-			return memory.Live{}, fmt.Errorf("malloc_info: %s of %d bytes", total.Type, total.Size)
-		}
-		sizes[total.Type] = int64(total.Size)
-	}
-	for _, name := range []string{"fast", "rest", "mmap", "current"} {
-		if _, found := sizes[name]; !found {
-			return memory.Live{}, fmt.Errorf("malloc_info: no %s", name)
-		}
-	}
-	committed := sizes["current"] + sizes["mmap"]
-	bytes := committed - sizes["fast"] - sizes["rest"]
-	if bytes < 0 {
-		return memory.Live{}, errors.New("malloc_info: more is free than there is")
-	}
-	return memory.Live{Bytes: bytes, Heap: committed, Committed: committed, Forced: "malloc_info", Processes: 1}, nil
+// parseMallocInfo reads the text of malloc_info: the chunks of all arenas that are in use, and what the arenas took from
+// the system. It fails unless the sums are there and sane.
+func parseMallocInfo(text []byte) (pythonHeap, error) {
+	var heap pythonHeap // CPython's, without a part that is its own
+	err := heap.readMalloc(text)
+	return heap, err
 }

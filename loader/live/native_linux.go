@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"leaklab/loader/memory"
@@ -83,15 +82,17 @@ func (n *nativeProgram) live(ctx context.Context) (memory.Live, error) {
 	if err != nil {
 		return memory.Live{}, err
 	}
-	read, err := parseMallocInfo(text)
+	heap, err := parseMallocInfo(text)
 	if err != nil {
 		return memory.Live{}, err
 	}
-	read.Stopped = n.stopped
-	if resident, err := anonymousMemory(n.PID); err == nil {
-		read.Heap = max(read.Bytes, min(read.Heap, resident))
+	resident := heap.committed()
+	if spans, err := anonymousOf(n.PID); err == nil {
+		resident = heap.resident(spans)
 	}
-	return read, nil
+	return memory.Live{
+		Bytes: heap.chunks, Heap: max(heap.chunks, resident), Committed: heap.committed(), Stopped: n.stopped, Forced: "malloc_info", Processes: 1,
+	}, nil
 }
 
 // attached stops the process, selects a thread that waits outside malloc, does what it is asked to, and detaches.
@@ -362,18 +363,4 @@ func loadedAt(maps, path string, file *elf.File) (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s is not mapped from its start", path)
-}
-
-// anonymousMemory is the anonymous memory of a process, in RAM or swapped out, in bytes.
-func anonymousMemory(pid int) (int64, error) {
-	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
-	if err != nil {
-		return 0, err
-	}
-	p, err := fs.Proc(pid)
-	if err != nil {
-		return 0, err
-	}
-	status, err := p.NewStatus()
-	return int64(status.RssAnon + status.VmSwap), err
 }
