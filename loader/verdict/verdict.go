@@ -24,7 +24,7 @@ const (
 	Inconclusive Kind = "inconclusive"
 )
 
-// Pattern is the growth pattern of resident memory.
+// Pattern is the growth pattern of memory.
 type Pattern string
 
 // The growth patterns.
@@ -108,7 +108,7 @@ type Verdict struct {
 	// Estimated is false if there are too few readings to estimate growth. All figures
 	// are 0 then.
 	Estimated bool
-	// Growth and its interval, in bytes of resident memory per request.
+	// Growth and its interval, in bytes per request, of what the verdict rests on (Of).
 	Growth, Lower, Upper float64
 	// Confidence is the interval's confidence level: 0.95, or more at each look of a
 	// sequential run (Bonferroni), so that all looks together have 0.95.
