@@ -187,7 +187,7 @@ func TestColoursHaveOneMeaning(t *testing.T) {
 		"red":    {"leak"},
 		"green":  {"no leak"},
 		"orange": {"inconclusive", "died", "interrupted", "failed", "Errors"},
-		"purple": {"live heap"},
+		"purple": {"live heap", "live memory"},
 		"blue":   {"end", "peak", "total", "estimate", "Memory over the run", "End of each iteration, run by run"},
 	}
 	neutral := []string{"text", "#8E8E8E", "#2FA39A", "#D16BA5", "#A67C52", "#6E84A3"}

@@ -41,7 +41,7 @@ func values(all []dashboard.Series) []float64 {
 func (l *composeLab) assertEveryQueryReturnsData(d dashboard.Dashboard, when string, runs ...string) {
 	l.t.Helper()
 	for name, query := range d.Queries() {
-		assert.NotEmpty(l.t, l.query(query.Text(runs...), query.Instant), "%s: %s:\n%s", when, name, query.Text(runs...))
+		l.eventually(true, func() any { return len(l.query(query.Text(runs...), query.Instant)) > 0 }, "%s: %s:\n%s", when, name, query.Text(runs...))
 	}
 }
 
@@ -63,6 +63,8 @@ func (l *composeLab) assertOverlay(d dashboard.Dashboard, runs ...string) {
 // assertBarsEqualTable compares the bars of the dashboard, with a run chosen or else the newest, with iterations.csv.
 func (l *composeLab) assertBarsEqualTable(d dashboard.Dashboard, rows [][]string, run ...string) {
 	l.t.Helper()
+	leaked := d.Queries()["Leaked per iteration/leaked"].Text(run...)
+	l.eventually(len(rows), func() any { return len(l.ask(leaked)) }, "the last scrape is stored")
 	d.AssertBarsEqualTable(l.t, l.ask, rows, run...)
 }
 

@@ -21,7 +21,7 @@ func TestAnyImageInDocker(t *testing.T) {
 	environment := filepath.Join(t.TempDir(), "image.env")
 	require.NoError(t, os.WriteFile(environment, []byte("GREETING=hello from a file\n"), 0o600))
 	l := newComposeLab(t, imageFiles, "SERVER_IMAGE=nginx:1.29", "SERVER_PORT=80", "SERVER_ENV_FILE="+environment,
-		"REQUEST_PATH=/", "TRIES=10", "DURATION=1s", "LEAK=heap")
+		"REQUEST_PATH=/", "TRIES=10", "REQUESTS=10000", "LEAK=heap")
 	d := dashboard.Read(t)
 	l.up()
 	assert.Equal(t, 0, l.awaitLoader())

@@ -12,9 +12,16 @@ import (
 	"testing"
 	"time"
 
-	"leaklab/e2e/internal/lab"
-
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+// How long a test waits for what comes by itself, on a machine that is busy with other things.
+const (
+	endLimit  = 10 * time.Minute // the end of a run, or of a container
+	lateLimit = 30 * time.Second // what Prometheus, or Docker, is a little late with
 )
 
 // requireDocker skips the test if the long ones are not to run, and where there is no Docker. If LEAKLAB_REQUIRE_DOCKER is
@@ -22,7 +29,7 @@ import (
 func requireDocker(t *testing.T) {
 	t.Helper()
 	lab.OnlyLong(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, probe := range [][]string{{"info"}, {"compose", "version"}} {
 		if output, err := exec.CommandContext(ctx, "docker", probe...).CombinedOutput(); err != nil {
@@ -131,8 +138,18 @@ func (l *composeLab) awaitLoader() int {
 	require.Eventually(l.t, func() bool {
 		c = l.inspect("loader")
 		return c.State.Status == "exited"
-	}, 3*time.Minute, 200*time.Millisecond, "the loader exits")
+	}, endLimit, 200*time.Millisecond, "the loader exits")
 	return c.State.ExitCode
+}
+
+// eventually waits until get returns want, for lateLimit at most, and then compares them.
+func (l *composeLab) eventually(want any, get func() any, what string, values ...any) {
+	l.t.Helper()
+	got := get()
+	for begin := time.Now(); !assert.ObjectsAreEqual(want, got) && time.Since(begin) < lateLimit; got = get() {
+		time.Sleep(200 * time.Millisecond)
+	}
+	assert.Equal(l.t, want, got, append([]any{what}, values...)...)
 }
 
 // newestRows returns iterations.csv of the newest run, and checks how many runs there are.

@@ -65,16 +65,20 @@ func layout() []row {
 			{3, 4, limitPanel()},
 			{6, 4, errorsPanel()},
 		}},
-		{10, []cell{
-			{8, 14, memoryPerIterationPanel()},
-			{9, 10, leakedPerIterationPanel()},
+		{8, []cell{
+			{28, 8, livePerIterationPanel()},
+			{8, 9, memoryPerIterationPanel()},
+			{29, 7, growthByPartPanel()},
 		}},
-		{10, []cell{
+		{8, []cell{
 			{27, 14, memoryOverTheRunPanel()},
-			{24, 10, endsOfRunsPanel()},
+			{9, 10, leakedPerIterationPanel()},
 		}},
 		{8, []cell{
 			{25, 24, runsPanel()},
+		}},
+		{8, []cell{
+			{24, 24, endsOfRunsPanel()},
 		}},
 	}
 }
@@ -83,6 +87,10 @@ func layout() []row {
 func sections() []section {
 	return []section{
 		{101, "Server's runtime", []row{
+			{9, []cell{
+				{30, 14, memoryByPartPanel()},
+				{31, 10, stoppedPanel()},
+			}},
 			{9, []cell{
 				{residentID, 12, residentMemoryPanel()},
 				{11, 12, growthOverTimePanel()},

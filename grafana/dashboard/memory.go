@@ -11,6 +11,15 @@ import (
 // atIteration is the last value that the newest chosen run has for each iteration.
 func atIteration(series string) string { return ofNewest("max by (iteration) ", last(series)) }
 
+func livePerIterationPanel() *barchart.PanelBuilder {
+	return newBars("Live memory per iteration", units.Mebibytes, "live memory",
+		bar{"live memory", mebibytes(atIteration("leaklab_iteration_live_bytes")), look(purple)}).
+		Description("What the programs of the server still hold after a full collection at the end of each iteration, as their runtimes tell it. " +
+			"Of the newest run that is chosen; empty if its live memory was not read. " +
+			"Level bars after the first iterations are no leak, whatever resident memory does; a staircase is one.").
+		Min(0)
+}
+
 func memoryPerIterationPanel() *barchart.PanelBuilder {
 	mark := look(blue, fillOpacity(0), lineWidth(2)) // an outline, up to the peak
 	return newBars("Memory per iteration", units.Mebibytes, "memory",
@@ -50,7 +59,7 @@ func memoryOverTheRunPanel() *trend.PanelBuilder {
 	}
 	panel := newTrend("Memory over the run", units.Mebibytes, "resident memory").
 		Description("Resident memory of each chosen run from its beginning on, with the shape of its load and its verdict. "+
-			"Of the newest of them, the load is shaded, and the growth that is judged is drawn as a line with its 95% interval. "+
+			"Of the newest of them, the load is shaded, and the growth of what it holds is drawn as a line with its 95% interval. "+
 			"Runs of one server should lie on each other; a fix shows as a curve that stays level where the one before climbs.").
 		WithTarget(rows("memory", mebibytes(ofChosenEntries(elapsed, last("leaklab_run_resident_memory_bytes")))+
 			"\nor "+named("fitted growth", fit("estimate"))+
@@ -115,12 +124,36 @@ func goroutinesPanel() *timeseries.PanelBuilder {
 func besideResidentMemoryPanel() *barchart.PanelBuilder {
 	return newBars("Beside resident memory, per iteration", units.Mebibytes, "memory",
 		bar{"live heap", mebibytes(atIteration("leaklab_iteration_server_live_heap_bytes")), look(purple)},
+		bar{"committed heap", mebibytes(atIteration("leaklab_iteration_heap_committed_bytes")), look(teal)},
 		bar{"page cache", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="file"}`)), look(brown)},
 		bar{"socket buffers", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="socket"}`)), look(slate)}).
 		Description("What was read at the end of each iteration beside resident memory: the live heap of a Go server that shows it, " +
+			"what the runtimes have committed for their heaps if live memory was read, " +
 			"and the page cache and socket buffers of its control group, such as a container's. " +
 			"A page cache that grows is files that are written, no leak of the heap; " +
 			"the live heap grows only with what the program really keeps.").
+		Min(0)
+}
+
+func memoryByPartPanel() *barchart.PanelBuilder {
+	live, outside := atIteration("leaklab_iteration_live_bytes"), atIteration("leaklab_iteration_outside_bytes")
+	rest := "clamp_min(" + atIteration("leaklab_iteration_rss_end_bytes") + "\n- " + live + "\n- " + outside + ", 0)"
+	return newBars("Memory by part, per iteration", units.Mebibytes, "memory",
+		bar{"live memory", mebibytes(live), look(purple)},
+		bar{"slack and files", mebibytes(rest), look(grey)},
+		bar{"outside the heap", mebibytes(outside), look(brown)}).
+		Description("What the resident memory at the end of each iteration consists of: live memory, which is held after a full collection; " +
+			"memory outside the heap, such as stacks and buffers; and the rest, which is garbage, room that the runtime keeps, and pages of files. " +
+			"Growth of the rest alone is no leak.").
+		Stacking(common.StackingModeNormal).
+		Min(0)
+}
+
+func stoppedPanel() *barchart.PanelBuilder {
+	return newBars("Stopped for live memory, per iteration", units.Seconds, "stopped",
+		bar{"stopped", atIteration("leaklab_iteration_stopped_seconds"), look(slate)}).
+		Description("How long the server stood still, at most, for the full collection that tells live memory, after each iteration. " +
+			"It is no part of the load: the rate is that of the time before.").
 		Min(0)
 }
 

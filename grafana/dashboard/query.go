@@ -93,8 +93,22 @@ func unpadded(values string) string {
 // mebibytes are bytes in the unit that has round ticks on an axis.
 func mebibytes(values string) string { return values + " / 2^20" }
 
-// growth is a bound of the growth in bytes per request: lower, estimate, or upper.
+// growth is a bound of the growth in bytes per request of each part: lower, estimate, or upper.
 func growth(bound string) string { return `leaklab_growth_bytes_per_request{bound="` + bound + `"}` }
+
+// judgedGrowth is growth of the part that the verdict rests on. of makes a range of a series, or leaves it as it is. Runs
+// of former versions have no parts, and a single growth.
+func judgedGrowth(bound string, of func(series string) string) string {
+	return of(growth(bound)) + "\n  unless ignoring (bound) (" + of("leaklab_verdict_part") + " == 0)"
+}
+
+// lastGrowth is the last judgedGrowth of a run, of one that is over too.
+func lastGrowth(bound string) string { return judgedGrowth(bound, last) }
+
+// growthNow is judgedGrowth over time.
+func growthNow(bound string) string {
+	return "(" + judgedGrowth(bound, func(series string) string { return series }) + ")"
+}
 
 // source is the data source of everything.
 func source() common.DataSourceRef {

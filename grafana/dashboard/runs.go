@@ -2,7 +2,6 @@ package main
 
 import (
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
-	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
@@ -30,34 +29,24 @@ func runColumns() [][2]string {
 		{"iterations", "count by (run) (count by (run, iteration) (" + last("leaklab_iteration_rss_end_bytes") + "))"},
 		{"rate", "sum by (run) (avg by (run, instance) (" + last("leaklab_iteration_requests_per_second") + "))"},
 		{"verdict", stateOfRun()},
-		{"lower", "min by (run) (" + last(growth("lower")) + ")"},
-		{"estimate", "avg by (run) (" + last(growth("estimate")) + ")"},
-		{"upper", "max by (run) (" + last(growth("upper")) + ")"},
+		{"lower", "min by (run) (" + lastGrowth("lower") + ")"},
+		{"estimate", "avg by (run) (" + lastGrowth("estimate") + ")"},
+		{"upper", "max by (run) (" + lastGrowth("upper") + ")"},
 	}
 }
 
 func runsPanel() *table.PanelBuilder {
 	const ago = units.DateTimeFromNow
 	columns := runColumns()
-	panel := table.NewPanelBuilder()
+	panel := newTable("Runs", units.NoUnit)
 	for _, column := range columns {
 		panel.WithTarget(rows(column[0], column[1]))
 	}
 	growthColumn := properties(decimals(1), property("mappings", nanAsDash()), columnWidth(75))
 	return panel.
-		Title("Runs").
-		Description("All runs that Prometheus keeps, the newest first, with the growth in bytes per request. "+
+		Description("All runs that Prometheus keeps, the newest first, with the growth that the verdict rests on, in bytes per request. "+
 			"A click on a name offers the run's report, and to show that run alone, at its own time; "+
 			"the list at the top of the page chooses several.").
-		Datasource(source()).
-		Unit(units.NoUnit).
-		NoValue("-").
-		ShowHeader(true).
-		CellHeight(common.TableCellHeightSm).
-		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{}).CountRows(false)).
-		Align(common.FieldTextAlignmentAuto).
-		CellOptions(common.TableCellOptions{TableAutoCellOptions: &common.TableAutoCellOptions{Type: common.TableCellDisplayModeAuto}}).
-		Filterable(false).
 		WithTransformation(join(run)).
 		WithTransformation(organize(times(len(columns)),
 			[]string{run, "Value #verdict", "Value #estimate", "Value #lower", "Value #upper",

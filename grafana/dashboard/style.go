@@ -10,6 +10,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 	"github.com/grafana/grafana-foundation-sdk/go/trend"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
@@ -79,6 +80,21 @@ func newLines(title, unit, axis string) *timeseries.PanelBuilder {
 		HideFrom(hiddenNowhere()).
 		Legend(legend(true)).
 		Tooltip(tooltip(common.SortOrderDescending))
+}
+
+// newTable returns a panel with a table.
+func newTable(title, unit string) *table.PanelBuilder {
+	return table.NewPanelBuilder().
+		Title(title).
+		Datasource(source()).
+		Unit(unit).
+		NoValue("-").
+		ShowHeader(true).
+		CellHeight(common.TableCellHeightSm).
+		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{}).CountRows(false)).
+		Align(common.FieldTextAlignmentAuto).
+		CellOptions(common.TableCellOptions{TableAutoCellOptions: &common.TableAutoCellOptions{Type: common.TableCellDisplayModeAuto}}).
+		Filterable(false)
 }
 
 // newTrend returns a panel of lines over a number.

@@ -4,6 +4,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
@@ -42,40 +43,69 @@ func verdictPanel() *stat.PanelBuilder {
 }
 
 func growthPanel() *stat.PanelBuilder {
-	figure := func(label, values string) string {
-		return `count_values by (run) ("` + label + `", round(avg by (run) (` + last(values) + `), 0.1))`
+	figure := func(by, label, values string) string {
+		return "count_values by (" + by + `) ("` + label + `", round(avg by (` + by + `) (` + values + `), 0.1))`
 	}
-	note := "label_replace(label_join(label_join(\n" +
-		"  " + figure("lower", growth("lower")) + "\n" +
-		"  * on (run) group_left (upper) " + figure("upper", growth("upper")) + "\n" +
-		"  * on (run) group_left (tolerance) " + figure("tolerance", "leaklab_tolerance_bytes_per_request") + ",\n" +
-		`  "span", " to ", "lower", "upper"), "note", ", tolerance ", "span", "tolerance"), "note", "tolerance $1", "note", "NaN to NaN, tolerance (.*)")`
+	// The part is told before the bounds, unless it is all that is held.
+	note := "label_replace(label_replace(label_join(label_join(label_join(\n" +
+		"  " + figure("run, part", "lower", lastGrowth("lower")) + "\n" +
+		"  * on (run) group_left (upper) " + figure("run", "upper", lastGrowth("upper")) + "\n" +
+		"  * on (run) group_left (tolerance) " + figure("run", "tolerance", last("leaklab_tolerance_bytes_per_request")) + ",\n" +
+		`  "span", " to ", "lower", "upper"), "bounds", ", tolerance ", "span", "tolerance"), "note", ": ", "part", "bounds"),` + "\n" +
+		`  "note", "$1", "note", "(?:held)?: (.*)"), "note", "tolerance $1", "note", ".*NaN to NaN, tolerance (.*)")`
 	return newStat("Growth per request", "suffix:B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
-		Description("Growth of resident memory after warm-up, in bytes per request; below, the bounds that hold it with 95% confidence, " +
+		Description("Growth of the memory that the verdict rests on, after warm-up, in bytes per request: live memory where the server's runtime tells it, " +
+			"else resident memory. Below, the bounds that hold it with 95% confidence, " +
 			"and the tolerance: growth that still counts as no leak. A dash until the fifth iteration is over.").
 		WithTarget(now("growth", "{{note}}", ofNewest("max by (run, note) ",
-			note+"\n* on (run) group_left () avg by (run) ("+last(growth("estimate"))+")"))).
+			note+"\n* on (run) group_left () avg by (run) ("+lastGrowth("estimate")+")"))).
 		Decimals(1).
 		ColorScheme(fixed(ink)).
 		Mappings(nanAsDash())
 }
 
+// growthOfParts is a bound of the growth of live memory, slack and what is outside the heap; where they are not known, of
+// the kinds of resident memory and of what is beside it.
+func growthOfParts(bound string) string {
+	parts := last(`leaklab_growth_bytes_per_request{bound="` + bound + `", part=~"live|slack|outside"}`)
+	kinds := last(`leaklab_part_growth_bytes_per_request{bound="` + bound + `"}`)
+	return "max by (run, part) (" + parts + " == " + parts + " or " + kinds + " unless on (run) (" + parts + " == " + parts + "))"
+}
+
 func growsPanel() *stat.PanelBuilder {
-	part := func(bound string) string {
-		return "max by (run, part) (" + last(`leaklab_part_growth_bytes_per_request{bound="`+bound+`"}`) + ")"
-	}
-	estimate := "max by (run) (" + last(growth("estimate")) + ")"
+	estimate := "max by (run) (" + lastGrowth("estimate") + ")"
 	return newStat("Grows", "suffix:B", common.BigValueTextModeValueAndName, common.BigValueColorModeValue).
 		Description("Which memory grows, in bytes per request: the parts that surely grow by more than the tolerance, two at most. " +
-			"Anonymous memory is heaps and stacks, seen from outside; the live heap is what a garbage collection found in use.").
+			"Live is what is held after a full collection, slack what the runtime keeps for its heap beyond it, outside what is not of the heap. " +
+			"Where live memory is not known, these are the kinds of resident memory: anonymous memory is heaps and stacks.").
 		WithTarget(now("grows", "{{part}}",
-			"topk(2, "+ofNewest("max by (part) ", "("+part("estimate")+" and on (run, part) ("+part("lower")+
+			"topk(2, "+ofNewest("max by (part) ", "("+growthOfParts("estimate")+" and on (run, part) ("+growthOfParts("lower")+
 				" > on (run) group_left () max by (run) ("+last("leaklab_tolerance_bytes_per_request")+")))")+")\n"+
 				`or on () label_replace(0 * (`+ofNewest("max", estimate+" == "+estimate)+`), "part", "no part above tolerance", "", "")`+"\n"+
 				`or on () label_replace(`+ofNewest("max", estimate)+`, "part", "needs 5 iterations", "", "")`)).
 		Decimals(1).
 		ColorScheme(fixed(ink)).
 		Mappings(nanAsDash())
+}
+
+func growthByPartPanel() *table.PanelBuilder {
+	// Parts that are not known are left out, but for held memory, which is not known before the fifth iteration.
+	all, held := last("leaklab_growth_bytes_per_request"), last(`leaklab_growth_bytes_per_request{part="held"}`)
+	return newTable("Growth by part", "suffix:B").
+		Description("Growth of what the server holds, in bytes per request, with the bounds that hold it with 95% confidence. "+
+			"Live is what is held after a full collection: a leak is here, or outside the heap. "+
+			"Slack is garbage and room that the runtime keeps: it is bounded. Held is all of it; without live memory it is all that is known.").
+		WithTarget(rows("parts", ofNewest("max by (part, bound) ", all+" == "+all)+"\nor on () "+ofNewest("max by (part, bound) ", held))).
+		Decimals(1).
+		Mappings(nanAsDash()).
+		OverrideByName("part", properties(inUnit(units.String))).
+		WithTransformation(sortBy("part", false)).
+		WithTransformation(dashboard.DataTransformerConfig{Id: "groupingToMatrix", Options: map[string]string{
+			"columnField": "bound", "rowField": "part", "valueField": "Value", "emptyValue": "null",
+		}}).
+		WithTransformation(organize(nil, []string{`part\bound`, "estimate", "lower", "upper"}, map[string]string{
+			`part\bound`: "part", "estimate": "growth", "lower": "at least", "upper": "at most",
+		}))
 }
 
 func limitPanel() *stat.PanelBuilder {
@@ -101,9 +131,9 @@ func growthOverTimePanel() *timeseries.PanelBuilder {
 	return newLines("Growth as it is estimated", units.NoUnit, "bytes per request").
 		Description("The growth that the verdict rests on, as more iterations come in, with its 95% interval and the tolerance. "+
 			"Leak: the interval lies above the tolerance and stays there; no leak: below; it narrows as the run goes on.").
-		WithTarget(overTime("upper", "at most", ofChosen("max", growth("upper")))).
-		WithTarget(overTime("estimate", "estimate", ofChosen("avg", growth("estimate")))).
-		WithTarget(overTime("lower", "at least", ofChosen("min", growth("lower")))).
+		WithTarget(overTime("upper", "at most", ofChosen("max", growthNow("upper")))).
+		WithTarget(overTime("estimate", "estimate", ofChosen("avg", growthNow("estimate")))).
+		WithTarget(overTime("lower", "at least", ofChosen("min", growthNow("lower")))).
 		WithTarget(overTime("tolerance", "tolerance", ofChosen("max", "leaklab_tolerance_bytes_per_request"))).
 		OverrideByName("estimate", look(blue)).
 		OverrideByName("at most", look(grey, lineWidth(1), property("custom.fillBelowTo", "at least"), fillOpacity(15))).

@@ -14,23 +14,48 @@ type Curve struct {
 	Fit   []Fitted // by the requests; empty if no growth was estimated
 }
 
-// NewCurve returns the curve of iterations and of the verdict on them.
-func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict) Curve {
+// NewCurve returns the curve of iterations and of the verdict on them: of live memory, memory outside the heap, or else
+// of all that the server held.
+func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict, of verdict.Part) Curve {
 	c := Curve{Label: name}
+	g := growthOf(v, of)
 	var judged []reading
 	var at []float64
 	requests := 0.0
 	for n, i := range iterations {
 		requests += float64(i.Requests)
-		c.Ends = append(c.Ends, Position{requests, float64(i.EndBytes) / text.Mebibyte})
-		if v.Estimated && n+1 >= v.Judged.First-1 && n+1 <= v.Judged.Last {
-			judged = append(judged, reading{requests, float64(i.EndBytes)})
+		bytes, known := endOf(i, of)
+		if !known {
+			continue
+		}
+		c.Ends = append(c.Ends, Position{requests, bytes / text.Mebibyte})
+		if v.Estimated && n+1 >= g.Judged.First-1 && n+1 <= g.Judged.Last {
+			judged = append(judged, reading{requests, bytes})
 			at = append(at, requests)
 		}
 	}
 	if v.Estimated {
-		c.Label += fmt.Sprintf(", growth of %.1f bytes/request (%.1f to %.1f, %s) shaded", v.Growth, v.Lower, v.Upper, text.Percent(v.Confidence))
-		c.Fit = fitThrough(judged, at, v.Growth, v.Lower, v.Upper)
+		c.Label += fmt.Sprintf(", growth of %.1f bytes/request (%.1f to %.1f, %s) shaded", g.Growth, g.Lower, g.Upper, text.Percent(v.Confidence))
+		c.Fit = fitThrough(judged, at, g.Growth, g.Lower, g.Upper)
 	}
 	return c
+}
+
+// endOf is an end reading of live memory or memory outside the heap, or else of what the server held, in bytes.
+func endOf(i verdict.Iteration, part verdict.Part) (bytes float64, known bool) {
+	if part == verdict.Live || part == verdict.Outside {
+		read, known := i.Parts[part]
+		return float64(read), known
+	}
+	return float64(i.EndBytes) + float64(i.Parts[verdict.Swapped]) - float64(i.Parts[verdict.LazyFree]), true
+}
+
+// growthOf is the growth of a part, or else that which was judged.
+func growthOf(v verdict.Verdict, part verdict.Part) verdict.PartGrowth {
+	for _, g := range v.Growths {
+		if g.Part == part {
+			return g
+		}
+	}
+	return verdict.PartGrowth{Part: v.Of, Growth: v.Growth, Lower: v.Lower, Upper: v.Upper, Judged: v.Judged}
 }

@@ -8,6 +8,7 @@ import (
 
 	"leaklab/loader/record"
 	"leaklab/loader/text"
+	"leaklab/loader/verdict"
 )
 
 // mostBars is how many iterations a figure can show side by side; of more, one in a few is shown.
@@ -20,13 +21,42 @@ type Figure struct {
 	Bars  []Bar
 	Line  []Position // resident memory over time
 	Ends  []Position // the end readings, one for each bar
-	Fit   []Fitted   // the growth that was judged; empty if none was
+	Fit   []Fitted   // the growth of held memory; empty if it is not estimated
+
+	Live    Course // live memory
+	Outside Course // memory outside the heap, if the verdict rests on it
 
 	Baseline bool       // whether there is one
 	Other    []Position // its resident memory over time
 	Loads    []Span     // when it was under load
 	Others   []Position // its end readings, one for each of Loads
 }
+
+// Course is what was read of a kind of memory at the end of each iteration that is shown, where it is known.
+type Course struct {
+	Bars []Bar // of the iterations
+	Ends []Position
+	Fit  []Fitted // its growth; empty if it is not estimated
+}
+
+// Parts are what held memory consists of, in MiB.
+type Parts struct{ Live, Slack, Outside, Files float64 }
+
+// NamedPart is a part with its name and a word for its class.
+type NamedPart struct {
+	Name, Class string
+	MiB         float64
+}
+
+// Named are the parts as a bar shows them, from the bottom.
+func (p Parts) Named() []NamedPart {
+	return []NamedPart{
+		{string(verdict.Live), "live", p.Live}, {string(verdict.Slack), "slack", p.Slack},
+		{string(verdict.Outside), "outside", p.Outside}, {"files and shared memory", "files", p.Files},
+	}
+}
+
+func (p Parts) sum() float64 { return p.Live + p.Slack + p.Outside + p.Files }
 
 // Span is a part of the time, in seconds.
 type Span struct{ From, To float64 }
@@ -35,6 +65,7 @@ type Span struct{ From, To float64 }
 type Bar struct {
 	Iteration record.Iteration
 	MiB       float64 // resident at its end
+	Parts     *Parts  // nil if live memory is not known
 	Judged    bool    // false: before what is judged
 	From, To  float64 // while its load ran
 	Baseline  float64 // MiB of the baseline at its end; 0 if there is none
@@ -66,7 +97,7 @@ func New(run record.Run, series, other []record.Point) Figure {
 		}
 		from := seconds(i.StartedAt)
 		b := Bar{
-			Iteration: i, MiB: float64(i.RSSEndBytes) / text.Mebibyte,
+			Iteration: i, MiB: float64(i.RSSEndBytes) / text.Mebibyte, Parts: partsOf(i),
 			Judged: run.Verdict.Judges(i), From: from, To: from + i.DurationSeconds,
 		}
 		if other, found := run.Baseline.Of(i); found {
@@ -78,14 +109,47 @@ func New(run record.Run, series, other []record.Point) Figure {
 		f.Bars = append(f.Bars, b)
 		f.Ends = append(f.Ends, Position{b.To + run.SettleSeconds, b.MiB})
 	}
-	f.Fit = fit(run, seconds)
+	f.Fit = fit(run, verdict.Held, seconds)
+	f.Live = f.course(run, verdict.Live, seconds)
+	if run.Verdict.RestsOn() == verdict.Outside {
+		f.Outside = f.course(run, verdict.Outside, seconds)
+	}
 	return f
 }
 
-// fit returns the line of the growth through the readings that are judged, beginning with the last of the warm-up.
-func fit(run record.Run, seconds func(time.Time) float64) []Fitted {
-	v := run.Verdict
-	if !v.Estimated {
+// course returns the readings of a part, at the times of the end readings.
+func (f Figure) course(run record.Run, part verdict.Part, seconds func(time.Time) float64) (c Course) {
+	for n, b := range f.Bars {
+		if bytes, known := b.Iteration.EndBytes(part); known {
+			c.Bars = append(c.Bars, b)
+			c.Ends = append(c.Ends, Position{f.Ends[n].X, float64(bytes) / text.Mebibyte})
+		}
+	}
+	if len(c.Ends) > 0 {
+		c.Fit = fit(run, part, seconds)
+	}
+	return c
+}
+
+// partsOf is nil unless live memory and what is outside the heap are known.
+func partsOf(i record.Iteration) *Parts {
+	mebibytes := func(part verdict.Part) float64 {
+		bytes, _ := i.EndBytes(part)
+		return float64(bytes) / text.Mebibyte
+	}
+	if _, known := i.EndBytes(verdict.Slack); !known {
+		return nil
+	}
+	p := Parts{Live: mebibytes(verdict.Live), Slack: mebibytes(verdict.Slack), Outside: mebibytes(verdict.Outside)}
+	p.Files = max(0, mebibytes(verdict.Held)-p.sum())
+	return &p
+}
+
+// fit returns the line of the growth of a part through the readings that are judged, beginning with the last of the
+// warm-up. It is empty if one of them is not known.
+func fit(run record.Run, part verdict.Part, seconds func(time.Time) float64) []Fitted {
+	growth, known := run.Verdict.GrowthOf(part)
+	if !known {
 		return nil
 	}
 	var points []reading
@@ -93,12 +157,16 @@ func fit(run record.Run, seconds func(time.Time) float64) []Fitted {
 	requests := 0.0
 	for _, i := range run.Iterations {
 		requests += float64(i.Requests)
-		if i.Iteration >= v.JudgedFirst-1 && i.Iteration <= v.JudgedLast {
-			points = append(points, reading{requests, float64(i.RSSEndBytes)})
+		if i.Iteration >= growth.JudgedFirst-1 && i.Iteration <= growth.JudgedLast {
+			bytes, known := i.EndBytes(part)
+			if !known {
+				return nil
+			}
+			points = append(points, reading{requests, float64(bytes)})
 			at = append(at, seconds(i.StartedAt)+i.DurationSeconds+run.SettleSeconds)
 		}
 	}
-	return fitThrough(points, at, v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest)
+	return fitThrough(points, at, growth.GrowthBytesPerRequest, growth.LowerBytesPerRequest, growth.UpperBytesPerRequest)
 }
 
 // reading is an end reading after a number of requests.
@@ -140,6 +208,9 @@ func (f Figure) BarAxis() Axis {
 	highest := 0.0
 	for _, b := range f.Bars {
 		highest = max(highest, b.MiB, b.Baseline)
+		if b.Parts != nil {
+			highest = max(highest, b.Parts.sum())
+		}
 	}
 	return newAxis(0, highest*1.08, 5)
 }
@@ -147,4 +218,11 @@ func (f Figure) BarAxis() Axis {
 // Axes are the axes of time, in seconds, and of memory over it.
 func (f Figure) Axes() (seconds, mebibytes Axis) {
 	return AxesAround(slices.Concat(f.Line, f.Ends, f.Other, f.Others), f.Fit)
+}
+
+// AxesOf are the axes of time, in seconds, which is that of Axes, and of memory for a course.
+func (f Figure) AxesOf(c Course) (seconds, mebibytes Axis) {
+	seconds, _ = f.Axes()
+	_, mebibytes = AxesAround(c.Ends, c.Fit)
+	return seconds, mebibytes
 }

@@ -57,6 +57,7 @@ type Config struct {
 	ServerPID    PID       `env:"SERVER_PID" group:"Server" help:"process of a running server; by default the one that listens on HOST:PORT" docker:"shared: the process of the server's container" compose:"shared" machine:"true"`
 	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its process_resident_memory_bytes if no process is visible, the live heap of a Go server" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
 	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
+	Live         Live      `env:"LIVE" default:"auto for a server that is started for the run, off for one that runs already" group:"Server" help:"runtime that tells live memory, which is what the server still holds after a full collection"`
 	ServerImage  string    `env:"SERVER_IMAGE" group:"Docker" help:"any image in place of the demo server, with compose/image.yml" compose:"-" flag:"-"` // here only for the report
 
 	HostResults File `env:"HOST_RESULTS" group:"Docker" help:"what the host calls the folder that the loader's container has in RESULTS; docker-compose.yml sets it" compose:"${RESULTS:-results}" machine:"true" flag:"-"`

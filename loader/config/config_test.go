@@ -95,6 +95,7 @@ func wrongSettings() []wrong {
 		lines    = `expected lines like "Accept: text/html|X-Color: blue", separated by | or line ends`
 	)
 	return []wrong{
+		{"LIVE", "java", "expected one of auto, off, go, node, jvm, python, native, tcmalloc"},
 		{"TRIES", "0", tries}, {"TRIES", "-1", tries}, {"TRIES", "ten", tries}, {"TRIES", "1.5", tries}, {"TRIES", "10001", tries}, {"TRIES", "Auto", tries},
 		{"MAX_TRIES", "0", most}, {"MAX_TRIES", "auto", most},
 		{"TOLERANCE", "0", growth}, {"TOLERANCE", "-4", growth}, {"TOLERANCE", "4 bytes", growth}, {"TOLERANCE", "NaN", growth}, {"TOLERANCE", "Inf", growth},

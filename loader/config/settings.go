@@ -15,6 +15,7 @@ type outside struct {
 
 	ServerPort      string `env:"SERVER_PORT" group:"Docker" help:"port on which the server of SERVER_IMAGE listens"`
 	ServerEnvFile   string `env:"SERVER_ENV_FILE" default:"compose/image.env" group:"Docker" help:"file with the environment of SERVER_IMAGE"`
+	ServerUser      string `env:"SERVER_USER" default:"0:0" group:"Docker" help:"user and group of the loader with compose/live.yml; with those of SERVER_IMAGE it needs no capabilities"`
 	BaselineEnvFile string `env:"BASELINE_ENV_FILE" default:"compose/baseline.env" group:"Docker" help:"file with the environment of the image BASELINE"`
 	PrometheusPort  string `env:"PROMETHEUS_PORT" default:"9090" group:"Docker" help:"port of this machine where Prometheus is published"`
 	GrafanaPort     string `env:"GRAFANA_PORT" default:"3000" group:"Docker" help:"port of this machine where Grafana is published"`
@@ -102,6 +103,8 @@ func settingOf(field reflect.StructField) Setting {
 		for _, protocol := range load.Protocols() {
 			s.Choices = append(s.Choices, string(protocol))
 		}
+	case "LIVE":
+		s.Choices = liveKinds
 	case "LEAK":
 		s.Choices = leakModes
 	}

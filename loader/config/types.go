@@ -219,6 +219,21 @@ func (f *File) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Live is a runtime that tells live memory, or how it is chosen; empty if that is not set.
+type Live string
+
+// liveKinds are the values of LIVE. A test compares them with those that can be read.
+var liveKinds = []string{"auto", "off", "go", "node", "jvm", "python", "native", "tcmalloc"}
+
+// UnmarshalText fails when text is not such a word.
+func (l *Live) UnmarshalText(text []byte) error {
+	if !slices.Contains(liveKinds, string(text)) {
+		return fmt.Errorf("expected one of %s", strings.Join(liveKinds, ", "))
+	}
+	*l = Live(text)
+	return nil
+}
+
 // leakModes are the values of LEAK. A test of the demo server compares them with its own list.
 var leakModes = []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path"}
 

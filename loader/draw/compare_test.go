@@ -52,3 +52,33 @@ func TestTwoRunsInOnePicture(t *testing.T) {
 	assert.ErrorContains(t, drawComparison(clean, leaking, "compare.gif"), "expected a name that ends with .svg or .png")
 	assert.ErrorContains(t, drawComparison(clean, t.TempDir(), picture), "no such file")
 }
+
+// liveTableOf is tableOf with live memory that gains the given bytes in each iteration, beside 8,192 bytes of resident memory.
+func liveTableOf(t *testing.T, iterations, gain int) string {
+	t.Helper()
+	text := "iteration,requests,rss_start_bytes,rss_end_bytes,live_end_bytes,outside_end_bytes\n"
+	for n := range iterations {
+		text += fmt.Sprintf("%d,1000,%d,%d,%d,%d\n", n+1, 20_000_000+n*8192, 20_000_000+(n+1)*8192, 4_000_000+n*gain, 9_000_000)
+	}
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "iterations.csv"), []byte(text), 0o600))
+	return folder
+}
+
+func TestTwoRunsWithLiveMemoryInOnePicture(t *testing.T) {
+	clean, leaking, without := liveTableOf(t, 12, 0), liveTableOf(t, 12, 50_000), tableOf(t, 12, 8192)
+	picture := filepath.Join(t.TempDir(), "compare.svg")
+	require.NoError(t, drawComparison(clean, leaking, picture))
+	content, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "live memory, MiB")
+	assert.Contains(t, string(content), "new - old = 50.0 bytes/request (")
+	assert.Contains(t, string(content), "old, growth of 0.0 bytes/request (")
+	assert.Contains(t, string(content), "new, growth of 50.0 bytes/request (")
+
+	require.NoError(t, drawComparison(without, leaking, picture))
+	content, err = os.ReadFile(picture)
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "resident memory, MiB", "that is what both have")
+	assert.Contains(t, string(content), "new, growth of 8.2 bytes/request (")
+}

@@ -21,10 +21,11 @@ import (
 	"leaklab/loader/record"
 )
 
-// The size of memory.svg and memory.png: 960 by 760 pixels.
+// The size of memory.svg and memory.png: 960 by 760 pixels, and 340 more for each course.
 const (
 	pictureWidth  = 10 * vg.Inch
 	pictureHeight = 7.9 * vg.Inch
+	courseHeight  = 3.5 * vg.Inch
 	pictureDPI    = 96
 )
 
@@ -39,6 +40,12 @@ var (
 	colourFit      = color.RGBA{R: 0xc8, G: 0x45, B: 0x1b, A: 0xff}
 	colourInterval = color.NRGBA{R: 0xc8, G: 0x45, B: 0x1b, A: 0x38}
 )
+
+// colourOf is the colour of a part of what the server holds, by its class.
+var colourOf = map[string]color.RGBA{
+	"live": {R: 0x82, G: 0x50, B: 0xc8, A: 0xff}, "slack": {R: 0xc3, G: 0xc3, B: 0xbc, A: 0xff},
+	"outside": {R: 0xa6, G: 0x7c, B: 0x52, A: 0xff}, "files": {R: 0x6e, G: 0x84, B: 0xa3, A: 0xff},
+}
 
 // drawRun draws memory.svg and memory.png of the folder of a run, from run.json and samples.csv.
 func drawRun(folder string) error {
@@ -75,7 +82,7 @@ func readFigure(folder string) (chart.Figure, error) {
 
 // writeSVG draws memory.svg.
 func writeSVG(out io.Writer, f chart.Figure) error {
-	canvas := vgsvg.New(pictureWidth, pictureHeight)
+	canvas := vgsvg.New(pictureWidth, heightOf(f))
 	if err := drawFigure(draw.New(canvas), f); err != nil {
 		return err
 	}
@@ -85,7 +92,7 @@ func writeSVG(out io.Writer, f chart.Figure) error {
 
 // writePNG draws memory.png.
 func writePNG(out io.Writer, f chart.Figure) error {
-	canvas := vgimg.NewWith(vgimg.UseWH(pictureWidth, pictureHeight), vgimg.UseDPI(pictureDPI))
+	canvas := vgimg.NewWith(vgimg.UseWH(pictureWidth, heightOf(f)), vgimg.UseDPI(pictureDPI))
 	if err := drawFigure(draw.New(canvas), f); err != nil {
 		return err
 	}
@@ -93,11 +100,41 @@ func writePNG(out io.Writer, f chart.Figure) error {
 	return err
 }
 
-// draw draws the bars above, and memory over time below.
+// drawnCourse is a course that is drawn above the bars.
+type drawnCourse struct {
+	chart.Course
+	name, class string
+}
+
+// coursesOf are those of which anything is known, live memory first.
+func coursesOf(f chart.Figure) []drawnCourse {
+	all := []drawnCourse{{f.Live, "live memory", "live"}, {f.Outside, "memory outside the heap", "outside"}}
+	return slices.DeleteFunc(all, func(c drawnCourse) bool { return len(c.Ends) == 0 })
+}
+
+// heightOf is the height of the picture.
+func heightOf(f chart.Figure) vg.Length {
+	return pictureHeight + vg.Length(len(coursesOf(f)))*courseHeight
+}
+
+// drawFigure draws the courses above, the bars below them, and memory over time at the bottom.
 func drawFigure(canvas draw.Canvas, f chart.Figure) error {
 	canvas.SetColor(color.White)
 	canvas.Fill(canvas.Rectangle.Path())
-	bars, err := barPlot(f)
+	const margin = vg.Length(12)
+	rest := draw.Crop(canvas, margin, -margin, margin, -margin)
+	var plots []*plot.Plot
+	var parts []draw.Canvas
+	title := "leaklab: " + f.Title // of the topmost
+	for _, c := range coursesOf(f) {
+		p, err := coursePlot(f, c, title)
+		if err != nil {
+			return err
+		}
+		plots, parts = append(plots, p), append(parts, draw.Crop(rest, 0, 0, rest.Size().Y-courseHeight+margin, 0))
+		rest, title = draw.Crop(rest, 0, 0, 0, -courseHeight), ""
+	}
+	bars, err := barPlot(f, title)
 	if err != nil {
 		return err
 	}
@@ -105,13 +142,11 @@ func drawFigure(canvas draw.Canvas, f chart.Figure) error {
 	if err != nil {
 		return err
 	}
-	const margin = vg.Length(12)
-	padded := draw.Crop(canvas, margin, -margin, margin, -margin)
-	middle := padded.Size().Y * 0.56
-	drawAligned([]*plot.Plot{bars, series}, []draw.Canvas{
-		draw.Crop(padded, 0, 0, middle+margin, 0),
-		draw.Crop(padded, 0, 0, 0, middle-padded.Size().Y),
-	})
+	middle := rest.Size().Y * 0.56
+	drawAligned(append(plots, bars, series), append(parts,
+		draw.Crop(rest, 0, 0, middle+margin, 0),
+		draw.Crop(rest, 0, 0, 0, middle-rest.Size().Y),
+	))
 	return nil
 }
 
@@ -157,60 +192,89 @@ func setAxis(to *plot.Axis, a chart.Axis) {
 	to.Tick.Marker = plot.ConstantTicks(ticks)
 }
 
-// barPlot is a bar for each iteration, up to its end reading.
-func barPlot(f chart.Figure) (*plot.Plot, error) {
+// barPlot is a bar for each iteration, up to its end reading; or of what the server holds, where it is known.
+func barPlot(f chart.Figure, title string) (*plot.Plot, error) {
 	label := "iteration; memory at its end"
 	if f.Every > 1 {
 		label += "; one of " + strconv.Itoa(f.Every) + " is shown"
 	}
-	p := newPlot("leaklab: "+f.Title, label, "resident memory, MiB")
-	var warmUp, judged, other *plotter.Polygon
+	b := bars{Plot: newPlot(title, label, "resident memory, MiB"), kinds: make(map[string]*plotter.Polygon)}
 	var ticks []plot.Tick
 	step := 1 + (len(f.Bars)-1)/30
-	for n, b := range f.Bars {
-		const half = 0.38
-		x := float64(n)
-		right := x + half
-		if f.Baseline {
-			right = x
-		}
-		bar, err := rectangle(x-half, right, 0, b.MiB)
-		if err != nil {
+	for n, bar := range f.Bars {
+		if err := b.add(float64(n), bar, f.Baseline); err != nil {
 			return nil, err
 		}
-		if b.Baseline > 0 {
-			if other, err = rectangle(x, x+half, 0, b.Baseline); err != nil {
-				return nil, err
-			}
-			other.Color = colourOther
-			p.Add(other)
-		}
-		if b.Judged {
-			bar.Color, judged = colourJudged, bar
-		} else {
-			bar.Color, warmUp = colourWarmUp, bar
-		}
-		p.Add(bar)
 		if n%step == 0 {
-			ticks = append(ticks, plot.Tick{Value: x, Label: strconv.Itoa(b.Iteration.Iteration)})
+			ticks = append(ticks, plot.Tick{Value: float64(n), Label: strconv.Itoa(bar.Iteration.Iteration)})
 		}
 	}
 	vertical := f.BarAxis()
 	vertical.High *= 1.15 // room for the legend
-	setAxis(&p.Y, vertical)
-	p.X.Min, p.X.Max = -0.6, max(float64(len(f.Bars)), 4)-0.4
-	p.X.Tick.Marker = plot.ConstantTicks(ticks)
-	p.X.Tick.Length = 0
-	if warmUp != nil {
-		p.Legend.Add("not judged (warm-up)", warmUp)
+	order := []string{"not judged (warm-up)", "judged", "baseline"}
+	for n, part := range slices.Backward(chart.Parts{}.Named()) { // as they are stacked
+		order = append(order, part.Name)
+		if n == 0 && b.kinds[part.Name] != nil {
+			vertical.High *= 1.2
+			b.Y.Label.Text = "held memory, MiB"
+		}
 	}
-	if judged != nil {
-		p.Legend.Add("judged", judged)
+	setAxis(&b.Y, vertical)
+	b.X.Min, b.X.Max = -0.6, max(float64(len(f.Bars)), 4)-0.4
+	b.X.Tick.Marker = plot.ConstantTicks(ticks)
+	b.X.Tick.Length = 0
+	for _, name := range order {
+		if polygon := b.kinds[name]; polygon != nil {
+			b.Legend.Add(name, polygon)
+		}
 	}
-	if other != nil {
-		p.Legend.Add("baseline", other)
+	return b.Plot, nil
+}
+
+// bars is a plot of bars.
+type bars struct {
+	*plot.Plot
+	kinds map[string]*plotter.Polygon // one of each, by name
+}
+
+// add adds the bar of an iteration around x, in its left half if there is a baseline.
+func (b *bars) add(x float64, bar chart.Bar, baseline bool) error {
+	const half = 0.38
+	right := x + half
+	if baseline {
+		right = x
 	}
-	return p, nil
+	if bar.Baseline > 0 {
+		if err := b.rectangle("baseline", colourOther, x, x+half, 0, bar.Baseline); err != nil {
+			return err
+		}
+	}
+	switch {
+	case bar.Parts != nil:
+		below := 0.0
+		for _, part := range bar.Parts.Named() {
+			if err := b.rectangle(part.Name, colourOf[part.Class], x-half, right, below, below+part.MiB); err != nil {
+				return err
+			}
+			below += part.MiB
+		}
+		return nil
+	case bar.Judged:
+		return b.rectangle("judged", colourJudged, x-half, right, 0, bar.MiB)
+	default:
+		return b.rectangle("not judged (warm-up)", colourWarmUp, x-half, right, 0, bar.MiB)
+	}
+}
+
+func (b *bars) rectangle(name string, colour color.RGBA, left, right, low, high float64) error {
+	polygon, err := rectangle(left, right, low, high)
+	if err != nil {
+		return err
+	}
+	polygon.Color = colour
+	b.kinds[name] = polygon
+	b.Add(polygon)
+	return nil
 }
 
 func rectangle(left, right, low, high float64) (*plotter.Polygon, error) {
@@ -237,16 +301,8 @@ func seriesPlot(f chart.Figure) (*plot.Plot, error) {
 	setAxis(&p.X, horizontal)
 	setAxis(&p.Y, vertical)
 
-	for n, b := range f.Bars {
-		shade, err := rectangle(b.From, b.To, vertical.Low, ceiling)
-		if err != nil {
-			return nil, err
-		}
-		shade.Color = colourLoad
-		p.Add(shade)
-		if n == 0 {
-			p.Legend.Add("load", shade)
-		}
+	if err := addLoads(p, f, vertical.Low, ceiling); err != nil {
+		return nil, err
 	}
 	for n, load := range f.Loads {
 		shade, err := rectangle(load.From, load.To, vertical.Low, ceiling)
@@ -293,22 +349,60 @@ func seriesPlot(f chart.Figure) (*plot.Plot, error) {
 		p.Add(ends)
 		p.Legend.Add("end reading", ends)
 	}
-	return p, addFit(p, f, vertical)
+	return p, addFit(p, f.Fit, vertical)
+}
+
+// coursePlot is what was read of a part at the end of each iteration, with the load shaded, and with the fitted growth.
+func coursePlot(f chart.Figure, c drawnCourse, title string) (*plot.Plot, error) {
+	p := newPlot(title, "seconds since the run began", c.name+", MiB")
+	horizontal, vertical := f.AxesOf(c.Course)
+	ceiling := vertical.High
+	vertical.High += 0.4 * (vertical.High - vertical.Low) // room for the legend
+	setAxis(&p.X, horizontal)
+	setAxis(&p.Y, vertical)
+	if err := addLoads(p, f, vertical.Low, ceiling); err != nil {
+		return nil, err
+	}
+	line, ends, err := plotter.NewLinePoints(xys(c.Ends))
+	if err != nil {
+		return nil, err
+	}
+	line.Color, line.Width = colourOf[c.class], vg.Points(1)
+	ends.Color, ends.Radius, ends.Shape = colourOf[c.class], vg.Points(2.5), draw.CircleGlyph{}
+	p.Add(line, ends)
+	p.Legend.Add(c.name, line, ends)
+	return p, addFit(p, c.Fit, vertical)
+}
+
+// addLoads shades the load of the iterations.
+func addLoads(p *plot.Plot, f chart.Figure, low, high float64) error {
+	for n, b := range f.Bars {
+		shade, err := rectangle(b.From, b.To, low, high)
+		if err != nil {
+			return err
+		}
+		shade.Color = colourLoad
+		p.Add(shade)
+		if n == 0 {
+			p.Legend.Add("load", shade)
+		}
+	}
+	return nil
 }
 
 // addFit adds the fitted growth and its interval.
-func addFit(p *plot.Plot, f chart.Figure, vertical chart.Axis) error {
-	if len(f.Fit) == 0 {
+func addFit(p *plot.Plot, fit []chart.Fitted, vertical chart.Axis) error {
+	if len(fit) == 0 {
 		return nil
 	}
 	within := func(y float64) float64 { return min(max(y, vertical.Low), vertical.High) }
 	var middle, band plotter.XYs
-	for _, point := range f.Fit {
+	for _, point := range fit {
 		middle = append(middle, plotter.XY{X: point.X, Y: within(point.Middle)})
 		band = append(band, plotter.XY{X: point.X, Y: within(point.High)})
 	}
-	for n := len(f.Fit) - 1; n >= 0; n-- {
-		band = append(band, plotter.XY{X: f.Fit[n].X, Y: within(f.Fit[n].Low)})
+	for n := len(fit) - 1; n >= 0; n-- {
+		band = append(band, plotter.XY{X: fit[n].X, Y: within(fit[n].Low)})
 	}
 	interval, err := plotter.NewPolygon(band)
 	if err != nil {

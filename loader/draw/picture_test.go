@@ -18,6 +18,7 @@ import (
 	"leaklab/loader/memory"
 	"leaklab/loader/record"
 	"leaklab/loader/record/recordtest"
+	"leaklab/loader/verdict"
 )
 
 func TestPictures(t *testing.T) {
@@ -41,6 +42,28 @@ func TestPictures(t *testing.T) {
 		picture, err := png.Decode(&pixels)
 		require.NoError(t, err)
 		assert.Equal(t, 960, picture.Bounds().Dx())
+	}
+}
+
+func TestPictureOfLiveMemory(t *testing.T) {
+	for _, of := range []verdict.Part{verdict.Live, verdict.Outside} {
+		example := recordtest.LiveRun(12)
+		example.Verdict.Of = of
+		f := chart.New(example, recordtest.Series(example), nil)
+		var vector, pixels bytes.Buffer
+		require.NoError(t, writeSVG(&vector, f))
+		text := vector.String()
+		assert.Contains(t, text, "live memory, MiB")
+		assert.Contains(t, text, "held memory, MiB")
+		assert.Contains(t, text, "heap slack")
+		assert.Equal(t, 1, strings.Count(text, "leaklab: "), "the title is on top alone")
+		assert.Equal(t, of == verdict.Outside, strings.Contains(text, "memory outside the heap, MiB"))
+		assert.Less(t, strings.Index(text, "live memory, MiB"), strings.Index(text, "resident memory, MiB"))
+		require.NoError(t, writePNG(&pixels, f))
+		picture, err := png.Decode(&pixels)
+		require.NoError(t, err)
+		assert.Equal(t, 960, picture.Bounds().Dx())
+		assert.InDelta(t, 758+336*map[verdict.Part]int{verdict.Live: 1, verdict.Outside: 2}[of], picture.Bounds().Dy(), 2)
 	}
 }
 

@@ -116,7 +116,7 @@ func list() []metric {
 		{name: "leaklab_iteration_server_cgroup_bytes", labels: []string{"iteration", "kind"},
 			help:  "Memory of the server's own control group at the end of the iteration, by kind, in bytes.",
 			panel: "Beside resident memory, per iteration", collect: collectCgroup},
-	}, append(ofVerdict(), []metric{
+	}, append(append(ofLive(), ofVerdict()...), []metric{
 		{name: "leaklab_server_resident_memory_bytes", labels: []string{"kind"}, help: "Resident memory of the server's process tree, seen from outside, by kind, in bytes.",
 			panel: "Resident memory over time, by kind", collect: collectResident},
 		{name: "leaklab_server_processes", help: "Processes of the server's process tree.",
@@ -134,14 +134,35 @@ func list() []metric {
 	}...)...)
 }
 
+// ofLive are the metrics of live memory. There are none of an iteration without it.
+func ofLive() []metric {
+	return []metric{
+		{name: "leaklab_iteration_live_bytes", labels: byIteration,
+			help:  "Live memory at the end of the iteration, in bytes: what the server's programs hold after a full collection.",
+			panel: "Live memory per iteration", collect: live(func(l *lab.Live) float64 { return float64(l.Bytes) })},
+		{name: "leaklab_iteration_heap_committed_bytes", labels: byIteration,
+			help:  "What the server's runtimes have committed for their heaps at the end of the iteration, in bytes.",
+			panel: "Beside resident memory, per iteration", collect: live(func(l *lab.Live) float64 { return float64(l.Committed) })},
+		{name: "leaklab_iteration_outside_bytes", labels: byIteration,
+			help:  "What the server holds outside its heaps after a full collection at the end of the iteration, without mapped files and shared segments, in bytes.",
+			panel: "Memory by part, per iteration", collect: live(func(l *lab.Live) float64 { return float64(l.Outside) })},
+		{name: "leaklab_iteration_stopped_seconds", labels: byIteration,
+			help:  "How long the server stood still for the reading of live memory, at most, in seconds.",
+			panel: "Stopped for live memory, per iteration", collect: live(func(l *lab.Live) float64 { return l.Stopped.Seconds() })},
+	}
+}
+
 // ofVerdict are the metrics of what is said of the iterations so far, and of memory over the whole run.
 func ofVerdict() []metric {
 	return []metric{
 		{name: "leaklab_verdict", labels: []string{"verdict"}, help: "1 for the verdict on the iterations so far, 0 for the others.",
 			unshown: "leaklab_run_state tells it with how the run ended; for alerts and queries by hand", collect: collectVerdict},
-		{name: "leaklab_growth_bytes_per_request", labels: []string{"bound"},
-			help:  "Growth of the server's resident memory after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.",
-			panel: "Growth per request", collect: collectGrowth},
+		{name: "leaklab_growth_bytes_per_request", labels: []string{"part", "bound"},
+			help:  "Growth of live memory, heap slack, memory outside the heap, and held memory, after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration, and where the part is unknown.",
+			panel: "Growth by part", collect: collectGrowth},
+		{name: "leaklab_verdict_part", labels: []string{"part"},
+			help:  "1 for the part of leaklab_growth_bytes_per_request that the verdict rests on, 0 for the others.",
+			panel: "Growth per request", collect: collectJudged},
 		{name: "leaklab_part_growth_bytes_per_request", labels: []string{"part", "bound"},
 			help:  "Growth of a part of the server's memory, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.",
 			panel: "Grows", collect: collectParts},
@@ -158,7 +179,7 @@ func ofVerdict() []metric {
 			help:  "1 at the seconds since the run began where load began, 0 where it ended; of the first 50 iterations.",
 			panel: "Memory over the run", collect: collectShade},
 		{name: "leaklab_run_fitted_memory_bytes", labels: []string{"elapsed", "bound"},
-			help:  "The judged growth as a line, with its interval, in bytes, at the seconds since the run began where iterations ended; NaN where it is not judged.",
+			help:  "The growth of held memory as a line, with its interval, in bytes, at the seconds since the run began where iterations ended; NaN where it is not judged.",
 			panel: "Memory over the run", collect: collectFit},
 	}
 }
@@ -235,15 +256,6 @@ func collectVerdict(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Me
 	}
 }
 
-func collectGrowth(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
-	for bound, v := range map[string]float64{"estimate": s.verdict.Growth, "lower": s.verdict.Lower, "upper": s.verdict.Upper} {
-		if !s.verdict.Estimated {
-			v = math.NaN() // rather than nothing, or Prometheus would go on with the value of the run before
-		}
-		gauge(out, desc, v, bound)
-	}
-}
-
 // inBytes are the parts of memory that a verdict may tell the growth of.
 var inBytes = []verdict.Part{verdict.Anonymous, verdict.File, verdict.Shared, verdict.LiveHeap, verdict.PageCache, verdict.Sockets}
 
@@ -257,9 +269,7 @@ func collectParts(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metr
 		if !known {
 			g.Growth, g.Lower, g.Upper = math.NaN(), math.NaN(), math.NaN()
 		}
-		for bound, v := range map[string]float64{"estimate": g.Growth, "lower": g.Lower, "upper": g.Upper} {
-			gauge(out, desc, v, string(part), bound)
-		}
+		bounds(g, desc, out, string(part))
 	}
 }
 

@@ -55,7 +55,9 @@ func (e *Endpoint) show(registry *prometheus.Registry) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		final := e.isFinal()
 		metrics.ServeHTTP(w, r)
-		e.noteScrape(final)
+		if r.Context().Err() == nil { // otherwise the scraper has given up, and has nothing
+			e.noteScrape(final)
+		}
 	})
 }
 

@@ -3,7 +3,6 @@
 package judge
 
 import (
-	"math"
 	"slices"
 
 	"leaklab/loader/lab"
@@ -16,12 +15,14 @@ import (
 type Plan struct {
 	Options verdict.Options
 	Limit   memory.Limit // of the server's memory
+	Limits  []Limit      // of other resources
 }
 
 // Judge is the running verdict on one server. It judges anew after each iteration that is due, and in the end.
 type Judge struct {
 	options    verdict.Options
 	limit      memory.Limit
+	limits     []Limit
 	iterations []lab.Iteration
 	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
@@ -29,19 +30,20 @@ type Judge struct {
 
 // New returns a Judge who has seen no iteration.
 func New(plan Plan) *Judge {
-	return &Judge{options: plan.Options, limit: plan.Limit, verdict: verdict.Judge(nil, plan.Options)}
+	return &Judge{options: plan.Options, limit: plan.Limit, limits: plan.Limits, verdict: verdict.Judge(nil, plan.Options)}
 }
 
 // Add takes an iteration into account, and judges anew if that is due: judging takes the longer the more iterations
 // there are. row is the iteration as it is recorded. It returns true if it has judged.
 func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 	j.iterations = append(j.iterations, i.WithoutLatencies())
-	j.evidence = append(j.evidence, row.Evidence())
+	j.evidence = append(j.evidence, evidence(i, row))
 	if i.Uncounted {
 		j.options.Unit = verdict.PerIteration
 	}
 	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number)
 	if due {
+		j.bounds()
 		j.verdict = verdict.Judge(j.evidence, j.options)
 	}
 	return due
@@ -51,6 +53,9 @@ func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 func (j *Judge) End(rest *lab.Rest) {
 	if rest != nil {
 		j.options.Rest = &verdict.Rest{Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.Total)}
+	}
+	if len(j.iterations) > 0 {
+		j.bounds()
 	}
 	j.verdict = verdict.Judge(j.evidence, j.options)
 }
@@ -66,21 +71,6 @@ func (j *Judge) Iterations() int { return len(j.iterations) }
 
 // Decided tells whether the verdict is more than inconclusive.
 func (j *Judge) Decided() bool { return j.verdict.Kind != verdict.Inconclusive }
-
-// TimeToLimit is when the server's memory will be used up under this load, in seconds: infinite if it is not sure
-// to grow, or there is no limit.
-func (j *Judge) TimeToLimit() float64 {
-	var requests, seconds float64
-	for _, i := range j.iterations {
-		requests += float64(i.Requests)
-		seconds += i.Load.Elapsed.Seconds()
-	}
-	if j.verdict.Lower <= 0 || requests == 0 || j.limit.Bytes == 0 {
-		return math.Inf(1)
-	}
-	left := float64(j.limit.Bytes - j.Last().End.Total)
-	return max(0, left) / (j.verdict.Growth * requests / seconds)
-}
 
 // Last is the last iteration; there has to be one.
 func (j *Judge) Last() lab.Iteration { return j.iterations[len(j.iterations)-1] }

@@ -2,12 +2,9 @@ package judge
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 
 	"leaklab/loader/load"
-	"leaklab/loader/text"
-	"leaklab/loader/verdict"
 )
 
 // Remarks are what there is to say beside the verdict so far, a paragraph each. openFiles is how many files the server
@@ -79,15 +76,6 @@ func outOfFiles(open, limit int) string {
 		return ""
 	}
 	return fmt.Sprintf("The server had all %d files open that it may have, sockets included (ulimit -n): what connects beyond that has to wait.", limit)
-}
-
-// timeToLimit says when a leak reaches the server's limit of memory; empty if it does not.
-func (j *Judge) timeToLimit() string {
-	left := j.TimeToLimit()
-	if j.verdict.Kind != verdict.Leak || math.IsInf(left, 1) {
-		return ""
-	}
-	return fmt.Sprintf("Under this load the server reaches the limit of %s, %d MiB, in %s.", j.limit.Of, j.limit.Bytes>>20, text.Coarse(left))
 }
 
 // counted says who counted the requests of a load tool; empty if this program did.

@@ -31,8 +31,11 @@ type Server struct {
 	// AfterLoad, if it is not nil, is called after each load, and before the end reading: what it costs the server is in
 	// that reading.
 	AfterLoad func(ctx context.Context)
-	Sampler   *memory.Sampler
-	Meter     *load.Meter
+	// Live, if it is not nil, forces a full collection and returns live memory; nil if it is not known any more. It is
+	// called after each end reading.
+	Live    func(ctx context.Context) *memory.Live
+	Sampler *memory.Sampler
+	Meter   *load.Meter
 }
 
 // Generator makes the load of the iteration with the given number, which counts from 1, and counts it in meter. It
@@ -49,7 +52,8 @@ func Generate(plan load.Plan) Generator {
 // Baseline is a server to compare with. It lives as long as the other, and is loaded in turns with it, so that both see
 // what drifts on the machine.
 type Baseline struct {
-	Load    load.Plan // as that of the server, but that each iteration has as many requests as the server's
+	Load    load.Plan                              // as that of the server, but that each iteration has as many requests as the server's
+	Live    func(ctx context.Context) *memory.Live // as that of the server
 	Sampler *memory.Sampler
 	Meter   *load.Meter
 }
@@ -71,11 +75,20 @@ type Iteration struct {
 	End        memory.Reading // after the load and settling
 	Peak       int64          // the highest total from the start reading to the end of the load
 	EndedAt    time.Time      // when the end reading was taken
+	Live       *Live          // after the end reading; nil if it is not known
 	// Requests are those that the growth is said of: those of the load, or else those that the server has counted, of
 	// all loaders if there are several. If neither is known it is 1, and Uncounted is true: the growth is that of an
 	// iteration.
 	Requests  uint64
 	Uncounted bool
+}
+
+// Live is the live memory of a server.
+type Live struct {
+	memory.Live
+	// Idle is by how much a second reading differed without any load, in bytes; negative if there was none. Only the first
+	// iteration has one.
+	Idle int64
 }
 
 // Leaked is the difference between the end and the start reading, in bytes; negative when memory shrank.
@@ -160,7 +173,7 @@ func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iterat
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {
-	iteration, err := iterate(ctx, plan, server.Number, Server{Generate: Generate(b.Load.Repeat(server.Load)), Sampler: b.Sampler, Meter: b.Meter})
+	iteration, err := iterate(ctx, plan, server.Number, Server{Generate: Generate(b.Load.Repeat(server.Load)), Live: b.Live, Sampler: b.Sampler, Meter: b.Meter})
 	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Requests
 	return iteration, err
 }
@@ -189,9 +202,33 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 		return iteration, err
 	}
 	iteration.Peak = max(iteration.Start.Total, loaded.Total, server.Sampler.TakePeak())
-	iteration.End, err = settledReading(ctx, plan.Settle, server.Sampler)
+	if iteration.End, err = settledReading(ctx, plan.Settle, server.Sampler); err != nil {
+		return iteration, err
+	}
 	iteration.EndedAt = time.Now()
+	if server.Live != nil {
+		iteration.Live, err = server.readLive(ctx, number == 1)
+	}
 	return iteration, err
+}
+
+// readLive reads live memory, the first time twice, to tell how far it moves by itself. It is nil, without an error, if live memory is not known any more.
+func (s Server) readLive(ctx context.Context, first bool) (*Live, error) {
+	live := s.Live(ctx)
+	if live == nil {
+		return nil, context.Cause(ctx)
+	}
+	read := &Live{Live: *live, Idle: -1}
+	if first {
+		again := s.Live(ctx)
+		if again == nil {
+			return nil, context.Cause(ctx)
+		}
+		read.Idle = max(again.Bytes-live.Bytes, live.Bytes-again.Bytes)
+		read.Live = *again
+		read.Stopped = max(live.Stopped, again.Stopped)
+	}
+	return read, nil
 }
 
 // burst makes the load of an iteration. The samples and the counts of that time know that it runs.

@@ -1,3 +1,319 @@
 package live
 
-func golang() runtime { return runtime{kind: Go, runs: func(process) bool { return false }} }
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+
+	"leaklab/loader/memory"
+	"leaklab/loader/scrape"
+)
+
+const (
+	goTimeout  = 30 * time.Second
+	goMaxBytes = 64 << 20 // of a heap profile as text
+	goMost     = 1 << 50  // bytes that a figure can have
+	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
+	// after the second one.
+	goCollections = 2
+)
+
+// goArenas are the addresses among which a Go program of a 64-bit Linux has its heap, stacks included, and nothing else:
+// above those of a program that is linked to a fixed address, and below those of libraries, mapped files and programs
+// that are not. Since Go 1.26 the runtime chooses at random among them (mallocinit of package runtime).
+var goArenas = addressRange{low: 1 << 32, high: 1 << 46}
+
+// golang reads the live memory of a Go program from net/http/pprof, which ends its heap profile as text with the fields
+// of runtime.MemStats. The sites of that text are samples, and not used.
+func golang() runtime {
+	return runtime{
+		kind:     Go,
+		collects: true,
+		runs: func(p process) bool {
+			_, err := buildinfo.ReadFile(proc(p.PID, "exe"))
+			return err == nil
+		},
+		open:  openGo,
+		tells: "the live heap and the stacks, by forced collections (set PPROF_URL)",
+		// The collector stops the program at its beginning and its end alone.
+		stopAtLeast: time.Millisecond, stopPerGiB: time.Millisecond,
+	}
+}
+
+// goProgram is a Go process, asked at url.
+type goProgram struct {
+	process
+	url   string // of the heap profile
+	limit memory.Limit
+}
+
+// openGo checks that the process is the one that answers at PPROF_URL, and that a reading succeeds.
+func openGo(ctx context.Context, p process, o Options) (opened, error) {
+	if o.PprofURL == "" {
+		return nil, errors.New("a Go program is asked through net/http/pprof: set PPROF_URL")
+	}
+	base, err := url.Parse(o.PprofURL)
+	if err != nil {
+		return nil, fmt.Errorf("PPROF_URL: %s cannot be read", scrape.Public(o.PprofURL))
+	}
+	heap := base.JoinPath("heap")
+	heap.RawQuery = url.Values{"gc": {"1"}, "debug": {"1"}}.Encode()
+	program := &goProgram{process: p, url: heap.String()}
+	if !listensAt(p.PID, base) && !program.answers(ctx, base.JoinPath("cmdline")) {
+		return nil, fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(o.PprofURL))
+	}
+	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
+	if _, err := program.live(ctx); err != nil {
+		return nil, err
+	}
+	return program, nil
+}
+
+// goHeap is what a process has in RAM, or swapped out, in the runtime's arenas, in bytes. It fails where the machine has
+// shorter addresses, so that libraries are there as well.
+func goHeap(pid int) (int64, error) {
+	process, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	mappings, err := process.ProcMaps()
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range mappings {
+		if m.Pathname == "[vdso]" && uint64(m.StartAddr) < goArenas.high {
+			return 0, errors.New("the runtime's arenas cannot be told from libraries by their addresses")
+		}
+	}
+	arenas, _, err := residentIn(pid, []addressRange{goArenas}, false)
+	return arenas, err
+}
+
+// live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
+// the goroutines that exist. Stopped is the sum of the pauses of both.
+func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
+	ctx, cancel := context.WithTimeout(ctx, goTimeout)
+	defer cancel()
+	client := goClient()
+	defer client.CloseIdleConnections()
+	var stats goStats
+	for range goCollections {
+		text, err := g.get(ctx, client, g.url)
+		if err == nil {
+			stats, err = parseGoStats(text)
+		}
+		if err != nil {
+			if !exists(g.PID) {
+				err = fmt.Errorf("process %d: %w", g.PID, memory.ErrGone)
+			}
+			return memory.Live{}, err
+		}
+	}
+	read := stats.live(g.limit)
+	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
+		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
+	}
+	return read, nil
+}
+
+func (g *goProgram) close(context.Context) error { return nil }
+
+func (g *goProgram) said() string {
+	return "asks " + scrape.Public(g.url) + ", which forces collections"
+}
+
+// answers is true if the process is the one that answers at url with its command line.
+func (g *goProgram) answers(ctx context.Context, cmdline *url.URL) bool {
+	ctx, cancel := context.WithTimeout(ctx, goTimeout)
+	defer cancel()
+	client := goClient()
+	defer client.CloseIdleConnections()
+	told, err := g.get(ctx, client, cmdline.String())
+	if err != nil {
+		return false
+	}
+	seen, err := os.ReadFile(proc(g.PID, "cmdline"))
+	return err == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00"))
+}
+
+// get returns the body at address, of at most goMaxBytes, with status 200.
+func (g *goProgram) get(ctx context.Context, client *http.Client, address string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be requested", scrape.Public(address))
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, fmt.Errorf("%s: %w", scrape.Public(address), err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s", scrape.Public(address), response.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, goMaxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", scrape.Public(address), err)
+	case len(body) > goMaxBytes:
+		return nil, fmt.Errorf("%s answered more than %d MiB", scrape.Public(address), goMaxBytes>>20)
+	}
+	return body, nil
+}
+
+// goClient keeps its connection for all collections of one reading. It follows no redirect, and unpacks nothing.
+func goClient() *http.Client {
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 1,
+	}
+	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport, CheckRedirect: refuse}
+}
+
+// goStats are fields of runtime.MemStats, in bytes.
+type goStats struct {
+	heapAlloc, heapSys, heapReleased int64
+	stackInuse, mspanSys, mcacheSys  int64
+	stopped                          time.Duration // by the last goCollections collections
+}
+
+// live returns the statistics as live memory. The heap includes what the runtime keeps to manage spans, which grows with
+// the heap. Not all that is committed is in RAM.
+func (s goStats) live(limit memory.Limit) memory.Live {
+	bytes := s.heapAlloc + s.stackInuse
+	heap := max(bytes, s.heapSys-s.heapReleased+s.stackInuse+s.mspanSys+s.mcacheSys)
+	return memory.Live{
+		Bytes: bytes, Heap: heap, Committed: heap, Limit: limit, Stopped: s.stopped, Forced: "/debug/pprof/heap?gc=1", Processes: 1,
+	}
+}
+
+// parseGoStats reads the lines "# HeapAlloc = 361376" after "# runtime.MemStats" at the end of a heap profile as text.
+// "# Stack = A / B" has the bytes in use, then those from the system. It fails unless each figure is there and sane.
+func parseGoStats(text []byte) (goStats, error) {
+	const title = "# runtime.MemStats\n"
+	start := bytes.LastIndex(text, []byte(title))
+	if start < 0 {
+		return goStats{}, errors.New("the heap profile has no runtime.MemStats")
+	}
+	fields := make(map[string]string)
+	lines := bufio.NewScanner(bytes.NewReader(text[start:]))
+	for lines.Scan() {
+		name, value, found := strings.Cut(strings.TrimPrefix(lines.Text(), "# "), " = ")
+		if found {
+			fields[name] = value
+		}
+	}
+	var stats goStats
+	for name, to := range map[string]*int64{
+		"HeapAlloc": &stats.heapAlloc, "HeapSys": &stats.heapSys, "HeapReleased": &stats.heapReleased,
+		"Stack": &stats.stackInuse, "MSpan": &stats.mspanSys, "MCache": &stats.mcacheSys,
+	} {
+		value := fields[name]
+		inUse, system, pair := strings.Cut(value, " / ")
+		switch {
+		case pair && name == "Stack":
+			value = inUse
+		case pair:
+			value = system
+		}
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 || n > goMost {
+			return goStats{}, fmt.Errorf("the heap profile has no valid %s: %.40q", name, fields[name])
+		}
+		*to = n
+	}
+	stats.stopped = goPauses(fields["NumGC"], fields["PauseNs"])
+	return stats, nil
+}
+
+// goPauses is the sum of the last goCollections pauses: those of collection n are at (n+255)%256. It is 0 if unknown.
+func goPauses(collections, pauses string) time.Duration {
+	count, err := strconv.ParseUint(collections, 10, 32)
+	ring := strings.Fields(strings.Trim(pauses, "[]"))
+	if err != nil || len(ring) != 256 {
+		return 0
+	}
+	var sum time.Duration
+	for n := count; n > 0 && n+goCollections > count; n-- {
+		pause, err := strconv.ParseUint(ring[(n+255)%256], 10, 40)
+		if err != nil {
+			return 0
+		}
+		sum += time.Duration(pause)
+	}
+	return sum
+}
+
+// goLimit reads a value of GOMEMLIMIT: a number of bytes, or one with the suffix B, KiB, MiB, GiB or TiB, as in the
+// documentation of package runtime. There is no limit if it is off, empty or wrong.
+func goLimit(value string) memory.Limit {
+	number, scale := strings.TrimSuffix(value, "B"), 0
+	if index := strings.IndexAny(number, "KMGT"); index >= 0 && number[index+1:] == "i" && number != value {
+		scale = 10 * (1 + strings.IndexByte("KMGT", number[index]))
+		number = number[:index]
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt64>>scale || n<<scale == math.MaxInt64 {
+		return memory.Limit{}
+	}
+	return memory.Limit{Bytes: n << scale, Of: "GOMEMLIMIT"}
+}
+
+// listensAt is true if the process has a socket that listens on the port of address.
+func listensAt(pid int, address *url.URL) bool {
+	port := address.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[address.Scheme]
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return false
+	}
+	const listening = 0x0A // the state in /proc/net/tcp
+	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
+	if err != nil {
+		return false
+	}
+	p, err := fs.Proc(pid)
+	if err != nil {
+		return false
+	}
+	own, err := procfs.NewFS(proc(pid, "")) // its network namespace
+	if err != nil {
+		return false
+	}
+	open, _ := p.FileDescriptorTargets() // none are seen of a process of another user
+	//lint:ignore SA1019 a file that is read once needs no netlink socket
+	for _, read := range []func() (procfs.NetTCP, error){own.NetTCP, own.NetTCP6} {
+		sockets, _ := read() // one of the two may be missing
+		for _, s := range sockets {
+			if s.St == listening && s.LocalPort == number && slices.Contains(open, fmt.Sprintf("socket:[%d]", s.Inode)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// exists is true if there is a process of that number, a zombie included.
+func exists(pid int) bool {
+	_, err := os.Stat(proc(pid, ""))
+	return err == nil
+}

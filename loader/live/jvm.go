@@ -1,3 +1,160 @@
 package live
 
-func jvm() runtime { return runtime{kind: JVM, runs: func(process) bool { return false }} }
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The commands of HotSpot's jcmd, whose answers are parsed here.
+const (
+	classHistogram = "GC.class_histogram" // forces a full collection
+	heapInfo       = "GC.heap_info"
+	codeCache      = "Compiler.codecache"
+	gcRun          = "GC.run" // System.gc
+	vmFlags        = "VM.flags"
+	trimNativeHeap = "System.trim_native_heap" // malloc_trim
+)
+
+// explicitDisabled is the option with which GC.run does nothing.
+const explicitDisabled = "-XX:+DisableExplicitGC"
+
+// runsHotSpot tells whether the process maps HotSpot's library. OpenJ9 has one of that name beside its own.
+func runsHotSpot(p process) bool {
+	return p.maps("libjvm.so") && !slices.ContainsFunc(p.Mapped, func(file string) bool { return strings.HasPrefix(path.Base(file), "libj9vm") })
+}
+
+// addressRange is a range of addresses: low is in it, high is not.
+type addressRange struct{ low, high uint64 }
+
+// javaHeap is what a JVM tells of its heap.
+type javaHeap struct {
+	committed  int64          // bytes of the heap
+	metaspace  int64          // bytes committed for metadata of classes
+	ranges     []addressRange // where the committed heap lies; empty if it is found by the name of its file
+	named      bool           // ZGC: the heap is a file of memory named java_heap
+	concurrent bool           // ZGC and Shenandoah: a class histogram does not collect
+}
+
+var (
+	// generationLine is a line of Serial and Parallel: "PSYoungGen total 76288K, used 6554K [0xfab00000, 0xfeb00000, 0x100000000)",
+	// with the low address, the end of what is committed, and the end of what is reserved.
+	generationLine = regexp.MustCompile(`total \d+K, used \d+K \[0x([0-9a-f]+), 0x([0-9a-f]+), 0x[0-9a-f]+\)`)
+	// garbageFirstLine is the line of G1. Since Java 24 it tells "total reserved 262144K, committed 262144K".
+	garbageFirstLine = regexp.MustCompile(`garbage-first heap\s+total (?:reserved \d+K, committed )?(\d+K), used \d+K \[0x([0-9a-f]+), 0x([0-9a-f]+)\)`)
+	zHeapLine        = regexp.MustCompile(`ZHeap\s+used \d+[BKMGT], capacity (\d+[BKMGT])`)
+	shenandoahLine   = regexp.MustCompile(`soft max, (\d+[BKMGT]) committed`)
+	reservedRegion   = regexp.MustCompile(`Reserved region:\s+- \[0x([0-9a-f]+), 0x([0-9a-f]+)\)`)
+	metaspaceLine    = regexp.MustCompile(`(?m)^\s*Metaspace\s+used .*\bcommitted (\d+K)`)
+	codeHeapBounds   = regexp.MustCompile(`bounds \[0x([0-9a-f]+), 0x([0-9a-f]+), 0x[0-9a-f]+\]`)
+	maxHeapFlag      = regexp.MustCompile(`-XX:MaxHeapSize=(\d+)`)
+)
+
+var errEpsilon = errors.New("its Epsilon collector never collects")
+
+// parseHeapInfo reads the answer of GC.heap_info, of Serial, Parallel, G1, ZGC and Shenandoah.
+func parseHeapInfo(text string) (javaHeap, error) {
+	var heap javaHeap
+	if match := metaspaceLine.FindStringSubmatch(text); match != nil {
+		heap.metaspace = javaSize(match[1])
+	}
+	if strings.Contains(text, "Epsilon Heap") {
+		return heap, errEpsilon
+	}
+	if match := garbageFirstLine.FindStringSubmatch(text); match != nil {
+		heap.committed, heap.ranges = javaSize(match[1]), []addressRange{rangeOf(match[2], match[3])}
+	} else if match := zHeapLine.FindStringSubmatch(text); match != nil {
+		heap.committed, heap.named, heap.concurrent = javaSize(match[1]), true, true
+	} else if match := shenandoahLine.FindStringSubmatch(text); match != nil {
+		heap.committed, heap.concurrent = javaSize(match[1]), true
+		if region := reservedRegion.FindStringSubmatch(text); region != nil {
+			heap.ranges = []addressRange{rangeOf(region[1], region[2])}
+		}
+	} else {
+		for _, match := range generationLine.FindAllStringSubmatch(text, -1) {
+			committed := rangeOf(match[1], match[2])
+			heap.committed += int64(committed.high - committed.low)
+			heap.ranges = append(heap.ranges, committed)
+		}
+	}
+	if heap.committed <= 0 {
+		return heap, fmt.Errorf("%s has an unknown format: %.200q", heapInfo, text)
+	}
+	return heap, nil
+}
+
+// parseCodeCache returns where the committed code cache lies, by the answer of Compiler.codecache.
+func parseCodeCache(text string) []addressRange {
+	var ranges []addressRange
+	for _, match := range codeHeapBounds.FindAllStringSubmatch(text, -1) {
+		ranges = append(ranges, rangeOf(match[1], match[2]))
+	}
+	return ranges
+}
+
+// parseMaxHeap returns the limit of the heap in bytes, by the answer of VM.flags; 0 if it is unknown.
+func parseMaxHeap(text string) int64 {
+	if match := maxHeapFlag.FindStringSubmatch(text); match != nil {
+		limit, _ := strconv.ParseInt(match[1], 10, 64)
+		return limit
+	}
+	return 0
+}
+
+// parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects. They stand in
+// its last line: "Total  10276  1482632".
+func parseHistogram(answer io.Reader) (int64, error) {
+	lines, last := bufio.NewScanner(answer), ""
+	for lines.Scan() {
+		if line := lines.Text(); strings.TrimSpace(line) != "" {
+			last = line
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(last)
+	if len(fields) == 3 && fields[0] == "Total" {
+		if total, err := strconv.ParseInt(fields[2], 10, 64); err == nil && total > 0 {
+			return total, nil
+		}
+	}
+	return 0, fmt.Errorf("%s ends with %.200q, not with a total", classHistogram, last)
+}
+
+// javaSize reads a size such as 256M, in bytes; 0 if it is none.
+func javaSize(text string) int64 {
+	number, err := strconv.ParseInt(text[:len(text)-1], 10, 64)
+	unit := strings.IndexByte("BKMGT", text[len(text)-1])
+	if err != nil || unit < 0 {
+		return 0
+	}
+	return number << (10 * unit)
+}
+
+// rangeOf is from one address to another, in hexadecimal. It is empty if they are in the wrong order.
+func rangeOf(low, high string) addressRange {
+	from, _ := strconv.ParseUint(low, 16, 64)
+	to, _ := strconv.ParseUint(high, 16, 64)
+	return addressRange{low: from, high: max(from, to)}
+}
+
+// attachDisabled tells if words of a JVM's options, in the order in which it reads them, turn the attach protocol off.
+func attachDisabled(words []string) bool {
+	disabled := false
+	for _, word := range words {
+		switch word {
+		case "-XX:+DisableAttachMechanism":
+			disabled = true
+		case "-XX:-DisableAttachMechanism":
+			disabled = false
+		}
+	}
+	return disabled
+}

@@ -6,6 +6,7 @@ package live
 import (
 	"context"
 	"errors"
+	"time"
 
 	"leaklab/loader/memory"
 )
@@ -59,6 +60,8 @@ type process struct {
 // runtime is one kind of runtime. Each has a file.
 type runtime struct {
 	kind Kind
+	// collects is true if it collects garbage, so that resident memory holds what is not kept.
+	collects bool
 	// runs tells if the process runs it.
 	runs func(p process) bool
 	// launch returns the variables that a server needs in its environment, beside those of environment, to be opened later.
@@ -66,8 +69,10 @@ type runtime struct {
 	launch func(environment []string, o Options) ([]string, error)
 	// open makes a process ready to be asked. The error says in a few words why it cannot be, for the user.
 	open func(ctx context.Context, p process, o Options) (opened, error)
-	// tells is what reading it would tell, and costs, for a server that was running before, in a few words.
+	// tells is what reading it would tell of a server that was running before, in a few words; empty if nothing.
 	tells string
+	// A reading stops a process for stopAtLeast and, for each GiB of its memory, stopPerGiB, about.
+	stopAtLeast, stopPerGiB time.Duration
 }
 
 // opened is a process that can be asked.

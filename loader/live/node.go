@@ -20,10 +20,11 @@ import (
 // --inspect-port=1, which Node refuses.
 func node() runtime {
 	return runtime{
-		kind:   Node,
-		runs:   runsNode,
-		launch: launchNode,
-		open:   openNode,
+		kind:     Node,
+		collects: true,
+		runs:     runsNode,
+		launch:   launchNode,
+		open:     openNode,
 		tells: "heap, Buffers and worker threads of Node.js, by its inspector, which SIGUSR1 opens on loopback; " +
 			"a full collection stops the server for about 0.1 s at 10 MB of heap, and for seconds at 500 MB",
 	}

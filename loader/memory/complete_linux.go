@@ -8,5 +8,6 @@ import "context"
 func Completing(root int) []func(context.Context, *Reading) {
 	return []func(context.Context, *Reading){
 		ownCgroup(root),
+		held(root),
 	}
 }

@@ -21,6 +21,8 @@ type Reading struct {
 	Threads   int // of all processes; 0 if unknown
 	OpenFiles int // descriptors of all processes, sockets included; 0 if unknown
 
+	// Held is what the kernel tells of the processes' mappings; nil where it cannot be read. Complete readings only.
+	Held *Held
 	// Cgroup is what the kernel charges to the server's control group; nil if other processes share that group. Complete
 	// readings only.
 	Cgroup *Cgroup
@@ -32,11 +34,40 @@ type Reading struct {
 	RequestsCounter string
 }
 
+// Swapped is what is swapped out less what was lazily freed, in bytes: held memory is Total and that. 0 if it is unknown.
+func (r Reading) Swapped() int64 {
+	if r.Held == nil {
+		return 0
+	}
+	return r.Held.Swapped - r.Held.LazyFree
+}
+
 // Parts of resident memory, in bytes.
 type Parts struct {
 	Anonymous int64 // heaps, stacks, private mappings
 	File      int64 // pages of files: the program itself, its libraries, mapped files
 	Shared    int64 // shared memory, tmpfs
+}
+
+// Held is what resident memory does not tell of what a server holds, in bytes, summed over its processes.
+type Held struct {
+	Swapped   int64 // out of RAM, into swap
+	LazyFree  int64 // resident, but given back: the kernel takes it when it needs to (MADV_FREE)
+	HugePages int64 // of the anonymous memory, what is in huge pages
+	// MappedSize is the size of the mapped files and shared segments: the most that their pages can take. One that several
+	// processes map counts once.
+	MappedSize int64
+	// Mappings are the mapped files and shared segments with the most resident pages.
+	Mappings []Mapping
+	Count    int // mappings of all kinds, of the process that has most
+}
+
+// Mapping is a file or a shared segment that is mapped.
+type Mapping struct {
+	Name     string // path, as the process sees it
+	Shared   bool   // a segment of shared memory, not a file
+	Size     int64  // bytes that are mapped
+	Resident int64  // bytes of them in RAM
 }
 
 // Cgroup is the memory of a control group, in bytes. Unlike resident memory it includes the page cache of files that the

@@ -25,6 +25,17 @@ func OfTree(root int) Reader {
 	return func(context.Context) (Reading, error) { return t.read() }
 }
 
+// Processes returns a function that lists the process root and its descendants. Its error wraps ErrGone when root has
+// ended.
+func Processes(root int) func() ([]int, error) {
+	t := &tree{root: root}
+	return func() ([]int, error) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.descendants()
+	}
+}
+
 // tree finds the descendants of a process. It caches the parent of every process: reading all of them ten times a second
 // would cost noticeable CPU time.
 type tree struct {

@@ -27,6 +27,31 @@ func OfTree(root int) Reader {
 	}
 }
 
+// AnonymousOf fails: only Linux tells it.
+func AnonymousOf(int) (int64, error) {
+	return 0, errors.New("only Linux tells the anonymous memory of a process")
+}
+
+// Processes returns a function that lists the process root and its descendants. Its error wraps ErrGone when root has
+// ended.
+func Processes(root int) func() ([]int, error) {
+	return func() ([]int, error) { return family(context.Background(), int32(root)) }
+}
+
+func family(ctx context.Context, pid int32) ([]int, error) {
+	p, err := process.NewProcessWithContext(ctx, pid)
+	if err != nil {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrGone)
+	}
+	all := []int{int(pid)}
+	children, _ := p.ChildrenWithContext(ctx)
+	for _, child := range children {
+		below, _ := family(ctx, child.Pid) // those that have ended since are left out
+		all = append(all, below...)
+	}
+	return all, nil
+}
+
 func (r *Reading) addTree(ctx context.Context, pid int32) error {
 	p, err := process.NewProcessWithContext(ctx, pid)
 	if errors.Is(err, process.ErrorProcessNotRunning) {

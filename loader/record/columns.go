@@ -78,9 +78,12 @@ func (c Column) set(i *Iteration, value uint64) {
 		field.Set(reflect.New(field.Type().Elem()))
 		field = field.Elem()
 	}
-	if field.CanInt() {
+	switch {
+	case field.CanInt():
 		field.SetInt(int64(value))
-	} else {
+	case field.CanFloat():
+		field.SetFloat(float64(value))
+	default:
 		field.SetUint(value)
 	}
 }

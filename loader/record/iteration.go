@@ -43,6 +43,16 @@ type Iteration struct {
 	ErrorsStatus4xx      uint64    `json:"errors_status_4xx" doc:"responses with a 4xx status"`
 	ErrorsStatus5xx      uint64    `json:"errors_status_5xx" doc:"responses with a 5xx status"`
 	ErrorsOther          uint64    `json:"errors_other" doc:"failures that a load tool does not classify"`
+
+	LiveEndBytes          *uint64  `json:"live_end_bytes,omitempty" unit:"bytes" part:"live memory" doc:"what the programs hold after a full collection, by their runtimes"`
+	HeapCommittedEndBytes *uint64  `json:"heap_committed_end_bytes,omitempty" unit:"bytes" part:"committed heap" doc:"what the runtimes have committed for their heaps"`
+	SwapEndBytes          *uint64  `json:"swap_end_bytes,omitempty" unit:"bytes" part:"swapped out" doc:"memory that is swapped out at the end"`
+	LazyfreeEndBytes      *uint64  `json:"lazyfree_end_bytes,omitempty" unit:"bytes" part:"lazily freed" doc:"resident memory at the end that was given back, and that the kernel takes when it needs to (MADV_FREE)"`
+	HugepagesEndBytes     *uint64  `json:"hugepages_end_bytes,omitempty" unit:"bytes" part:"huge pages" doc:"anonymous memory in huge pages at the end"`
+	OutsideEndBytes       *uint64  `json:"outside_end_bytes,omitempty" unit:"bytes" part:"memory outside the heap" doc:"held after the collection outside the heaps, without pages of mapped files and shared segments"`
+	MappedSizeEndBytes    *uint64  `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
+	LiveIdleBytes         *uint64  `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
+	StoppedSeconds        *float64 `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
 }
 
 // NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
@@ -73,7 +83,24 @@ func NewIteration(i lab.Iteration) Iteration {
 	if c := i.End.Cgroup; c != nil {
 		row.CgroupFileEndBytes, row.CgroupSocketEndBytes = known(c.File), known(c.Socket)
 	}
+	if h := i.End.Held; h != nil {
+		row.SwapEndBytes, row.LazyfreeEndBytes, row.HugepagesEndBytes = known(h.Swapped), known(h.LazyFree), known(h.HugePages)
+		row.MappedSizeEndBytes = known(h.MappedSize)
+	}
+	if l := i.Live; l != nil {
+		stopped := l.Stopped.Seconds()
+		row.LiveEndBytes, row.HeapCommittedEndBytes, row.StoppedSeconds = known(l.Bytes), known(l.Committed), &stopped
+		row.OutsideEndBytes, row.LiveIdleBytes = unlessNegative(l.Outside), unlessNegative(l.Idle)
+	}
 	return row
+}
+
+// unlessNegative is a value that is negative when it is not known.
+func unlessNegative(value int64) *uint64 {
+	if value < 0 {
+		return nil
+	}
+	return known(value)
 }
 
 // known is a value that was read.

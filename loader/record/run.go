@@ -46,6 +46,7 @@ type Run struct {
 	Verdict     Verdict                 `json:"verdict"`
 	Remarks     []string                `json:"remarks,omitempty"`  // sentences beside the verdict
 	Profiles    *Profiles               `json:"profiles,omitempty"` // nil if the server shows none
+	Live        *Live                   `json:"live,omitempty"`     // nil if nothing was read or offered
 	Iterations  []Iteration             `json:"iterations"`
 	Baseline    *Baseline               `json:"baseline,omitempty"`
 	Environment environment.Environment `json:"environment"`

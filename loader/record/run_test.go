@@ -87,6 +87,15 @@ func TestHeadlineOfADifference(t *testing.T) {
 	}
 }
 
+func TestHeadlineOfAVerdict(t *testing.T) {
+	v := record.Verdict{Kind: verdict.Leak, Estimated: true, GrowthBytesPerRequest: 62.1, LowerBytesPerRequest: 60.2, UpperBytesPerRequest: 64, Confidence: 0.95, Of: verdict.Live}
+	assert.Equal(t, "leak, live memory 62.1 bytes/request (60.2 to 64.0, 95%)", v.Headline())
+	v.Of = ""
+	assert.Equal(t, "leak, 62.1 bytes/request (60.2 to 64.0, 95%)", v.Headline())
+	v.Kind, v.Of = verdict.NoLeak, verdict.Outside
+	assert.Equal(t, "no leak, memory outside the heap less than 64.0 bytes/request (95%)", v.Headline())
+}
+
 // The zero value of a list is an empty one: a program that reads run.json need not expect null.
 func TestARunWithoutIterationsHasEmptyLists(t *testing.T) {
 	var text bytes.Buffer

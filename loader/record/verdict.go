@@ -27,10 +27,18 @@ type Verdict struct {
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
 	Statistic                 string          `json:"statistic"`
+	// Of is what the verdict and its figures are on, such as "live memory"; empty if it is resident memory.
+	Of verdict.Part `json:"of,omitempty"`
+	// Growths are those of the parts of held memory: live, slack, outside and held, as far as they are known.
+	Growths []PartGrowth `json:"growths,omitempty"`
 }
 
 // NewVerdict returns v as run.json has it; tolerance is in bytes per request.
 func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
+	of := v.Of
+	if of == verdict.Resident {
+		of = ""
+	}
 	return Verdict{
 		Kind: v.Kind, Shape: v.Pattern, ToleranceBytesPerRequest: tolerance, Estimated: v.Estimated,
 		GrowthBytesPerRequest: v.Growth, LowerBytesPerRequest: v.Lower, UpperBytesPerRequest: v.Upper,
@@ -38,6 +46,7 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
 		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
 		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
+		Of: of, Growths: partGrowths(v.Growths),
 	}
 }
 
@@ -46,15 +55,20 @@ func (v Verdict) Judges(i Iteration) bool {
 	return v.Estimated && i.Iteration >= v.JudgedFirst && i.Iteration <= v.JudgedLast
 }
 
-// Headline is the verdict in a few words: "leak, 178.5 bytes/request (176.3 to 180.0, 95%)".
+// Headline is the verdict in a few words: "leak, 178.5 bytes/request (176.3 to 180.0, 95%)", and of what it is unless it is
+// resident memory: "leak, live memory 104.0 bytes/request (103.9 to 104.1, 95%)".
 func (v Verdict) Headline() string {
+	of := ""
+	if v.Of != "" {
+		of = string(v.Of) + " "
+	}
 	switch {
 	case !v.Estimated:
 		return string(v.Kind)
 	case v.Kind == verdict.NoLeak:
-		return fmt.Sprintf("%s, less than %.1f bytes/request (%s)", v.Kind, v.UpperBytesPerRequest, text.Percent(v.Confidence))
+		return fmt.Sprintf("%s, %sless than %.1f bytes/request (%s)", v.Kind, of, v.UpperBytesPerRequest, text.Percent(v.Confidence))
 	default:
-		return fmt.Sprintf("%s, %.1f bytes/request (%.1f to %.1f, %s)", v.Kind, v.GrowthBytesPerRequest,
+		return fmt.Sprintf("%s, %s%.1f bytes/request (%.1f to %.1f, %s)", v.Kind, of, v.GrowthBytesPerRequest,
 			v.LowerBytesPerRequest, v.UpperBytesPerRequest, text.Percent(v.Confidence))
 	}
 }

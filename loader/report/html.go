@@ -19,6 +19,8 @@ var pageTemplate = template.Must(template.New("report.html").Funcs(template.Func
 	"kibibytes":    func(bytes int64) int64 { return bytes / text.Kibibyte },
 	"leaked":       func(i record.Iteration) int64 { return i.RSSEndBytes/text.Kibibyte - i.RSSStartBytes/text.Kibibyte },
 	"baselineEnd":  baselineEnd,
+	"optional":     optional,
+	"stopped":      stopped,
 	"milliseconds": func(seconds float64) string { return fmt.Sprintf("%.2f", 1000*seconds) },
 }).Parse(pageText))
 
@@ -35,10 +37,12 @@ type page struct {
 	Surroundings    []record.Line
 	Every           int
 	Bars            drawing
+	Legend          []chart.NamedPart // of bars that are split
+	Live, Outside   *drawing          // nil if it is not known, or not what is judged
 	Series          drawing
-	Left, Right     float64 // of the data, in both charts
-	Labels, Middle  float64
-	Width           float64
+	Growths         []growthRow
+	LiveLines       []record.Line // how live memory was read, and what that cost
+	HasLive         bool
 }
 
 // writeHTML writes report.html: one self-contained page, without any script.
@@ -53,12 +57,23 @@ func writeHTML(out io.Writer, run record.Run, f chart.Figure) error {
 		Run: run, Compared: compared, ChangeClass: change, Headline: run.Verdict.Headline(), Class: strings.ReplaceAll(string(run.Verdict.Kind), " ", "-"),
 		Statements: statements(run), Hidden: strings.Join(hiddenNames(run), " and "),
 		Changed: changed, Defaults: defaults, Surroundings: run.Surroundings(),
-		Every: f.Every, Bars: barDrawing(f), Series: seriesDrawing(f),
-		Left: chartLeft, Right: chartRight, Labels: chartLeft - 8, Middle: (chartLeft + chartRight) / 2, Width: chartRight - chartLeft,
+		Every: f.Every, Bars: barDrawing(f), Legend: chart.Parts{}.Named(), Series: seriesDrawing(f),
+		Live:    courseOf(f, f.Live, "live", "Live memory at the end of each iteration"),
+		Outside: courseOf(f, f.Outside, "outside", "Memory outside the heap at the end of each iteration"),
+		Growths: growths(run), LiveLines: liveLines(run), HasLive: hasLive(run),
 	})
 	if err != nil {
 		return err
 	}
 	_, err = io.WriteString(out, text.Printable(html.String()))
 	return err
+}
+
+// courseOf is nil if nothing of the course is known.
+func courseOf(f chart.Figure, c chart.Course, id, about string) *drawing {
+	if len(c.Ends) == 0 {
+		return nil
+	}
+	d := courseDrawing(f, c, id, about)
+	return &d
 }

@@ -34,11 +34,19 @@ func writeMarkdown(out io.Writer, run record.Run) error {
 		fmt.Fprintf(&b, "It ended with: %s\n\n", code(run.Reason))
 	}
 
+	markdownGrowths(&b, growths(run))
 	if p := run.Profiles; p != nil && len(p.Sites) > 0 {
 		markdownSites(&b, p.Sites)
 	}
 	b.WriteString("### Iterations\n\n")
 	markdownIterations(&b, run)
+
+	if lines := liveLines(run); len(lines) > 0 {
+		b.WriteString("\n### How live memory was read\n\n| | |\n|---|---|\n")
+		for _, line := range lines {
+			fmt.Fprintf(&b, "| %s | %s |\n", line.Name, cell(line.Value))
+		}
+	}
 
 	b.WriteString("\n### Settings\n\n| setting | value | default |\n|---|---|---|\n")
 	changed, rest := split(run.Settings)
@@ -78,14 +86,34 @@ func markdownSites(b *strings.Builder, sites []record.CallSite) {
 	b.WriteString("\n")
 }
 
+// markdownGrowths writes what grows; nothing without live memory.
+func markdownGrowths(b *strings.Builder, rows []growthRow) {
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString("### What grows\n\n| memory | at the end, MiB | bytes/request | at least | at most |\n|---|--:|--:|--:|--:|\n")
+	for _, r := range rows {
+		name := string(r.Part)
+		if r.RestsOn {
+			name = "**" + name + "**, which the verdict rests on"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name, r.End, r.Growth, r.Lower, r.Upper)
+	}
+	b.WriteString("\nHeld memory is live memory, heap slack and memory outside the heap, and pages of files.\n\n")
+}
+
 func markdownIterations(b *strings.Builder, run record.Run) {
 	if len(run.Iterations) == 0 {
 		b.WriteString("No iteration was completed.\n")
 		return
 	}
 	title, line := "", ""
+	live := hasLive(run)
+	if live {
+		title, line = " live, KiB | outside, KiB | stopped, ms |", "--:|--:|--:|"
+	}
 	if run.Baseline != nil {
-		title, line = " baseline, end, KiB |", "--:|"
+		title, line = title+" baseline, end, KiB |", line+"--:|"
 	}
 	fmt.Fprintf(b, "| iteration | requests | requests/s | errors | p99, ms | start, KiB | end, KiB | leaked, KiB | judged |%s\n", title)
 	fmt.Fprintf(b, "|--:|--:|--:|--:|--:|--:|--:|--:|:-:|%s\n", line)
@@ -99,8 +127,11 @@ func markdownIterations(b *strings.Builder, run record.Run) {
 			judged = "yes"
 		}
 		other := ""
+		if live {
+			other = fmt.Sprintf(" %s | %s | %s |", optional(i.LiveEndBytes), optional(i.OutsideEndBytes), stopped(i))
+		}
 		if run.Baseline != nil {
-			other = " " + baselineEnd(run, i) + " |"
+			other += " " + baselineEnd(run, i) + " |"
 		}
 		fmt.Fprintf(b, "| %d | %d | %.0f | %d | %.2f | %d | %d | %d | %s |%s\n", i.Iteration, i.Requests, i.RequestsPerSecond, i.Errors,
 			i.LatencyP99Seconds*1000, i.RSSStartBytes/text.Kibibyte, i.RSSEndBytes/text.Kibibyte, i.RSSEndBytes/text.Kibibyte-i.RSSStartBytes/text.Kibibyte, judged, other)

@@ -56,7 +56,7 @@ func (o Origin) serverSettings() []string {
 	case Composed:
 		return []string{"LEAK", "LEAK_BYTES", "BASELINE_ENV_FILE"}
 	case Image:
-		return []string{"SERVER_IMAGE", "SERVER_ENV_FILE", "BASELINE_ENV_FILE"}
+		return []string{"SERVER_IMAGE", "SERVER_ENV_FILE", "SERVER_USER", "BASELINE_ENV_FILE"}
 	default:
 		return nil
 	}
@@ -141,10 +141,16 @@ func (o Origin) given(name string) bool {
 // composeFiles are the arguments that name the compose files of a run, if it took more than one.
 func (o Origin) composeFiles(settings []record.Setting) []string {
 	var more []string
+	set := func(name string) bool {
+		return slices.ContainsFunc(settings, func(s record.Setting) bool { return s.Name == name && s.Value != "" })
+	}
 	if o == Image {
 		more = append(more, "-f", "compose/image.yml")
 	}
-	if slices.ContainsFunc(settings, func(s record.Setting) bool { return s.Name == "BASELINE" && s.Value != "" }) {
+	if set("SERVER_USER") { // by compose/live.yml
+		more = append(more, "-f", "compose/live.yml")
+	}
+	if set("BASELINE") {
 		more = append(more, "-f", "compose/baseline.yml")
 	}
 	if more == nil {

@@ -64,6 +64,8 @@ func TestReproduce(t *testing.T) {
 			"SERVER_PORT=3030 TLS_INSECURE=true SERVER_IMAGE=i@sha256:0a docker compose -f docker-compose.yml -f compose/image.yml up"},
 		{true, nil, map[string]string{"HOST": "server", "PORT": "80", "SERVER_PID": "shared", "SERVER_IMAGE": "nginx:1.29", "BASELINE": "nginx:1.28", "BASELINE_HOST": "baseline", "BASELINE_PORT": "80"},
 			"SERVER_PORT=80 BASELINE=nginx:1.28 BASELINE_PORT=80 SERVER_IMAGE=nginx:1.29 docker compose -f docker-compose.yml -f compose/image.yml -f compose/baseline.yml up"},
+		{true, nil, map[string]string{"HOST": "server", "PORT": "8080", "SERVER_PID": "shared", "SERVER_IMAGE": "tomcat:10", "SERVER_USER": "0:0"},
+			"SERVER_PORT=8080 SERVER_IMAGE=tomcat:10 SERVER_USER=0:0 docker compose -f docker-compose.yml -f compose/image.yml -f compose/live.yml up"},
 		{false, nil, map[string]string{"SERVER_PID": "77", "TLS_INSECURE": "true", "PORT": "80", "ALLOW_REMOTE": "true"},
 			"PORT=80 TLS_INSECURE=true .build/loader"},
 		{false, []string{"/x/.build/server", "a\nb", ""}, nil, "./test-me.sh /x/.build/server 'a\nb' ''"},

@@ -25,6 +25,7 @@ type baseline struct {
 	load   load.Plan
 	meter  *load.Meter
 	paired *judge.Paired
+	live   *liveReader
 }
 
 // openBaseline starts the baseline, or finds it, and waits until it answers. cancel is told when it has ended. What it has
@@ -35,6 +36,9 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 	server.target.Output = filepath.Join(s.folder, "baseline.log")
 	b := &baseline{load: server.load, meter: load.NewMeter()}
 	var err error
+	if b.live, err = s.prepareLive(&server); err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
 	if b.target, err = target.Open(ctx, server.target, s.screen.Notes); err != nil {
 		return nil, fmt.Errorf("baseline: %w", err)
 	}
@@ -57,14 +61,18 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 	if err != nil {
 		return nil, b.target.Explain(err)
 	}
+	if err := s.openLive(ctx, b.live, b.target, b.sampler, ""); err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
+	}
 	return b, nil
 }
 
 // join has the baseline measured in turns with the server of s.
 func (b *baseline) join(s *session) {
+	bothOrNeither(s.live, b.live)
 	b.paired = judge.NewPaired(s.judge)
 	s.record.Baseline = &record.Baseline{Command: b.target.Command}
-	s.lab.Baseline = &lab.Baseline{Load: b.load, Sampler: b.sampler, Meter: b.meter}
+	s.lab.Baseline = &lab.Baseline{Load: b.load, Live: b.live.read, Sampler: b.sampler, Meter: b.meter}
 }
 
 // comparison is what the terminal prints of both servers.

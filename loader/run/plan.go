@@ -31,6 +31,7 @@ type plan struct {
 	align       time.Duration // 0 for a loader on its own
 	allowRemote bool
 	tool        *external.Command // in place of the loader's load; nil for that
+	live        livePlan
 	options     verdict.Options
 	results     string
 	hostResults string // what the host of a container calls results; empty without one
@@ -75,6 +76,7 @@ func planOf(cfg config.Config, command []string) plan {
 			server: string(cfg.MetricsURL), pprof: string(cfg.PprofURL),
 		},
 	}
+	p.live = livePlanOf(string(cfg.Live), p.origin != reproduce.Attached)
 	if p.auto {
 		p.options.MaxIterations = p.tries
 	}

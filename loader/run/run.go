@@ -207,6 +207,7 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 // take hands an iteration of the server on. Whoever fails does not keep it from the others.
 func (s *session) take(i lab.Iteration) error {
 	row := record.NewIteration(i)
+	s.live.add(i)
 	judged := s.judge.Add(i, row)
 	s.exporter.Add(i)
 	if judged {

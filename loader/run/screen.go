@@ -24,11 +24,14 @@ func (s *session) settings() []record.Line {
 	lines := []record.Line{
 		{Name: "Server", Value: s.target.Description},
 		{Name: "Memory", Value: s.target.Source + sharing(s.sampler.Latest())},
+	}
+	lines = append(lines, s.live.lines()...)
+	lines = append(lines, []record.Line{
 		{Name: "Request", Value: s.plan.asked()},
 		{Name: "Load", Value: s.plan.pressure(s.shape)},
 		{Name: "Settle", Value: s.plan.rests()},
 		{Name: "Results", Value: s.shownFolder()},
-	}
+	}...)
 	if dashboard := s.dashboard(time.Time{}); dashboard != "" {
 		lines = append(lines, record.Line{Name: "Grafana", Value: dashboard})
 	}

@@ -17,7 +17,9 @@ import (
 	"leaklab/loader/external"
 	"leaklab/loader/judge"
 	"leaklab/loader/lab"
+	"leaklab/loader/live"
 	"leaklab/loader/load"
+	"leaklab/loader/memory"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/scrape"
@@ -46,6 +48,7 @@ type session struct {
 	judge    *judge.Judge
 	exporter *exporter.Exporter
 	profiles *profiler
+	live     *liveReader
 	record   record.Run
 
 	stopProgress func()
@@ -84,6 +87,9 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
 	server.target.Output = filepath.Join(s.folder, "server.log")
+	if s.live, err = s.prepareLive(&server); err != nil {
+		return err
+	}
 	if s.target, err = target.Open(ctx, server.target, s.screen.Notes); err != nil {
 		return err
 	}
@@ -158,18 +164,24 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	if err != nil {
 		return err
 	}
-	s.profiles = &profiler{url: s.plan.metrics.pprofURL(shown), folder: s.folder, notes: s.screen.Notes}
+	pprofURL := s.plan.metrics.pprofURL(shown)
+	if err := s.openLive(ctx, s.live, s.target, s.sampler, pprofURL); err != nil {
+		return err
+	}
+	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}
 	meter := load.NewMeter()
 	s.lab = lab.Plan{
 		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
-		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Sampler: s.sampler, Meter: meter},
+		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
-	s.judge = judge.New(judge.Plan{Options: s.plan.options, Limit: s.target.Limit})
+	s.record = s.describe()
+	options := s.plan.options
+	options.Collects = s.target.PID != 0 && live.Collects(memory.Processes(s.target.PID))
+	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{
 		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
 	}, s.sampler, meter)
 	s.observe(s.exporter.Sample)
-	s.record = s.describe()
 	if s.baseline != nil {
 		s.baseline.join(s)
 	}

@@ -23,6 +23,8 @@ func (s *session) write() error {
 	}
 	s.record.Verdict = record.NewVerdict(s.judge.Verdict(), tolerance)
 	s.record.Remarks = s.judge.Remarks(int(s.openFiles.Load()), s.target.FilesLimit())
+	s.record.Live = s.live.recorded()
+	s.record.Remarks = append(s.record.Remarks, s.record.Live.Sentences()...)
 	s.record.Profiles = s.profiles.profiles()
 	if s.baseline != nil {
 		c := s.baseline.paired.Comparison()

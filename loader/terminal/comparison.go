@@ -24,8 +24,12 @@ func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
 	if c.Judged.First > 0 {
 		pairs = fmt.Sprintf("iterations %s", c.Judged)
 	}
+	what := "bytes/request"
+	if c.Of == verdict.Live || c.Of == verdict.Outside {
+		what = string(c.Of) + ", " + what
+	}
 	writeTable(&b, []string{"", before.Name, after.Name, after.Name + " - " + before.Name}, [][]string{
-		{"bytes/request", growthOf(c.Old), growthOf(c.New), difference},
+		{what, growthOf(c.Old, c.Of), growthOf(c.New, c.Of), difference},
 		{"verdict", string(c.Old.Kind), string(c.New.Kind), string(c.Change)},
 		{"judged", judgedOf(c.Old), judgedOf(c.New), pairs},
 	})
@@ -36,11 +40,13 @@ func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
 	return t.print(text.Printable(b.String()))
 }
 
-func growthOf(v verdict.Verdict) string {
+// growthOf is the growth of a part, as it is compared.
+func growthOf(v verdict.Verdict, part verdict.Part) string {
 	if !v.Estimated {
 		return "-"
 	}
-	return growth(v.Growth, v.Lower, v.Upper)
+	g := v.GrowthOf(part)
+	return growth(g.Growth, g.Lower, g.Upper)
 }
 
 func growth(estimate, lower, upper float64) string {

@@ -66,6 +66,9 @@ func (t *Terminal) Iteration(i lab.Iteration, note string) error {
 	fmt.Fprintf(&b, "Starting memory: %d KB\n", i.Start.Total/text.Kibibyte)
 	fmt.Fprintf(&b, "Ending memory: %d KB\n", i.End.Total/text.Kibibyte)
 	fmt.Fprintf(&b, "Memory leaked: %d KB\n", i.End.Total/text.Kibibyte-i.Start.Total/text.Kibibyte)
+	if i.Live != nil {
+		fmt.Fprintf(&b, "Live memory: %d KB\n", i.Live.Bytes/text.Kibibyte)
+	}
 	return t.print(b.String())
 }
 

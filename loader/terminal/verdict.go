@@ -43,11 +43,16 @@ func (t *Terminal) Verdict(end End) error {
 	return t.print(b.String())
 }
 
-// headline is like "leak  +180 bytes/request (95%: 173 to 186; tolerance 4)", with the word of the verdict in colour.
+// headline is like "leak  +180 bytes/request (95%: 173 to 186; tolerance 4)", with the word of the verdict in colour. The
+// growth is of resident memory unless it says of what.
 func (t *Terminal) headline(v verdict.Verdict, tolerance float64) string {
 	line := t.word(v.Kind)
 	if v.Estimated {
-		line += fmt.Sprintf("  %s bytes/%s (%s: %s to %s; tolerance %s)", signed(v.Growth), v.Unit,
+		of := ""
+		if v.Of == verdict.Live || v.Of == verdict.Outside {
+			of = string(v.Of) + " "
+		}
+		line += fmt.Sprintf("  %s%s bytes/%s (%s: %s to %s; tolerance %s)", of, signed(v.Growth), v.Unit,
 			text.Percent(v.Confidence), text.Number(v.Lower), text.Number(v.Upper), text.Number(tolerance))
 	}
 	return line
@@ -101,7 +106,22 @@ func unsaid(v verdict.Verdict) []string {
 	if resolution := text.Number(v.Resolution); !said[resolution] {
 		lines = append(lines, fmt.Sprintf("Resolution: %s bytes/%s", resolution, v.Unit))
 	}
+	if parts := growths(v); parts != "" {
+		lines = append(lines, parts)
+	}
 	return lines
+}
+
+// growths are the growths of the parts of held memory; empty if no more is known than its own.
+func growths(v verdict.Verdict) string {
+	if len(v.Growths) < 2 {
+		return ""
+	}
+	var parts []string
+	for _, g := range v.Growths {
+		parts = append(parts, fmt.Sprintf("%s %s (%s to %s)", g.Part.Label(), signed(g.Growth), text.Number(g.Lower), text.Number(g.Upper)))
+	}
+	return fmt.Sprintf("Growth of the parts, bytes/%s: %s", v.Unit, strings.Join(parts, ", "))
 }
 
 // paragraphs writes texts, each in separate lines, and none for an empty one.

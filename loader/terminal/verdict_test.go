@@ -61,14 +61,31 @@ Run more.
 
 func TestHeadline(t *testing.T) {
 	for want, v := range map[string]verdict.Verdict{
-		"no leak  +0.12 bytes/request (95%: -0.50 to 0.75; tolerance 4)":              {Kind: verdict.NoLeak, Estimated: true, Growth: 0.125, Lower: -0.5, Upper: 0.75, Confidence: 0.95},
-		"no leak  0 bytes/request (95%: -1 to 1; tolerance 4)":                        {Kind: verdict.NoLeak, Estimated: true, Growth: 0.001, Lower: -1, Upper: 1, Confidence: 0.95},
-		"inconclusive  -2,157 bytes/request (99.4%: -4,400 to 285; tolerance 4)":      {Kind: verdict.Inconclusive, Estimated: true, Growth: -2157, Lower: -4400, Upper: 285, Confidence: 0.994},
-		"leak  +1,048,576 bytes/iteration (95%: 1,000,000 to 1,100,000; tolerance 4)": {Kind: verdict.Leak, Unit: verdict.PerIteration, Estimated: true, Growth: 1048576, Lower: 1e6, Upper: 1.1e6, Confidence: 0.95},
+		"no leak  +0.12 bytes/request (95%: -0.50 to 0.75; tolerance 4)":                  {Kind: verdict.NoLeak, Estimated: true, Growth: 0.125, Lower: -0.5, Upper: 0.75, Confidence: 0.95},
+		"no leak  0 bytes/request (95%: -1 to 1; tolerance 4)":                            {Kind: verdict.NoLeak, Estimated: true, Growth: 0.001, Lower: -1, Upper: 1, Confidence: 0.95},
+		"inconclusive  -2,157 bytes/request (99.4%: -4,400 to 285; tolerance 4)":          {Kind: verdict.Inconclusive, Estimated: true, Growth: -2157, Lower: -4400, Upper: 285, Confidence: 0.994},
+		"leak  +1,048,576 bytes/iteration (95%: 1,000,000 to 1,100,000; tolerance 4)":     {Kind: verdict.Leak, Unit: verdict.PerIteration, Estimated: true, Growth: 1048576, Lower: 1e6, Upper: 1.1e6, Confidence: 0.95},
+		"leak  live memory +104 bytes/request (95%: 103 to 105; tolerance 4)":             {Kind: verdict.Leak, Of: verdict.Live, Estimated: true, Growth: 104, Lower: 103, Upper: 105, Confidence: 0.95},
+		"leak  memory outside the heap +104 bytes/request (95%: 103 to 105; tolerance 4)": {Kind: verdict.Leak, Of: verdict.Outside, Estimated: true, Growth: 104, Lower: 103, Upper: 105, Confidence: 0.95},
+		"leak  +105 bytes/request (95%: 103 to 106; tolerance 4)":                         {Kind: verdict.Leak, Of: verdict.Held, Estimated: true, Growth: 105, Lower: 103, Upper: 106, Confidence: 0.95},
 		"inconclusive": {Kind: verdict.Inconclusive},
 	} {
 		assert.Equal(t, want, New(nil, false).headline(v, 4))
 	}
+}
+
+// The growth of each part has its place, where live memory is known.
+func TestGrowthsOfTheParts(t *testing.T) {
+	v := example()
+	v.Growths = []verdict.PartGrowth{{Part: verdict.Held, Growth: 180.4, Lower: 173.2, Upper: 186.26}}
+	assert.NotContains(t, printed(t, false, End{Verdict: v, Tolerance: 4}), "Growth of the parts")
+	v.Of = verdict.Live
+	v.Growths = append([]verdict.PartGrowth{
+		{Part: verdict.Live, Growth: 104, Lower: 103, Upper: 105}, {Part: verdict.Slack, Growth: -20, Lower: -90, Upper: 50},
+		{Part: verdict.Outside, Growth: 0.5, Lower: -1, Upper: 2},
+	}, v.Growths...)
+	assert.Contains(t, strings.ReplaceAll(printed(t, false, End{Verdict: v, Tolerance: 4}), "\n", " "),
+		"Growth of the parts, bytes/request: live +104 (103 to 105), slack -20 (-90 to 50), outside +0.50 (-1 to 2), held +180 (173 to 186)")
 }
 
 // A figure that the sentences hold has no line.

@@ -23,7 +23,7 @@ func (e evidence) moreIterations(tolerance, confidence float64) int {
 	}
 	margin := math.Abs(growth - tolerance)
 	for n := have + 1; n <= mostIterations; n += 1 + n/10 {
-		if max(e.halfWidthAfter(n, requests, confidence), floorBytes/(float64(n)*requests)) < margin {
+		if max(e.halfWidthAfter(n, requests, confidence), e.judged.floor/(float64(n)*requests)) < margin {
 			return n - have
 		}
 	}

@@ -19,10 +19,13 @@ const (
 	CannotTell Change = "cannot tell" // the readings are consistent with several of these
 )
 
-// Comparison is the difference in the growth of resident memory between two runs.
+// Comparison is the difference in the growth of memory between two runs.
 type Comparison struct {
 	Old, New Verdict
 	Change   Change
+	// Of is what was compared: Held, unless both runs have live memory; then Live, or Outside if one of the verdicts rests on
+	// that.
+	Of Part
 	// Estimated is false if one of the runs is too short. The figures are 0 then.
 	Estimated bool
 	// Difference is the growth of the new run minus that of the old, in bytes per request, with its 95% interval.
@@ -37,17 +40,25 @@ type Comparison struct {
 // evaluated by the midpoint rule over the old one's quantiles.
 func Compare(before, after []Iteration, options Options) Comparison {
 	c := Comparison{Change: CannotTell}
-	var oldEvidence, newEvidence evidence
-	c.Old, oldEvidence = judge(before, options)
-	c.New, newEvidence = judge(after, options)
+	var oldFindings, newFindings findings
+	c.Old, oldFindings = judge(before, options)
+	c.New, newFindings = judge(after, options)
 	if c.Estimated = c.Old.Estimated && c.New.Estimated; !c.Estimated {
 		c.Sentence = "Cannot tell: one of the runs is too short to estimate its growth."
 		return c
 	}
-	c.Difference = c.New.Growth - c.Old.Growth
-	floor := math.Hypot(floorBytes/oldEvidence.judged.span(), floorBytes/newEvidence.judged.span())
-	c.Lower = min(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1-confidence)/2), c.Difference-floor)
-	c.Upper = max(differenceQuantile(oldEvidence.growth, newEvidence.growth, (1+confidence)/2), c.Difference+floor)
+	c.Of = Held
+	earlier, later := oldFindings.held, newFindings.held
+	if oldFindings.split.known && newFindings.split.known {
+		c.Of, earlier, later = Live, oldFindings.live, newFindings.live
+		if c.Old.Of == Outside || c.New.Of == Outside {
+			c.Of, earlier, later = Outside, oldFindings.outside.evidence, newFindings.outside.evidence
+		}
+	}
+	c.Difference = later.growth.quantile(0.5) - earlier.growth.quantile(0.5)
+	floor := math.Hypot(earlier.judged.floor/earlier.judged.span(), later.judged.floor/later.judged.span())
+	c.Lower = min(differenceQuantile(earlier.growth, later.growth, (1-confidence)/2), c.Difference-floor)
+	c.Upper = max(differenceQuantile(earlier.growth, later.growth, (1+confidence)/2), c.Difference+floor)
 	c.decide(options)
 	c.explain(options, words{old: "the old run", new: "the new run", it: "the new one", longer: "Run both longer."})
 	return c
@@ -95,6 +106,9 @@ type words struct{ old, new, it, longer string }
 func (c *Comparison) explain(options Options, w words) {
 	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", text.Number(math.Abs(c.Difference)),
 		text.Number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), text.Number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
+	if c.Of == Live || c.Of == Outside {
+		difference += " in " + string(c.Of)
+	}
 	switch c.Change {
 	case Fixed:
 		c.Sentence = fmt.Sprintf("Fixed: %s is a leak and %s is none; it grows less, by %s.", w.old, w.it, difference)

@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -61,4 +62,29 @@ func TestDifferenceHoldsTheTruth(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, held, pairs*91/100)
+}
+
+// Two runs with live memory are compared by it, whatever resident memory does, and by memory outside the heap if that
+// decides one of them.
+func TestCompareByParts(t *testing.T) {
+	flat, jumps := linear(30e6, 0), func(i float64) float64 { return 40e6 + 20e6*math.Mod(i*0.618, 1) }
+	clean := split(10, 3000, linear(4e6, 0), jumps, flat)
+	leaky := split(10, 3000, linear(4e6, 300_000), jumps, flat)
+	c := verdict.Compare(leaky, clean, fixed)
+	assert.Equal(t, verdict.Fixed, c.Change, c.Sentence)
+	assert.Equal(t, verdict.Live, c.Of)
+	assert.InDelta(t, -100, c.Difference, 0.1)
+	assert.Contains(t, c.Sentence, "in live memory.")
+	assert.Equal(t, verdict.Same, verdict.Compare(clean, clean, fixed).Change)
+
+	outside := split(10, 3000, linear(4e6, 0), jumps, linear(30e6, 3e6))
+	c = verdict.Compare(clean, outside, fixed)
+	assert.Equal(t, verdict.Worse, c.Change, c.Sentence)
+	assert.Equal(t, verdict.Outside, c.Of)
+	assert.InDelta(t, 1000, c.Difference, 1)
+
+	c = verdict.Compare(leaking(), leaky, fixed)
+	assert.Equal(t, verdict.Held, c.Of, "one of them has no live memory")
+	assert.InDelta(t, 60, c.Old.GrowthOf(c.Of).Growth, 0.1)
+	assert.InDelta(t, c.New.GrowthOf(c.Of).Growth-60, c.Difference, 0.1)
 }

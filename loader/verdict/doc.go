@@ -1,5 +1,5 @@
-// Package verdict judges if a server leaks, from readings of resident memory before
-// and after equal bursts of load. A verdict is leak, no leak or inconclusive, with the
+// Package verdict judges if a server leaks, from readings of memory before
+// and after equal bursts of load: live memory, and what is held beyond it. A verdict is leak, no leak or inconclusive, with the
 // growth in bytes per request and its 95% interval. The package is arithmetic only: it
 // does no I/O, uses no clock and no randomness, and knows nothing of servers, load or
 // reports.
@@ -53,6 +53,29 @@
 // Correcting that by their autocorrelation (Hamed and Rao 1998) takes far more than
 // ten readings.
 //
+// # By parts
+//
+// Held memory is resident memory and what is swapped out, without what is lazily freed.
+// Where live memory is known, held = live + slack + outside + filling. Steps 2 to 6 are
+// applied to each, with a warm-up of its own.
+//
+//   - Live memory is exact: its grain is 16 bytes, not a page, and its floor 2 KiB or
+//     what it moves by without load. It leaks by step 6.
+//   - Memory outside the heap is as noisy as resident memory, and warms up for long.
+//     It leaks by step 6 if a line fits 20 times as well as a logarithm. To demand that
+//     its whole interval lies below the tolerance would leave nearly all servers open:
+//     with 3,000 requests an iteration the floor alone is wider. It is quiet if the
+//     upper end of its interval is below a bound (outsideBytes), and if growth is not
+//     shown: the estimate is within the floor or the tolerance, or no growth at all has
+//     a probability above 10%. A warm-up of two fifths of the iterations is allowed.
+//   - Slack is bounded by the runtime, and filling by the size of what is mapped. Neither
+//     is judged.
+//
+// It is a leak if live memory or memory outside the heap leaks. There is no leak if the
+// interval of live memory lies below the tolerance and memory outside the heap is quiet.
+// Leaks outside the heap that gain less than about four standard deviations of a reading
+// over the whole run may be missed. The command simulate prints how often, with -parts.
+//
 // # Paired comparison of two servers
 //
 // Matias, Andrzejak, Machida, Elias and Trivedi ("A systematic differential
@@ -76,7 +99,7 @@
 //
 // # Coverage
 //
-// The estimate is the growth of resident memory, averaged over the judged requests if
+// The estimate is the growth of memory, averaged over the judged requests if
 // it is not constant. The interval covers it in at least 91% of runs if noise decays;
 // with ten readings it is conservative. If memory grows in few large random jumps, or
 // if the noise is a random walk, coverage with ten readings is 80% or less: jumps that

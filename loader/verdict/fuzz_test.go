@@ -8,22 +8,42 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// For any input, the figures are finite, in order, and consistent with the kind.
+// For any input, the figures are finite, in order, and consistent with the kind. parts has a bit for live memory, one for
+// mapped files, and one for what is swapped out.
 func FuzzJudge(f *testing.F) {
-	f.Add([]byte{}, 0)
-	f.Add(make([]byte, 24*12), 100)
-	f.Fuzz(func(t *testing.T, data []byte, maxIterations int) {
+	const record = 48
+	f.Add([]byte{}, 0, uint8(0))
+	for parts := range uint8(8) {
+		f.Add(make([]byte, record*12), 100, parts)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, maxIterations int, parts uint8) {
 		var its []verdict.Iteration
-		for len(data) >= 24 && len(its) < 200 {
-			its = append(its, verdict.Iteration{
-				Requests:   binary.LittleEndian.Uint64(data),
-				StartBytes: binary.LittleEndian.Uint64(data[8:]),
-				EndBytes:   binary.LittleEndian.Uint64(data[16:]),
-			})
-			data = data[24:]
+		for len(data) >= record && len(its) < 200 {
+			var values [record / 8]uint64
+			for i := range values {
+				values[i] = binary.LittleEndian.Uint64(data[8*i:])
+			}
+			it := verdict.Iteration{Requests: values[0], StartBytes: values[1], EndBytes: values[2], Parts: map[verdict.Part]uint64{}}
+			if parts&1 != 0 {
+				it.Parts[verdict.Live], it.Parts[verdict.Outside], it.Parts[verdict.LiveIdle] = values[3], values[4], values[5]
+			}
+			if parts&2 != 0 {
+				it.Parts[verdict.File], it.Parts[verdict.MappedSize] = values[4], values[5]
+			}
+			if parts&4 != 0 {
+				it.Parts[verdict.Swapped], it.Parts[verdict.LazyFree] = values[5], values[3]
+			}
+			its, data = append(its, it), data[record:]
 		}
 		v := verdict.Judge(its, verdict.Options{Tolerance: 4, MaxIterations: maxIterations % 200})
-		for _, x := range []float64{v.Growth, v.Lower, v.Upper, v.Early, v.Late, v.Resolution} {
+		figures := []float64{v.Growth, v.Lower, v.Upper, v.Early, v.Late, v.Resolution}
+		for _, g := range v.Growths {
+			figures = append(figures, g.Growth, g.Lower, g.Upper)
+			if g.Lower > g.Growth || g.Growth > g.Upper {
+				t.Fatalf("out of order: %+v", g)
+			}
+		}
+		for _, x := range figures {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
 				t.Fatalf("not finite: %+v", v)
 			}
@@ -31,7 +51,7 @@ func FuzzJudge(f *testing.F) {
 		if v.Lower > v.Growth || v.Growth > v.Upper {
 			t.Fatalf("out of order: %+v", v)
 		}
-		if v.Kind != verdict.Inconclusive && !v.Estimated || v.Sentence == "" {
+		if v.Kind != verdict.Inconclusive && !v.Estimated || v.Sentence == "" || v.Of == "" {
 			t.Fatalf("unfounded: %+v", v)
 		}
 		if v.Kind == verdict.Leak && v.Lower <= 4 || v.Kind == verdict.NoLeak && v.Upper >= 4 {

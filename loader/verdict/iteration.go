@@ -1,8 +1,11 @@
 package verdict
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Iteration is one burst of load between two readings of resident memory.
+// Iteration is one burst of load between two readings of memory.
 type Iteration struct {
 	Requests   uint64 // answered between the two readings
 	StartBytes uint64 // resident memory before the load
@@ -36,32 +39,71 @@ func (r Range) length() int {
 	return r.Last - r.First + 1
 }
 
-// curve is the end readings over the cumulative requests, one point per iteration.
+// curve is a series of end readings over the cumulative requests, one point per iteration.
 // Bytes are relative to the first point, so that no precision is lost at large levels.
 type curve struct {
 	requests []float64
 	bytes    []float64
+	scale
 }
 
-// newCurve returns the curve of the iterations. Requests are cumulative from the
+// scale is how exact a series of readings is.
+type scale struct {
+	floor float64 // least significant change over the judged range, in bytes
+	grain float64 // unit that the readings are rounded to, in bytes
+}
+
+// ofPages is the scale of what the kernel counts in pages.
+var ofPages = scale{floor: floorBytes, grain: pageBytes}
+
+// newCurve returns the curve of memory held at the end of the iterations. Requests are cumulative from the
 // start of the first, so that the first point lies at that iteration's requests.
 func newCurve(iterations []Iteration) curve {
-	c := curve{
-		requests: make([]float64, len(iterations)),
-		bytes:    make([]float64, len(iterations)),
-	}
+	c := curveOf(iterations, ofPages, func(it Iteration) uint64 { return it.EndBytes })
+	return c.plus(1, partCurve(iterations, Swapped, ofPages)).plus(-1, partCurve(iterations, LazyFree, ofPages))
+}
+
+// curveOf returns the curve of a value of the iterations.
+func curveOf(iterations []Iteration, s scale, value func(Iteration) uint64) curve {
+	c := curve{requests: make([]float64, len(iterations)), bytes: make([]float64, len(iterations)), scale: s}
 	sum := 0.0
 	for i, it := range iterations {
 		sum += float64(it.Requests)
 		c.requests[i] = sum
-		c.bytes[i] = difference(it.EndBytes, iterations[0].EndBytes)
+		c.bytes[i] = difference(value(it), value(iterations[0]))
 	}
 	return c
 }
 
+// partCurve returns the curve of a part; flat at 0 if it was not read in every iteration.
+func partCurve(iterations []Iteration, part Part, s scale) curve {
+	c := curveOf(iterations, s, func(it Iteration) uint64 { return it.Parts[part] })
+	if !readAlways(iterations, part) {
+		clear(c.bytes)
+	}
+	return c
+}
+
+// readAlways reports if the part was read in every iteration.
+func readAlways(iterations []Iteration, part Part) bool {
+	return !slices.ContainsFunc(iterations, func(it Iteration) bool {
+		_, read := it.Parts[part]
+		return !read
+	})
+}
+
+// plus is the curve with sign times the other added to it. Both have the same requests.
+func (c curve) plus(sign float64, other curve) curve {
+	sum := curve{requests: c.requests, bytes: slices.Clone(c.bytes), scale: c.scale}
+	for i, b := range other.bytes {
+		sum.bytes[i] += sign * b
+	}
+	return sum
+}
+
 // from is the curve without its first n points.
 func (c curve) from(n int) curve {
-	return curve{requests: c.requests[n:], bytes: c.bytes[n:]}
+	return curve{requests: c.requests[n:], bytes: c.bytes[n:], scale: c.scale}
 }
 
 // span is the number of requests between the first point and the last.

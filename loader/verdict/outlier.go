@@ -31,7 +31,7 @@ func withoutOutliers(c curve) curve {
 		}
 		distances[i] = math.Abs(c.bytes[i] - medians[i])
 	}
-	limit := max(floorBytes, 5*1.4826*median(distances[2:]))
+	limit := max(c.floor, 5*1.4826*median(distances[2:]))
 	cleaned := slices.Clone(c.bytes)
 	replaced := 0
 	for i, d := range distances {
@@ -43,7 +43,7 @@ func withoutOutliers(c curve) curve {
 	if replaced > n/4 {
 		return c
 	}
-	return curve{requests: c.requests, bytes: cleaned}
+	return curve{requests: c.requests, bytes: cleaned, scale: c.scale}
 }
 
 // median is the median of the values, which are not modified.

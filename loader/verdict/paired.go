@@ -17,15 +17,15 @@ type Judged struct {
 // and may have a narrower interval than that of Compare. The pairs are judged from where both servers have warmed up,
 // after the last restart of either.
 func ComparePaired(baseline, suspect Judged, options Options) Comparison {
-	c := Comparison{Old: baseline.Verdict, New: suspect.Verdict, Change: CannotTell}
+	c := Comparison{Old: baseline.Verdict, New: suspect.Verdict, Change: CannotTell, Of: Held}
 	if !c.Old.Estimated || !c.New.Estimated {
 		c.Sentence = fmt.Sprintf("Cannot tell: each of the two needs %d iterations with requests in them, after its last restart.", minIterations)
 		return c
 	}
-	pairs := min(len(baseline.Iterations), len(suspect.Iterations)) // one of the two may be ahead by one
-	first := max(c.Old.Judged.First, c.New.Judged.First)            // the reading before it is the last of the longer warm-up
+	pairs := min(len(baseline.Iterations), len(suspect.Iterations))                    // one of the two may be ahead by one
+	first := max(c.Old.GrowthOf(Held).Judged.First, c.New.GrowthOf(Held).Judged.First) // the reading before it is the last of the longer warm-up
 	judged := differenceCurve(baseline.Iterations[:pairs], suspect.Iterations[:pairs]).from(first - 2)
-	growth, _, ok := regress(noiseModels, judged.bytes, judged.since())
+	growth, _, ok := regress(noiseModels, judged, judged.since())
 	if !ok {
 		c.Sentence = "Cannot tell: the iterations after the warm-up have too few requests to judge."
 		return c

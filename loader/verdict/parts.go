@@ -3,7 +3,10 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/floats"
 
 	"leaklab/loader/text"
 )
@@ -21,21 +24,54 @@ const (
 	Sockets   Part = "socket buffers"   // of the control group
 	OpenFiles Part = "open files"       // descriptors, connections included
 	Threads   Part = "threads"
+
+	Live       Part = "live memory"             // what the programs hold after a full collection
+	Committed  Part = "committed heap"          // by the runtimes
+	Swapped    Part = "swapped out"             // beside resident memory
+	LazyFree   Part = "lazily freed"            // resident, but given back (MADV_FREE)
+	HugePages  Part = "huge pages"              // of anonymous memory
+	Outside    Part = "memory outside the heap" // held after a full collection
+	MappedSize Part = "size of mapped files"    // and shared segments: the most that their pages can take
+	LiveIdle   Part = "live memory at rest"     // how far two readings of live memory differ without load
+	Mappings   Part = "mappings"                // areas of the address space; not in tables
 )
 
-// Parts are all of them, in the order in which they are named.
+// Names of memory that is not read as it is.
+const (
+	Resident Part = "resident memory"
+	Held     Part = "held memory" // resident memory and what is swapped out, without what is lazily freed
+	Slack    Part = "heap slack"  // held, but neither live nor outside the heap
+)
+
+// Parts are all that tables hold, in the order in which they are named.
 func Parts() []Part {
-	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads}
+	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads,
+		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize}
+}
+
+// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".
+func (p Part) Label() string {
+	switch p {
+	case Live:
+		return "live"
+	case Slack:
+		return "slack"
+	case Outside:
+		return "outside"
+	case Held:
+		return "held"
+	}
+	return string(p)
 }
 
 // counted reports if a part is a count; all others are in bytes.
-func (p Part) counted() bool { return p == OpenFiles || p == Threads }
+func (p Part) counted() bool { return p == OpenFiles || p == Threads || p == Mappings }
 
-// PartGrowth is the growth of a part after the warm-up of resident memory, in bytes per request, or counts per request,
-// with its interval.
+// PartGrowth is the growth of a part, in bytes per request, or counts per request, with its interval.
 type PartGrowth struct {
 	Part                 Part
 	Growth, Lower, Upper float64
+	Judged               Range // iterations
 }
 
 // grows reports if the part grows significantly by more than the tolerance, in bytes per request. A count must only
@@ -48,33 +84,27 @@ func (g PartGrowth) grows(tolerance float64) bool {
 }
 
 // partGrowths returns the growth of each part that was read in every iteration, estimated like that of resident memory,
-// after the same warm-up. A count is scaled by the page size, so that its floor is 64.
-func partGrowths(iterations []Iteration, warmUp int, confidence float64) []PartGrowth {
+// after the same warm-up. A count is scaled by the page size, so that its floor is 64. judged is the range for the
+// result. The parts that have a warm-up of their own are not among them.
+func partGrowths(iterations []Iteration, warmUp int, judged Range, confidence float64) []PartGrowth {
 	var all []PartGrowth
-	for _, part := range Parts() {
+	for _, part := range append(Parts(), Mappings) {
+		if part == Live || part == Outside || !readAlways(iterations, part) {
+			continue
+		}
 		unit := 1.0
 		if part.counted() {
 			unit = pageBytes
 		}
-		c := newCurve(iterations)
-		read := false
-		for i, it := range iterations {
-			value, found := it.Parts[part]
-			if read = found; !found {
-				break
-			}
-			c.bytes[i] = unit * difference(value, iterations[0].Parts[part])
-		}
-		if !read {
-			continue
-		}
-		judged := withoutOutliers(c).from(warmUp - 1)
-		b, _, ok := regress(noiseModels, judged.bytes, judged.since())
+		c := partCurve(iterations, part, ofPages)
+		floats.Scale(unit, c.bytes)
+		c = withoutOutliers(c).from(warmUp - 1)
+		b, _, ok := regress(noiseModels, c, c.since())
 		if !ok {
 			continue
 		}
-		lower, upper := interval(b, judged.span(), confidence)
-		all = append(all, PartGrowth{Part: part, Growth: b.quantile(0.5) / unit, Lower: lower / unit, Upper: upper / unit})
+		lower, upper := c.interval(b, confidence)
+		all = append(all, PartGrowth{Part: part, Growth: b.quantile(0.5) / unit, Lower: lower / unit, Upper: upper / unit, Judged: judged})
 	}
 	return all
 }
@@ -89,24 +119,44 @@ func (v *Verdict) part(part Part) (PartGrowth, bool) {
 	return PartGrowth{}, false
 }
 
-// explainParts names the parts that grow, and the resources that grow beside resident memory. Empty if none does.
-func (v *Verdict) explainParts(tolerance float64) string {
+// explainParts names the parts that grow, and the resources that grow beside memory. Empty if none does.
+func (v *Verdict) explainParts(f findings, tolerance float64) string {
+	said := v.explainCounts(tolerance)
+	if !f.split.known {
+		said = slices.Concat(v.explainResident(f, tolerance), v.explainLiveHeap(tolerance), said)
+	}
+	return strings.Join(said, " ")
+}
+
+// explainResident names the parts of resident memory that grow.
+func (v *Verdict) explainResident(f findings, tolerance float64) []string {
+	var said []string
+	if v.Lower <= tolerance {
+		return nil
+	}
+	for _, g := range v.Parts {
+		share := g.Growth / v.Growth
+		of := fmt.Sprintf("%s of it is ", shareOf(share))
+		switch {
+		case share < 0.1 || g.Lower <= 0:
+		case g.Part == Anonymous:
+			said = append(said, of+"anonymous memory: heap or stacks.")
+		case f.split.fills():
+			// Pages of files and shared memory are not all judged.
+		case g.Part == File:
+			said = append(said, of+"pages of mapped files: no leak of the heap.")
+		case g.Part == Shared:
+			said = append(said, of+"shared memory or tmpfs: no leak of the heap.")
+		}
+	}
+	return said
+}
+
+// explainLiveHeap tells how the live heap grows, as the last collection found it.
+func (v *Verdict) explainLiveHeap(tolerance float64) []string {
 	one := v.Unit.one()
 	var said []string
 	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
-	if v.Lower > tolerance {
-		for _, g := range v.Parts {
-			switch share := g.Growth / v.Growth; {
-			case g.Part != Anonymous && g.Part != File && g.Part != Shared || share < 0.1 || g.Lower <= 0:
-			case g.Part == Anonymous:
-				say("%s of it is anonymous memory: heap or stacks.", shareOf(share))
-			case g.Part == File:
-				say("%s of it is pages of mapped files: no leak of the heap.", shareOf(share))
-			case g.Part == Shared:
-				say("%s of it is shared memory or tmpfs: no leak of the heap.", shareOf(share))
-			}
-		}
-	}
 	if live, known := v.part(LiveHeap); known && v.Kind != NoLeak {
 		figure := fmt.Sprintf("%s bytes %s (%s to %s)", text.Number(live.Growth), one, text.Number(live.Lower), text.Number(live.Upper))
 		switch {
@@ -122,6 +172,14 @@ func (v *Verdict) explainParts(tolerance float64) string {
 				"keeps for a while.", text.Number(live.Upper), one)
 		}
 	}
+	return said
+}
+
+// explainCounts names the resources beside the memory of the processes that grow.
+func (v *Verdict) explainCounts(tolerance float64) []string {
+	one := v.Unit.one()
+	var said []string
+	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
 	if cache, known := v.part(PageCache); known && cache.grows(tolerance) {
 		say("The page cache of its control group grows by %s bytes %s: files that it writes or reads, which the kernel takes "+
 			"back when it needs to; no leak of the heap.", text.Number(cache.Growth), one)
@@ -135,7 +193,10 @@ func (v *Verdict) explainParts(tolerance float64) string {
 	if threads, known := v.part(Threads); known && threads.grows(tolerance) {
 		say("Threads grow by %s: they do not end.", v.Unit.many(threads.Growth))
 	}
-	return strings.Join(said, " ")
+	if areas, known := v.part(Mappings); known && areas.grows(tolerance) {
+		say("Mappings grow by %s: they are not unmapped.", v.Unit.many(areas.Growth))
+	}
+	return said
 }
 
 func shareOf(share float64) string {

@@ -80,12 +80,13 @@ func (b posterior) stationary() float64 {
 	return sum
 }
 
-// regress fits y = intercept + sum of coefficient times column under each noise
+// regress fits the curve's bytes y = intercept + sum of coefficient times column under each noise
 // model. It returns the posterior of the first column's coefficient, and the log
 // likelihood of the fit averaged over the models, which compares fits of the same y
 // with equally many columns. It is false if the columns do not determine the coefficients or leave no
 // degree of freedom.
-func regress(models []noiseModel, y []float64, columns ...[]float64) (b posterior, logLikelihood float64, ok bool) {
+func regress(models []noiseModel, c curve, columns ...[]float64) (b posterior, logLikelihood float64, ok bool) {
+	y := c.bytes
 	b.degree = float64(len(y) - 1 - len(columns))
 	if b.degree < 1 {
 		return b, 0, false
@@ -102,7 +103,7 @@ func regress(models []noiseModel, y []float64, columns ...[]float64) (b posterio
 	unit := floats.Norm(columns[0], math.Inf(1))
 	var scores, fits []float64
 	for _, z := range models {
-		p, score, fit, ok := generalisedLeastSquares(y, z, units)
+		p, score, fit, ok := generalisedLeastSquares(c, z, units)
 		if !ok {
 			return b, 0, false
 		}
@@ -119,10 +120,11 @@ func regress(models []noiseModel, y []float64, columns ...[]float64) (b posterio
 	return b, floats.LogSumExp(fits), true
 }
 
-// generalisedLeastSquares fits y under one noise model. score is the restricted log
+// generalisedLeastSquares fits the curve's bytes under one noise model. score is the restricted log
 // likelihood: intercept and coefficients integrated out under flat priors, sigma under
 // 1/sigma. fit is the same with the coefficients at their maximum.
-func generalisedLeastSquares(y []float64, z noiseModel, columns [][]float64) (p component, score, fit float64, ok bool) {
+func generalisedLeastSquares(c curve, z noiseModel, columns [][]float64) (p component, score, fit float64, ok bool) {
+	y := c.bytes
 	degree := float64(len(y) - 1 - len(columns))
 	ones := make([]float64, len(y))
 	floats.AddConst(1, ones)
@@ -147,9 +149,9 @@ func generalisedLeastSquares(y []float64, z noiseModel, columns [][]float64) (p 
 	if cholesky.SolveVecTo(&coefficients, moments) != nil || cholesky.InverseTo(&inverse) != nil {
 		return p, 0, 0, false
 	}
-	// Rounding to pages adds a variance of page²/12: a floor under the residuals,
+	// Rounding to a grain adds a variance of grain²/12: a floor under the residuals,
 	// which are all zero if the readings lie on a line.
-	squares := degree * pageBytes * pageBytes / 12
+	squares := degree * c.grain * c.grain / 12
 	residuals := slices.Clone(target)
 	for i, r := range regressors {
 		floats.AddScaled(residuals, -coefficients.AtVec(i), r)

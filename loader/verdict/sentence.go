@@ -13,12 +13,13 @@ const mebibyte = 1 << 20
 
 // explain sets the texts, and the number of further iterations that may decide, after
 // n iterations.
-func (v *Verdict) explain(e evidence, n int, options Options) {
+func (v *Verdict) explain(f findings, n int, options Options) {
 	if !v.Estimated {
-		v.explainNothing(e, n)
+		v.explainNothing(f.held, n)
 		v.Explanation = v.Sentence
 		return
 	}
+	e := f.decisive()
 	interval := fmt.Sprintf("%s to %s, %s", text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence))
 	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, text.Number(float64(v.JudgedRequests)))
 	if v.Unit == PerIteration {
@@ -28,74 +29,98 @@ func (v *Verdict) explain(e evidence, n int, options Options) {
 		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
 		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, text.Number(v.Growth), v.Unit, interval,
-		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear)
+		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear) + v.statisticsOfParts()
 
-	full, brief := v.account(e, options, interval, judged)
+	full, brief := v.account(f, options, interval, judged)
 	var rest strings.Builder
-	for _, sentences := range []string{v.explainRest(e, options.Rest), v.explainParts(options.Tolerance)} {
+	for _, sentences := range []string{v.explainSplit(f, options), v.explainRest(f.held, options.Rest), v.explainParts(f, options.Tolerance)} {
 		if sentences != "" {
 			rest.WriteString(" " + sentences)
 		}
 	}
-	restarted := ""
-	if v.RestartedBefore > 0 {
-		restarted = fmt.Sprintf("The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
-	}
-	v.Sentence, v.Explanation = restarted+full+rest.String(), restarted+brief+rest.String()
+	before := v.explainBasis(f)
+	v.Sentence, v.Explanation = before+full+rest.String(), before+brief+rest.String()
 	if v.Kind == Inconclusive {
-		v.advise(e, n, options)
+		v.advise(f, n, options)
 	}
+}
+
+// explainBasis says which iterations are not judged though they were measured, and why live memory is not judged though it
+// was read. Empty, or ends with a space.
+func (v *Verdict) explainBasis(f findings) string {
+	said := ""
+	if v.RestartedBefore > 0 {
+		said = fmt.Sprintf("The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
+	}
+	switch {
+	case f.gap > 0 && f.split.known:
+		said += fmt.Sprintf("Live memory could not be read after iteration %d: only what came after is judged. ", f.gap)
+	case f.gap > 0:
+		said += fmt.Sprintf("Live memory could not be read after iteration %d: the verdict rests on %s. ", f.gap, v.Of)
+	}
+	return said
 }
 
 // account returns the reason for the verdict in a sentence that has all its figures, and in one that leaves out the
 // growth, its interval and the tolerance. interval and judged are texts for parentheses.
-func (v *Verdict) account(e evidence, options Options, interval, judged string) (full, brief string) {
-	growth := fmt.Sprintf("resident memory grows by %s bytes %s", text.Number(v.Growth), v.Unit.one())
-	tolerance, late := text.Number(options.Tolerance), text.Number(v.Late)
+func (v *Verdict) account(f findings, options Options, interval, judged string) (full, brief string) {
+	growth := fmt.Sprintf("%s grows by %s bytes %s", v.Of, text.Number(v.Growth), v.Unit.one())
+	tolerance := text.Number(options.Tolerance)
 	warmUp := count(v.WarmUp, "iteration")
 	switch {
 	case v.Kind == Leak:
 		full = fmt.Sprintf("Leak: after a warm-up of %s, %s (%s), more than the tolerance of %s, and the growth goes on (%s).",
 			warmUp, growth, interval, tolerance, judged)
-		brief = fmt.Sprintf("After a warm-up of %s, resident memory grows by more than the tolerance, and the growth goes on (%s).", warmUp, judged)
-		if _, known := v.part(LiveHeap); !known {
-			const kept = " If the server collects garbage, the memory really kept is between half of this and all of it."
-			full, brief = full+kept, brief+kept
-		}
+		brief = fmt.Sprintf("After a warm-up of %s, %s grows by more than the tolerance, and the growth goes on (%s).", warmUp, v.Of, judged)
 	case v.Kind == NoLeak:
-		full = fmt.Sprintf("No leak: after a warm-up of %s, resident memory grows by less than %s bytes %s "+
-			"(%s), which is below the tolerance of %s (%s).", warmUp, text.Number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
-		brief = fmt.Sprintf("After a warm-up of %s, resident memory grows by less than the tolerance (%s).", warmUp, judged)
+		full = fmt.Sprintf("No leak: after a warm-up of %s, %s grows by less than %s bytes %s "+
+			"(%s), which is below the tolerance of %s (%s).", warmUp, v.Of, text.Number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
+		brief = fmt.Sprintf("After a warm-up of %s, %s grows by less than the tolerance (%s).", warmUp, v.Of, judged)
 	case v.NextLook > 0:
 		full = fmt.Sprintf("Not decided yet: so far %s (%s; %s).", growth, interval, judged)
 		brief = fmt.Sprintf("Not decided yet (%s).", judged)
-	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
-		full = fmt.Sprintf("Inconclusive: %s (%s; %s), but it grew faster before, and for longer: the first %s. "+
-			"It may be a cache that fills.", growth, interval, judged, warmUp)
-		brief = fmt.Sprintf("Resident memory grows (%s), but it grew faster before, and for longer: the first %s. "+
-			"It may be a cache that fills.", judged, warmUp)
-	case v.Pattern == PatternSlowing:
-		slows := fmt.Sprintf("the growth slows down, or may as well: %s in the first half of the %ss, %s in the second (%s). "+
-			"It may be a cache that fills.", text.Number(v.Early), v.Unit, late, judged)
-		full, brief = fmt.Sprintf("Inconclusive: %s (%s), but %s", growth, interval, slows), "Resident memory grows, but "+slows
-	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
-		stays := fmt.Sprintf("but it does not stay (%s).", judged)
-		full, brief = fmt.Sprintf("Inconclusive: %s under load (%s), %s", growth, interval, stays), "Resident memory grows under load, "+stays
-	case v.Lower > options.Tolerance && !e.halves.goesOn(options.Tolerance):
-		alone := fmt.Sprintf("but the second half of the %ss alone (%s) does not show that it goes on.", v.Unit, late)
-		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, alone)
-		brief = fmt.Sprintf("Resident memory grows (%s), %s", judged, alone)
-	case v.Lower > options.Tolerance:
-		same := fmt.Sprintf("but in so few iterations a cache that fills looks the same (%s).", judged)
-		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, same), "Resident memory grows, "+same
 	default:
-		full = fmt.Sprintf("Inconclusive: %s, but anything from %s to %s fits as well (%s; %s). A growth below %s bytes %s cannot be "+
-			"seen in these readings; the tolerance is %s.", growth, text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence), judged,
-			text.Number(v.Resolution), v.Unit.one(), tolerance)
-		brief = fmt.Sprintf("Any growth within the interval fits these readings (%s).", judged)
+		return v.accountUndecided(f, options.Tolerance, growth, interval, judged)
 	}
 	return full, brief
 }
+
+// accountUndecided is account for an inconclusive verdict on a run that is over. growth is a clause.
+func (v *Verdict) accountUndecided(f findings, tolerance float64, growth, interval, judged string) (full, brief string) {
+	late, grows := text.Number(v.Late), capital(string(v.Of))+" grows"
+	switch {
+	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
+		before := fmt.Sprintf("but it grew faster before, and for longer: the first %s. It may be a cache that fills.", count(v.WarmUp, "iteration"))
+		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, before)
+		brief = fmt.Sprintf("%s (%s), %s", grows, judged, before)
+	case v.Pattern == PatternSlowing:
+		slows := fmt.Sprintf("the growth slows down, or may as well: %s in the first half of the %ss, %s in the second (%s). "+
+			"It may be a cache that fills.", text.Number(v.Early), v.Unit, late, judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), but %s", growth, interval, slows), grows+", but "+slows
+	case v.Lower > tolerance && v.givesBack(f, tolerance):
+		stays := fmt.Sprintf("but it does not stay (%s).", judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s under load (%s), %s", growth, interval, stays), grows+" under load, "+stays
+	case v.Lower > tolerance && !f.decisive().halves.goesOn(tolerance):
+		alone := fmt.Sprintf("but the second half of the %ss alone (%s) does not show that it goes on.", v.Unit, late)
+		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, alone)
+		brief = fmt.Sprintf("%s (%s), %s", grows, judged, alone)
+	case v.Lower > tolerance:
+		same := fmt.Sprintf("but in so few iterations a cache that fills looks the same (%s).", judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, same), grows+", "+same
+	default:
+		full = fmt.Sprintf("Inconclusive: %s, but anything from %s to %s fits as well (%s; %s). A growth below %s bytes %s cannot be "+
+			"seen in these readings; the tolerance is %s.", growth, text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence), judged,
+			text.Number(v.Resolution), v.Unit.one(), text.Number(tolerance))
+		brief = fmt.Sprintf("Any growth within the interval fits these readings (%s).", judged)
+		if v.Of == Outside {
+			brief = fmt.Sprintf("Any growth of memory outside the heap within the interval fits these readings (%s).", judged)
+		}
+	}
+	return full, brief
+}
+
+// capital is text with its first letter, which is ASCII, in upper case.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // explainRest tells how much of the gain after the warm-up the server returned while it rested. Empty if there was no
 // gain above the floor.
@@ -131,14 +156,18 @@ func (v *Verdict) explainNothing(e evidence, n int) {
 }
 
 // advise sets the advice for an inconclusive verdict after n iterations.
-func (v *Verdict) advise(e evidence, n int, options Options) {
+func (v *Verdict) advise(f findings, n int, options Options) {
+	e, decides := f.decisive(), options.Tolerance
+	if v.Of == Outside && v.Lower <= 0 {
+		decides = f.outside.bound // it is enough to rule this out
+	}
 	have := float64(len(e.judged.bytes) - 1)
 	switch {
 	case v.NextLook > 0:
 		v.MoreIterations = v.NextLook - n
 		v.Advice = fmt.Sprintf("The next look is after iteration %d.", v.NextLook)
 		return
-	case v.Lower > options.Tolerance && v.givesBack(e, options.Tolerance):
+	case v.Lower > options.Tolerance && v.givesBack(f, options.Tolerance):
 		v.Advice = "Take a longer SETTLE, so that the readings see what stays: the server gives memory back when it rests."
 		return
 	case v.Lower > options.Tolerance:
@@ -147,7 +176,7 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 			"and a leak will not.", count(2*n, "iteration"))
 		return
 	}
-	v.MoreIterations = e.moreIterations(options.Tolerance, v.Confidence)
+	v.MoreIterations = e.moreIterations(decides, v.Confidence)
 	if v.MoreIterations > 0 {
 		requests := e.judged.span() * (1 + float64(v.MoreIterations)/have)
 		if v.Unit == PerIteration {
@@ -159,9 +188,13 @@ func (v *Verdict) advise(e evidence, n int, options Options) {
 			"fewer do if each has more requests.", count(n+v.MoreIterations, "iteration"), text.Number(requests))
 		return
 	}
+	otherwise := "or measure live memory: resident memory goes up and down by itself here."
+	if f.split.known {
+		otherwise = "or let the server rest longer before each reading (SETTLE)."
+	}
 	v.Advice = fmt.Sprintf("More iterations like these are unlikely to decide it. Make the iterations longer (more requests in each), "+
-		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), or measure the live "+
-		"heap: resident memory goes up and down by itself here.", text.Number(v.Growth), v.Unit.one(), text.Number(v.Resolution))
+		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), %s",
+		text.Number(v.Growth), v.Unit.one(), text.Number(v.Resolution), otherwise)
 }
 
 // count is "1 iteration", "12 iterations".

@@ -37,9 +37,9 @@ func newHalves(c curve, warmUp int) (halves, bool) {
 		first[i] = min(r, half)
 		second[i] = max(r-half, 0)
 	}
-	early, _, okEarly := regress(noiseModels, judged.bytes, first, second)
-	late, _, okLate := regress(noiseModels, judged.bytes, second, first)
-	bend, _, okBend := regress(noiseModels, judged.bytes, second, since)
+	early, _, okEarly := regress(noiseModels, judged, first, second)
+	late, _, okLate := regress(noiseModels, judged, second, first)
+	bend, _, okBend := regress(noiseModels, judged, second, since)
 	linear, okLinear := lineOverLogarithm(judged)
 	withWarmUp, okWithWarmUp := lineOverLogarithm(c)
 	if !(okEarly && okLate && okBend && okLinear && okWithWarmUp) {
@@ -63,8 +63,8 @@ func lineOverLogarithm(c curve) (float64, bool) {
 	for i, r := range c.requests {
 		logs[i] = math.Log(max(r, 1) / first)
 	}
-	_, line, okLine := regress(noiseModels, c.bytes, c.since())
-	_, logarithm, okLogarithm := regress(noiseModels, c.bytes, logs)
+	_, line, okLine := regress(noiseModels, c, c.since())
+	_, logarithm, okLogarithm := regress(noiseModels, c, logs)
 	return line - logarithm, okLine && okLogarithm
 }
 

@@ -24,7 +24,7 @@ const (
 	Inconclusive Kind = "inconclusive"
 )
 
-// Pattern is the growth pattern of resident memory.
+// Pattern is the growth pattern of memory.
 type Pattern string
 
 // The growth patterns.
@@ -71,8 +71,26 @@ type Options struct {
 	// on until it is decided, it is the largest length. Such a run is decided only at
 	// its Looks.
 	MaxIterations int
+	// HeapLimit is what bounds the runtime's heap; its Bytes are 0 if that is unknown.
+	HeapLimit HeapLimit
+	// Collects is true if the server's runtime collects garbage.
+	Collects bool
+	// Mapping is what is mapped and fills the most; its Bytes are 0 if that is unknown.
+	Mapping Mapping
 	// Rest is the reading after a rest without load; nil if there is none.
 	Rest *Rest
+}
+
+// HeapLimit is a limit of the heap.
+type HeapLimit struct {
+	Bytes uint64
+	Of    string // what sets it, such as "-Xmx"
+}
+
+// Mapping is a file or a shared segment of a known size.
+type Mapping struct {
+	Name  string // "a file" or "a shared segment"
+	Bytes uint64
 }
 
 // Rest is a reading without load after the last iteration.
@@ -90,7 +108,7 @@ type Verdict struct {
 	// Estimated is false if there are too few readings to estimate growth. All figures
 	// are 0 then.
 	Estimated bool
-	// Growth and its interval, in bytes of resident memory per request.
+	// Growth and its interval, in bytes per request, of what the verdict rests on (Of).
 	Growth, Lower, Upper float64
 	// Confidence is the interval's confidence level: 0.95, or more at each look of a
 	// sequential run (Bonferroni), so that all looks together have 0.95.
@@ -113,6 +131,12 @@ type Verdict struct {
 	JudgedRequests uint64
 	// Parts is the growth of each part that is known.
 	Parts []PartGrowth
+	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is swapped out or
+	// lazily freed.
+	Of Part
+	// Growths is the growth of live memory, heap slack, memory outside the heap and held memory, each after a warm-up of
+	// its own. Without live memory there is that of held memory alone.
+	Growths []PartGrowth
 	// GivenBack is the fall in resident bytes from the last end reading to the one after the rest; 0 without a rest.
 	GivenBack float64
 
@@ -137,31 +161,85 @@ func Judge(iterations []Iteration, options Options) Verdict {
 	return v
 }
 
-// judge is Judge, with the evidence that the verdict is based on.
-func judge(iterations []Iteration, options Options) (Verdict, evidence) {
+// findings are what was computed from the iterations after the last restart, or, for live memory, from those since which it
+// was read.
+type findings struct {
+	restarted int      // iterations before the last restart; 0 if there was none
+	from      int      // iterations before those judged
+	held      evidence // what a verdict without live memory rests on
+	total     evidence // all held memory: with the pages that fill mapped files and shared segments
+	// split is of the same iterations. live and outside are unknown without live memory.
+	split       split
+	live, slack evidence
+	outside     outsideEvidence
+	// gap is the iteration, counted from 1, without live memory though it was read in others; 0 if there is none.
+	gap int
+	of  Part // that the verdict rests on
+}
+
+// decisive is the evidence that the verdict rests on.
+func (f findings) decisive() evidence {
+	switch f.of {
+	case Live:
+		return f.live
+	case Outside:
+		return f.outside.evidence
+	}
+	return f.held
+}
+
+// judge is Judge, with the findings that the verdict is based on.
+func judge(iterations []Iteration, options Options) (Verdict, findings) {
 	v := Verdict{
 		Kind:       Inconclusive,
 		Pattern:    PatternNone,
 		Unit:       options.Unit,
+		Of:         Resident,
 		Confidence: confidenceOf(options.MaxIterations),
 	}
-	from := restart(iterations)
-	if from > 0 {
-		v.RestartedBefore = from + 1
+	f := newFindings(iterations, options.Tolerance, v.Confidence)
+	if f.restarted > 0 {
+		v.RestartedBefore = f.restarted + 1
 	}
-	evidence := newEvidence(iterations[from:], v.Confidence)
-	if evidence.known {
-		evidence.describe(&v, from)
+	if f.held.known && f.total.known && (!f.split.known || f.live.known && f.outside.known) {
 		if options.Rest != nil {
 			v.GivenBack = difference(iterations[len(iterations)-1].EndBytes, options.Rest.Bytes)
 		}
-		v.decide(evidence, len(iterations), options)
+		v.Growths = f.growths()
+		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
+		v.decide(&f, len(iterations), options)
 	}
-	v.explain(evidence, len(iterations), options)
-	return v, evidence
+	v.explain(f, len(iterations), options)
+	return v, f
 }
 
-// evidence is what was computed from the iterations after the last restart.
+// newFindings computes the findings, with intervals of the given confidence level. tolerance is in bytes per request.
+func newFindings(iterations []Iteration, tolerance, confidence float64) findings {
+	f := findings{restarted: restart(iterations), of: Resident}
+	f.from, f.gap = liveSince(iterations, f.restarted)
+	if f.from == len(iterations) {
+		return f
+	}
+	judged := iterations[f.from:]
+	f.split = newSplit(judged)
+	first := difference(judged[0].EndBytes, judged[0].StartBytes)
+	f.total = newEvidence(f.split.held, first, confidence)
+	f.held = f.total
+	if f.split.fills() {
+		f.held = newEvidence(f.split.held.plus(-1, f.split.filling), first, confidence)
+	}
+	if f.split.known {
+		f.live = newEvidence(f.split.live, 0, confidence)
+		f.outside = newOutsideEvidence(f.split.outside, float64(judged[len(judged)-1].Parts[Outside]), tolerance, confidence)
+		f.slack = newEvidence(f.split.slack, 0, confidence)
+	}
+	if anyNonZero(judged, Swapped) || anyNonZero(judged, LazyFree) {
+		f.of = Held
+	}
+	return f
+}
+
+// evidence is what was computed from a series of readings after the last restart.
 type evidence struct {
 	known        bool      // false: too few iterations, or no requests
 	iterations   int       // after the last restart
@@ -171,37 +249,57 @@ type evidence struct {
 	growth       posterior // bytes per request
 	lower, upper float64   // of the growth
 	halves       halves
-	parts        []PartGrowth
 }
 
-// newEvidence computes the evidence, with an interval of the given confidence level.
-func newEvidence(iterations []Iteration, confidence float64) evidence {
-	e := evidence{iterations: len(iterations)}
-	if len(iterations) < minIterations {
+// newEvidence computes the evidence of a curve, with an interval of the given confidence level. before is what was gained
+// in the first iteration, in bytes; 0 if it is unknown.
+func newEvidence(c curve, before, confidence float64) evidence {
+	e := evidence{iterations: len(c.bytes)}
+	if len(c.bytes) < minIterations {
 		return e
 	}
-	c := withoutOutliers(newCurve(iterations))
+	c = withoutOutliers(c)
 	e.warmUp = warmUp(c)
-	e.warmUpGain = c.bytes[e.warmUp-1] + difference(iterations[0].EndBytes, iterations[0].StartBytes)
+	e.warmUpGain = c.bytes[e.warmUp-1] + before
 	e.judged = c.from(e.warmUp - 1)
-	growth, _, okGrowth := regress(noiseModels, e.judged.bytes, e.judged.since())
+	growth, _, okGrowth := regress(noiseModels, e.judged, e.judged.since())
 	halves, okHalves := newHalves(c, e.warmUp)
 	if !okGrowth || !okHalves {
 		return e
 	}
 	e.known, e.growth, e.halves = true, growth, halves
-	e.lower, e.upper = interval(growth, e.judged.span(), confidence)
-	e.parts = partGrowths(iterations, e.warmUp, confidence)
+	e.lower, e.upper = e.judged.interval(growth, confidence)
 	return e
 }
 
-// interval is the interval of a growth over span requests, in bytes per request, no narrower than the floor.
-func interval(growth posterior, span, confidence float64) (lower, upper float64) {
-	middle, floor := growth.quantile(0.5), floorBytes/span
+// interval is the interval of a growth of the curve, in bytes per request, no narrower than the floor.
+func (c curve) interval(growth posterior, confidence float64) (lower, upper float64) {
+	middle, floor := growth.quantile(0.5), c.floor/c.span()
 	return min(growth.quantile((1-confidence)/2), middle-floor), max(growth.quantile((1+confidence)/2), middle+floor)
 }
 
-// describe sets the figures and the growth pattern. from is the number of iterations
+// span is the judged range, if from iterations are before those of the evidence.
+func (e evidence) span(from int) Range {
+	return Range{First: from + e.warmUp + 1, Last: from + e.iterations}
+}
+
+// pattern is the growth pattern.
+func (e evidence) pattern() Pattern {
+	gains := e.judged.gains()
+	switch grows := e.lower > 0; {
+	case grows && (e.halves.slowing() || e.warmUp > len(gains)): // growth with a warm-up that long slows down
+		return PatternSlowing
+	case grows && equalJumps(gains) < unevenShare*float64(len(gains)):
+		return PatternSteps
+	case grows:
+		return PatternSteady
+	case e.warmUpGain > max(e.judged.floor, (e.upper-e.lower)/2*e.judged.span()):
+		return PatternWarmUp
+	}
+	return PatternNone
+}
+
+// describe sets the figures and the growth pattern to those of the evidence. from is the number of iterations
 // before those of the evidence.
 func (e evidence) describe(v *Verdict, from int) {
 	v.Estimated = true
@@ -209,48 +307,71 @@ func (e evidence) describe(v *Verdict, from int) {
 	v.Early, v.Late = e.halves.early, e.halves.late.quantile(0.5)
 	v.Resolution = (e.upper - e.lower) / 2
 	v.WarmUp = e.warmUp
-	v.Judged = Range{First: from + e.warmUp + 1, Last: from + e.iterations}
+	v.Judged = e.span(from)
 	v.JudgedRequests = uint64(math.Round(e.judged.span()))
-	v.Parts = e.parts
-	gains := e.judged.gains()
-	switch grows := e.lower > 0; {
-	case grows && (e.halves.slowing() || e.warmUp > v.Judged.length()): // growth with a warm-up that long slows down
-		v.Pattern = PatternSlowing
-	case grows && equalJumps(gains) < unevenShare*float64(len(gains)):
-		v.Pattern = PatternSteps
-	case grows:
-		v.Pattern = PatternSteady
-	case e.warmUpGain > max(floorBytes, v.Resolution*e.judged.span()):
-		v.Pattern = PatternWarmUp
-	}
+	v.Pattern = e.pattern()
 }
 
-// decide sets the kind after n iterations: growth above the tolerance that goes on,
+// leaks reports if the growth is above the tolerance, in bytes per request, and goes on. Early in a sequential run, after
+// n iterations, it must be such that no cache that fills could look the same.
+func (e evidence) leaks(tolerance float64, early bool, n int) bool {
+	if early && (n < minLeakIterations || e.halves.linear < clearlyLinear || e.halves.linearWithWarmUp < 0) {
+		return false
+	}
+	return e.lower > tolerance && e.pattern() != PatternSlowing && e.halves.goesOn(tolerance)
+}
+
+// decide sets the kind after n iterations, and what the verdict rests on: growth above the tolerance that goes on,
 // growth below it, or neither shown. A sequential run stops for a leak only when no
 // cache that fills could look the same.
-func (v *Verdict) decide(e evidence, n int, options Options) {
-	canGoOn := n < options.MaxIterations
-	if canGoOn {
-		if next := nextLook(n, options.MaxIterations); next != n {
-			v.NextLook = next
-			return
-		}
-	}
-	goesOn := v.Pattern != PatternSlowing && e.halves.goesOn(options.Tolerance) && !v.givesBack(e, options.Tolerance)
-	if canGoOn && (n < minLeakIterations || e.halves.linear < clearlyLinear || e.halves.linearWithWarmUp < 0) {
-		goesOn = false
+func (v *Verdict) decide(f *findings, n int, options Options) {
+	early := n < options.MaxIterations
+	if early {
+		v.NextLook = nextLook(n, options.MaxIterations)
 	}
 	switch {
-	case v.Lower > options.Tolerance && goesOn:
-		v.Kind = Leak
-	case v.Upper < options.Tolerance:
-		v.Kind = NoLeak
+	case v.NextLook > n:
+		if f.split.known {
+			f.of = Live
+		}
+	case f.split.known:
+		v.NextLook = 0
+		v.Kind, f.of = f.decideByParts(options.Tolerance, early, n)
+	default:
+		v.NextLook = 0
+		f.held.describe(v, f.from)
+		switch {
+		case f.held.leaks(options.Tolerance, early, n) && !v.givesBack(*f, options.Tolerance):
+			v.Kind = Leak
+		case f.held.upper < options.Tolerance:
+			v.Kind = NoLeak
+		}
 	}
+	v.Of = f.of
+	f.decisive().describe(v, f.from)
 }
 
-// givesBack reports if the growth that remains after the rest is within the tolerance, in bytes per request.
-func (v *Verdict) givesBack(e evidence, tolerance float64) bool {
-	return v.Growth-max(0, v.GivenBack)/e.judged.span() <= tolerance
+// decideByParts returns the kind of verdict, and what it rests on, where live memory is known.
+func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Part) {
+	live, outside := f.live.leaks(tolerance, early, n), f.outside.leaks(tolerance, early, n)
+	_, _, quiet := f.outside.quiet(tolerance)
+	switch {
+	case outside && !(live && f.live.growth.quantile(0.5) >= f.outside.growth.quantile(0.5)):
+		return Leak, Outside
+	case live:
+		return Leak, Live
+	case f.live.upper >= tolerance:
+		return Inconclusive, Live
+	case !quiet:
+		return Inconclusive, Outside
+	}
+	return NoLeak, Live
+}
+
+// givesBack reports if the growth of held memory that remains after the rest is within the tolerance, in bytes per
+// request. With live memory it is known what stays.
+func (v *Verdict) givesBack(f findings, tolerance float64) bool {
+	return !f.split.known && v.Growth-max(0, v.GivenBack)/f.held.judged.span() <= tolerance
 }
 
 // gained is the change from the first judged reading to the last, in bytes.

@@ -60,7 +60,7 @@ func trim(c curve, cut int, least float64) int {
 // halfWidth approximates the half-width of the 95% interval of the curve's growth, in
 // bytes per request. It is infinite if the curve does not determine the growth.
 func halfWidth(c curve) float64 {
-	b, _, ok := regress(nonOscillating, c.bytes, c.since())
+	b, _, ok := regress(nonOscillating, c, c.since())
 	if !ok {
 		return math.Inf(1)
 	}

@@ -5,6 +5,9 @@
 //	go run ./loader/verdict/calibrate -runs 0 -searches 0 prints the tables of the runs recorded so far
 //	go run ./loader/verdict/calibrate -baseline           compares a server with itself, in two runs and in one with a
 //	                                                      baseline, and prints the resolution of the difference
+//	go run ./loader/verdict/calibrate -runtimes           measures servers in other runtimes, whose truth is known, and
+//	                                                      prints what live memory and what resident memory say
+//	go run ./loader/verdict/calibrate -stock              does the same with servers as Debian has them
 //
 // It must be started at the top of the repository. Recorded runs are not repeated, so that it can be interrupted and
 // continued later.
@@ -17,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 )
 
 func main() {
@@ -27,16 +31,37 @@ func main() {
 	flag.StringVar(&plan.folder, "folder", filepath.Join("results", "calibration"), "folder of the recorded runs")
 	tolerance := flag.Float64("tolerance", 4, "growth, in bytes per request, that still counts as \"no leak\"")
 	baseline := flag.Bool("baseline", false, "record rounds of two runs, and of one run with a baseline, of a server without a leak")
+	inRuntimes := flag.Bool("runtimes", false, "measure servers in several runtimes, whose truth is known")
+	inStock := flag.Bool("stock", false, "measure servers as Debian has them")
+	each := flag.Int("each", 20, "runs of each server with -runtimes or -stock; 0 prints those that are recorded")
+	only := flag.String("only", "", "regular expression: the names of the servers to measure with -runtimes or -stock")
 	flag.Parse()
+	names, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "calibrate:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	var err error
-	if *baseline {
+	measure := func(s suite) error {
+		if err := recordSuite(ctx, s, plan.folder, *each, names); err != nil {
+			return err
+		}
+		return writeSuite(os.Stdout, s, plan.folder, *tolerance)
+	}
+	switch {
+	case *baseline:
 		if err = recordRounds(ctx, plan.folder, plan.searches); err == nil {
 			err = writeRounds(os.Stdout, plan.folder, *tolerance)
 		}
-	} else if err = makeRuns(ctx, plan); err == nil {
-		err = writeTables(os.Stdout, plan.folder, *tolerance)
+	case *inRuntimes:
+		err = measure(runtimes())
+	case *inStock:
+		err = measure(stock())
+	default:
+		if err = makeRuns(ctx, plan); err == nil {
+			err = writeTables(os.Stdout, plan.folder, *tolerance)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "calibrate:", err)

@@ -21,6 +21,10 @@ func TestTablesHaveARowForEachPatternAndNoise(t *testing.T) {
 	printBaseline(&baseline, 1, 1)
 	assert.Equal(t, 1+len(drifts()), strings.Count(baseline.String(), "\n"))
 
+	var parts bytes.Buffer
+	printParts(&parts, 1, 1)
+	assert.Equal(t, 1+len(partsPlans()), strings.Count(parts.String(), "\n"))
+
 	printSequential(&sequential, 1, 1)
 	assert.Equal(t, 1+len(synthetic.Patterns())*len(noises()), strings.Count(sequential.String(), "\n"))
 }

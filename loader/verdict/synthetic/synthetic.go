@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// requestsPerIteration is the mean; each iteration has up to a tenth more or less.
+	// requestsPerIteration is the mean of Make; each iteration has up to a tenth more or less.
 	requestsPerIteration = 30000
 	megabyte             = 1e6
 )
@@ -73,7 +73,10 @@ func (t Trace) Growth(judged verdict.Range) float64 {
 }
 
 // Make returns a trace of the plan. The same state of r gives the same trace.
-func Make(p Plan, r *rand.Rand) Trace {
+func Make(p Plan, r *rand.Rand) Trace { return makeTrace(p, requestsPerIteration, r) }
+
+// makeTrace is Make with the mean of requests in an iteration.
+func makeTrace(p Plan, requestsPerIteration float64, r *rand.Rand) Trace {
 	t := Trace{Plan: p}
 	n := float64(p.Iterations)
 	gain := p.Growth * requestsPerIteration

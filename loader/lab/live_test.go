@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+)
+
+// collected is a server that holds 600 bytes more before a collection, and whose live memory is as told.
+type collected struct {
+	live   []int64 // of one reading after the other; live memory is not known afterwards
+	asked  int
+	rested bool
+}
+
+func (c *collected) read(context.Context) (memory.Reading, error) {
+	garbage := int64(600)
+	if c.rested {
+		garbage = 0
+	}
+	return memory.Reading{Total: 5000 + garbage}, nil
+}
+
+func (c *collected) collect(context.Context) *memory.Live {
+	if c.asked == len(c.live) {
+		return nil
+	}
+	c.asked, c.rested = c.asked+1, true
+	return &memory.Live{Bytes: c.live[c.asked-1], Outside: 900}
+}
+
+func (c *collected) plan(tries int) Plan {
+	generate := func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		c.rested = false
+		return told(4)(context.Background(), 0, meter)
+	}
+	return Plan{Tries: tries, Server: Server{Generate: generate, Live: c.collect, Sampler: memory.NewSampler(c.read), Meter: load.NewMeter()}}
+}
+
+func TestLiveMemoryIsReadAfterTheEnd(t *testing.T) {
+	server := &collected{live: []int64{100, 70, 140}}
+	iterations, err := measure(t.Context(), server.plan(3))
+	require.NoError(t, err)
+	require.Len(t, iterations, 3)
+	first, second := iterations[0], iterations[1]
+	assert.Equal(t, int64(5600), first.End.Total, "before the collection")
+	require.NotNil(t, first.Live)
+	assert.Equal(t, int64(70), first.Live.Bytes, "the second reading")
+	assert.Equal(t, int64(30), first.Live.Idle, "how far it moves by itself")
+	assert.Equal(t, int64(900), first.Live.Outside)
+	require.NotNil(t, second.Live)
+	assert.Equal(t, int64(140), second.Live.Bytes)
+	assert.Negative(t, second.Live.Idle)
+	assert.Nil(t, iterations[2].Live, "not known any more")
+}
+
+func TestLiveMemoryOfARunThatEnds(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	server := &collected{live: []int64{100}}
+	plan := server.plan(3)
+	plan.Server.Live = func(context.Context) *memory.Live {
+		cancel(errors.New("interrupted"))
+		return nil
+	}
+	_, err := measure(ctx, plan)
+	assert.ErrorContains(t, err, "interrupted")
+}

@@ -1,0 +1,204 @@
+package live
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/memory"
+)
+
+// startGo builds testdata/golang, starts it, and returns its process and address.
+func startGo(t *testing.T, environment ...string) (process, string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "server")
+	output, err := exec.Command("go", "build", "-o", program, "./testdata/golang").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	command := exec.Command(program)
+	command.Env = append(os.Environ(), environment...)
+	stdout, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	return process{PID: command.Process.Pid, Exe: program}, strings.TrimSpace(address)
+}
+
+func visit(t *testing.T, address string) {
+	t.Helper()
+	response, err := http.Get(address)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+func readLive(t *testing.T, o opened) memory.Live {
+	t.Helper()
+	read, err := o.live(t.Context())
+	require.NoError(t, err)
+	return read
+}
+
+func TestGoIsReadToTheByte(t *testing.T) {
+	p, address := startGo(t, "GOMEMLIMIT=300MiB")
+	require.True(t, golang().runs(p))
+	program, err := golang().open(t.Context(), p, Options{PprofURL: address + "/debug/pprof/"})
+	require.NoError(t, err)
+	visit(t, address+"/keep?n=1")
+	before := readLive(t, program)
+	assert.Equal(t, memory.Limit{Bytes: 300 << 20, Of: "GOMEMLIMIT"}, before.Limit)
+	assert.Equal(t, 1, before.Processes)
+	assert.Positive(t, before.Stopped)
+	assert.Less(t, before.Stopped, 30*time.Second)
+
+	const slack = 64 << 10 // what an idle Go program moves by itself, stacks above all
+	visit(t, address+"/keep?n=20000")
+	kept := readLive(t, program)
+	assert.InDelta(t, 20_000*512, kept.Bytes-before.Bytes, slack)
+	assert.GreaterOrEqual(t, kept.Heap, kept.Bytes)
+	again := readLive(t, program)
+	assert.InDelta(t, kept.Bytes, again.Bytes, slack)
+
+	visit(t, address+"/finalizers?n=20000")
+	finalized := readLive(t, program)
+	assert.InDelta(t, kept.Bytes, finalized.Bytes, slack+64<<10, "what a finalizer keeps for one collection is not live")
+
+	visit(t, address+"/goroutines?n=5000")
+	goroutines := readLive(t, program)
+	assert.Greater(t, goroutines.Bytes-finalized.Bytes, int64(5_000*2048), "each has a stack of 2 KiB")
+	assert.Less(t, goroutines.Bytes-finalized.Bytes, int64(5_000*4096))
+	require.NoError(t, program.close(t.Context()))
+}
+
+func TestGoProgramThatEndedIsGone(t *testing.T) {
+	g := &goProgram{process: process{PID: 1 << 22}, url: "http://127.0.0.1:1/debug/pprof/heap"} // above the largest PID
+	_, err := g.live(t.Context())
+	assert.ErrorIs(t, err, memory.ErrGone)
+}
+
+func TestGoIsAskedWhereItListens(t *testing.T) {
+	p, address := startGo(t)
+	pprof := Options{PprofURL: address + "/debug/pprof/"}
+	_, err := golang().open(t.Context(), p, Options{})
+	assert.ErrorContains(t, err, "set PPROF_URL")
+	_, err = golang().open(t.Context(), process{PID: os.Getpid()}, pprof)
+	assert.ErrorContains(t, err, "belongs to another process")
+	// Behind a proxy the command line shows which one it is.
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		response, err := http.Get(address + r.URL.RequestURI())
+		if assert.NoError(t, err) {
+			defer response.Body.Close()
+			_, _ = bufio.NewReader(response.Body).WriteTo(w)
+		}
+	}))
+	defer proxy.Close()
+	program, err := golang().open(t.Context(), p, Options{PprofURL: proxy.URL + "/debug/pprof/"})
+	require.NoError(t, err)
+	assert.Positive(t, readLive(t, program).Bytes)
+	assert.NotContains(t, program.said(), "gc=1")
+	assert.Contains(t, program.said(), proxy.URL)
+}
+
+func TestGoOpenTakesNoNonsense(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"status":    func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) },
+		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"empty":     func(http.ResponseWriter, *http.Request) {},
+		"no figure": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "# runtime.MemStats\n# HeapAlloc = 1\n") },
+		"negative": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, strings.Replace(goHeapText, "HeapAlloc = ", "HeapAlloc = -", 1))
+		},
+		"huge figure": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, strings.Replace(goHeapText, "HeapSys = ", "HeapSys = 99999999999", 1))
+		},
+		"endless": func(w http.ResponseWriter, _ *http.Request) {
+			for chunk := make([]byte, 1<<20); ; {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(answer)
+			defer server.Close()
+			_, err := golang().open(t.Context(), process{PID: os.Getpid()}, Options{PprofURL: server.URL + "/"})
+			assert.Error(t, err)
+		})
+	}
+	t.Run("no answer", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		defer server.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := golang().open(ctx, process{PID: os.Getpid()}, Options{PprofURL: server.URL + "/"})
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+// goHeapText is the end of a heap profile of Go 1.26.8; the ring of pauses is shortened below.
+const goHeapText = `heap profile: 1: 8 [1: 9] @ heap/1048576
+
+# runtime.MemStats
+# Alloc = 361376
+# Sys = 12351752
+# HeapAlloc = 361376
+# HeapSys = 7929856
+# HeapIdle = 6651904
+# HeapInuse = 1277952
+# HeapReleased = 6119424
+# HeapObjects = 1584
+# Stack = 458752 / 459000
+# MSpan = 34240 / 48960
+# MCache = 4592 / 16072
+# GCSys = 2008304
+# NumGC = 257
+`
+
+func TestParseGoStats(t *testing.T) {
+	ring := make([]string, 256)
+	for n := range ring {
+		ring[n] = "1000"
+	}
+	ring[0], ring[255] = "117450", "50" // of collections 257 and 256
+	stats, err := parseGoStats([]byte(goHeapText + "# PauseNs = [" + strings.Join(ring, " ") + "]\n"))
+	require.NoError(t, err)
+	assert.Equal(t, memory.Live{
+		Bytes: 361376 + 458752, Heap: 7929856 - 6119424 + 458752 + 48960 + 16072, Committed: 7929856 - 6119424 + 458752 + 48960 + 16072,
+		Stopped: 117500, Forced: "/debug/pprof/heap?gc=1", Processes: 1,
+	}, stats.live(memory.Limit{}))
+	stats, err = parseGoStats([]byte(goHeapText + "# PauseNs = [1 2]\n"))
+	require.NoError(t, err)
+	assert.Zero(t, stats.stopped)
+	// What the program printed before its statistics does not count.
+	_, err = parseGoStats([]byte("# runtime.MemStats\n# HeapAlloc = 1\n" + goHeapText))
+	assert.NoError(t, err)
+}
+
+func TestGoLimit(t *testing.T) {
+	for value, bytes := range map[string]int64{
+		"1000": 1000, "1000B": 1000, "2KiB": 2 << 10, "3MiB": 3 << 20, "4GiB": 4 << 30, "1TiB": 1 << 40,
+		"off": 0, "": 0, "-5": 0, "3MB": 0, "3Mi": 0, "MiB": 0, "9223372036854775807": 0, "9999999999GiB": 0,
+	} {
+		of := ""
+		if bytes > 0 {
+			of = "GOMEMLIMIT"
+		}
+		assert.Equal(t, memory.Limit{Bytes: bytes, Of: of}, goLimit(value), value)
+	}
+}

@@ -1,0 +1,120 @@
+package live
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// look reads what can be told of a process without its help. It fails if the process has ended, or may not be looked at.
+func look(pid int) (process, error) {
+	p := process{PID: pid, Inside: pid, Root: proc(pid, "root"), Exe: programOf(pid)}
+	status, err := os.ReadFile(proc(pid, "status"))
+	if err != nil {
+		return p, err
+	}
+	for line := range bytes.Lines(status) {
+		if numbers, found := bytes.CutPrefix(line, []byte("NSpid:")); found {
+			fields := bytes.Fields(numbers)
+			if p.Inside, err = strconv.Atoi(string(fields[len(fields)-1])); err != nil {
+				return p, fmt.Errorf("process %d: NSpid is %q", pid, numbers)
+			}
+		}
+	}
+	p.Mapped, err = mapped(pid)
+	return p, err
+}
+
+// mapped returns the paths of the files that a process maps, as it sees them.
+func mapped(pid int) ([]string, error) {
+	maps, err := os.Open(proc(pid, "maps"))
+	if err != nil {
+		return nil, err
+	}
+	defer maps.Close()
+	var all []string
+	lines := bufio.NewScanner(maps)
+	for lines.Scan() {
+		_, path, found := strings.Cut(lines.Text(), "/")
+		if path = "/" + path; found && (len(all) == 0 || all[len(all)-1] != path) {
+			all = append(all, path)
+		}
+	}
+	return all, lines.Err()
+}
+
+// maps tells whether the process maps a file of that name, or with that name and a version behind it: libjvm.so,
+// libtcmalloc.so.4.
+func (p process) maps(name string) bool {
+	for _, path := range p.Mapped {
+		if base := filepath.Base(path); base == name || strings.HasPrefix(base, name+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// handles tells whether the process has a handler for a signal.
+func (p process) handles(signal int) bool {
+	status, err := os.ReadFile(proc(p.PID, "status"))
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(status) {
+		if mask, found := bytes.CutPrefix(line, []byte("SigCgt:")); found {
+			caught, err := strconv.ParseUint(string(bytes.TrimSpace(mask)), 16, 64)
+			return err == nil && caught&(1<<(signal-1)) != 0
+		}
+	}
+	return false
+}
+
+// environment returns a variable that a process was started with; empty if it has none, or may not be looked at.
+func (p process) environment(name string) string {
+	all, err := os.ReadFile(proc(p.PID, "environ"))
+	if err != nil {
+		return ""
+	}
+	for variable := range bytes.SplitSeq(all, []byte{0}) {
+		if value, found := bytes.CutPrefix(variable, []byte(name+"=")); found {
+			return string(value)
+		}
+	}
+	return ""
+}
+
+// arguments are the words that a process was started with.
+func (p process) arguments() []string {
+	all, err := os.ReadFile(proc(p.PID, "cmdline"))
+	if err != nil || len(all) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(all), "\x00"), "\x00")
+}
+
+// programOf is the path of a process's program, as it sees it; empty if that cannot be told.
+func programOf(pid int) string {
+	path, _ := os.Readlink(proc(pid, "exe"))
+	return strings.TrimSuffix(path, " (deleted)")
+}
+
+// startOf is when a process started, in the kernel's ticks; 0 if that cannot be told.
+func startOf(pid int) uint64 {
+	const field = 22 // of proc_pid_stat(5), counted from 1; the command, which is the second, may have blanks
+	stat, err := os.ReadFile(proc(pid, "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < field-2 {
+		return 0
+	}
+	ticks, _ := strconv.ParseUint(string(fields[field-3]), 10, 64)
+	return ticks
+}
+
+func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }

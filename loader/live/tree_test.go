@@ -1,0 +1,177 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/memory"
+)
+
+// told is a process that answers with what it was given.
+type told struct {
+	read   memory.Live
+	err    error
+	closed *int
+}
+
+func (t told) live(context.Context) (memory.Live, error) { return t.read, t.err }
+func (t told) close(context.Context) error               { *t.closed++; return t.err }
+func (t told) said() string                              { return "asked" }
+
+// answering is a runtime that every process runs, but for those of mute, which cannot be asked.
+func answering(kind Kind, answers map[int]told, mute error) runtime {
+	return runtime{
+		kind: kind,
+		runs: func(process) bool { return true },
+		open: func(_ context.Context, p process, _ Options) (opened, error) {
+			if answer, found := answers[p.PID]; found {
+				return answer, nil
+			}
+			return nil, mute
+		},
+	}
+}
+
+func child(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("sleep", "60")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+func TestTreeSumsUpItsProcesses(t *testing.T) {
+	closed := 0
+	self, first, second := os.Getpid(), child(t), child(t)
+	pids := []int{self, first}
+	answers := map[int]told{
+		self:   {read: memory.Live{Bytes: 100, Heap: 300, Shared: 5, Committed: 400, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 900, Of: "-Xmx"}}, closed: &closed},
+		second: {read: memory.Live{Bytes: 10, Heap: 5, Committed: 40, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, closed: &closed},
+	}
+	tree, err := open(t.Context(), func() ([]int, error) { return pids, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, errors.New("it is closed"))})
+	require.NoError(t, err)
+	read, err := tree.Live(t.Context())
+	require.NoError(t, err)
+	assert.Positive(t, read.Outside)
+	read.Outside = 0
+	assert.Equal(t, memory.Live{Bytes: 100, Heap: 300, Shared: 5, Committed: 400, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 900, Of: "-Xmx"}}, read)
+
+	pids = []int{self, second} // one has come, one has gone
+	read, err = tree.Live(t.Context())
+	require.NoError(t, err)
+	read.Outside = 0
+	assert.Equal(t, memory.Live{Bytes: 110, Heap: 310, Shared: 5, Committed: 440, Forced: "GC", Processes: 2, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, read, "a heap is at least what lives in it")
+	assert.Equal(t, []string{fmt.Sprintf("process %d: asked", self), fmt.Sprintf("process %d: asked", second)}, tree.Said())
+	assert.Equal(t, []string{"jvm"}, tree.Runtimes())
+	require.NoError(t, tree.Close(t.Context()))
+	assert.Equal(t, 2, closed)
+}
+
+func TestTreeWithoutARuntime(t *testing.T) {
+	list := func() ([]int, error) { return []int{os.Getpid()}, nil }
+	_, err := open(t.Context(), list, Options{Kind: Auto}, []runtime{answering(JVM, nil, errors.New("it is closed"))})
+	require.ErrorIs(t, err, ErrNone)
+	assert.Contains(t, err.Error(), "jvm: it is closed")
+	_, err = open(t.Context(), list, Options{Kind: Node}, []runtime{answering(JVM, nil, errors.New("it is closed"))})
+	require.ErrorIs(t, err, ErrNone)
+	assert.NotContains(t, err.Error(), "it is closed", "it was not looked for")
+	_, err = open(t.Context(), func() ([]int, error) { return nil, memory.ErrGone }, Options{}, nil)
+	assert.ErrorIs(t, err, memory.ErrGone)
+}
+
+func TestTreeOfAProcessThatFails(t *testing.T) {
+	closed := 0
+	self, ending := os.Getpid(), child(t)
+	answers := map[int]told{
+		self:   {read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed},
+		ending: {err: fmt.Errorf("process: %w", memory.ErrGone), closed: &closed},
+	}
+	tree, err := open(t.Context(), func() ([]int, error) { return []int{self, ending}, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, nil)})
+	require.NoError(t, err)
+	read, err := tree.Live(t.Context())
+	require.NoError(t, err, "one that ends meanwhile is left out")
+	assert.Equal(t, int64(7), read.Bytes)
+
+	answers[self] = told{err: errors.New("it answers nothing"), closed: &closed}
+	tree, err = open(t.Context(), func() ([]int, error) { return []int{self}, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, nil)})
+	require.NoError(t, err)
+	_, err = tree.Live(t.Context())
+	assert.ErrorContains(t, err, fmt.Sprintf("jvm of process %d: it answers nothing", self))
+	assert.ErrorContains(t, tree.Close(t.Context()), "it answers nothing")
+}
+
+func TestChosen(t *testing.T) {
+	assert.True(t, runtime{kind: JVM}.chosen(Auto))
+	assert.True(t, runtime{kind: JVM}.chosen(JVM))
+	assert.False(t, runtime{kind: JVM}.chosen(Node))
+	assert.False(t, runtime{kind: TCMalloc}.chosen(Auto), "it costs too much")
+	assert.False(t, runtime{kind: JVM}.chosen(Off))
+}
+
+func TestStops(t *testing.T) {
+	r := runtime{stopAtLeast: 20 * time.Millisecond, stopPerGiB: 2 * time.Second}
+	assert.Equal(t, "1s", coarse(r.stops(1<<29)))
+	assert.Equal(t, "20ms", coarse(r.stops(0)))
+	assert.Equal(t, "1ms", coarse(0))
+}
+
+func TestLook(t *testing.T) {
+	p, err := look(os.Getpid())
+	require.NoError(t, err)
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	assert.Equal(t, exe, p.Exe)
+	assert.Equal(t, os.Getpid(), p.Inside)
+	assert.Contains(t, p.Mapped, exe)
+	assert.Equal(t, os.Args, p.arguments())
+	t.Setenv("LEAKLAB_LOOK", "is not seen: it was set after the start")
+	assert.Empty(t, p.environment("LEAKLAB_LOOK"))
+	assert.Equal(t, os.Getenv("PATH"), p.environment("PATH"))
+	assert.True(t, p.handles(10), "Go has a handler of SIGUSR1")
+	assert.False(t, p.handles(9))
+	assert.NotZero(t, startOf(os.Getpid()))
+	_, err = look(1 << 30)
+	assert.Error(t, err)
+	assert.Zero(t, startOf(1<<30))
+}
+
+func TestMapsLibraries(t *testing.T) {
+	p := process{Mapped: []string{"/usr/lib/libtcmalloc.so.4", "/opt/libjvm.so", "/usr/lib/libnode.so.108"}}
+	assert.True(t, p.maps("libtcmalloc.so"))
+	assert.True(t, p.maps("libjvm.so"))
+	assert.False(t, p.maps("libjv"))
+	assert.False(t, p.maps("libtcmalloc_minimal.so"))
+}
+
+func TestCollects(t *testing.T) {
+	assert.False(t, Collects(func() ([]int, error) { return []int{child(t), 1 << 30}, nil }), "sleep does not")
+	assert.True(t, Collects(func() ([]int, error) { return []int{os.Getpid()}, nil }), "Go does")
+	assert.False(t, Collects(func() ([]int, error) { return nil, memory.ErrGone }))
+}
+
+func TestOutsideOfTheHeap(t *testing.T) {
+	self := os.Getpid()
+	all := outside(self, memory.Live{})
+	assert.Positive(t, all)
+	assert.InDelta(t, all-(1<<20), outside(self, memory.Live{Heap: 3 << 20, Shared: 2 << 20}), 1<<20)
+	assert.Zero(t, outside(self, memory.Live{Heap: 1 << 40}), "it is not negative")
+	assert.Zero(t, outside(1<<30, memory.Live{}), "it has ended")
+	var sum memory.Live
+	addOutside(&sum, 7)
+	addOutside(&sum, 8)
+	assert.Equal(t, int64(15), sum.Outside)
+	addOutside(&sum, -1)
+	addOutside(&sum, 9)
+	assert.Negative(t, sum.Outside, "one is unknown")
+}

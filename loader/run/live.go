@@ -1,0 +1,210 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"leaklab/loader/lab"
+	"leaklab/loader/live"
+	"leaklab/loader/memory"
+	"leaklab/loader/record"
+	"leaklab/loader/target"
+	"leaklab/loader/text"
+)
+
+// livePlan is how live memory is read.
+type livePlan struct {
+	kind live.Kind
+	set  bool // by LIVE, not by default
+}
+
+// livePlanOf is that of a setting; empty if it is not set: a server that is started for the run is opened then, and one
+// that was running before is not.
+func livePlanOf(setting string, started bool) livePlan {
+	switch {
+	case setting != "":
+		return livePlan{kind: live.Kind(setting), set: true}
+	case started:
+		return livePlan{kind: live.Auto}
+	default:
+		return livePlan{kind: live.Off}
+	}
+}
+
+// liveSource is a source that tells what it has opened or sent.
+type liveSource interface {
+	live.Source
+	Said() []string
+}
+
+// liveReader reads live memory after each iteration, for as long as that works.
+type liveReader struct {
+	plan    livePlan
+	notes   io.Writer
+	options live.Options
+	source  liveSource // nil if live memory is not read
+	record  record.Live
+	stopped time.Duration // over all iterations
+	first   float64       // requests per second of the first iteration, which comes before any collection
+	later   []float64     // of those that follow
+}
+
+// prepareLive has a server that the run starts get what it needs to be asked. It adds to the environment of the plan.
+func (s *session) prepareLive(server *side) (*liveReader, error) {
+	l := &liveReader{plan: s.plan.live, notes: s.screen.Notes, options: live.Options{Kind: s.plan.live.kind}}
+	l.record.Setting = string(l.plan.kind)
+	if l.plan.kind == live.Off || server.target.Command == nil {
+		return l, nil
+	}
+	folder, err := os.MkdirTemp("", "leaklab-")
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { return os.RemoveAll(folder) })
+	l.options.Folder = folder
+	variables, err := live.Environment(server.target.Environment, l.options)
+	if err != nil {
+		return nil, unmeasured(err)
+	}
+	server.target.Environment = append(server.target.Environment, variables...)
+	for _, variable := range variables {
+		l.record.Said = append(l.record.Said, "environment: "+variable)
+	}
+	return l, nil
+}
+
+// openLive has l open a server. It fails if LIVE names a runtime that cannot be asked. pprofURL is that of a Go server;
+// empty if it has none.
+func (s *session) openLive(ctx context.Context, l *liveReader, server *target.Target, sampler *memory.Sampler, pprofURL string) error {
+	if server.PID == 0 {
+		return l.unavailable(errors.New("no process of the server can be seen"))
+	}
+	processes := memory.Processes(server.PID)
+	if l.plan.kind == live.Off {
+		if !l.plan.set {
+			l.record.Offer = live.Offer(processes, sampler.Latest().Total)
+		}
+		return nil
+	}
+	l.options.PprofURL = pprofURL
+	tree, err := live.Open(ctx, processes, l.options)
+	if err != nil {
+		return l.unavailable(err)
+	}
+	s.onClose(func() error { l.close(tree); return nil })
+	l.source = tree
+	l.record.Runtimes = tree.Runtimes()
+	return nil
+}
+
+// bothOrNeither has live memory read of two servers that are compared, or of neither: a collection in one of them alone
+// would be taken for a difference.
+func bothOrNeither(server, baseline *liveReader) {
+	if (server.source == nil) == (baseline.source == nil) {
+		return
+	}
+	for _, l := range []*liveReader{server, baseline} {
+		if l.source != nil { // it was opened all the same
+			l.record.Said = append(l.record.Said, l.source.Said()...)
+		}
+		l.source, l.record.Runtimes, l.record.Failed = nil, nil, cmp.Or(l.record.Failed, "that of the other server cannot be read, and both are compared")
+	}
+}
+
+// unavailable tells why live memory is not read; it is an error if LIVE names a runtime.
+func (l *liveReader) unavailable(err error) error {
+	switch {
+	case l.plan.kind == live.Off:
+		return nil
+	case l.plan.set && l.plan.kind != live.Auto:
+		return unmeasured(fmt.Errorf("LIVE=%q: expected a server whose live memory can be read: %w", string(l.plan.kind), err))
+	}
+	l.record.Failed = text.Printable(err.Error())
+	return nil
+}
+
+// read is lab.Server's Live. The first failure is told, and ends the reading; the run goes on with resident memory.
+func (l *liveReader) read(ctx context.Context) *memory.Live {
+	if l.source == nil || l.record.Failed != "" {
+		return nil
+	}
+	read, err := l.source.Live(ctx)
+	if err == nil {
+		return &read
+	}
+	if ctx.Err() == nil && !errors.Is(err, memory.ErrGone) {
+		l.record.Failed = text.Printable(err.Error())
+		note(l.notes, "loader: live memory cannot be read any more:", err, "(going on with resident memory)")
+	}
+	return nil
+}
+
+// add counts what the reading of an iteration has cost.
+func (l *liveReader) add(i lab.Iteration) {
+	if i.Live == nil {
+		return
+	}
+	l.record.Forced = i.Live.Forced
+	l.stopped = max(l.stopped, i.Live.Stopped)
+	l.record.StoppedSeconds = l.stopped.Seconds()
+	if i.Number == 1 {
+		l.first = i.RequestsPerSecond()
+		return
+	}
+	l.later = append(l.later, i.RequestsPerSecond())
+	if l.first > 0 {
+		sum := 0.0
+		for _, rate := range l.later {
+			sum += rate
+		}
+		change := sum/float64(len(l.later))/l.first - 1
+		l.record.RateChange = &change
+	}
+}
+
+// recorded is what the record of the run has of it; nil if there is nothing to tell.
+func (l *liveReader) recorded() *record.Live {
+	if l == nil || l.source == nil && l.record.Failed == "" && l.record.Offer == "" {
+		return nil
+	}
+	recorded := l.record
+	if l.source != nil { // processes may have come since
+		recorded.Said = append(slices.Clone(recorded.Said), l.source.Said()...)
+	}
+	return &recorded
+}
+
+// close closes what was opened in the server, though the run may have been interrupted.
+func (l *liveReader) close(source live.Source) {
+	const limit = 10 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := source.Close(ctx); err != nil {
+		note(l.notes, "loader: what was opened in the server may still be open:", err)
+	}
+}
+
+// lines are those of the block at the top.
+func (l *liveReader) lines() []record.Line {
+	recorded := l.recorded()
+	switch {
+	case recorded == nil:
+		return nil
+	case recorded.Offer != "":
+		return []record.Line{{Name: "Live", Value: "not read, since the server was running before; " + recorded.Offer}}
+	case recorded.Failed != "":
+		return []record.Line{{Name: "Live", Value: "not known: " + recorded.Failed}}
+	}
+	lines := []record.Line{{Name: "Live", Value: "read after each iteration, by " + strings.Join(recorded.Runtimes, ", ")}}
+	for _, said := range recorded.Said {
+		lines = append(lines, record.Line{Name: "Opened", Value: said})
+	}
+	return lines
+}

@@ -1,0 +1,100 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+
+	"leaklab/loader/text"
+)
+
+// explainSplit tells how the parts grow that the verdict does not rest on, what bounds them, and what resident memory
+// cannot tell. Empty if there is nothing to say.
+func (v *Verdict) explainSplit(f findings, options Options) string {
+	var said []string
+	say := func(sentence string) {
+		if sentence != "" {
+			said = append(said, sentence)
+		}
+	}
+	if f.split.known {
+		say(v.explainLive(f, options.Tolerance))
+		say(v.explainOutside(f, options.Tolerance))
+		say(v.explainSlack(f, options))
+	} else if _, known := v.part(LiveHeap); options.Collects && !known && v.Kind != NoLeak {
+		say("Resident memory cannot tell kept memory from garbage that was not collected yet.")
+	}
+	say(v.explainFilling(f, options.Mapping))
+	return strings.Join(said, " ")
+}
+
+// explainLive tells how live memory grows, if the verdict rests on something else.
+func (v *Verdict) explainLive(f findings, tolerance float64) string {
+	switch {
+	case v.Of == Live:
+		return ""
+	case f.live.upper < tolerance:
+		return fmt.Sprintf("Live memory grows by less than %s bytes %s.", text.Number(f.live.upper), v.Unit.one())
+	default:
+		return fmt.Sprintf("Live memory grows by %s.", v.figure(f.live))
+	}
+}
+
+// explainOutside tells how memory outside the heap grows, if the verdict rests on live memory.
+func (v *Verdict) explainOutside(f findings, tolerance float64) string {
+	upper, late, _ := f.outside.quiet(tolerance)
+	switch {
+	case v.Of != Live:
+		return ""
+	case f.outside.lower > tolerance && v.Kind == Leak:
+		return fmt.Sprintf("Memory outside the heap grows as well, by %s.", v.figure(f.outside.evidence))
+	case v.Kind == NoLeak && late:
+		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s from iteration %d on.", text.Number(upper), v.Unit.one(), f.from+f.outside.lateFrom+2)
+	case v.Kind == NoLeak:
+		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s.", text.Number(upper), v.Unit.one())
+	}
+	return ""
+}
+
+// explainSlack tells what bounds the growth of heap slack; empty if it does not grow by more than the tolerance.
+func (v *Verdict) explainSlack(f findings, options Options) string {
+	if !f.slack.known || f.slack.lower <= options.Tolerance {
+		return ""
+	}
+	bound := "The runtime bounds it."
+	if limit := options.HeapLimit; limit.Bytes > 0 {
+		bound = fmt.Sprintf("The limit of %s, %s MiB, bounds it.", limit.Of, text.Number(float64(limit.Bytes)/text.Mebibyte))
+	}
+	return fmt.Sprintf("Heap slack grows by %s: garbage that was not collected yet, and pages that the runtime keeps. %s", v.figure(f.slack), bound)
+}
+
+// explainFilling tells how much of the growth fills files and shared segments of a known size; empty if it is within the
+// floor.
+func (v *Verdict) explainFilling(f findings, mapping Mapping) string {
+	fills := f.split.filling.bytes
+	gained := fills[len(fills)-1] - fills[f.held.warmUp-1]
+	if gained <= floorBytes {
+		return ""
+	}
+	of := "mapped files or shared segments of a fixed size"
+	if mapping.Bytes > 0 {
+		of = fmt.Sprintf("%s of %s MiB that is mapped", mapping.Name, text.Number(float64(mapping.Bytes)/text.Mebibyte))
+	}
+	return fmt.Sprintf("Of the growth, %s MiB fill %s: no leak.", text.Number(gained/text.Mebibyte), of)
+}
+
+// figure is a growth with its interval: "12 bytes a request (11 to 13)".
+func (v *Verdict) figure(e evidence) string {
+	return fmt.Sprintf("%s bytes %s (%s to %s)", text.Number(e.growth.quantile(0.5)), v.Unit.one(), text.Number(e.lower), text.Number(e.upper))
+}
+
+// statisticsOfParts are the growths of the parts, for the statistic; empty without live memory.
+func (v *Verdict) statisticsOfParts() string {
+	if len(v.Growths) < 2 {
+		return ""
+	}
+	var b strings.Builder
+	for _, g := range v.Growths {
+		fmt.Fprintf(&b, "; %s %s (%s to %s)", g.Part.Label(), text.Number(g.Growth), text.Number(g.Lower), text.Number(g.Upper))
+	}
+	return b.String()
+}

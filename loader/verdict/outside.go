@@ -1,0 +1,71 @@
+package verdict
+
+const (
+	// outsideBytes and outsideShare are the growth outside the heap over the judged range, in bytes and as a share of
+	// what is outside, that must be ruled out for no leak. Less is lost among the pages that an allocator keeps.
+	outsideBytes = 4 << 20
+	outsideShare = 0.05
+	// outsideTolerances is the same as a multiple of the tolerance.
+	outsideTolerances = 5
+	// quietChance is the least posterior probability that there is no growth at all, for growth that is not shown.
+	quietChance = 0.1
+	// outsideWarmUp is the share of the iterations that may be warm-up outside the heap, though a cut after them does not
+	// make the growth of the rest clearer.
+	outsideWarmUp = 0.4
+)
+
+// outsideEvidence is the evidence on memory outside the heap. It is as noisy as resident memory, and warms up for long:
+// compiled code, stacks and arenas of the allocator. The command simulate prints how often it is misjudged.
+type outsideEvidence struct {
+	evidence
+	bound float64 // growth that must be ruled out for no leak, in bytes per request
+	// late is the growth after a longer warm-up, lateUpper the end of its interval, and lateFrom the end reading, counted
+	// from 0, from which on it is judged; 0 if too few come after it.
+	late      posterior
+	lateUpper float64
+	lateFrom  int
+	lateFloor float64 // bytes per request
+}
+
+// newOutsideEvidence returns the evidence of the curve of memory outside the heap. level is how large it was, in bytes.
+func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEvidence {
+	e := outsideEvidence{evidence: newEvidence(c, 0, confidence)}
+	if !e.known {
+		return e
+	}
+	e.bound = max(outsideTolerances*tolerance, max(outsideBytes, outsideShare*level)/e.judged.span())
+	from := int(outsideWarmUp * float64(len(c.bytes))) // point after which it is judged
+	if from < e.warmUp || len(c.bytes)-from < minIterations {
+		return e
+	}
+	rest := withoutOutliers(c).from(from)
+	if late, _, ok := regress(noiseModels, rest, rest.since()); ok {
+		e.late, e.lateFrom, e.lateFloor = late, from, rest.floor/rest.span()
+		_, e.lateUpper = rest.interval(late, confidence)
+	}
+	return e
+}
+
+// leaks is as that of other evidence, but that growth must be clearly linear: ten readings of a warm-up that slows down
+// look linear too often.
+func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
+	return e.halves.linear >= clearlyLinear && e.evidence.leaks(tolerance, early, n)
+}
+
+// quiet reports if memory outside the heap is not shown to grow by more than the tolerance, in bytes per request, and if
+// the readings rule out that it grows by as much as the bound. upper is the growth that they rule out, over the judged
+// range, or, if late is true, after a longer warm-up.
+func (e outsideEvidence) quiet(tolerance float64) (upper float64, late, quiet bool) {
+	switch {
+	case e.upper < tolerance || e.upper < e.bound && notShown(e.growth, max(tolerance, e.judged.floor/e.judged.span())):
+		return e.upper, false, true
+	case e.lateFrom > 0 && e.lateUpper < e.bound && notShown(e.late, max(tolerance, e.lateFloor)):
+		return e.lateUpper, true, true
+	}
+	return e.upper, false, false
+}
+
+// notShown reports if a growth is at most least, in bytes per request, or may well be none.
+func notShown(growth posterior, least float64) bool {
+	return growth.quantile(0.5) <= least || growth.below(0) > quietChance
+}
