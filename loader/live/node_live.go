@@ -29,7 +29,7 @@ type nodeProcess struct {
 }
 
 func (o *nodeProcess) said() string {
-	text := fmt.Sprintf("Node.js process %d: %s and listens at %s", o.PID, o.how, o.at)
+	text := fmt.Sprintf("%s and listens at %s", o.how, o.at)
 	if o.ours {
 		text += "; it is closed at the end, until then every user of this machine can run code in the server"
 	}
