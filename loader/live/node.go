@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // node reads programs that run in Node.js, by V8's inspector. A server that is launched gets NODE_OPTIONS=--inspect with an
@@ -20,13 +21,14 @@ import (
 // --inspect-port=1, which Node refuses.
 func node() runtime {
 	return runtime{
-		kind:     Node,
-		collects: true,
-		runs:     runsNode,
-		launch:   launchNode,
-		open:     openNode,
-		tells: "heap, Buffers and worker threads of Node.js, by its inspector, which SIGUSR1 opens on loopback; " +
-			"a full collection stops the server for about 0.1 s at 10 MB of heap, and for seconds at 500 MB",
+		kind:        Node,
+		collects:    true,
+		runs:        runsNode,
+		launch:      launchNode,
+		open:        openNode,
+		tells:       "V8's heaps and Buffers, by the inspector, which SIGUSR1 opens on loopback",
+		stopAtLeast: 50 * time.Millisecond,
+		stopPerGiB:  10 * time.Second,
 	}
 }
 

@@ -33,7 +33,7 @@ func newNodeProcess(p process, at nodeAddress) *nodeProcess {
 }
 
 func (o *nodeProcess) said() string {
-	text := fmt.Sprintf("Node.js process %d: %s and listens at %s", o.PID, o.how, o.at)
+	text := fmt.Sprintf("%s and listens at %s", o.how, o.at)
 	if o.ours {
 		text += "; it is closed at the end, until then every user of this machine can run code in the server"
 	}

@@ -49,6 +49,7 @@ func python() runtime {
 		collects:    true,
 		runs:        runsPython,
 		launch:      launchPython,
+		never:       "of CPython only a server that the run starts can be asked",
 		open:        openPython,
 		stopAtLeast: 5 * time.Millisecond,
 		stopPerGiB:  time.Second,

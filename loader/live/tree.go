@@ -252,8 +252,12 @@ func (t *Tree) none() error {
 			reasons[fmt.Sprintf("%s: %v", m.kind, m.reason)] = true
 		}
 	}
-	if len(reasons) == 0 {
+	switch {
+	case len(reasons) > 0:
+	case t.options.Kind == Auto:
 		return ErrNone
+	default:
+		return fmt.Errorf("%w as LIVE=%s does", ErrNone, t.options.Kind)
 	}
 	return fmt.Errorf("%w: %s", ErrNone, strings.Join(slices.Sorted(maps.Keys(reasons)), "; "))
 }
@@ -288,8 +292,11 @@ func Offer(processes func() ([]int, error), resident int64) string {
 			continue
 		}
 		for _, r := range runtimes() {
-			if r.tells == "" || !r.runs(p) {
+			if r.tells == "" && r.never == "" || !r.runs(p) {
 				continue
+			}
+			if r.never != "" {
+				return r.never
 			}
 			stop := r.stops(resident)
 			return fmt.Sprintf("LIVE=%s would tell %s; the server would stand still for about %s at each reading", r.kind, r.tells, coarse(stop))
