@@ -1,19 +1,17 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
@@ -21,50 +19,54 @@ import (
 
 // findInspector returns where the inspector of a process listens, and opens it by SIGUSR1 if it does not.
 func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, error) {
-	want, opened := inspectorAddress(nodeArguments(p.PID))
-	sockets, err := nodeListening(p.PID)
-	if err != nil {
-		return nodeAddress{}, nodeFound{}, err
-	}
-	for _, l := range sockets {
-		switch {
-		case markedInspector(l.at.host):
-			return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
-		case opened && l.at.same(want):
-			return l.at, nodeFound{text: "its inspector is open by its options"}, nil
-		case l.at.same(want) && clusterWorker(p.PID):
-			return l.at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: true}, nil
+	want, opened := inspectorAddress(nodeArguments(p))
+	starts, cancel := context.WithTimeout(ctx, nodeStarts)
+	defer cancel()
+	for {
+		sockets, err := nodeListening(p.PID)
+		if err != nil {
+			return nodeAddress{}, nodeFound{}, err
 		}
+		for _, l := range sockets {
+			switch {
+			case markedInspector(l.at.host):
+				return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
+			case opened && l.at.same(want):
+				return l.at, nodeFound{text: "its inspector is open by its options"}, nil
+			case l.at.same(want) && clusterWorker(p):
+				return l.at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: true}, nil
+			}
+		}
+		if opened && want.port == 0 && !markedInspector(want.host) {
+			return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
+		}
+		// A process that has just started has neither opened what its options tell, nor a handler.
+		if opened || !p.handles(int(syscall.SIGUSR1)) {
+			if nodeWaits(starts) == nil {
+				continue
+			}
+		}
+		at, err := openBySignal(ctx, p, want, sockets)
+		return at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: !markedInspector(at.host)}, err
 	}
-	if opened && want.port == 0 && !markedInspector(want.host) {
-		return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
-	}
-	at, err := openBySignal(ctx, p, want, sockets)
-	return at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: !markedInspector(at.host)}, err
 }
 
-// nodeArguments returns what the command line and the environment of a process tell Node, the strongest last.
-func nodeArguments(pid int) []string {
-	environment, _ := os.ReadFile(nodeProc(pid, "environ"))
-	var all []string
-	for variable := range bytes.SplitSeq(environment, []byte{0}) {
-		if value, ok := bytes.CutPrefix(variable, []byte(nodeOptions+"=")); ok {
-			all = strings.Fields(string(value))
-		}
-	}
-	line, _ := os.ReadFile(nodeProc(pid, "cmdline"))
-	arguments := strings.Split(string(line), "\x00")
-	for i, argument := range arguments[min(1, len(arguments)):] {
-		takesValue := i > 0 && slices.Contains([]string{"-r", "--require", "--import", "--inspect-port", "--debug-port", "-C", "--conditions", "--loader"}, arguments[i])
-		if !strings.HasPrefix(argument, "-") && !takesValue {
+// nodeStarts is how long a process may take from its start until it can be asked.
+const nodeStarts = 2 * time.Second
+
+// nodeArguments returns what the environment and the command line of a process tell Node, the strongest last.
+func nodeArguments(p process) []string {
+	all := strings.Fields(p.environment(nodeOptions))
+	arguments := p.arguments()
+	withValue := []string{"-r", "--require", "--import", "--inspect-port", "--debug-port", "-C", "--conditions", "--loader"}
+	for i := 1; i < len(arguments); i++ {
+		if !strings.HasPrefix(arguments[i], "-") && !slices.Contains(withValue, arguments[i-1]) {
 			break // the script: what follows is for it
 		}
-		all = append(all, argument)
+		all = append(all, arguments[i])
 	}
 	return all
 }
-
-func nodeProc(pid int, file string) string { return filepath.Join("/proc", strconv.Itoa(pid), file) }
 
 // openBySignal sends SIGUSR1 to a process in which Node handles it, and returns where it listens afterwards. No other
 // port of the process is asked for an inspector than one that appeared on the signal.
@@ -72,11 +74,7 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 	if !exportsNode(p) {
 		return nodeAddress{}, errors.New("SIGUSR1 was not sent: its program has no Node.js in it")
 	}
-	handled, err := nodeHandles(p.PID, syscall.SIGUSR1)
-	if err != nil {
-		return nodeAddress{}, err
-	}
-	if !handled {
+	if !p.handles(int(syscall.SIGUSR1)) {
 		return nodeAddress{}, errors.New("SIGUSR1 was not sent: Node.js does not handle it, since it has just started or has --disable-sigusr1")
 	}
 	if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
@@ -110,14 +108,11 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 
 // clusterWorker tells if a process is a worker that Node's cluster module has started. The primary sends SIGUSR1 to its
 // workers each time when its own inspector opens, so that one of them may listen already.
-func clusterWorker(pid int) bool {
-	environment, err := os.ReadFile(nodeProc(pid, "environ"))
-	return err == nil && bytes.Contains(append([]byte{0}, environment...), []byte("\x00NODE_UNIQUE_ID="))
-}
+func clusterWorker(p process) bool { return p.environment("NODE_UNIQUE_ID") != "" }
 
 // moveSibling looks for another worker of the same cluster that listens where the inspector of p should, and moves it away.
 func moveSibling(ctx context.Context, p process, want nodeAddress) (moved bool) {
-	if !clusterWorker(p.PID) {
+	if !clusterWorker(p) {
 		return false
 	}
 	self, err := procfs.NewProc(p.PID)
@@ -133,66 +128,34 @@ func moveSibling(ctx context.Context, p process, want nodeAddress) (moved bool) 
 		return false
 	}
 	for _, other := range all {
-		if its, err := other.Stat(); err != nil || its.PPID != stat.PPID || other.PID == p.PID || !clusterWorker(other.PID) {
+		if its, err := other.Stat(); err != nil || its.PPID != stat.PPID || other.PID == p.PID || !clusterWorker(process{PID: other.PID}) {
 			continue
 		}
 		sockets, _ := nodeListening(other.PID)
 		if !slices.ContainsFunc(sockets, func(l nodeListener) bool { return l.at.same(want) }) {
 			continue
 		}
-		inside, err := innerPID(other.PID)
+		sibling, err := look(other.PID)
 		if err != nil {
 			return false
 		}
-		sibling := newNodeProcess(process{PID: other.PID, Inside: inside}, want)
-		return sibling.move(ctx) == nil // it is found there when its turn comes
+		return newNodeProcess(sibling, want).move(ctx) == nil // it is found there when its turn comes
 	}
 	return false
 }
 
-// innerPID returns the number of a process in its own PID namespace.
-func innerPID(pid int) (int, error) {
-	p, err := procfs.NewProc(pid)
-	if err != nil {
-		return 0, err
-	}
-	status, err := p.NewStatus()
-	if err != nil {
-		return 0, err
-	}
-	if len(status.NSpids) == 0 {
-		return pid, nil
-	}
-	return int(status.NSpids[len(status.NSpids)-1]), nil
-}
-
 // exportsNode tells if the program of a process has Node.js in it: Node exports its functions for add-ons to link with.
 func exportsNode(p process) bool {
-	if slices.ContainsFunc(p.Mapped, isNodeLibrary) {
+	if p.maps("libnode.so") {
 		return true
 	}
-	program, err := elf.Open(nodeProc(p.PID, "exe"))
+	program, err := elf.Open(proc(p.PID, "exe"))
 	if err != nil {
 		return false
 	}
 	defer func() { _ = program.Close() }()
 	symbols, err := program.DynamicSymbols()
 	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == "node_module_register" })
-}
-
-// nodeHandles tells if a process has a handler for a signal.
-func nodeHandles(pid int, signal syscall.Signal) (bool, error) {
-	status, err := os.ReadFile(nodeProc(pid, "status"))
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if mask, ok := strings.CutPrefix(line, "SigCgt:"); ok {
-			caught, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-			return caught&(1<<(signal-1)) != 0, err
-		}
-	}
-	return false, fmt.Errorf("%s has no SigCgt", nodeProc(pid, "status"))
 }
 
 // nodeRunning tells if a process is there and has not ended.
@@ -219,7 +182,7 @@ func nodeListening(pid int) ([]nodeListener, error) {
 	for _, target := range targets {
 		own[target] = true
 	}
-	network, err := procfs.NewFS(nodeProc(pid, "")) // has the files of its network namespace
+	network, err := procfs.NewFS(proc(pid, "")) // has the files of its network namespace
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +213,7 @@ func dialInNamespace(pid int) inspectorDialer {
 		if err != nil {
 			return nil, err
 		}
-		others, err := os.Readlink(nodeProc(pid, "ns/net"))
+		others, err := os.Readlink(proc(pid, "ns/net"))
 		if err != nil {
 			return nil, err
 		}
@@ -280,7 +243,7 @@ func dialEntered(ctx context.Context, pid int, network, at string) (net.Conn, er
 		return nil, err
 	}
 	defer func() { _ = own.Close() }()
-	others, err := os.Open(nodeProc(pid, "ns/net"))
+	others, err := os.Open(proc(pid, "ns/net"))
 	if err != nil {
 		return nil, err
 	}

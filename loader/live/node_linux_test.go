@@ -61,9 +61,9 @@ func startNode(t *testing.T, environment []string, arguments ...string) *nodeSer
 
 func nodeProcessOf(t *testing.T, pid int) process {
 	t.Helper()
-	exe, err := os.Readlink(nodeProc(pid, "exe"))
+	p, err := look(pid)
 	require.NoError(t, err)
-	return process{PID: pid, Inside: pid, Root: nodeProc(pid, "root"), Exe: exe}
+	return p
 }
 
 // launched is the environment that a server is launched with.
@@ -77,7 +77,7 @@ func launched(t *testing.T) []string {
 func openedNode(t *testing.T, p process) opened {
 	t.Helper()
 	require.True(t, runsNode(p))
-	o, err := openNode(t.Context(), p, Options{})
+	o, err := openNode(t.Context(), p)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = o.close(context.Background()) })
 	return o
@@ -192,7 +192,7 @@ func TestNodePortOfTheInspectorIsTaken(t *testing.T) {
 	_, port, err := net.SplitHostPort(taken.Addr().String())
 	require.NoError(t, err)
 	s := startNode(t, []string{"NODE_OPTIONS=--inspect-port=" + port}, "testdata/node_holds.js")
-	_, err = openNode(t.Context(), s.process, Options{})
+	_, err = openNode(t.Context(), s.process)
 	require.ErrorContains(t, err, "no inspector at 127.0.0.1:"+port)
 	require.ErrorContains(t, err, "does another program listen there")
 	s.ask(t, "")
@@ -281,17 +281,15 @@ func TestNodeSignalIsNotSentToOthers(t *testing.T) {
 		t.Cleanup(func() { _ = sleep.Process.Kill(); _ = sleep.Wait() })
 		p := nodeProcessOf(t, sleep.Process.Pid)
 		assert.False(t, runsNode(p))
-		_, err := openNode(t.Context(), p, Options{})
+		_, err := openNode(t.Context(), p)
 		require.ErrorContains(t, err, "SIGUSR1 was not sent: its program has no Node.js in it")
 		assert.True(t, nodeRunning(p.PID))
 	})
 	t.Run("no handler", func(t *testing.T) {
 		// Node resets the handler for a program that has listened to the signal and does so no more.
 		s := startNode(t, nil, "-e", "const f = () => {}; process.on('SIGUSR1', f); process.off('SIGUSR1', f); setInterval(f, 1e6); console.log('ready')")
-		caught, err := nodeHandles(s.PID, syscall.SIGUSR1)
-		require.NoError(t, err)
-		require.False(t, caught)
-		_, err = openNode(t.Context(), s.process, Options{})
+		require.False(t, s.handles(int(syscall.SIGUSR1)))
+		_, err := openNode(t.Context(), s.process)
 		require.ErrorContains(t, err, "SIGUSR1 was not sent: Node.js does not handle it")
 		assert.True(t, nodeRunning(s.PID))
 	})

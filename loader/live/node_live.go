@@ -85,7 +85,7 @@ func (o *nodeProcess) live(ctx context.Context) (memory.Live, error) {
 
 // gone adds memory.ErrGone to an error if the process has ended.
 func (o *nodeProcess) gone(err error) error {
-	err = fmt.Errorf("the inspector of Node.js process %d: %w", o.PID, err)
+	err = fmt.Errorf("its inspector: %w", err)
 	if errors.Is(err, errNodeLeaving) || !nodeRunning(o.PID) {
 		return errors.Join(memory.ErrGone, err)
 	}
@@ -360,7 +360,7 @@ func (o *nodeProcess) close(ctx context.Context) error {
 			return nil
 		}
 		if err := nodeWaits(ctx); err != nil {
-			return fmt.Errorf("the inspector of Node.js process %d still listens at %s, %s after it was closed", o.PID, o.at, inspectorCloses)
+			return fmt.Errorf("its inspector still listens at %s, %s after it was closed", o.at, inspectorCloses)
 		}
 	}
 }

@@ -201,7 +201,7 @@ func TestInspectorThatIsHostile(t *testing.T) {
 			defer cancel()
 			_, err := o.live(ctx)
 			require.ErrorContains(t, err, test.want)
-			assert.Contains(t, err.Error(), fmt.Sprint("the inspector of Node.js process ", os.Getpid()))
+			assert.Contains(t, err.Error(), "its inspector: ")
 		})
 	}
 }
