@@ -32,7 +32,7 @@ func node() runtime {
 			defer one.Unlock()
 			return openNode(ctx, p)
 		},
-		tells:       "what its heaps and Buffers hold, by the inspector that SIGUSR1 opens on loopback",
+		tells:       "V8's heaps and Buffers, by the inspector, which SIGUSR1 opens on loopback",
 		stopAtLeast: 100 * time.Millisecond,
 		stopPerGiB:  20 * time.Second,
 	}
