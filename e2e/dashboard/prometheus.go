@@ -111,8 +111,7 @@ func (d Dashboard) AssertBarsEqualTable(t testing.TB, ask func(text string) []Se
 		return func(row []string) float64 { return lab.Number(t, row, column) }
 	}
 	start, end := number(lab.ColumnStart), number(lab.ColumnEnd)
-	queries := d.Queries()
-	for name, columns := range map[string]map[string]func(row []string) float64{
+	of := map[string]barsOf{
 		"Memory per iteration/bars": {
 			"start": func(row []string) float64 { return start(row) / mebibyte },
 			"end":   func(row []string) float64 { return end(row) / mebibyte },
@@ -122,7 +121,38 @@ func (d Dashboard) AssertBarsEqualTable(t testing.TB, ask func(text string) []Se
 		},
 		"Leaked per iteration/leaked": {"": func(row []string) float64 { return (end(row) - start(row)) / mebibyte }},
 		"Requests per iteration/bars": {"requests": number(lab.ColumnRequests)},
-	} {
+	}
+	d.assertBars(t, ask, of, rows, runs...)
+}
+
+// AssertLiveBarsEqualTable compares the bars of live memory with iterations.csv, as AssertBarsEqualTable does. Live memory
+// was read in each of the rows.
+func (d Dashboard) AssertLiveBarsEqualTable(t testing.TB, ask func(text string) []Series, rows [][]string, runs ...string) {
+	t.Helper()
+	number := func(column int) func(row []string) float64 {
+		return func(row []string) float64 { return lab.Number(t, row, column) }
+	}
+	live := func(row []string) float64 { return number(lab.ColumnLive)(row) / mebibyte }
+	outside := func(row []string) float64 { return number(lab.ColumnOutside)(row) / mebibyte }
+	d.assertBars(t, ask, map[string]barsOf{
+		"Live memory per iteration/bars": {"live memory": live},
+		"Memory by part, per iteration/bars": {
+			"live memory": live, "outside the heap": outside,
+			"slack and files": func(row []string) float64 {
+				bytes := number(lab.ColumnEnd)(row) - number(lab.ColumnLive)(row) - number(lab.ColumnOutside)(row)
+				return max(0, bytes) / mebibyte
+			},
+		},
+	}, rows, runs...)
+}
+
+// barsOf are the values of the bars of a panel, by the name of their column; it is empty if the verdict names it.
+type barsOf map[string]func(row []string) float64
+
+func (d Dashboard) assertBars(t testing.TB, ask func(text string) []Series, of map[string]barsOf, rows [][]string, runs ...string) {
+	t.Helper()
+	queries := d.Queries()
+	for name, columns := range of {
 		require.Contains(t, queries, name)
 		shown := map[string]map[string]float64{} // column -> iteration -> value
 		for _, bar := range ask(queries[name].Text(runs...)) {

@@ -59,6 +59,8 @@ func TestLabInDocker(t *testing.T) {
 		assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
 	}
 	assert.Greater(t, lab.LeakedBytes(t, rows, 0), lab.Sum(t, rows, lab.ColumnRequests)*kept*0.8)
+	assert.Contains(t, logs, "read after each iteration, by go\n", "live memory of the demo server, by pprof")
+	assert.InEpsilon(t, kept, l.liveGrowth(), 0.15)
 	for _, service := range []string{"server", "prometheus", "grafana"} {
 		assert.Equal(t, "running", l.inspect(service).State.Status, service)
 	}

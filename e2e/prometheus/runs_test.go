@@ -52,7 +52,8 @@ func newWatched(t *testing.T) *watched {
 func (w *watched) start(settings ...string) *lab.Run {
 	w.t.Helper()
 	settings = append([]string{
-		"METRICS_PORT=" + w.loader, "METRICS_URL=http://127.0.0.1:" + w.server + "/metrics", "RESULTS=" + w.results,
+		"METRICS_PORT=" + w.loader, "METRICS_URL=http://127.0.0.1:" + w.server + "/metrics",
+		"PPROF_URL=http://127.0.0.1:" + w.server + "/debug/pprof/", "RESULTS=" + w.results,
 		"SCRAPE_WAIT=30s", "GRAFANA_URL=http://0.0.0.0:3000/", "SETTLE=500ms", "REQUESTS=500",
 	}, settings...)
 	return lab.Start(w.t, settings, "env", "METRICS_PORT="+w.server, lab.Server)
@@ -186,6 +187,8 @@ func TestFiveRunsAreShownWhileTheyRunAfterwardsAndADayLater(t *testing.T) {
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(last))
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(last), leaking, last)
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(leaking), leaking)
+		w.dashboard.AssertLiveBarsEqualTable(t, ask, rows(last))
+		w.dashboard.AssertLiveBarsEqualTable(t, ask, rows(leaking), leaking)
 		w.dashboard.AssertOverlay(t, ask, w.results, leaking, last)
 		w.dashboard.AssertOverlay(t, ask, w.results, leaking, short, killed, stopped, last)
 		w.assertChoices(end, leaking, short, killed, stopped, last)

@@ -66,7 +66,8 @@ func evaluate[T any](t *testing.T, b *browser, script string) T {
 func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
-	r := lab.Start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+lab.FreePorts(t, 1)[0], lab.Server)
+	port := lab.FreePorts(t, 1)[0]
+	r := lab.Start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap", "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+port, lab.Server)
 	r.ExitCode()
 	file := r.RunFile(t)
 	path, err := filepath.Abs(filepath.Join(r.Folder(t), "report.html"))
@@ -83,7 +84,9 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	assert.Zero(t, injected, "and no element")
 
 	// What is drawn, in pixels.
-	heights := evaluate[[]float64](t, b, `[...document.querySelectorAll("#bars rect.bar")].map(bar => bar.getBoundingClientRect().height)`)
+	// A bar is of live memory and what else the server holds, one upon the other, or of resident memory alone.
+	heights := evaluate[[]float64](t, b, `Object.values([...document.querySelectorAll("#bars rect.bar")].map(bar => bar.getBoundingClientRect()).
+		reduce((sums, box) => { sums["at " + box.left] = (sums["at " + box.left] || 0) + box.height; return sums }, {}))`)
 	require.Len(t, heights, 7)
 	for n, i := range file.Iterations {
 		assert.InEpsilon(t, float64(i.RSSEndBytes)/float64(file.Iterations[0].RSSEndBytes), heights[n]/heights[0], 0.02, "bar "+strconv.Itoa(n+1))
@@ -104,6 +107,7 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	assert.Equal(t, 2, fits, "the growth and its interval")
 	shades := evaluate[int](t, b, `document.querySelectorAll("#course rect.load").length`)
 	assert.Equal(t, 7, shades)
+	assertLiveMemoryIsDrawn(t, b, r.Rows(t))
 	rows := evaluate[int](t, b, `document.querySelectorAll("#iterations tbody tr").length`)
 	assert.Equal(t, 7, rows)
 
@@ -120,4 +124,24 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	defer b.mu.Unlock()
 	assert.Equal(t, []string{address}, b.requests, "nothing but the page itself is asked for")
 	assert.Empty(t, b.complaints)
+}
+
+// assertLiveMemoryIsDrawn checks that live memory comes first, and that its dots are as high as the rows of iterations.csv
+// have it, all of which do.
+func assertLiveMemoryIsDrawn(t *testing.T, b *browser, rows [][]string) {
+	t.Helper()
+	charts := evaluate[[]string](t, b, `[...document.querySelectorAll("svg")].map(svg => svg.id)`)
+	assert.Equal(t, []string{"live", "bars", "course"}, charts)
+	dots := evaluate[[]float64](t, b, `[...document.querySelectorAll("#live circle.end")].map(dot => -dot.getBoundingClientRect().top)`)
+	require.Len(t, dots, len(rows))
+	bytes := func(n int) float64 { return lab.Number(t, rows[n], lab.ColumnLive) }
+	last := len(rows) - 1
+	require.Greater(t, bytes(last), bytes(0), "the server leaks")
+	scale := (dots[last] - dots[0]) / (bytes(last) - bytes(0)) // pixels a byte
+	require.Positive(t, scale)
+	for n := range rows {
+		assert.InDelta(t, scale*(bytes(n)-bytes(0)), dots[n]-dots[0], 2, "dot %d", n+1)
+	}
+	parts := evaluate[[]string](t, b, `[...document.querySelectorAll("#growths tbody td.part")].map(cell => cell.innerText.split(",")[0])`)
+	assert.Equal(t, []string{"live memory", "heap slack", "memory outside the heap", "held memory"}, parts)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func withLive(i lab.Iteration) lab.Iteration {
-	i.Live = &lab.Live{Live: memory.Live{Bytes: 300, Heap: 500, Committed: 600, Stopped: 250 * time.Millisecond}, Outside: 350, Idle: -1}
+	i.Live = &lab.Live{Live: memory.Live{Bytes: 300, Heap: 500, Committed: 600, Outside: 350, Stopped: 250 * time.Millisecond}, Idle: -1}
 	return i
 }
 

@@ -31,7 +31,7 @@ func measured(plan Plan, change func(i *lab.Iteration, n int64)) *Judge {
 // keeps gives an iteration live memory that grows by 10,000 bytes a request, in a heap whose size the kernel sees unchanged.
 func keeps(limit memory.Limit, processes int) func(i *lab.Iteration, n int64) {
 	return func(i *lab.Iteration, n int64) {
-		i.Live = &lab.Live{Live: memory.Live{Bytes: 10<<20 + n*10_000_000, Heap: 200 << 20, Limit: limit, Processes: processes}, Outside: 10 << 20, Idle: -1}
+		i.Live = &lab.Live{Live: memory.Live{Bytes: 10<<20 + n*10_000_000, Heap: 200 << 20, Limit: limit, Processes: processes, Outside: 10 << 20}, Idle: -1}
 	}
 }
 

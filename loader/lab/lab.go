@@ -83,12 +83,9 @@ type Iteration struct {
 	Uncounted bool
 }
 
-// Live is the live memory of a server, and what it holds outside of its heap.
+// Live is the live memory of a server.
 type Live struct {
 	memory.Live
-	// Outside is what is held after the collection outside the heap, in bytes: resident memory and what is swapped out,
-	// without what was lazily freed, without pages of mapped files and shared segments. Negative if it is not known.
-	Outside int64
 	// Idle is by how much a second reading differed without any load, in bytes; negative if there was none. Only the first
 	// iteration has one.
 	Idle int64
@@ -215,14 +212,13 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 	return iteration, err
 }
 
-// readLive reads live memory, and then what the server holds after the collection. The first time it reads live memory
-// twice, to tell how far it moves by itself. It is nil, without an error, if live memory is not known any more.
+// readLive reads live memory, the first time twice, to tell how far it moves by itself. It is nil, without an error, if live memory is not known any more.
 func (s Server) readLive(ctx context.Context, first bool) (*Live, error) {
 	live := s.Live(ctx)
 	if live == nil {
 		return nil, context.Cause(ctx)
 	}
-	read := &Live{Live: *live, Outside: -1, Idle: -1}
+	read := &Live{Live: *live, Idle: -1}
 	if first {
 		again := s.Live(ctx)
 		if again == nil {
@@ -231,13 +227,6 @@ func (s Server) readLive(ctx context.Context, first bool) (*Live, error) {
 		read.Idle = max(again.Bytes-live.Bytes, live.Bytes-again.Bytes)
 		read.Live = *again
 		read.Stopped = max(live.Stopped, again.Stopped)
-	}
-	after, err := s.Sampler.ReadAll(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if after.Parts != nil {
-		read.Outside = max(0, after.Parts.Anonymous+after.Swapped()-(read.Heap-read.Shared))
 	}
 	return read, nil
 }

@@ -12,7 +12,7 @@ import (
 	"leaklab/loader/memory"
 )
 
-// collected is a server whose heap has 600 bytes more before a collection, and whose live memory is as told.
+// collected is a server that holds 600 bytes more before a collection, and whose live memory is as told.
 type collected struct {
 	live   []int64 // of one reading after the other; live memory is not known afterwards
 	asked  int
@@ -24,10 +24,7 @@ func (c *collected) read(context.Context) (memory.Reading, error) {
 	if c.rested {
 		garbage = 0
 	}
-	return memory.Reading{
-		Total: 5000 + garbage, Parts: &memory.Parts{Anonymous: 4000 + garbage, File: 1000},
-		Held: &memory.Held{Swapped: 300, LazyFree: 100},
-	}, nil
+	return memory.Reading{Total: 5000 + garbage}, nil
 }
 
 func (c *collected) collect(context.Context) *memory.Live {
@@ -35,18 +32,15 @@ func (c *collected) collect(context.Context) *memory.Live {
 		return nil
 	}
 	c.asked, c.rested = c.asked+1, true
-	return &memory.Live{Bytes: c.live[c.asked-1], Heap: 2500, Shared: 500}
+	return &memory.Live{Bytes: c.live[c.asked-1], Outside: 900}
 }
 
 func (c *collected) plan(tries int) Plan {
-	complete := func(_ context.Context, reading *memory.Reading) {
-		reading.Held = &memory.Held{Swapped: 300, LazyFree: 100}
-	}
 	generate := func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
 		c.rested = false
 		return told(4)(context.Background(), 0, meter)
 	}
-	return Plan{Tries: tries, Server: Server{Generate: generate, Live: c.collect, Sampler: memory.NewSampler(c.read, complete), Meter: load.NewMeter()}}
+	return Plan{Tries: tries, Server: Server{Generate: generate, Live: c.collect, Sampler: memory.NewSampler(c.read), Meter: load.NewMeter()}}
 }
 
 func TestLiveMemoryIsReadAfterTheEnd(t *testing.T) {
@@ -59,7 +53,7 @@ func TestLiveMemoryIsReadAfterTheEnd(t *testing.T) {
 	require.NotNil(t, first.Live)
 	assert.Equal(t, int64(70), first.Live.Bytes, "the second reading")
 	assert.Equal(t, int64(30), first.Live.Idle, "how far it moves by itself")
-	assert.Equal(t, int64(4000+300-100-(2500-500)), first.Live.Outside, "anonymous memory and swap, after the collection")
+	assert.Equal(t, int64(900), first.Live.Outside)
 	require.NotNil(t, second.Live)
 	assert.Equal(t, int64(140), second.Live.Bytes)
 	assert.Negative(t, second.Live.Idle)

@@ -32,6 +32,11 @@ const (
 	goCollections = 2
 )
 
+// goArenas are the addresses among which a Go program of a 64-bit Linux has its heap, stacks included, and nothing else:
+// above those of a program that is linked to a fixed address, and below those of libraries, mapped files and programs
+// that are not. Since Go 1.26 the runtime chooses at random among them (mallocinit of package runtime).
+var goArenas = addressRange{low: 1 << 32, high: 1 << 46}
+
 // golang reads the live memory of a Go program from net/http/pprof, which ends its heap profile as text with the fields
 // of runtime.MemStats. The sites of that text are samples, and not used.
 func golang() runtime {
@@ -39,11 +44,13 @@ func golang() runtime {
 		kind:     Go,
 		collects: true,
 		runs: func(p process) bool {
-			_, err := buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", p.PID))
+			_, err := buildinfo.ReadFile(proc(p.PID, "exe"))
 			return err == nil
 		},
 		open:  openGo,
-		tells: "the live heap and the stacks, exactly, by collections that the program hardly stops for; needs PPROF_URL",
+		tells: "the live heap and the stacks, by forced collections (set PPROF_URL)",
+		// The collector stops the program at its beginning and its end alone.
+		stopAtLeast: time.Millisecond, stopPerGiB: time.Millisecond,
 	}
 }
 
@@ -69,12 +76,31 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if !listensAt(p.PID, base) && !program.answers(ctx, base.JoinPath("cmdline")) {
 		return nil, fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(o.PprofURL))
 	}
-	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.PID)) // it may be forbidden, the limit is unknown then
-	program.limit = goLimit(environ)
+	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
 	return program, nil
+}
+
+// goHeap is what a process has in RAM, or swapped out, in the runtime's arenas, in bytes. It fails where the machine has
+// shorter addresses, so that libraries are there as well.
+func goHeap(pid int) (int64, error) {
+	process, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	mappings, err := process.ProcMaps()
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range mappings {
+		if m.Pathname == "[vdso]" && uint64(m.StartAddr) < goArenas.high {
+			return 0, errors.New("the runtime's arenas cannot be told from libraries by their addresses")
+		}
+	}
+	arenas, _, err := residentIn(pid, []addressRange{goArenas}, false)
+	return arenas, err
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
@@ -97,7 +123,11 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
-	return stats.live(g.limit), nil
+	read := stats.live(g.limit)
+	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
+		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
+	}
+	return read, nil
 }
 
 func (g *goProgram) close(context.Context) error { return nil }
@@ -116,7 +146,7 @@ func (g *goProgram) answers(ctx context.Context, cmdline *url.URL) bool {
 	if err != nil {
 		return false
 	}
-	seen, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", g.PID))
+	seen, err := os.ReadFile(proc(g.PID, "cmdline"))
 	return err == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00"))
 }
 
@@ -165,7 +195,7 @@ type goStats struct {
 }
 
 // live returns the statistics as live memory. The heap includes what the runtime keeps to manage spans, which grows with
-// the heap. MemStats counts memory that was never touched as released: the rest is in RAM.
+// the heap. Not all that is committed is in RAM.
 func (s goStats) live(limit memory.Limit) memory.Live {
 	bytes := s.heapAlloc + s.stackInuse
 	heap := max(bytes, s.heapSys-s.heapReleased+s.stackInuse+s.mspanSys+s.mcacheSys)
@@ -231,17 +261,9 @@ func goPauses(collections, pauses string) time.Duration {
 	return sum
 }
 
-// goLimit reads GOMEMLIMIT from an environment of NUL-terminated variables: a number of bytes, or one with the suffix B,
-// KiB, MiB, GiB or TiB, as in the documentation of package runtime. There is no limit if it is off, absent or wrong.
-func goLimit(environ []byte) memory.Limit {
-	const name = "GOMEMLIMIT"
-	var value string
-	for _, variable := range strings.Split(string(environ), "\x00") {
-		if text, found := strings.CutPrefix(variable, name+"="); found {
-			value = text
-			break
-		}
-	}
+// goLimit reads a value of GOMEMLIMIT: a number of bytes, or one with the suffix B, KiB, MiB, GiB or TiB, as in the
+// documentation of package runtime. There is no limit if it is off, empty or wrong.
+func goLimit(value string) memory.Limit {
 	number, scale := strings.TrimSuffix(value, "B"), 0
 	if index := strings.IndexAny(number, "KMGT"); index >= 0 && number[index+1:] == "i" && number != value {
 		scale = 10 * (1 + strings.IndexByte("KMGT", number[index]))
@@ -251,7 +273,7 @@ func goLimit(environ []byte) memory.Limit {
 	if err != nil || n <= 0 || n > math.MaxInt64>>scale || n<<scale == math.MaxInt64 {
 		return memory.Limit{}
 	}
-	return memory.Limit{Bytes: n << scale, Of: name}
+	return memory.Limit{Bytes: n << scale, Of: "GOMEMLIMIT"}
 }
 
 // listensAt is true if the process has a socket that listens on the port of address.
@@ -273,7 +295,7 @@ func listensAt(pid int, address *url.URL) bool {
 	if err != nil {
 		return false
 	}
-	own, err := procfs.NewFS(fmt.Sprintf("%s/%d", procfs.DefaultMountPoint, pid)) // its network namespace
+	own, err := procfs.NewFS(proc(pid, "")) // its network namespace
 	if err != nil {
 		return false
 	}
@@ -292,6 +314,6 @@ func listensAt(pid int, address *url.URL) bool {
 
 // exists is true if there is a process of that number, a zombie included.
 func exists(pid int) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	_, err := os.Stat(proc(pid, ""))
 	return err == nil
 }

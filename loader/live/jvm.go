@@ -19,6 +19,7 @@ const (
 	codeCache      = "Compiler.codecache"
 	gcRun          = "GC.run" // System.gc
 	vmFlags        = "VM.flags"
+	trimNativeHeap = "System.trim_native_heap" // malloc_trim
 )
 
 // explicitDisabled is the option with which GC.run does nothing.

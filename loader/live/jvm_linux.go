@@ -71,6 +71,7 @@ type hotSpot struct {
 	attach     attachment
 	limit      int64 // of its heap, in bytes; 0 if unknown
 	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
+	trims      bool  // it can give back what malloc keeps of freed memory
 	slow       bool  // its collection took longer than jvmSlowCollection
 }
 
@@ -90,7 +91,11 @@ func (h *hotSpot) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.limit, h.concurrent = parseMaxHeap(flags), heap.concurrent
+	commands, err := h.ask(ctx, "help")
+	if err != nil {
+		return err
+	}
+	h.limit, h.concurrent, h.trims = parseMaxHeap(flags), heap.concurrent, strings.Contains(commands, trimNativeHeap)
 	if h.concurrent && strings.Contains(flags, explicitDisabled) {
 		return fmt.Errorf("with %s its collector does not collect when it is asked to", explicitDisabled)
 	}
@@ -109,6 +114,9 @@ func (h *hotSpot) live(ctx context.Context) (memory.Live, error) {
 func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
 	read := memory.Live{Forced: classHistogram, Processes: 1}
 	if err := h.collect(ctx, &read); err != nil {
+		return memory.Live{}, err
+	}
+	if err := h.trim(ctx, &read); err != nil {
 		return memory.Live{}, err
 	}
 	heapText, err := h.ask(ctx, heapInfo)
@@ -164,6 +172,18 @@ func (h *hotSpot) histogram(ctx context.Context, read *memory.Live) error {
 	return err
 }
 
+// trim lets malloc give back what it keeps of freed memory, such as that of direct buffers that were collected: it is not
+// held by the program. Java 17.0.9, 21.0.1 and 22 or later can. Threads that allocate by malloc may wait for it.
+func (h *hotSpot) trim(ctx context.Context, read *memory.Live) error {
+	if !h.trims {
+		return nil
+	}
+	began := time.Now()
+	_, err := h.ask(ctx, trimNativeHeap)
+	read.Stopped += time.Since(began)
+	return err
+}
+
 // resident is the part of the heap, the code cache and the metaspace that is in RAM or swapped out, and how much of it is
 // of files or shared memory. Code cache and metaspace hold the program's code, and grow for minutes while it warms up. Classes that
 // leak show in the heap as well, where each has an object. Metaspace counts as far as it is committed, in steps of 64 KB.
@@ -191,7 +211,16 @@ func (h *hotSpot) ask(ctx context.Context, command string) (string, error) {
 // close has nothing to close: a JVM keeps its socket until it ends.
 func (h *hotSpot) close(context.Context) error { return nil }
 
-func (h *hotSpot) said() string { return h.attach.said }
+func (h *hotSpot) said() string {
+	asked := []string{classHistogram}
+	if h.concurrent {
+		asked = append(asked, gcRun)
+	}
+	if h.trims {
+		asked = append(asked, trimNativeHeap)
+	}
+	return h.attach.said + "; sends " + strings.Join(asked, ", ")
+}
 
 // ended wraps memory.ErrGone around an error if the process has ended.
 func (a *attachment) ended(err error) error {

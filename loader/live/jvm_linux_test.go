@@ -154,7 +154,8 @@ func TestHotSpotTellsWhatIsKept(t *testing.T) {
 			p := java(t, folder, option)
 			o, err := p.attach()
 			require.NoError(t, err)
-			assert.Equal(t, fmt.Sprintf("opened its attach socket /tmp/.java_pid%d by SIGQUIT", p.pid), o.said())
+			assert.Contains(t, o.said(), fmt.Sprintf("opened its attach socket /tmp/.java_pid%d by SIGQUIT", p.pid))
+			assert.Contains(t, o.said(), "sends GC.class_histogram")
 			assert.NoFileExists(t, fmt.Sprintf("/tmp/.attach_pid%d", p.pid))
 			before := reading(t, o)
 			const times = 10_000
@@ -181,7 +182,7 @@ func TestHotSpotTellsWhatIsKept(t *testing.T) {
 
 			again, err := p.attach()
 			require.NoError(t, err)
-			assert.Equal(t, "used its attach socket, which was open", again.said())
+			assert.Contains(t, again.said(), "used its attach socket, which was open")
 			assert.InDelta(t, after.Bytes, reading(t, again).Bytes, 10_000, "nothing was done meanwhile")
 			require.NoError(t, again.close(t.Context()))
 		})
@@ -263,7 +264,7 @@ func TestHotSpotInNamespaces(t *testing.T) {
 	p := started(t, exec.Command("unshare", append(namespaces, inside, folder, "java", "-Xmx128m", "-cp", "/mnt", "Keep")...))
 	o, err := p.attach()
 	require.NoError(t, err)
-	assert.Equal(t, "opened its attach socket /tmp/.java_pid1 by SIGQUIT", o.said())
+	assert.Contains(t, o.said(), "opened its attach socket /tmp/.java_pid1 by SIGQUIT")
 	before := reading(t, o)
 	p.do("keep", 1000)
 	assert.InEpsilon(t, 1000*1016, reading(t, o).Bytes-before.Bytes, 0.05)
@@ -276,7 +277,7 @@ func TestHotSpotWithFewSignals(t *testing.T) {
 	p := java(t, compiled(t), "-Xrs", "-XX:+DisableExplicitGC")
 	o, err := p.attach()
 	require.NoError(t, err)
-	assert.Equal(t, "used its attach socket, which was open", o.said())
+	assert.Contains(t, o.said(), "used its attach socket, which was open")
 	assert.Positive(t, reading(t, o).Bytes)
 }
 

@@ -71,6 +71,8 @@ type runtime struct {
 	open func(ctx context.Context, p process, o Options) (opened, error)
 	// tells is what reading it would tell of a server that was running before, in a few words; empty if nothing.
 	tells string
+	// never is why a server that was running before cannot be asked; empty if it can.
+	never string
 	// A reading stops a process for stopAtLeast and, for each GiB of its memory, stopPerGiB, about.
 	stopAtLeast, stopPerGiB time.Duration
 }

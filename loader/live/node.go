@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // node reads programs that run in Node.js, by V8's inspector. A server that is launched gets NODE_OPTIONS=--inspect with an
@@ -20,13 +21,14 @@ import (
 // --inspect-port=1, which Node refuses.
 func node() runtime {
 	return runtime{
-		kind:     Node,
-		collects: true,
-		runs:     runsNode,
-		launch:   launchNode,
-		open:     openNode,
-		tells: "heap, Buffers and worker threads of Node.js, by its inspector, which SIGUSR1 opens on loopback; " +
-			"a full collection stops the server for about 0.1 s at 10 MB of heap, and for seconds at 500 MB",
+		kind:        Node,
+		collects:    true,
+		runs:        runsNode,
+		launch:      launchNode,
+		open:        openNode,
+		tells:       "V8's heaps and Buffers, by the inspector, which SIGUSR1 opens on loopback",
+		stopAtLeast: 50 * time.Millisecond,
+		stopPerGiB:  10 * time.Second,
 	}
 }
 
@@ -45,25 +47,29 @@ const nodeOptions = "NODE_OPTIONS"
 
 // launchNode returns NODE_OPTIONS with --inspect added. It is nil if the environment opens an inspector already.
 func launchNode(environment []string, _ Options) ([]string, error) {
-	nodeArguments := ""
+	options := ""
 	for _, variable := range environment {
 		if value, found := strings.CutPrefix(variable, nodeOptions+"="); found {
-			nodeArguments = value // the last one is in force
+			options = value // the last one is in force
 		}
 	}
-	if _, given := inspectorAddress(strings.Fields(nodeArguments)); given {
+	if _, given := inspectorAddress(strings.Fields(options)); given {
 		return nil, nil
 	}
-	var number [2]byte
-	_, _ = rand.Read(number[:])
-	nodeAddress := fmt.Sprintf("%d.%d.%d.%d:0", markedNetwork[0], markedNetwork[1], number[0], 1+number[1]%254)
-	return []string{nodeOptions + "=" + strings.TrimLeft(nodeArguments+" --inspect="+nodeAddress, " ")}, nil
+	return []string{nodeOptions + "=" + strings.TrimLeft(options+" --inspect="+markedHost()+":0", " ")}, nil
 }
 
-// markedNetwork is the part of the loopback network 127.0.0.0/8 whose addresses mark an inspector that launchNode opened.
+// markedNetwork is the part of the loopback network 127.0.0.0/8 whose addresses mark an inspector that was opened for this.
 var markedNetwork = [2]byte{127, 119}
 
-// markedInspector tells if an inspector at host was opened by launchNode.
+// markedHost returns an address of the marked network that is not likely to be used by another run.
+func markedHost() string {
+	var number [2]byte
+	_, _ = rand.Read(number[:])
+	return fmt.Sprintf("%d.%d.%d.%d", markedNetwork[0], markedNetwork[1], number[0], 1+number[1]%254)
+}
+
+// markedInspector tells if what listens at host is an inspector that was opened for this.
 func markedInspector(host net.IP) bool {
 	four := host.To4()
 	return four != nil && four[0] == markedNetwork[0] && four[1] == markedNetwork[1]
@@ -82,16 +88,16 @@ func defaultInspector() nodeAddress { return nodeAddress{host: net.IPv4(127, 0, 
 
 // inspectorAddress returns where the options of Node let the inspector listen, and whether they open one at the start.
 // Options that come later win, and one that has only a port keeps the host, as in Node.
-func inspectorAddress(nodeArguments []string) (at nodeAddress, opened bool) {
+func inspectorAddress(options []string) (at nodeAddress, opened bool) {
 	at = defaultInspector()
-	for i, option := range nodeArguments {
+	for i, option := range options {
 		name, value, joined := strings.Cut(option, "=")
 		switch name {
 		case "--inspect", "--inspect-brk", "--inspect-wait":
 			opened = true
 		case "--inspect-port", "--debug-port":
-			if !joined && i+1 < len(nodeArguments) {
-				value = nodeArguments[i+1]
+			if !joined && i+1 < len(options) {
+				value = options[i+1]
 			}
 		default:
 			continue
@@ -133,7 +139,8 @@ func openNode(ctx context.Context, p process, _ Options) (opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), ours: how.ours, how: how.text, silent: make(map[string]bool), last: make(map[string]nodeFigures)}
+	o := &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), ours: how.ours, how: how.text,
+		silent: make(map[string]bool), last: make(map[string]nodeFigures)}
 	if how.move {
 		// The port may be that of all processes of a server.
 		if err := o.move(ctx); err != nil {
@@ -156,10 +163,10 @@ type nodeListener struct {
 	inode uint64
 }
 
-// inspectorAppeared returns the address of a socket at a host of the loopback network that listens now and did not before.
+// inspectorAppeared returns the address of a socket at a host, or in the marked network, that listens now and did not before.
 func inspectorAppeared(before, now []nodeListener, host net.IP) (nodeAddress, bool) {
 	for _, l := range now {
-		if l.at.host.Equal(host) && !slices.ContainsFunc(before, func(b nodeListener) bool { return b.inode == l.inode }) {
+		if (l.at.host.Equal(host) || markedInspector(l.at.host)) && !slices.ContainsFunc(before, func(b nodeListener) bool { return b.inode == l.inode }) {
 			return l.at, true
 		}
 	}

@@ -26,23 +26,19 @@ func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, erro
 	if err != nil {
 		return nodeAddress{}, nodeFound{}, err
 	}
-	if opened {
-		for _, l := range sockets {
-			// A port that may be any is known only by an address that is for the inspector alone.
-			if l.at.host.Equal(want.host) && (l.at.port == want.port || want.port == 0 && markedInspector(want.host)) {
-				how := nodeFound{text: "found the inspector that its options open"}
-				if markedInspector(want.host) {
-					how = nodeFound{text: "opened the inspector by " + nodeOptions, ours: true}
-				}
-				return l.at, how, nil
-			}
-		}
-		if want.port == 0 && !markedInspector(want.host) {
-			return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
+	for _, l := range sockets {
+		switch {
+		case markedInspector(l.at.host):
+			return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
+		case opened && l.at.same(want):
+			return l.at, nodeFound{text: "its inspector is open by its options"}, nil
 		}
 	}
+	if opened && want.port == 0 && !markedInspector(want.host) {
+		return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
+	}
 	at, err := openBySignal(ctx, p, want, sockets)
-	return at, nodeFound{text: "opened the inspector by SIGUSR1", ours: true, move: true}, err
+	return at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: !markedInspector(at.host)}, err
 }
 
 // nodeArguments returns what the command line and the environment of a process tell Node, the strongest last.
@@ -97,7 +93,7 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 		if err := nodeWaits(ctx); err == nil {
 			continue
 		}
-		why := "does another program listen there, or does the server handle SIGUSR1 itself?"
+		why := "does another program listen there, does the server handle SIGUSR1 itself, or has it opened an inspector already?"
 		if !nodeRunning(p.PID) {
 			why = "the process has ended"
 		}

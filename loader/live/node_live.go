@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"leaklab/loader/memory"
@@ -27,7 +29,7 @@ type nodeProcess struct {
 }
 
 func (o *nodeProcess) said() string {
-	text := fmt.Sprintf("Node.js process %d: %s, at %s", o.PID, o.how, o.at)
+	text := fmt.Sprintf("%s and listens at %s", o.how, o.at)
 	if o.ours {
 		text += "; it is closed at the end, until then every user of this machine can run code in the server"
 	}
@@ -99,6 +101,11 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 	var stopped time.Duration
 	before := int64(0)
 	for round := 1; round <= mostCollections; round++ {
+		if round > 1 {
+			if err := nodeWaits(ctx); err != nil { // finalizers run in a turn of the event loop
+				return memory.Live{}, err
+			}
+		}
 		now := int64(0)
 		for _, h := range heaps {
 			took, err := o.collect(ctx, i, h)
@@ -269,7 +276,7 @@ const inspectorCloses = 5 * time.Second
 // Both happen in a turn of the event loop after the answer, for they end the connection.
 const (
 	closeInspector = "setTimeout(i=>i.close(),0,%s('inspector'))&&0"
-	moveInspector  = "setTimeout(i=>{i.close();i.open(0,'127.0.0.1')},0,%s('inspector'))&&0"
+	moveInspector  = "setTimeout(i=>{i.close();i.open(0,'HOST')},0,%s('inspector'))&&0"
 )
 
 // end evaluates an expression that ends the connection.
@@ -285,7 +292,7 @@ func (o *nodeProcess) end(ctx context.Context, expression string) error {
 	return nil
 }
 
-// move makes the inspector listen at any free port instead of the usual one, which the next process needs.
+// move makes the inspector listen in the marked network instead of at the usual port, which the next process needs.
 func (o *nodeProcess) move(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, inspectorCloses)
 	defer cancel()
@@ -293,7 +300,7 @@ func (o *nodeProcess) move(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := o.end(ctx, moveInspector); err != nil {
+	if err := o.end(ctx, strings.Replace(moveInspector, "HOST", markedHost(), 1)); err != nil {
 		return err
 	}
 	for {
@@ -301,7 +308,7 @@ func (o *nodeProcess) move(ctx context.Context) error {
 		if err != nil {
 			return o.gone(err)
 		}
-		if at, found := inspectorAppeared(before, now, defaultInspector().host); found {
+		if at, found := inspectorAppeared(before, now, net.IP{}); found {
 			o.at = at
 			return nil
 		}

@@ -49,6 +49,7 @@ func python() runtime {
 		collects:    true,
 		runs:        runsPython,
 		launch:      launchPython,
+		never:       "of CPython only a server that the run starts can be asked",
 		open:        openPython,
 		stopAtLeast: 5 * time.Millisecond,
 		stopPerGiB:  time.Second,
@@ -252,15 +253,18 @@ func readPython(answer io.Reader) (pythonReply, error) {
 	if reply.head["ready"] != "" {
 		return reply, nil
 	}
-	for key, text := range map[string]*[]byte{"python": &reply.python, "malloc": &reply.malloc} {
-		size, err := reply.number(key)
+	for _, part := range []struct {
+		key  string
+		text *[]byte
+	}{{"python", &reply.python}, {"malloc", &reply.malloc}} {
+		size, err := reply.number(part.key)
 		if err != nil {
 			return reply, err
 		}
 		if size > pythonAnswer {
 			return reply, fmt.Errorf("an answer of %d bytes; the most that is read is %d", size, pythonAnswer)
 		}
-		*text = make([]byte, size)
+		*part.text = make([]byte, size)
 	}
 	for _, text := range [][]byte{reply.python, reply.malloc} {
 		if _, err := io.ReadFull(lines, text); err != nil {

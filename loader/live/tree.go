@@ -88,6 +88,9 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 		ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 		defer cancel()
 		read, err := m.asked.live(ctx)
+		if err == nil {
+			read.Outside = outside(pid, read)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -106,7 +109,33 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 		return memory.Live{}, t.none()
 	}
 	sum.Stopped = min(sum.Stopped, time.Since(begin))
+	for pid, m := range t.opened {
+		if m.asked == nil {
+			addOutside(&sum, outside(pid, memory.Live{}))
+		}
+	}
 	return sum, nil
+}
+
+// outside is what a process holds outside of its heap, in bytes; 0 if it has ended, negative if it may not be looked at.
+func outside(pid int, read memory.Live) int64 {
+	anonymous, err := memory.AnonymousOf(pid)
+	switch {
+	case errors.Is(err, memory.ErrGone):
+		return 0
+	case err != nil:
+		return -1
+	}
+	return max(0, anonymous-(max(read.Heap, read.Bytes)-read.Shared))
+}
+
+// addOutside adds what a process holds outside of its heap; the sum is unknown if that is.
+func addOutside(sum *memory.Live, one int64) {
+	if one < 0 || sum.Outside < 0 {
+		sum.Outside = -1
+		return
+	}
+	sum.Outside += one
 }
 
 // add adds what a process holds to the sum.
@@ -115,6 +144,7 @@ func add(sum *memory.Live, one memory.Live) {
 	sum.Heap += max(one.Heap, one.Bytes)
 	sum.Shared += one.Shared
 	sum.Committed += one.Committed
+	addOutside(sum, one.Outside)
 	sum.Stopped += one.Stopped
 	sum.Processes++
 	if one.Limit.Bytes > 0 && (sum.Limit.Bytes == 0 || one.Limit.Bytes < sum.Limit.Bytes) {
@@ -222,8 +252,12 @@ func (t *Tree) none() error {
 			reasons[fmt.Sprintf("%s: %v", m.kind, m.reason)] = true
 		}
 	}
-	if len(reasons) == 0 {
+	switch {
+	case len(reasons) > 0:
+	case t.options.Kind == Auto:
 		return ErrNone
+	default:
+		return fmt.Errorf("%w as LIVE=%s does", ErrNone, t.options.Kind)
 	}
 	return fmt.Errorf("%w: %s", ErrNone, strings.Join(slices.Sorted(maps.Keys(reasons)), "; "))
 }
@@ -258,8 +292,11 @@ func Offer(processes func() ([]int, error), resident int64) string {
 			continue
 		}
 		for _, r := range runtimes() {
-			if r.tells == "" || !r.runs(p) {
+			if r.tells == "" && r.never == "" || !r.runs(p) {
 				continue
+			}
+			if r.never != "" {
+				return r.never
 			}
 			stop := r.stops(resident)
 			return fmt.Sprintf("LIVE=%s would tell %s; the server would stand still for about %s at each reading", r.kind, r.tells, coarse(stop))

@@ -63,11 +63,14 @@ func TestTreeSumsUpItsProcesses(t *testing.T) {
 	require.NoError(t, err)
 	read, err := tree.Live(t.Context())
 	require.NoError(t, err)
+	assert.Positive(t, read.Outside)
+	read.Outside = 0
 	assert.Equal(t, memory.Live{Bytes: 100, Heap: 300, Shared: 5, Committed: 400, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 900, Of: "-Xmx"}}, read)
 
 	pids = []int{self, second} // one has come, one has gone
 	read, err = tree.Live(t.Context())
 	require.NoError(t, err)
+	read.Outside = 0
 	assert.Equal(t, memory.Live{Bytes: 110, Heap: 310, Shared: 5, Committed: 440, Forced: "GC", Processes: 2, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, read, "a heap is at least what lives in it")
 	assert.Equal(t, []string{fmt.Sprintf("process %d: asked", self), fmt.Sprintf("process %d: asked", second)}, tree.Said())
 	assert.Equal(t, []string{"jvm"}, tree.Runtimes())
@@ -155,4 +158,20 @@ func TestCollects(t *testing.T) {
 	assert.False(t, Collects(func() ([]int, error) { return []int{child(t), 1 << 30}, nil }), "sleep does not")
 	assert.True(t, Collects(func() ([]int, error) { return []int{os.Getpid()}, nil }), "Go does")
 	assert.False(t, Collects(func() ([]int, error) { return nil, memory.ErrGone }))
+}
+
+func TestOutsideOfTheHeap(t *testing.T) {
+	self := os.Getpid()
+	all := outside(self, memory.Live{})
+	assert.Positive(t, all)
+	assert.InDelta(t, all-(1<<20), outside(self, memory.Live{Heap: 3 << 20, Shared: 2 << 20}), 1<<20)
+	assert.Zero(t, outside(self, memory.Live{Heap: 1 << 40}), "it is not negative")
+	assert.Zero(t, outside(1<<30, memory.Live{}), "it has ended")
+	var sum memory.Live
+	addOutside(&sum, 7)
+	addOutside(&sum, 8)
+	assert.Equal(t, int64(15), sum.Outside)
+	addOutside(&sum, -1)
+	addOutside(&sum, 9)
+	assert.Negative(t, sum.Outside, "one is unknown")
 }

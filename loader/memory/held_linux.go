@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,6 +37,32 @@ func held(root int) func(context.Context, *Reading) {
 		}
 		reading.Held = sum.held()
 	}
+}
+
+// AnonymousOf is the anonymous memory of a process, and what of it is swapped out, less what was lazily freed, in bytes. A
+// page that several processes share counts in equal shares. The error wraps ErrGone if the process has ended.
+func AnonymousOf(pid int) (int64, error) {
+	text, err := os.ReadFile(filepath.Join(procfs.DefaultMountPoint, strconv.Itoa(pid), "smaps_rollup"))
+	if isGone(err) {
+		return 0, fmt.Errorf("process %d: %w", pid, ErrGone)
+	}
+	if err != nil {
+		return 0, err
+	}
+	parts, err := parseRollup(text)
+	if err != nil {
+		return 0, err
+	}
+	sum := parts.Anonymous
+	for line := range bytes.Lines(text) {
+		switch name, value, _ := figure(line); name {
+		case "SwapPss":
+			sum += value
+		case "LazyFree":
+			sum -= value
+		}
+	}
+	return sum, nil
 }
 
 // mappings are those of the processes read so far.

@@ -72,3 +72,20 @@ func TestMappedFileIsSeen(t *testing.T) {
 	assert.Contains(t, reading.Held.Mappings, Mapping{Name: path, Size: 8 << 20, Resident: 8 << 20})
 	assert.GreaterOrEqual(t, reading.Held.MappedSize, int64(8<<20))
 }
+
+func TestAnonymousMemoryOfAProcess(t *testing.T) {
+	before, err := AnonymousOf(os.Getpid())
+	require.NoError(t, err)
+	require.Positive(t, before)
+	mapped, err := syscall.Mmap(-1, 0, 32<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, syscall.Munmap(mapped)) }()
+	for n := 0; n < len(mapped); n += 4096 {
+		mapped[n] = 1
+	}
+	after, err := AnonymousOf(os.Getpid())
+	require.NoError(t, err)
+	assert.InDelta(t, 32<<20, after-before, 8<<20)
+	_, err = AnonymousOf(1 << 30)
+	assert.ErrorIs(t, err, ErrGone)
+}

@@ -11,6 +11,9 @@ type Live struct {
 	Heap int64
 	// Shared is the part of Heap that is in shared memory, as the heap of ZGC is.
 	Shared int64
+	// Outside is what the processes hold outside of Heap after the collection: anonymous memory and what is swapped out,
+	// less what was lazily freed. It includes that of processes whose runtime does not tell. Negative if it is not known.
+	Outside int64
 	// Committed is what the runtimes have committed for their heaps, in RAM or not.
 	Committed int64
 	// Limit is the lowest limit that a runtime sets for the heap of one process, such as -Xmx; its Bytes are 0 if there is

@@ -27,6 +27,11 @@ func OfTree(root int) Reader {
 	}
 }
 
+// AnonymousOf fails: only Linux tells it.
+func AnonymousOf(int) (int64, error) {
+	return 0, errors.New("only Linux tells the anonymous memory of a process")
+}
+
 // Processes returns a function that lists the process root and its descendants. Its error wraps ErrGone when root has
 // ended.
 func Processes(root int) func() ([]int, error) {

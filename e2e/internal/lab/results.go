@@ -29,6 +29,8 @@ const (
 	ColumnOpenFiles     = 18
 	ColumnProcesses     = 20
 	ColumnErrorsConnect = 23 // timeout, reset, bad_response and so on follow
+	ColumnLive          = 30 // empty if live memory was not read
+	ColumnOutside       = 35
 )
 
 // columnNames are the names of the columns that these tests read.
@@ -40,6 +42,7 @@ func columnNames() map[int]string {
 		ColumnPageCache: "cgroup_file_end_bytes", ColumnOpenFiles: "open_files", ColumnProcesses: "processes",
 		ColumnErrorsConnect: "errors_connect", ColumnErrorsConnect + 1: "errors_timeout",
 		ColumnErrorsConnect + 2: "errors_reset", ColumnErrorsConnect + 3: "errors_bad_response",
+		ColumnLive: "live_end_bytes", ColumnOutside: "outside_end_bytes",
 	}
 }
 

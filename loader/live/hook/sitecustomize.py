@@ -18,6 +18,7 @@ def _start(name):
     import _signal
     import _socket
     import _thread
+    import atexit
     import gc
     import os
     import time
@@ -65,6 +66,7 @@ def _start(name):
         missing = "Python"
         python_info = function("_PyObject_DebugMallocStats", (Pointer,))
         missing = "libc.so.6"
+        # A program may have an address of its own for malloc, but not for what it never calls.
         if _ctypes.dlsym(_ctypes.dlopen("libc.so.6", 0), "memalign") != _ctypes.dlsym(program, "memalign"):
             hindrance = "another allocator replaces the C library's malloc"
     except Exception:
@@ -150,8 +152,9 @@ def _start(name):
         stopping = False
         ended = None  # a lock that the thread releases at its end
 
-    def serve(listener, known, users, ended):
+    def serve(listener, known, users, begun, ended):
         State.thread = get_ident()
+        begun.release()
         failed = 0
         try:
             while not State.stopping and failed < 20:
@@ -192,12 +195,14 @@ def _start(name):
                 return
             State.stopping = False
             listener, known = listen()
-            ended = allocate_lock()
+            begun, ended = allocate_lock(), allocate_lock()
+            begun.acquire()
             ended.acquire()
             mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - faults)
             try:
-                start_thread(serve, (listener, known, (0, geteuid()), ended))
+                start_thread(serve, (listener, known, (0, geteuid()), begun, ended))
                 State.ended = ended
+                begun.acquire(True, 2)  # Python may crash when it ends while a thread begins
             except BaseException:
                 listener.close()
             finally:
@@ -205,8 +210,8 @@ def _start(name):
         except Exception:
             pass
 
-    def before_fork():
-        """Ends the thread, so that a fork copies no thread in the middle of something."""
+    def stop():
+        """Ends the thread, so that a fork and the end of Python find none in the middle of something."""
         try:
             ended = State.ended
             if ended is None or not ended.locked() or State.thread == get_ident():
@@ -228,7 +233,8 @@ def _start(name):
         start()
 
     start()
-    os.register_at_fork(before=before_fork, after_in_parent=start, after_in_child=in_child)
+    atexit.register(stop)
+    os.register_at_fork(before=stop, after_in_parent=start, after_in_child=in_child)
 
 
 def _hide():

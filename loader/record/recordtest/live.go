@@ -21,8 +21,11 @@ func LiveIterations(count int) []lab.Iteration {
 		held = live + slack + 41_000_000
 		i.End.Total, i.Peak = held, held+3_000_000
 		i.Live = &lab.Live{
-			Live:    memory.Live{Bytes: live, Heap: live + slack/2, Committed: live + slack, Stopped: time.Duration(30+n) * time.Millisecond, Forced: "HeapProfiler.collectGarbage", Processes: 1},
-			Outside: 41_000_000 + int64(n%3)*8192, Idle: -1,
+			Live: memory.Live{
+				Bytes: live, Heap: live + slack/2, Committed: live + slack, Outside: 41_000_000 + int64(n%3)*8192,
+				Stopped: time.Duration(30+n) * time.Millisecond, Forced: "HeapProfiler.collectGarbage", Processes: 1,
+			},
+			Idle: -1,
 		}
 	}
 	if count > 0 {
