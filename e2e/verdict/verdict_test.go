@@ -106,6 +106,36 @@ func TestRecordedRunIsJudged(t *testing.T) {
 	assert.Contains(t, output, "/does/not/exist.csv")
 }
 
+// A recorded run with live memory is judged by that: resident memory of these tables goes up and down by 20 MB.
+func TestRecordedRunIsJudgedByLiveMemory(t *testing.T) {
+	t.Parallel()
+	table := func(live, outside int) string {
+		var b strings.Builder
+		b.WriteString("iteration,requests,rss_start_bytes,rss_end_bytes,live_end_bytes,outside_end_bytes\n")
+		for n := range 12 {
+			fmt.Fprintf(&b, "%d,3000,50000000,%d,%d,%d\n", n+1, 60_000_000+n*7%5*5_000_000, 4_000_000+n*live, 30_000_000+n*outside)
+		}
+		return b.String()
+	}
+	for _, test := range []struct {
+		name, table, verdict string
+		code                 int
+		says                 string
+	}{
+		{"live", table(312_000, 0), "leak", 1, "live memory +104 bytes/request"},
+		{"outside", table(0, 3_000_000), "leak", 1, "memory outside the heap +1,000 bytes/request"},
+		{"clean", table(0, 0), "no leak", 0, "live memory 0 bytes/request"},
+		{"a gap at the end", table(312_000, 0) + "13,3000,50000000,60000000,,\n", "inconclusive", 125, "Live memory could not be read after iteration 13"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			output, code := judge(t, write(t, test.table), "TOLERANCE=4")
+			assert.Equal(t, test.code, code, output)
+			lab.AssertVerdict(t, test.verdict, output)
+			assert.Contains(t, lab.Words(output), test.says)
+		})
+	}
+}
+
 // Descriptors that are never closed are named, though they take no memory of the process.
 func TestOpenFilesAreNamed(t *testing.T) {
 	t.Parallel()
