@@ -74,7 +74,13 @@ func TestLiveMemoryOfAnImageInDocker(t *testing.T) {
 			assert.Contains(t, logs, "read after each iteration, by "+server+"\n")
 			assert.InEpsilon(t, want.keeps, l.liveGrowth(), want.within)
 			assert.Equal(t, "running", l.inspect("server").State.Status, "no signal has ended it")
-			l.assertBarsEqualTable(dashboard.Read(t), l.newestRows(1)) // Prometheus has found the loader
+			d := dashboard.Read(t)
+			l.assertBarsEqualTable(d, l.newestRows(1)) // Prometheus has found the loader
+			for name, query := range d.Queries() {
+				if ofLiveMemory(query) {
+					assert.NotEmpty(t, l.query(query.Text(), query.Instant), name)
+				}
+			}
 
 			loader := l.inspect("loader")
 			assert.Equal(t, []string{"ALL"}, loader.HostConfig.CapDrop)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,15 +21,20 @@ import (
 // The launch is by --inspect and not by --inspect-port=0: with the latter, workers of a cluster are started with
 // --inspect-port=1, which Node refuses.
 func node() runtime {
+	var one sync.Mutex // the workers of a cluster open their inspectors at one port, one after the other
 	return runtime{
-		kind:        Node,
-		collects:    true,
-		runs:        runsNode,
-		launch:      launchNode,
-		open:        openNode,
+		kind:     Node,
+		collects: true,
+		runs:     runsNode,
+		launch:   launchNode,
+		open: func(ctx context.Context, p process, _ Options) (opened, error) {
+			one.Lock()
+			defer one.Unlock()
+			return openNode(ctx, p)
+		},
 		tells:       "V8's heaps and Buffers, by the inspector, which SIGUSR1 opens on loopback",
-		stopAtLeast: 50 * time.Millisecond,
-		stopPerGiB:  10 * time.Second,
+		stopAtLeast: 100 * time.Millisecond,
+		stopPerGiB:  20 * time.Second,
 	}
 }
 
@@ -38,10 +44,8 @@ func runsNode(p process) bool {
 	case "node", "nodejs":
 		return true
 	}
-	return slices.ContainsFunc(p.Mapped, isNodeLibrary)
+	return p.maps("libnode.so")
 }
-
-func isNodeLibrary(mapped string) bool { return strings.HasPrefix(path.Base(mapped), "libnode.so") }
 
 const nodeOptions = "NODE_OPTIONS"
 
@@ -134,13 +138,13 @@ func (a nodeAddress) with(value string) nodeAddress {
 func (a nodeAddress) same(b nodeAddress) bool { return a.host.Equal(b.host) && a.port == b.port }
 
 // openNode finds the inspector of a process, or opens it.
-func openNode(ctx context.Context, p process, _ Options) (opened, error) {
+func openNode(ctx context.Context, p process) (opened, error) {
 	at, how, err := findInspector(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	o := &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), ours: how.ours, how: how.text,
-		silent: make(map[string]bool), last: make(map[string]nodeFigures)}
+	o := newNodeProcess(p, at)
+	o.ours, o.how = how.ours, how.text
 	if how.move {
 		// The port may be that of all processes of a server.
 		if err := o.move(ctx); err != nil {

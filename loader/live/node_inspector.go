@@ -267,6 +267,13 @@ func (i *inspector) evaluate(ctx context.Context, session, expression string, co
 	return nil
 }
 
+// turn waits for a turn of the event loop of a thread. A thread that is blocked answers commands, but collects nothing.
+func (i *inspector) turn(ctx context.Context, session string) error {
+	return i.call(ctx, session, "Runtime.evaluate", map[string]any{
+		"expression": "new Promise(r=>setImmediate(()=>r(0)))", "awaitPromise": true, "returnByValue": true, "silent": true,
+	}, nil)
+}
+
 // answer unpacks the answer to a command.
 func (m inspectorMessage) answer(method string, result any) error {
 	if m.Error != nil {

@@ -1,19 +1,17 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
@@ -21,48 +19,54 @@ import (
 
 // findInspector returns where the inspector of a process listens, and opens it by SIGUSR1 if it does not.
 func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, error) {
-	want, opened := inspectorAddress(nodeArguments(p.PID))
-	sockets, err := nodeListening(p.PID)
-	if err != nil {
-		return nodeAddress{}, nodeFound{}, err
-	}
-	for _, l := range sockets {
-		switch {
-		case markedInspector(l.at.host):
-			return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
-		case opened && l.at.same(want):
-			return l.at, nodeFound{text: "its inspector is open by its options"}, nil
+	want, opened := inspectorAddress(nodeArguments(p))
+	starts, cancel := context.WithTimeout(ctx, nodeStarts)
+	defer cancel()
+	for {
+		sockets, err := nodeListening(p.PID)
+		if err != nil {
+			return nodeAddress{}, nodeFound{}, err
 		}
+		for _, l := range sockets {
+			switch {
+			case markedInspector(l.at.host):
+				return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
+			case opened && l.at.same(want):
+				return l.at, nodeFound{text: "its inspector is open by its options"}, nil
+			case l.at.same(want) && clusterWorker(p):
+				return l.at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: true}, nil
+			}
+		}
+		if opened && want.port == 0 && !markedInspector(want.host) {
+			return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
+		}
+		// A process that has just started has neither opened what its options tell, nor a handler.
+		if opened || !p.handles(int(syscall.SIGUSR1)) {
+			if nodeWaits(starts) == nil {
+				continue
+			}
+		}
+		at, err := openBySignal(ctx, p, want, sockets)
+		return at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: !markedInspector(at.host)}, err
 	}
-	if opened && want.port == 0 && !markedInspector(want.host) {
-		return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
-	}
-	at, err := openBySignal(ctx, p, want, sockets)
-	return at, nodeFound{text: "its inspector was opened by SIGUSR1", ours: true, move: !markedInspector(at.host)}, err
 }
 
-// nodeArguments returns what the command line and the environment of a process tell Node, the strongest last.
-func nodeArguments(pid int) []string {
-	environment, _ := os.ReadFile(nodeProc(pid, "environ"))
-	var all []string
-	for variable := range bytes.SplitSeq(environment, []byte{0}) {
-		if value, ok := bytes.CutPrefix(variable, []byte(nodeOptions+"=")); ok {
-			all = strings.Fields(string(value))
-		}
-	}
-	line, _ := os.ReadFile(nodeProc(pid, "cmdline"))
-	arguments := strings.Split(string(line), "\x00")
-	for i, argument := range arguments[min(1, len(arguments)):] {
-		takesValue := i > 0 && slices.Contains([]string{"-r", "--require", "--import", "--inspect-port", "--debug-port", "-C", "--conditions", "--loader"}, arguments[i])
-		if !strings.HasPrefix(argument, "-") && !takesValue {
+// nodeStarts is how long a process may take from its start until it can be asked.
+const nodeStarts = 2 * time.Second
+
+// nodeArguments returns what the environment and the command line of a process tell Node, the strongest last.
+func nodeArguments(p process) []string {
+	all := strings.Fields(p.environment(nodeOptions))
+	arguments := p.arguments()
+	withValue := []string{"-r", "--require", "--import", "--inspect-port", "--debug-port", "-C", "--conditions", "--loader"}
+	for i := 1; i < len(arguments); i++ {
+		if !strings.HasPrefix(arguments[i], "-") && !slices.Contains(withValue, arguments[i-1]) {
 			break // the script: what follows is for it
 		}
-		all = append(all, argument)
+		all = append(all, arguments[i])
 	}
 	return all
 }
-
-func nodeProc(pid int, file string) string { return filepath.Join("/proc", strconv.Itoa(pid), file) }
 
 // openBySignal sends SIGUSR1 to a process in which Node handles it, and returns where it listens afterwards. No other
 // port of the process is asked for an inspector than one that appeared on the signal.
@@ -70,11 +74,7 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 	if !exportsNode(p) {
 		return nodeAddress{}, errors.New("SIGUSR1 was not sent: its program has no Node.js in it")
 	}
-	handled, err := nodeHandles(p.PID, syscall.SIGUSR1)
-	if err != nil {
-		return nodeAddress{}, err
-	}
-	if !handled {
+	if !p.handles(int(syscall.SIGUSR1)) {
 		return nodeAddress{}, errors.New("SIGUSR1 was not sent: Node.js does not handle it, since it has just started or has --disable-sigusr1")
 	}
 	if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
@@ -90,6 +90,11 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 		if at, found := inspectorAppeared(before, now, want.host); found {
 			return at, nil
 		}
+		if moved := moveSibling(ctx, p, want); moved {
+			if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
+				return nodeAddress{}, fmt.Errorf("SIGUSR1: %w", err)
+			}
+		}
 		if err := nodeWaits(ctx); err == nil {
 			continue
 		}
@@ -101,33 +106,56 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 	}
 }
 
+// clusterWorker tells if a process is a worker that Node's cluster module has started. The primary sends SIGUSR1 to its
+// workers each time when its own inspector opens, so that one of them may listen already.
+func clusterWorker(p process) bool { return p.environment("NODE_UNIQUE_ID") != "" }
+
+// moveSibling looks for another worker of the same cluster that listens where the inspector of p should, and moves it away.
+func moveSibling(ctx context.Context, p process, want nodeAddress) (moved bool) {
+	if !clusterWorker(p) {
+		return false
+	}
+	self, err := procfs.NewProc(p.PID)
+	if err != nil {
+		return false
+	}
+	stat, err := self.Stat()
+	if err != nil {
+		return false
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return false
+	}
+	for _, other := range all {
+		if its, err := other.Stat(); err != nil || its.PPID != stat.PPID || other.PID == p.PID || !clusterWorker(process{PID: other.PID}) {
+			continue
+		}
+		sockets, _ := nodeListening(other.PID)
+		if !slices.ContainsFunc(sockets, func(l nodeListener) bool { return l.at.same(want) }) {
+			continue
+		}
+		sibling, err := look(other.PID)
+		if err != nil {
+			return false
+		}
+		return newNodeProcess(sibling, want).move(ctx) == nil // it is found there when its turn comes
+	}
+	return false
+}
+
 // exportsNode tells if the program of a process has Node.js in it: Node exports its functions for add-ons to link with.
 func exportsNode(p process) bool {
-	if slices.ContainsFunc(p.Mapped, isNodeLibrary) {
+	if p.maps("libnode.so") {
 		return true
 	}
-	program, err := elf.Open(nodeProc(p.PID, "exe"))
+	program, err := elf.Open(proc(p.PID, "exe"))
 	if err != nil {
 		return false
 	}
 	defer func() { _ = program.Close() }()
 	symbols, err := program.DynamicSymbols()
 	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == "node_module_register" })
-}
-
-// nodeHandles tells if a process has a handler for a signal.
-func nodeHandles(pid int, signal syscall.Signal) (bool, error) {
-	status, err := os.ReadFile(nodeProc(pid, "status"))
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if mask, ok := strings.CutPrefix(line, "SigCgt:"); ok {
-			caught, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-			return caught&(1<<(signal-1)) != 0, err
-		}
-	}
-	return false, fmt.Errorf("%s has no SigCgt", nodeProc(pid, "status"))
 }
 
 // nodeRunning tells if a process is there and has not ended.
@@ -154,7 +182,7 @@ func nodeListening(pid int) ([]nodeListener, error) {
 	for _, target := range targets {
 		own[target] = true
 	}
-	network, err := procfs.NewFS(nodeProc(pid, "")) // has the files of its network namespace
+	network, err := procfs.NewFS(proc(pid, "")) // has the files of its network namespace
 	if err != nil {
 		return nil, err
 	}
@@ -181,11 +209,11 @@ const listenState = 0x0A
 func dialInNamespace(pid int) inspectorDialer {
 	return func(ctx context.Context, network, at string) (net.Conn, error) {
 		var plain net.Dialer
-		own, err := os.Readlink("/proc/self/ns/net")
+		own, err := os.Readlink("/proc/thread-self/ns/net")
 		if err != nil {
 			return nil, err
 		}
-		others, err := os.Readlink(nodeProc(pid, "ns/net"))
+		others, err := os.Readlink(proc(pid, "ns/net"))
 		if err != nil {
 			return nil, err
 		}
@@ -198,8 +226,6 @@ func dialInNamespace(pid int) inspectorDialer {
 		}
 		done := make(chan result, 1)
 		go func() {
-			// The thread stays locked, so that it ends with the goroutine, and no other one gets into the namespace.
-			goruntime.LockOSThread()
 			connection, err := dialEntered(ctx, pid, network, at)
 			done <- result{connection, err}
 		}()
@@ -208,16 +234,28 @@ func dialInNamespace(pid int) inspectorDialer {
 	}
 }
 
-// dialEntered enters the network namespace of a process with the thread that it runs on, and dials.
+// dialEntered dials in the network namespace of a process, which its thread enters and leaves. A thread that cannot leave
+// ends with the goroutine, which must have been started for this.
 func dialEntered(ctx context.Context, pid int, network, at string) (net.Conn, error) {
-	namespace, err := os.Open(nodeProc(pid, "ns/net"))
+	goruntime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = namespace.Close() }()
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+	defer func() { _ = own.Close() }()
+	others, err := os.Open(proc(pid, "ns/net"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = others.Close() }()
+	if err := unix.Setns(int(others.Fd()), unix.CLONE_NEWNET); err != nil {
 		return nil, fmt.Errorf("entering the network namespace of process %d, which needs root: %w", pid, err)
 	}
+	defer func() {
+		if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
+			goruntime.UnlockOSThread()
+		}
+	}()
 	var plain net.Dialer
 	return plain.DialContext(ctx, network, at)
 }

@@ -5,9 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,9 +61,9 @@ func startNode(t *testing.T, environment []string, arguments ...string) *nodeSer
 
 func nodeProcessOf(t *testing.T, pid int) process {
 	t.Helper()
-	exe, err := os.Readlink(nodeProc(pid, "exe"))
+	p, err := look(pid)
 	require.NoError(t, err)
-	return process{PID: pid, Inside: pid, Root: nodeProc(pid, "root"), Exe: exe}
+	return p
 }
 
 // launched is the environment that a server is launched with.
@@ -73,7 +77,7 @@ func launched(t *testing.T) []string {
 func openedNode(t *testing.T, p process) opened {
 	t.Helper()
 	require.True(t, runsNode(p))
-	o, err := openNode(t.Context(), p, Options{})
+	o, err := openNode(t.Context(), p)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = o.close(context.Background()) })
 	return o
@@ -97,29 +101,247 @@ func (s *nodeServer) ask(t *testing.T, query string) {
 	require.NoError(t, response.Body.Close())
 }
 
-func TestNodeExperiment(t *testing.T) {
-	for _, env := range [][]string{launched(t), nil} {
-		s := startNode(t, env, "testdata/node_holds.js")
-		time.Sleep(100 * time.Millisecond)
-		start := time.Now()
-		o := openedNode(t, s.process)
-		fmt.Println(o.said(), time.Since(start))
-		last := int64(0)
-		for range 8 {
-			l := nodeLive(t, o)
-			fmt.Printf("%+v %d\n", l, l.Bytes-last)
-			last = l.Bytes
-		}
-		for _, q := range []string{"keep=10000", "buffers=1000", "log=2000", "finalize", "drop", "", "buffers=1000", "drop"} {
-			s.ask(t, q)
-			l := nodeLive(t, o)
-			fmt.Printf("%s %+v %d\n", q, l, l.Bytes-last)
-			last = l.Bytes
-		}
-		start = time.Now()
-		require.NoError(t, o.close(t.Context()))
-		fmt.Println("closed", time.Since(start))
-		s.ask(t, "")
-		require.NoError(t, s.command.Process.Signal(syscall.SIGTERM))
+func TestNodeTellsWhatItKeeps(t *testing.T) {
+	for name, environment := range map[string][]string{"launched": launched(t), "attached": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := startNode(t, environment, "testdata/node_holds.js")
+			o := openedNode(t, s.process)
+			for _, query := range []string{"keep=1000", "buffers=10", "drop"} { // loads and compiles what it needs
+				s.ask(t, query)
+				nodeLive(t, o)
+			}
+			empty := nodeLive(t, o)
+			assert.InDelta(t, empty.Bytes, nodeLive(t, o).Bytes, 16<<10, "without a request between")
+			assert.Equal(t, 1, empty.Processes)
+			assert.Positive(t, empty.Stopped)
+			assert.GreaterOrEqual(t, empty.Committed, empty.Heap)
+
+			s.ask(t, "keep=20000")
+			objects := nodeLive(t, o)
+			assert.InDelta(t, 80*20000, objects.Bytes-empty.Bytes, 20*20000, "an object, a string and a place in the array")
+
+			s.ask(t, "buffers=1000")
+			buffers := nodeLive(t, o)
+			assert.InDelta(t, 1000*(32<<10), buffers.Bytes-objects.Bytes, 1<<20, "counted once")
+			assert.InDelta(t, buffers.Bytes-objects.Bytes, buffers.Heap-objects.Heap, 4<<20, "kept Buffers are not outside the heap")
+
+			s.ask(t, "drop")
+			dropped := nodeLive(t, o)
+			assert.InDelta(t, empty.Bytes, dropped.Bytes, 256<<10, "all was dropped")
+		})
 	}
+}
+
+func TestNodeRunsFinalizersBeforeItTells(t *testing.T) {
+	s := startNode(t, launched(t), "testdata/node_holds.js")
+	o := openedNode(t, s.process)
+	s.ask(t, "finalize=10")
+	nodeLive(t, o)
+	empty := nodeLive(t, o)
+	s.ask(t, "finalize=100")
+	assert.InDelta(t, empty.Bytes, nodeLive(t, o).Bytes, 1<<20, "a finalizer drops 3.2 MB of Buffers")
+}
+
+func TestNodeConsoleIsNotKept(t *testing.T) {
+	s := startNode(t, launched(t), "testdata/node_holds.js")
+	o := openedNode(t, s.process)
+	s.ask(t, "log=10")
+	nodeLive(t, o)
+	empty := nodeLive(t, o)
+	s.ask(t, "log=500")
+	assert.InDelta(t, empty.Bytes, nodeLive(t, o).Bytes, 1<<20, "the objects logged hold 5 MB")
+}
+
+func TestNodeInspectorIsClosedAgain(t *testing.T) {
+	for name, environment := range map[string][]string{"launched": launched(t), "attached": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := startNode(t, environment, "testdata/node_holds.js")
+			own, err := nodeListening(s.PID)
+			require.NoError(t, err)
+			for range 2 { // it can be opened once more
+				o := openedNode(t, s.process)
+				at := o.(*nodeProcess).at
+				assert.Contains(t, o.said(), at.String())
+				nodeLive(t, o)
+				require.NoError(t, o.close(t.Context()))
+				_, err = net.Dial("tcp", at.String())
+				require.Error(t, err)
+				s.ask(t, "") // it goes on
+			}
+			now, err := nodeListening(s.PID)
+			require.NoError(t, err)
+			assert.Subset(t, own, now)
+		})
+	}
+}
+
+func TestNodeInspectorOfTheUserStaysOpen(t *testing.T) {
+	port := freePort(t)
+	s := startNode(t, nil, "--inspect="+port, "testdata/node_holds.js")
+	o := openedNode(t, s.process)
+	assert.Equal(t, "127.0.0.1:"+port, o.(*nodeProcess).at.String())
+	nodeLive(t, o)
+	require.NoError(t, o.close(t.Context()))
+	nodeLive(t, o)
+}
+
+func TestNodePortOfTheInspectorIsTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	s := startNode(t, []string{"NODE_OPTIONS=--inspect-port=" + port}, "testdata/node_holds.js")
+	_, err = openNode(t.Context(), s.process)
+	require.ErrorContains(t, err, "no inspector at 127.0.0.1:"+port)
+	require.ErrorContains(t, err, "does another program listen there")
+	s.ask(t, "")
+
+	require.NoError(t, taken.Close())
+	nodeLive(t, openedNode(t, s.process))
+}
+
+func TestNodeHasNoOldModuleLoader(t *testing.T) {
+	for _, script := range []string{"testdata/node_before_20_16.mjs", "testdata/node_before_20_16.js"} {
+		s := startNode(t, launched(t), script)
+		o := openedNode(t, s.process)
+		first := nodeLive(t, o)
+		assert.True(t, o.(*nodeProcess).commandLine)
+		for range 5 {
+			nodeLive(t, o)
+		}
+		assert.InDelta(t, first.Bytes, nodeLive(t, o).Bytes, 24<<10, "it does not keep what is evaluated")
+		require.NoError(t, o.close(t.Context()))
+	}
+}
+
+func TestNodeWorkerThreads(t *testing.T) {
+	s := startNode(t, launched(t), "testdata/node_workers.mjs")
+	o := openedNode(t, s.process)
+	for _, query := range []string{"worker=0&keep=100", "worker=1&keep=100", "worker=1&buffers=2"} {
+		s.ask(t, query)
+	}
+	nodeLive(t, o)
+	empty := nodeLive(t, o)
+	s.ask(t, "worker=0&keep=20000")
+	objects := nodeLive(t, o)
+	assert.InDelta(t, 80*20000, objects.Bytes-empty.Bytes, 24*20000)
+	s.ask(t, "worker=1&buffers=200")
+	buffers := nodeLive(t, o)
+	assert.InDelta(t, 200*(32<<10), buffers.Bytes-objects.Bytes, 1<<19)
+	s.ask(t, "worker=1&end")
+	ended := nodeLive(t, o)
+	assert.Greater(t, buffers.Bytes-ended.Bytes, int64(200*(32<<10)), "its heap and its Buffers are gone")
+	require.NoError(t, o.close(t.Context()))
+}
+
+func TestNodeClusterHasAHeapForEachWorker(t *testing.T) {
+	for name, environment := range map[string][]string{"launched": launched(t), "attached": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := startNode(t, environment, "testdata/node_cluster.js")
+			words := strings.Fields(s.line)
+			require.Len(t, words, 3)
+			url := "http://127.0.0.1:" + words[0] + "/?"
+			for _, pid := range append([]string{fmt.Sprint(s.PID)}, words[1:]...) {
+				number, err := strconv.Atoi(pid)
+				require.NoError(t, err)
+				nodeLive(t, openedNode(t, nodeProcessOf(t, number)))
+			}
+			answered := getText(t, url+"end")
+			first, err := strconv.Atoi(answered)
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return !nodeRunning(first) }, 10*time.Second, 10*time.Millisecond)
+
+			replaced := 0
+			require.Eventually(t, func() bool {
+				replaced, err = strconv.Atoi(getText(t, url))
+				return err == nil && replaced != first && !slices.Contains(words[1:], fmt.Sprint(replaced))
+			}, 20*time.Second, 50*time.Millisecond, "another worker is forked")
+			nodeLive(t, openedNode(t, nodeProcessOf(t, replaced)))
+		})
+	}
+}
+
+func TestNodeThatEndsDoesNotWaitForUs(t *testing.T) {
+	s := startNode(t, launched(t), "testdata/node_holds.js")
+	o := openedNode(t, s.process)
+	nodeLive(t, o)
+	go func() { _, _ = http.Get("http://127.0.0.1:" + s.line + "/?exit") }()
+	require.NoError(t, s.command.Wait())
+	_, err := o.live(t.Context())
+	require.ErrorIs(t, err, memory.ErrGone)
+	require.NoError(t, o.close(t.Context()))
+}
+
+// A program that has no handler of Node's is ended by SIGUSR1, so that none must be sent.
+func TestNodeSignalIsNotSentToOthers(t *testing.T) {
+	t.Run("another program", func(t *testing.T) {
+		sleep := exec.Command("sleep", "60")
+		require.NoError(t, sleep.Start())
+		t.Cleanup(func() { _ = sleep.Process.Kill(); _ = sleep.Wait() })
+		p := nodeProcessOf(t, sleep.Process.Pid)
+		assert.False(t, runsNode(p))
+		_, err := openNode(t.Context(), p)
+		require.ErrorContains(t, err, "SIGUSR1 was not sent: its program has no Node.js in it")
+		assert.True(t, nodeRunning(p.PID))
+	})
+	t.Run("no handler", func(t *testing.T) {
+		// Node resets the handler for a program that has listened to the signal and does so no more.
+		s := startNode(t, nil, "-e", "const f = () => {}; process.on('SIGUSR1', f); process.off('SIGUSR1', f); setInterval(f, 1e6); console.log('ready')")
+		require.False(t, s.handles(int(syscall.SIGUSR1)))
+		_, err := openNode(t.Context(), s.process)
+		require.ErrorContains(t, err, "SIGUSR1 was not sent: Node.js does not handle it")
+		assert.True(t, nodeRunning(s.PID))
+	})
+}
+
+func TestNodeInAnotherNetworkNamespace(t *testing.T) {
+	unshare, err := exec.LookPath("unshare")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root and unshare")
+	}
+	command := exec.Command(unshare, "--net", "sh", "-c", "ip link set lo up && exec "+needNode(t)+" testdata/node_holds.js")
+	output, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	if _, err := bufio.NewReader(output).ReadString('\n'); err != nil {
+		t.Skip("a network namespace cannot be made here")
+	}
+	p := nodeProcessOf(t, command.Process.Pid)
+	o := openedNode(t, p)
+	nodeLive(t, o)
+	require.NoError(t, o.close(t.Context()))
+	own, err := os.Readlink("/proc/self/ns/net")
+	require.NoError(t, err)
+	threads, err := filepath.Glob("/proc/self/task/*/ns/net")
+	require.NoError(t, err)
+	for _, thread := range threads {
+		if namespace, err := os.Readlink(thread); err == nil {
+			assert.Equal(t, own, namespace, "no thread stays in the other namespace")
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	return port
+}
+
+func getText(t *testing.T, url string) string {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(text)
 }

@@ -28,6 +28,10 @@ type nodeProcess struct {
 	last   map[string]nodeFigures
 }
 
+func newNodeProcess(p process, at nodeAddress) *nodeProcess {
+	return &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), silent: make(map[string]bool), last: make(map[string]nodeFigures)}
+}
+
 func (o *nodeProcess) said() string {
 	text := fmt.Sprintf("%s and listens at %s", o.how, o.at)
 	if o.ours {
@@ -39,12 +43,14 @@ func (o *nodeProcess) said() string {
 // nodeFigures are what one heap, that of the main thread or of a worker thread, tells of itself after a collection, in bytes.
 type nodeFigures struct {
 	used, committed, resident, limit int64
+	// code is the part of used that is machine code, which V8 makes and drops as it likes. It is not live.
+	code int64
 	// external is memory outside V8's heap that objects in it keep: Buffers, and what the C++ part of Node reports. It
 	// includes the arrayBuffers of process.memoryUsage.
 	external int64
 }
 
-func (f nodeFigures) live() int64 { return f.used + f.external }
+func (f nodeFigures) live() int64 { return max(0, f.used-f.code) + f.external }
 
 // How often a heap is collected: until a further collection frees less than settledBytes. Two are the least. The memory of
 // dropped Buffers is given back beside the program, and V8's sum of it is right after the next collection; what
@@ -55,10 +61,12 @@ const (
 	settledBytes     = 1 << 10
 )
 
-// A worker thread that has not answered within workerAnswers is taken as silent; afterwards it gets workerAgain.
+// A worker thread that has not answered within nodeWorkerAnswers is taken as silent; afterwards it gets nodeWorkerAgain.
+// One that answers has nodeWorkerCollects for a collection.
 const (
-	nodeWorkerAnswers = 2 * time.Second
-	nodeWorkerAgain   = 100 * time.Millisecond
+	nodeWorkerAnswers  = 2 * time.Second
+	nodeWorkerAgain    = 100 * time.Millisecond
+	nodeWorkerCollects = 20 * time.Second
 )
 
 // live collects all heaps of the process and sums what they keep. The error wraps memory.ErrGone if the process has ended.
@@ -79,7 +87,7 @@ func (o *nodeProcess) live(ctx context.Context) (memory.Live, error) {
 
 // gone adds memory.ErrGone to an error if the process has ended.
 func (o *nodeProcess) gone(err error) error {
-	err = fmt.Errorf("the inspector of Node.js process %d: %w", o.PID, err)
+	err = fmt.Errorf("its inspector: %w", err)
 	if errors.Is(err, errNodeLeaving) || !nodeRunning(o.PID) {
 		return errors.Join(memory.ErrGone, err)
 	}
@@ -112,6 +120,9 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 			switch {
 			case errors.Is(err, errNodeWorkerGone):
 				h.gone = true
+				continue
+			case h.session != nodeMainThread && errors.Is(err, errInspectorSilent) && ctx.Err() == nil:
+				h.gone, o.silent[h.thread] = true, true
 				continue
 			case err != nil:
 				return memory.Live{}, err
@@ -167,7 +178,10 @@ func (o *nodeProcess) greet(ctx context.Context, i *inspector, h *nodeHeap) (ans
 	}
 	brief, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err = o.prepare(brief, i, h)
+	err = i.turn(brief, h.session)
+	if err == nil {
+		err = o.prepare(brief, i, h)
+	}
 	o.silent[h.thread] = errors.Is(err, errInspectorSilent) && ctx.Err() == nil
 	if o.silent[h.thread] || errors.Is(err, errNodeWorkerGone) {
 		return false, nil
@@ -188,6 +202,11 @@ func (o *nodeProcess) prepare(ctx context.Context, i *inspector, h *nodeHeap) er
 
 // collect forces a full collection in a thread and reads its heap. It returns how long the thread stood still, at most.
 func (o *nodeProcess) collect(ctx context.Context, i *inspector, h *nodeHeap) (time.Duration, error) {
+	if h.session != nodeMainThread {
+		brief, cancel := context.WithTimeout(ctx, nodeWorkerCollects)
+		defer cancel()
+		ctx = brief
+	}
 	started := time.Now()
 	if err := i.call(ctx, h.session, "HeapProfiler.collectGarbage", nil, nil); err != nil {
 		return 0, err
@@ -211,12 +230,14 @@ func (o *nodeProcess) collect(ctx context.Context, i *inspector, h *nodeHeap) (t
 }
 
 // nodeStatistics are an expression that gives the figures. It is always the same text, so that V8 keeps one script of it.
-const nodeStatistics = "(s=>[process.pid,s.total_heap_size,s.total_physical_size,s.heap_size_limit,s.external_memory])" +
-	"(%s('v8').getHeapStatistics())"
+const nodeStatistics = "(v=>{const s=v.getHeapStatistics();" +
+	"return[process.pid,s.total_heap_size,s.total_physical_size,s.heap_size_limit,s.external_memory," +
+	"v.getHeapSpaceStatistics().reduce((n,x)=>n+(x.space_name.startsWith('code_')?x.space_used_size:0),0)]})" +
+	"(%s('v8'))"
 
 // tell reads what is not told by Runtime.getHeapUsage.
 func (o *nodeProcess) tell(ctx context.Context, i *inspector, h *nodeHeap) error {
-	var told [5]int64
+	var told [6]int64
 	if err := o.builtin(ctx, i, h.session, nodeStatistics, &told); err != nil {
 		return err
 	}
@@ -226,7 +247,7 @@ func (o *nodeProcess) tell(ctx context.Context, i *inspector, h *nodeHeap) error
 	if slices.Min(told[:]) < 0 {
 		return fmt.Errorf("v8.getHeapStatistics(): expected sizes, got %d", told)
 	}
-	h.nodeFigures = nodeFigures{committed: told[1], resident: told[2], limit: told[3], external: told[4]}
+	h.nodeFigures = nodeFigures{committed: told[1], resident: told[2], limit: told[3], external: told[4], code: told[5]}
 	return nil
 }
 
@@ -343,7 +364,7 @@ func (o *nodeProcess) close(ctx context.Context) error {
 			return nil
 		}
 		if err := nodeWaits(ctx); err != nil {
-			return fmt.Errorf("the inspector of Node.js process %d still listens at %s, %s after it was closed", o.PID, o.at, inspectorCloses)
+			return fmt.Errorf("its inspector still listens at %s, %s after it was closed", o.at, inspectorCloses)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 
 // Whatever is read can be reported.
 func FuzzReadRun(f *testing.F) {
-	for _, run := range []record.Run{recordtest.Run(0), recordtest.Run(5), recordtest.Against(5, 1)} {
+	for _, run := range []record.Run{recordtest.Run(0), recordtest.Run(5), recordtest.LiveRun(6), recordtest.Against(5, 1)} {
 		var text bytes.Buffer
 		if err := run.Write(&text); err != nil {
 			f.Fatal(err)
