@@ -341,7 +341,7 @@ func (o *nodeProcess) move(ctx context.Context) error {
 
 // close closes the inspector if it was opened for this, and waits until it listens no more.
 func (o *nodeProcess) close(ctx context.Context) error {
-	if !o.ours || !nodeRunning(o.PID) {
+	if !o.ours || !nodeRunning(o.PID) || !o.same() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectorCloses)
