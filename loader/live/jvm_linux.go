@@ -155,7 +155,7 @@ func (h *hotSpot) collect(ctx context.Context, read *memory.Live) error {
 		}
 		h.slow = h.slow || read.Stopped > jvmSlowCollection
 	}
-	if err := h.attach.awaitReferences(ctx); err != nil || h.slow {
+	if err := h.attach.awaitIdle(ctx); err != nil || h.slow {
 		return err
 	}
 	return h.histogram(ctx, read)

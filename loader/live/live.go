@@ -55,6 +55,7 @@ type process struct {
 	Root   string   // its root folder, as this program sees it: /proc/PID/root
 	Exe    string   // path of its program, as the process sees it
 	Mapped []string // paths of the files that it maps, as the process sees them
+	began  identity // what it was then
 }
 
 // runtime is one kind of runtime. Each has a file.
@@ -81,7 +82,7 @@ type runtime struct {
 type opened interface {
 	// live forces a full collection, and returns what the process holds. The error wraps memory.ErrGone if it has ended.
 	live(ctx context.Context) (memory.Live, error)
-	// close closes what was opened in the process, if it still runs.
+	// close closes what was opened in the process, if it still runs the same program, and frees what this program keeps for it.
 	close(ctx context.Context) error
 	// said is what was opened or sent, for the user: "opened the inspector on 127.0.0.1:41234 by SIGUSR1".
 	said() string

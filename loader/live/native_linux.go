@@ -194,7 +194,7 @@ func (n *nativeProgram) write(ctx context.Context) ([]byte, error) {
 // close closes the stream, and ends gdb with the last process.
 func (n *nativeProgram) close(ctx context.Context) error {
 	defer n.shared.leave()
-	if n.room == 0 || !exists(n.PID) {
+	if n.room == 0 || !n.same() {
 		return nil
 	}
 	return n.attached(ctx, func(ctx context.Context) error {

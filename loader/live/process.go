@@ -12,7 +12,8 @@ import (
 
 // look reads what can be told of a process without its help. It fails if the process has ended, or may not be looked at.
 func look(pid int) (process, error) {
-	p := process{PID: pid, Inside: pid, Root: proc(pid, "root"), Exe: programOf(pid)}
+	began := identify(pid)
+	p := process{PID: pid, Inside: pid, Root: proc(pid, "root"), Exe: began.exe, began: began}
 	status, err := os.ReadFile(proc(pid, "status"))
 	if err != nil {
 		return p, err
@@ -102,9 +103,27 @@ func programOf(pid int) string {
 	return strings.TrimSuffix(path, " (deleted)")
 }
 
+// identity tells a program from another that has its process number: from a later process, and from what the same process
+// has become by exec, of the same file too.
+type identity struct {
+	since uint64 // when the process started, in the kernel's ticks
+	stack uint64 // where its stack begins, which each exec chooses at random; 0 if that may not be looked at
+	exe   string
+}
+
+func identify(pid int) identity {
+	return identity{since: statOf(pid, 22), stack: statOf(pid, 28), exe: programOf(pid)}
+}
+
+// same tells whether the process still runs the program that was looked at.
+func (p process) same() bool { return identify(p.PID) == p.began }
+
 // startOf is when a process started, in the kernel's ticks; 0 if that cannot be told.
-func startOf(pid int) uint64 {
-	const field = 22 // of proc_pid_stat(5), counted from 1; the command, which is the second, may have blanks
+func startOf(pid int) uint64 { return statOf(pid, 22) }
+
+// statOf is a field of proc_pid_stat(5), counted from 1, after the command, which is the second and may have blanks. It is 0
+// if that cannot be told.
+func statOf(pid, field int) uint64 {
 	stat, err := os.ReadFile(proc(pid, "stat"))
 	if err != nil {
 		return 0
@@ -113,8 +132,8 @@ func startOf(pid int) uint64 {
 	if len(fields) < field-2 {
 		return 0
 	}
-	ticks, _ := strconv.ParseUint(string(fields[field-3]), 10, 64)
-	return ticks
+	value, _ := strconv.ParseUint(string(fields[field-3]), 10, 64)
+	return value
 }
 
 func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }

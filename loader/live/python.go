@@ -108,7 +108,7 @@ type pythonProcess struct {
 // openPython waits until the hook of a process that has just begun listens.
 func openPython(ctx context.Context, p process, o Options) (opened, error) {
 	name, err := os.ReadFile(filepath.Join(o.Folder, pythonFolder, pythonName))
-	if errors.Is(err, os.ErrNotExist) {
+	if o.Folder == "" || errors.Is(err, os.ErrNotExist) {
 		return nil, errPythonAttached
 	}
 	if err != nil {

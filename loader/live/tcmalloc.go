@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	tcmallocTimeout = 30 * time.Second
 	tcmallocAgain   = 200 * time.Millisecond // a signal is dropped while a thread is in the profiler
 	tcmallocPoll    = 2 * time.Millisecond
+	tcmallocMost    = 64 << 20 // bytes of a dump; the profiler's buffer has 1 MiB, and the list of mappings follows
 )
 
 // tcmallocFolders are where systems keep the library; * stands for an architecture.
@@ -34,13 +36,17 @@ var tcmallocFolders = []string{"/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib",
 // tcmalloc reads the live memory of a program that was launched with the heap profiler of gperftools in place of its
 // malloc. The profiler counts each allocation, so the bytes are those that the program asked for.
 func tcmalloc() runtime {
+	// Processes that were forked without exec write dumps of the same names: one is asked after the other.
+	one := &sync.Mutex{}
 	return runtime{
 		kind: TCMalloc,
 		runs: func(p process) bool {
 			return p.maps(tcmallocLibrary) && p.environment(tcmallocVariable) == strconv.Itoa(tcmallocSignal)
 		},
 		launch: tcmallocEnvironment,
-		open:   openTCMalloc,
+		open: func(_ context.Context, p process, o Options) (opened, error) {
+			return openTCMalloc(p, o, one)
+		},
 	}
 }
 
@@ -90,10 +96,11 @@ func findTCMalloc(folders []string) (string, error) {
 type tcmallocProgram struct {
 	process
 	folder string
+	one    *sync.Mutex // held while a process is asked
 }
 
 // openTCMalloc checks that the process has the profiler's signal handler, and that its dumps come to a folder of this run.
-func openTCMalloc(_ context.Context, p process, o Options) (opened, error) {
+func openTCMalloc(p process, o Options, one *sync.Mutex) (opened, error) {
 	if o.Folder == "" {
 		return nil, errors.New("the server has to be launched for the run")
 	}
@@ -101,7 +108,7 @@ func openTCMalloc(_ context.Context, p process, o Options) (opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	program := &tcmallocProgram{process: p, folder: folder}
+	program := &tcmallocProgram{process: p, folder: folder, one: one}
 	if err := program.catches(); err != nil {
 		return nil, err
 	}
@@ -112,6 +119,8 @@ func openTCMalloc(_ context.Context, p process, o Options) (opened, error) {
 // tcmalloc takes: it grows the program break, and takes mappings only where it cannot. The profiler's own tables are
 // outside of it.
 func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
+	p.one.Lock()
+	defer p.one.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, tcmallocTimeout)
 	defer cancel()
 	start := time.Now()
@@ -162,15 +171,15 @@ func (p *tcmallocProgram) dump(ctx context.Context) (string, error) {
 	defer tick.Stop()
 	var asked time.Time
 	for {
-		if time.Since(asked) >= tcmallocAgain {
+		files, err := p.dumps()
+		if err != nil {
+			return "", err
+		}
+		if len(files) == 0 && time.Since(asked) >= tcmallocAgain {
 			if err := p.ask(); err != nil {
 				return "", err
 			}
 			asked = time.Now()
-		}
-		files, err := p.dumps()
-		if err != nil {
-			return "", err
 		}
 		if len(files) > 0 && p.written(files[len(files)-1]) {
 			return files[len(files)-1], nil
@@ -207,16 +216,26 @@ const mappedTitle = "\nMAPPED_LIBRARIES:\n"
 
 // written is true if the process has written the dump to its end, and closed it.
 func (p *tcmallocProgram) written(file string) bool {
-	content, err := os.ReadFile(file)
+	dump, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer dump.Close()
+	content, err := io.ReadAll(io.LimitReader(dump, tcmallocMost))
 	return err == nil && bytes.Contains(content, []byte(mappedTitle)) && !isOpen(p.PID, file)
 }
 
 // ask sends the signal.
 func (p *tcmallocProgram) ask() error {
+	target, err := os.FindProcess(p.PID) // holds the process, so that the signal reaches no other
+	if err != nil {
+		return err
+	}
+	defer target.Release()
 	if err := p.catches(); err != nil {
 		return err
 	}
-	if err := syscall.Kill(p.PID, syscall.Signal(tcmallocSignal)); err != nil {
+	if err := target.Signal(syscall.Signal(tcmallocSignal)); err != nil {
 		return fmt.Errorf("signal %d to process %d: %w", tcmallocSignal, p.PID, err)
 	}
 	return nil

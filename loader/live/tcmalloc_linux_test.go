@@ -101,6 +101,27 @@ func TestTCMallocBelowAShell(t *testing.T) {
 	assert.Equal(t, int64(10_000*48), readLive(t, both[1]).Bytes-before.Bytes)
 }
 
+// Processes that were forked without exec all count their dumps alike, under the same names.
+func TestTCMallocOfProcessesThatWereForked(t *testing.T) {
+	folder := t.TempDir()
+	c := startC(t, tcmallocIn(t, folder)...)
+	c.tell(t, "fork 3 1000")
+	tree, err := Open(t.Context(), memory.Processes(c.PID), Options{Kind: TCMalloc, Folder: folder})
+	require.NoError(t, err)
+	_, err = tree.Live(t.Context())
+	require.NoError(t, err)
+	before, err := tree.Live(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 4, before.Processes)
+	for range 5 {
+		read, err := tree.Live(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, before.Bytes, read.Bytes, "idle processes")
+	}
+	assert.Greater(t, before.Bytes, int64((1+2+3)*1000*1000), "each child keeps more than the one before")
+	c.tell(t, "keep 1 1")
+}
+
 func TestTCMallocProgramThatEnded(t *testing.T) {
 	folder := t.TempDir()
 	c := startC(t, tcmallocIn(t, folder)...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,6 +22,10 @@ const (
 	// openTimeout and liveTimeout limit how long one process is waited for.
 	openTimeout = 30 * time.Second
 	liveTimeout = 2 * time.Minute
+	// closeTimeout limits how long processes are closed that were opened in vain.
+	closeTimeout = 10 * time.Second
+	// mostBytes is the most that a figure can be.
+	mostBytes = 1 << 50
 )
 
 // Tree is a Source that asks all processes of a server. Those that come are opened when live memory is read the next time,
@@ -33,11 +38,13 @@ type Tree struct {
 	said      []string
 }
 
+// errOtherUser is why nothing is known of a process.
+var errOtherUser = errors.New("a process of another user may not be looked at: run leaklab as that user or as root")
+
 // member is a process of the tree.
 type member struct {
-	since  uint64 // when it started, which tells it from another that has taken its number
+	began  identity
 	kind   Kind
-	exe    string
 	asked  opened // nil if it cannot be asked
 	reason error  // why it cannot; nil if it can, or runs no such runtime
 }
@@ -51,7 +58,9 @@ func Open(ctx context.Context, processes func() ([]int, error), options Options)
 func open(ctx context.Context, processes func() ([]int, error), options Options, runtimes []runtime) (*Tree, error) {
 	t := &Tree{options: options, runtimes: runtimes, processes: processes, opened: make(map[int]*member)}
 	if err := t.refresh(ctx); err != nil {
-		return nil, err
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		return nil, errors.Join(err, t.Close(closing))
 	}
 	if len(t.askable()) == 0 {
 		return nil, t.none()
@@ -89,13 +98,15 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 		defer cancel()
 		read, err := m.asked.live(ctx)
 		if err == nil {
+			err = sane(read)
+		}
+		if err == nil {
 			read.Outside = outside(pid, read)
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case errors.Is(err, memory.ErrGone):
-			delete(t.opened, pid)
+		case errors.Is(err, memory.ErrGone): // it is forgotten when the processes are listed again
 		case err != nil:
 			failed = append(failed, fmt.Errorf("%s of process %d: %w", m.kind, pid, err))
 		default:
@@ -117,6 +128,16 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 	return sum, nil
 }
 
+// sane fails if figures cannot be, such as those of a server that lies.
+func sane(read memory.Live) error {
+	for _, figure := range []int64{read.Bytes, read.Heap, read.Shared, read.Committed} {
+		if figure < 0 || figure > mostBytes {
+			return fmt.Errorf("it tells %d bytes, which cannot be", figure)
+		}
+	}
+	return nil
+}
+
 // outside is what a process holds outside of its heap, in bytes; 0 if it has ended, negative if it may not be looked at.
 func outside(pid int, read memory.Live) int64 {
 	anonymous, err := memory.AnonymousOf(pid)
@@ -126,7 +147,16 @@ func outside(pid int, read memory.Live) int64 {
 	case err != nil:
 		return -1
 	}
-	return max(0, anonymous-(max(read.Heap, read.Bytes)-read.Shared))
+	return max(0, anonymous-(heapOf(read)-read.Shared))
+}
+
+// heapOf is what a process keeps for its heap: what is live if nothing is known of the rest. It is less than what is live
+// where processes share pages, which count in part.
+func heapOf(one memory.Live) int64 {
+	if one.Heap == 0 {
+		return one.Bytes
+	}
+	return one.Heap
 }
 
 // addOutside adds what a process holds outside of its heap; the sum is unknown if that is.
@@ -141,7 +171,7 @@ func addOutside(sum *memory.Live, one int64) {
 // add adds what a process holds to the sum.
 func add(sum *memory.Live, one memory.Live) {
 	sum.Bytes += one.Bytes
-	sum.Heap += max(one.Heap, one.Bytes)
+	sum.Heap += heapOf(one)
 	sum.Shared += one.Shared
 	sum.Committed += one.Committed
 	addOutside(sum, one.Outside)
@@ -199,17 +229,19 @@ func (t *Tree) refresh(ctx context.Context) error {
 		return err
 	}
 	now := make(map[int]*member, len(pids))
-	fresh := make(map[int]*member)
+	fresh, gone := make(map[int]*member), t.askable()
 	for _, pid := range pids {
-		since := startOf(pid)
-		if known := t.opened[pid]; known != nil && known.since == since && known.exe == programOf(pid) {
+		began := identify(pid)
+		if known := t.opened[pid]; known != nil && known.began == began {
 			now[pid] = known
+			delete(gone, pid)
 			continue
 		}
-		fresh[pid] = &member{since: since, exe: programOf(pid)}
+		fresh[pid] = &member{began: began}
 		now[pid] = fresh[pid]
 	}
 	t.opened = now
+	each(gone, func(_ int, m *member) { _ = m.asked.close(ctx) })
 	each(fresh, func(pid int, m *member) {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
 		defer cancel()
@@ -226,6 +258,9 @@ func (t *Tree) refresh(ctx context.Context) error {
 // open opens a process by the first runtime that it runs.
 func (t *Tree) open(ctx context.Context, pid int, m *member) {
 	p, err := look(pid)
+	if errors.Is(err, os.ErrPermission) {
+		m.reason = errOtherUser
+	}
 	if err != nil {
 		return // it has ended, or is of another user: its memory is outside
 	}
@@ -248,7 +283,11 @@ func (r runtime) chosen(setting Kind) bool {
 func (t *Tree) none() error {
 	reasons := make(map[string]bool)
 	for _, m := range t.opened {
-		if m.reason != nil {
+		switch {
+		case m.reason == nil:
+		case m.kind == "":
+			reasons[m.reason.Error()] = true
+		default:
 			reasons[fmt.Sprintf("%s: %v", m.kind, m.reason)] = true
 		}
 	}

@@ -57,7 +57,7 @@ func TestTreeSumsUpItsProcesses(t *testing.T) {
 	pids := []int{self, first}
 	answers := map[int]told{
 		self:   {read: memory.Live{Bytes: 100, Heap: 300, Shared: 5, Committed: 400, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 900, Of: "-Xmx"}}, closed: &closed},
-		second: {read: memory.Live{Bytes: 10, Heap: 5, Committed: 40, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, closed: &closed},
+		second: {read: memory.Live{Bytes: 10, Committed: 40, Forced: "GC", Processes: 1, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, closed: &closed},
 	}
 	tree, err := open(t.Context(), func() ([]int, error) { return pids, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, errors.New("it is closed"))})
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestTreeSumsUpItsProcesses(t *testing.T) {
 	read, err = tree.Live(t.Context())
 	require.NoError(t, err)
 	read.Outside = 0
-	assert.Equal(t, memory.Live{Bytes: 110, Heap: 310, Shared: 5, Committed: 440, Forced: "GC", Processes: 2, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, read, "a heap is at least what lives in it")
+	assert.Equal(t, memory.Live{Bytes: 110, Heap: 310, Shared: 5, Committed: 440, Forced: "GC", Processes: 2, Limit: memory.Limit{Bytes: 800, Of: "-Xmx"}}, read, "nothing but what is live is known of the second heap")
 	assert.Equal(t, []string{fmt.Sprintf("process %d: asked", self), fmt.Sprintf("process %d: asked", second)}, tree.Said())
 	assert.Equal(t, []string{"jvm"}, tree.Runtimes())
 	require.NoError(t, tree.Close(t.Context()))
@@ -174,4 +174,50 @@ func TestOutsideOfTheHeap(t *testing.T) {
 	addOutside(&sum, -1)
 	addOutside(&sum, 9)
 	assert.Negative(t, sum.Outside, "one is unknown")
+}
+
+// A run that is interrupted while it opens a server leaves nothing open.
+func TestTreeThatIsInterruptedWhileItOpens(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	closed := 0
+	r := runtime{
+		kind: JVM,
+		runs: func(process) bool { return true },
+		open: func(context.Context, process, Options) (opened, error) {
+			interrupt()
+			return told{closed: &closed}, nil
+		},
+	}
+	_, err := open(ctx, func() ([]int, error) { return []int{os.Getpid()}, nil }, Options{Kind: Auto}, []runtime{r})
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, closed)
+}
+
+func TestTreeClosesWhatItForgets(t *testing.T) {
+	closed := 0
+	self, ending := os.Getpid(), child(t)
+	pids := []int{self, ending}
+	answers := map[int]told{
+		self:   {read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed},
+		ending: {read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed},
+	}
+	tree, err := open(t.Context(), func() ([]int, error) { return pids, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, nil)})
+	require.NoError(t, err)
+	pids = []int{self}
+	_, err = tree.Live(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, closed, "the one that has ended")
+	require.NoError(t, tree.Close(t.Context()))
+	assert.Equal(t, 2, closed)
+}
+
+func TestTreeBelievesNoFigureThatCannotBe(t *testing.T) {
+	closed := 0
+	for _, read := range []memory.Live{{Bytes: -1, Processes: 1}, {Heap: 1 << 62, Processes: 1}, {Committed: 1 << 62, Processes: 1}} {
+		answers := map[int]told{os.Getpid(): {read: read, closed: &closed}}
+		tree, err := open(t.Context(), func() ([]int, error) { return []int{os.Getpid()}, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, nil)})
+		require.NoError(t, err)
+		_, err = tree.Live(t.Context())
+		assert.ErrorContains(t, err, "cannot be")
+	}
 }
