@@ -36,8 +36,12 @@ var gdbSettings = []string{
 	"handle all nostop noprint pass",
 }
 
-// gdbGrace is how long gdb has to leave the server in order after a call that was given up.
-const gdbGrace = 5 * time.Second
+// gdbPatience is how long a call that was given up has to return by itself, and gdbGrace how long gdb then has to leave the
+// server in order.
+const (
+	gdbPatience = 2 * time.Second
+	gdbGrace    = 5 * time.Second
+)
 
 // startDebugger starts gdb from PATH. It makes a folder in the one given; empty is that of the system for such folders.
 func startDebugger(in string) (_ *debugger, err error) {
@@ -85,9 +89,12 @@ func startDebugger(in string) (_ *debugger, err error) {
 	return d, nil
 }
 
-// do runs one command, and returns its lines. The error of a context comes after gdb was interrupted; if gdb does not
-// answer then, it is ended, which detaches it.
+// do runs one command, and returns its lines. The error of a context comes after gdb has answered, or was interrupted; if it
+// does not answer then, it is ended, which detaches it.
 func (d *debugger) do(ctx context.Context, command string) ([]string, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("gdb: %w", ctx.Err())
+	}
 	d.asked++
 	mark := fmt.Sprintf("@done %d", d.asked)
 	if _, err := fmt.Fprintf(d.stdin, "%s\necho \\n%s\\n\n", command, mark); err != nil {
@@ -98,14 +105,25 @@ func (d *debugger) do(ctx context.Context, command string) ([]string, error) {
 	if ctx.Err() == nil || err == nil {
 		return lines, err
 	}
+	// gdb interrupts a call by SIGINT for the server. If the call returns meanwhile, the server gets it when gdb has
+	// detached, and ends. So the interrupt is for calls that do not return by themselves.
+	if d.answersIn(ctx, mark, gdbPatience) {
+		return nil, err
+	}
 	_ = d.command.Process.Signal(os.Interrupt)
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), gdbGrace)
-	defer cancel()
-	if _, late := d.until(grace, mark); late != nil {
+	if !d.answersIn(ctx, mark, gdbGrace) {
 		_ = d.command.Process.Kill()
 		d.broken = true
 	}
 	return nil, err
+}
+
+// answersIn tells whether gdb answers, or ends, in time, though the context has ended.
+func (d *debugger) answersIn(ctx context.Context, mark string, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
+	defer cancel()
+	_, err := d.until(ctx, mark)
+	return err == nil || d.broken
 }
 
 // maxAnswer is how many lines of one answer are kept.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -283,6 +284,9 @@ func (a *attachment) connect() (net.Conn, error) {
 	return net.FileConn(socket)
 }
 
+// identityMu is held while a thread has another identity.
+var identityMu sync.Mutex
+
 // asItsUser runs do with the effective user and group of the process, if this program runs as root. Otherwise it is the
 // same user. A JVM checks who owns the file and who connects; in a user namespace it does not know root of outside. Only
 // one thread is changed, by the system calls themselves: Go's functions change all of them.
@@ -291,6 +295,8 @@ func (a *attachment) asItsUser(do func() error) error {
 	if user != 0 || user == a.uid && group == a.gid {
 		return do()
 	}
+	identityMu.Lock() // PR_SET_DUMPABLE is of the whole program
+	defer identityMu.Unlock()
 	result := make(chan error, 1)
 	go func() {
 		goruntime.LockOSThread() // without an unlock the thread ends with this function

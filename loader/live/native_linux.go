@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -316,14 +317,22 @@ func glibcFunctions(p process, names ...string) (map[string]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := elf.Open(filepath.Join(p.Root, path))
+	// Never waits, should it be a pipe.
+	library, err := os.OpenFile(filepath.Join(p.Root, path), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("glibc of the process: %w", err)
 	}
-	defer file.Close()
+	defer library.Close()
+	file, err := elf.NewFile(library)
+	if err != nil {
+		return nil, fmt.Errorf("glibc of the process: %w", err)
+	}
 	base, err := loadedAt(string(maps), path, file)
 	if err != nil {
 		return nil, err
+	}
+	if err := isLoaded(p.PID, base, library); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	symbols, err := file.DynamicSymbols()
 	if err != nil {
@@ -341,6 +350,27 @@ func glibcFunctions(p process, names ...string) (map[string]uint64, error) {
 		return nil, fmt.Errorf("%s does not export %s", path, strings.Join(names, ", "))
 	}
 	return functions, nil
+}
+
+// isLoaded fails unless the process has the library at that address: the path may lead to another one, since an update or
+// chroot. Its first page has the build ID, and is never written to.
+func isLoaded(pid int, base uint64, library io.ReaderAt) error {
+	mem, err := os.Open(proc(pid, "mem"))
+	if err != nil {
+		return err
+	}
+	defer mem.Close()
+	inFile, inMemory := make([]byte, os.Getpagesize()), make([]byte, os.Getpagesize())
+	if _, err := library.ReadAt(inFile, 0); err != nil {
+		return err
+	}
+	if _, err := mem.ReadAt(inMemory, int64(base)); err != nil {
+		return err
+	}
+	if !bytes.Equal(inFile, inMemory) {
+		return errors.New("the file is not the one that the process has loaded")
+	}
+	return nil
 }
 
 // loadedAt is the address that a library's addresses count from, by the lines of /proc/PID/maps:

@@ -276,6 +276,35 @@ func TestNativeInterruptedAtAnyMoment(t *testing.T) {
 	assert.Positive(t, readLive(t, program).Bytes)
 }
 
+// In a server that has changed its root, or after an update, the path of glibc may lead to another file. Its addresses would
+// end the server.
+func TestNativeOfAnotherFileOfGlibc(t *testing.T) {
+	c := startC(t)
+	library := libcOf(c.process)
+	require.NotEmpty(t, library)
+	content, err := os.ReadFile(library)
+	require.NoError(t, err)
+	root := t.TempDir()
+	other := filepath.Join(root, library)
+	require.NoError(t, os.MkdirAll(filepath.Dir(other), 0o700))
+	p := c.process
+	p.Root = root
+
+	require.NoError(t, os.WriteFile(other, content, 0o600))
+	_, err = glibcFunctions(p, called...)
+	require.NoError(t, err, "the same")
+	const buildID = 0x390 // or near to it, in the first page
+	content[buildID]++
+	require.NoError(t, os.WriteFile(other, content, 0o600))
+	_, err = glibcFunctions(p, called...)
+	require.ErrorContains(t, err, "not the one that the process has loaded")
+
+	require.NoError(t, os.Remove(other))
+	require.NoError(t, unix.Mkfifo(other, 0o600))
+	_, err = glibcFunctions(p, called...)
+	assert.Error(t, err, "it does not wait for a pipe")
+}
+
 func TestNativeWithoutGdb(t *testing.T) {
 	c := startC(t)
 	t.Setenv("PATH", t.TempDir())

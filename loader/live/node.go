@@ -146,8 +146,11 @@ func openNode(ctx context.Context, p process) (opened, error) {
 	o := newNodeProcess(p, at)
 	o.ours, o.how = how.ours, how.text
 	if how.move {
-		// The port may be that of all processes of a server.
-		if err := o.move(ctx); err != nil {
+		// The port may be that of all processes of a server. What has been opened is moved though the run is interrupted, so
+		// that it can be closed.
+		certain := context.WithoutCancel(ctx)
+		if err := o.move(certain); err != nil {
+			o.undo(certain)
 			return nil, err
 		}
 	}

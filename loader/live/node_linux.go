@@ -15,6 +15,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"leaklab/loader/memory"
 )
 
 // findInspector returns where the inspector of a process listens, and opens it by SIGUSR1 if it does not.
@@ -75,16 +77,31 @@ func nodeArguments(p process) []string {
 // openBySignal sends SIGUSR1 to a process in which Node handles it, and returns where it listens afterwards. No other
 // port of the process is asked for an inspector than one that appeared on the signal.
 func openBySignal(ctx context.Context, p process, want nodeAddress, before []nodeListener) (nodeAddress, error) {
+	target, err := os.FindProcess(p.PID) // holds the process, so that the signal reaches no other
+	if err != nil {
+		return nodeAddress{}, err
+	}
+	defer target.Release()
+	if !p.same() {
+		return nodeAddress{}, fmt.Errorf("process %d: %w", p.PID, memory.ErrGone)
+	}
 	if !exportsNode(p) {
 		return nodeAddress{}, errors.New("SIGUSR1 was not sent: its program has no Node.js in it")
 	}
 	if !p.handles(int(syscall.SIGUSR1)) {
 		return nodeAddress{}, errors.New("SIGUSR1 was not sent: Node.js does not handle it, since it has just started or has --disable-sigusr1")
 	}
-	if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
+	if err := inNetworkOf(p.PID, func() error { return nil }); err != nil {
+		return nodeAddress{}, fmt.Errorf("SIGUSR1 was not sent: %w", err)
+	}
+	if ctx.Err() != nil {
+		return nodeAddress{}, context.Cause(ctx)
+	}
+	if err := target.Signal(syscall.SIGUSR1); err != nil {
 		return nodeAddress{}, fmt.Errorf("SIGUSR1: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, inspectorCloses)
+	// From here it is found though the run is interrupted, so that it can be closed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectorCloses)
 	defer cancel()
 	for {
 		now, err := nodeListening(p.PID)
@@ -95,7 +112,7 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 			return at, nil
 		}
 		if moved := moveSibling(ctx, p, want); moved {
-			if err := syscall.Kill(p.PID, syscall.SIGUSR1); err != nil {
+			if err := target.Signal(syscall.SIGUSR1); err != nil {
 				return nodeAddress{}, fmt.Errorf("SIGUSR1: %w", err)
 			}
 		}
@@ -212,54 +229,54 @@ const listenState = 0x0A
 // dialInNamespace returns a function that dials in the network namespace of a process.
 func dialInNamespace(pid int) inspectorDialer {
 	return func(ctx context.Context, network, at string) (net.Conn, error) {
-		var plain net.Dialer
-		own, err := os.Readlink("/proc/thread-self/ns/net")
-		if err != nil {
-			return nil, err
-		}
-		others, err := os.Readlink(proc(pid, "ns/net"))
-		if err != nil {
-			return nil, err
-		}
-		if own == others {
-			return plain.DialContext(ctx, network, at)
-		}
-		type result struct {
-			net.Conn
-			error
-		}
-		done := make(chan result, 1)
-		go func() {
-			connection, err := dialEntered(ctx, pid, network, at)
-			done <- result{connection, err}
-		}()
-		r := <-done
-		return r.Conn, r.error
+		var connection net.Conn
+		err := inNetworkOf(pid, func() (err error) {
+			connection, err = new(net.Dialer).DialContext(ctx, network, at)
+			return err
+		})
+		return connection, err
 	}
 }
 
-// dialEntered dials in the network namespace of a process, which its thread enters and leaves. A thread that cannot leave
+// inNetworkOf calls do on a thread that is in the network namespace of a process.
+func inNetworkOf(pid int, do func() error) error {
+	own, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	others, err := os.Readlink(proc(pid, "ns/net"))
+	if err != nil {
+		return err
+	}
+	if own == others {
+		return do()
+	}
+	done := make(chan error, 1)
+	go func() { done <- entered(pid, do) }()
+	return <-done
+}
+
+// entered calls do in the network namespace of a process, which its thread enters and leaves. A thread that cannot leave
 // ends with the goroutine, which must have been started for this.
-func dialEntered(ctx context.Context, pid int, network, at string) (net.Conn, error) {
+func entered(pid int, do func() error) error {
 	goruntime.LockOSThread()
 	own, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = own.Close() }()
 	others, err := os.Open(proc(pid, "ns/net"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = others.Close() }()
 	if err := unix.Setns(int(others.Fd()), unix.CLONE_NEWNET); err != nil {
-		return nil, fmt.Errorf("entering the network namespace of process %d, which needs root: %w", pid, err)
+		return fmt.Errorf("entering the network namespace of process %d, which needs root: %w", pid, err)
 	}
 	defer func() {
 		if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
 			goruntime.UnlockOSThread()
 		}
 	}()
-	var plain net.Dialer
-	return plain.DialContext(ctx, network, at)
+	return do()
 }

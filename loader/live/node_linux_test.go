@@ -175,6 +175,30 @@ func TestNodeInspectorIsClosedAgain(t *testing.T) {
 	}
 }
 
+// Whenever a run is interrupted while it opens a server, no inspector stays open.
+func TestNodeInspectorOfARunThatIsInterrupted(t *testing.T) {
+	s := startNode(t, nil, "testdata/node_holds.js")
+	own, err := nodeListening(s.PID)
+	require.NoError(t, err)
+	began := time.Now()
+	o := openedNode(t, s.process)
+	whole := time.Since(began)
+	require.NoError(t, o.close(t.Context()))
+	const moments = 10
+	for n := range moments {
+		ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(n+1)/moments)
+		tree, err := open(ctx, func() ([]int, error) { return []int{s.PID}, nil }, Options{Kind: Node}, []runtime{node()})
+		cancel()
+		if err == nil {
+			require.NoError(t, tree.Close(t.Context()))
+		}
+		s.ask(t, "")
+		now, err := nodeListening(s.PID)
+		require.NoError(t, err)
+		assert.Subset(t, own, now)
+	}
+}
+
 func TestNodeInspectorOfTheUserStaysOpen(t *testing.T) {
 	port := freePort(t)
 	s := startNode(t, nil, "--inspect="+port, "testdata/node_holds.js")

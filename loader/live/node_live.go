@@ -339,6 +339,17 @@ func (o *nodeProcess) move(ctx context.Context) error {
 	}
 }
 
+// undo closes the inspector, which may have been moved or not.
+func (o *nodeProcess) undo(ctx context.Context) {
+	now, _ := nodeListening(o.PID)
+	for _, l := range now {
+		if markedInspector(l.at.host) {
+			o.at = l.at
+		}
+	}
+	_ = o.close(ctx)
+}
+
 // close closes the inspector if it was opened for this, and waits until it listens no more.
 func (o *nodeProcess) close(ctx context.Context) error {
 	if !o.ours || !nodeRunning(o.PID) || !o.same() {

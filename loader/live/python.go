@@ -107,6 +107,9 @@ type pythonProcess struct {
 
 // openPython waits until the hook of a process that has just begun listens.
 func openPython(ctx context.Context, p process, o Options) (opened, error) {
+	if o.Folder == "" {
+		return nil, errPythonAttached
+	}
 	name, err := os.ReadFile(filepath.Join(o.Folder, pythonFolder, pythonName))
 	if o.Folder == "" || errors.Is(err, os.ErrNotExist) {
 		return nil, errPythonAttached

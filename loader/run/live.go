@@ -66,13 +66,16 @@ func (s *session) prepareLive(server *side) (*liveReader, error) {
 	}
 	folder, err := os.MkdirTemp("", "leaklab-")
 	if err != nil {
-		return nil, err
+		return l, l.unavailable(err)
 	}
 	s.onClose(func() error { return os.RemoveAll(folder) })
 	l.options.Folder = folder
 	variables, err := live.Environment(server.target.Environment, l.options)
-	if err != nil {
+	if err != nil && l.named() {
 		return nil, unmeasured(err)
+	}
+	if err != nil {
+		return l, l.unavailable(err)
 	}
 	server.target.Environment = append(server.target.Environment, variables...)
 	for _, variable := range variables {
@@ -92,6 +95,9 @@ func (s *session) openLive(ctx context.Context, l *liveReader, server *target.Ta
 		if !l.plan.set {
 			l.record.Offer = live.Offer(processes, sampler.Latest().Total)
 		}
+		return nil
+	}
+	if l.record.Failed != "" { // when the server was prepared
 		return nil
 	}
 	l.options.PprofURL = pprofURL
@@ -119,12 +125,17 @@ func bothOrNeither(server, baseline *liveReader) {
 	}
 }
 
+// named tells whether LIVE names a runtime.
+func (l *liveReader) named() bool {
+	return l.plan.set && l.plan.kind != live.Auto && l.plan.kind != live.Off
+}
+
 // unavailable tells why live memory is not read; it is an error if LIVE names a runtime.
 func (l *liveReader) unavailable(err error) error {
 	switch {
 	case l.plan.kind == live.Off:
 		return nil
-	case l.plan.set && l.plan.kind != live.Auto:
+	case l.named():
 		return unmeasured(fmt.Errorf("LIVE=%q: expected a server whose live memory can be read: %w", string(l.plan.kind), err))
 	}
 	l.record.Failed = text.Printable(err.Error())

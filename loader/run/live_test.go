@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
 	"leaklab/loader/record"
+	"leaklab/loader/target"
 )
 
 func TestKindsOfLive(t *testing.T) {
@@ -49,6 +52,32 @@ func TestLiveThatIsNotAvailable(t *testing.T) {
 	require.NoError(t, l.unavailable(errors.New("remote")))
 	assert.Nil(t, l.recorded())
 	assert.Empty(t, l.lines())
+}
+
+// A server that cannot be prepared is measured all the same, unless LIVE names a runtime.
+func TestLiveOfAServerThatCannotBePrepared(t *testing.T) {
+	temporary := filepath.Join(t.TempDir(), "a:b") // which PYTHONPATH cannot have
+	t.Setenv("TMPDIR", temporary)
+	prepare := func(how livePlan) (*liveReader, error) {
+		s := &session{plan: &plan{live: how}, target: &target.Target{PID: os.Getpid()}}
+		t.Cleanup(func() { assert.NoError(t, s.close()) })
+		l, err := s.prepareLive(&side{target: target.Plan{Command: []string{"python3"}}})
+		if err == nil {
+			require.NoError(t, s.openLive(t.Context(), l, s.target, nil, ""))
+			assert.Nil(t, l.source)
+		}
+		return l, err
+	}
+	l, err := prepare(livePlan{kind: live.Auto})
+	require.NoError(t, err)
+	assert.Contains(t, l.record.Failed, "no such file", "there is no folder for temporary files")
+	require.NoError(t, os.Mkdir(temporary, 0o700))
+	l, err = prepare(livePlan{kind: live.Auto})
+	require.NoError(t, err)
+	assert.Contains(t, l.record.Failed, "PYTHONPATH")
+	_, err = prepare(livePlan{kind: live.Python, set: true})
+	require.ErrorIs(t, err, errSettings)
+	assert.ErrorContains(t, err, "LIVE=\"python\"")
 }
 
 func iterationAt(number int, rate uint64, stopped time.Duration) lab.Iteration {
