@@ -121,7 +121,7 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			stats, err = parseGoStats(text)
 		}
 		if err != nil {
-			if !exists(g.PID) {
+			if hasEnded(g.PID) {
 				err = fmt.Errorf("process %d: %w", g.PID, memory.ErrGone)
 			}
 			return memory.Live{}, err
@@ -324,10 +324,4 @@ func listensAt(pid int, address *url.URL) bool {
 		}
 	}
 	return false
-}
-
-// exists is true if there is a process of that number, a zombie included.
-func exists(pid int) bool {
-	_, err := os.Stat(proc(pid, ""))
-	return err == nil
 }

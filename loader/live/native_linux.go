@@ -108,7 +108,7 @@ func (n *nativeProgram) retry(ctx context.Context, do func(context.Context) erro
 	defer cancel()
 	for range nativeTries {
 		found, err := n.try(ctx, do)
-		if err != nil && !exists(n.PID) {
+		if err != nil && hasEnded(n.PID) {
 			return fmt.Errorf("process %d: %w", n.PID, memory.ErrGone)
 		}
 		if found || err != nil {

@@ -219,10 +219,61 @@ func TestNativeProgramThatEnded(t *testing.T) {
 	c := startC(t)
 	program := openC(t, c)
 	require.NoError(t, c.command.Process.Kill())
-	_ = c.command.Wait()
+	require.Eventually(t, func() bool { return hasEnded(c.PID) }, time.Minute, time.Millisecond)
 	_, err := program.live(t.Context())
+	require.ErrorIs(t, err, memory.ErrGone, "it is not waited for yet")
+	_ = c.command.Wait()
+	_, err = program.live(t.Context())
 	require.ErrorIs(t, err, memory.ErrGone)
 	assert.NoError(t, program.close(t.Context()))
+}
+
+func TestNativeEndsGdbThoughAProcessHasGone(t *testing.T) {
+	needs(t, "gdb")
+	staying, ending := startC(t), startC(t)
+	pids := []int{staying.PID, ending.PID}
+	native := native()
+	var programs []*nativeProgram
+	opens := native.open
+	native.open = func(ctx context.Context, p process, o Options) (opened, error) {
+		program, err := opens(ctx, p, o)
+		if err == nil {
+			programs = append(programs, program.(*nativeProgram))
+		}
+		return program, err
+	}
+	tree, err := open(t.Context(), func() ([]int, error) { return pids, nil }, Options{Kind: Native, Folder: t.TempDir()}, []runtime{native})
+	require.NoError(t, err)
+	require.NoError(t, ending.command.Process.Kill())
+	_ = ending.command.Wait()
+	pids = pids[:1]
+	_, err = tree.Live(t.Context())
+	require.NoError(t, err)
+	require.Len(t, programs, 2)
+	require.NotNil(t, programs[0].shared.gdb)
+	require.NoError(t, tree.Close(t.Context()))
+	assert.Nil(t, programs[0].shared.gdb)
+}
+
+// Whenever a run is interrupted, the server goes on, and can be asked again.
+func TestNativeInterruptedAtAnyMoment(t *testing.T) {
+	c := startC(t)
+	program := openC(t, c)
+	whole := readLive(t, program).Stopped
+	const moments = 12
+	for n := range moments {
+		ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(n+1)/moments)
+		_, err := program.live(ctx)
+		cancel()
+		c.tell(t, "keep 1 1")
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		tracer, err := os.ReadFile(proc(c.PID, "status"))
+		require.NoError(t, err)
+		require.Contains(t, string(tracer), "TracerPid:\t0\n")
+	}
+	assert.Positive(t, readLive(t, program).Bytes)
 }
 
 func TestNativeWithoutGdb(t *testing.T) {

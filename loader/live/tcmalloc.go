@@ -126,7 +126,7 @@ func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
 	start := time.Now()
 	file, err := p.dump(ctx)
 	if err != nil {
-		if !exists(p.PID) {
+		if hasEnded(p.PID) {
 			err = fmt.Errorf("process %d: %w", p.PID, memory.ErrGone)
 		}
 		return memory.Live{}, err
