@@ -64,7 +64,7 @@ func TestTreesAreMeasuredWhole(t *testing.T) {
 	assert.Contains(t, r.Out.String(), "what they share is counted once")
 	for _, row := range r.Rows(t) {
 		assert.Contains(t, []string{"2", "3"}, row[lab.ColumnProcesses])
-		assert.Greater(t, lab.Number(t, row, lab.ColumnEnd), float64(8<<20), "the demo server's memory is there")
+		assert.Greater(t, lab.Number(t, row, lab.ColumnEnd), float64(4<<20), "the demo server's memory is there: a shell has less, and of pages that other demo servers share a part counts")
 	}
 	shell := r.ServerPID(t)
 	lab.AssertNoServerLeft(t, shell)
