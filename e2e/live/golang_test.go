@@ -14,9 +14,6 @@ func demo(t *testing.T, leak string) *lab.Run {
 	lab.Quiet(t)
 	port := lab.FreePorts(t, 1)[0]
 	settings := []string{"TRIES=8", "REQUESTS=5000", "TOLERANCE=16", "SETTLE=100ms", "LEAK=" + leak, "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}
-	if lab.Long() {
-		settings = append(settings, "TRIES=10", "REQUESTS=", "DURATION=1s", "TOLERANCE=4", "SETTLE=200ms")
-	}
 	r := lab.Start(t, settings, "env", "METRICS_PORT="+port, lab.Server)
 	r.ExitCode()
 	t.Log(r.Out.String(), r.Err.String())
@@ -24,6 +21,7 @@ func demo(t *testing.T, leak string) *lab.Run {
 }
 
 func TestGoThatKeepsNothing(t *testing.T) {
+	lab.OnlyLong(t)
 	r := demo(t, "none")
 	lab.AssertVerdict(t, "no leak", r.Out.String())
 	assertLive(t, r)
@@ -38,6 +36,7 @@ func TestGoThatKeepsMemory(t *testing.T) {
 
 // TestGoThatKeepsGoroutines leaks their stacks above all.
 func TestGoThatKeepsGoroutines(t *testing.T) {
+	lab.OnlyLong(t)
 	r := demo(t, "goroutine")
 	lab.AssertVerdict(t, "leak", r.Out.String())
 	assert.Greater(t, liveGrowth(t, r), 2048.0, "bytes a request")

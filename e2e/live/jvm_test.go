@@ -23,7 +23,7 @@ func outside(t *testing.T, what, size string) *lab.Run {
 	require.NoError(t, err, "%s", output)
 	settings := []string{"TRIES=8", "REQUESTS=1500", "TOLERANCE=64", "SETTLE=100ms"}
 	if lab.Long() {
-		settings = []string{"TRIES=12", "DURATION=1s", "SETTLE=200ms"}
+		settings = []string{"TRIES=10", "REQUESTS=3000", "TOLERANCE=32", "SETTLE=100ms"}
 	}
 	r := lab.Start(t, settings, "java", "-Xmx128m", "-Dsun.net.httpserver.nodelay=true", "-cp", folder, "Outside", what, size)
 	r.ExitCode()
@@ -33,6 +33,7 @@ func outside(t *testing.T, what, size string) *lab.Run {
 
 // TestJVMThatDropsDirectBuffers takes 24 MB an iteration, which the JVM itself frees only when its heap fills.
 func TestJVMThatDropsDirectBuffers(t *testing.T) {
+	lab.OnlyLong(t)
 	r := outside(t, "dropped", "16384")
 	assert.NotContains(t, lab.Verdicts(r.Out.String()), "leak")
 	assertLive(t, r)
@@ -40,6 +41,7 @@ func TestJVMThatDropsDirectBuffers(t *testing.T) {
 
 // TestJVMThatDropsInflaters takes about 60 MB an iteration.
 func TestJVMThatDropsInflaters(t *testing.T) {
+	lab.OnlyLong(t)
 	r := outside(t, "inflaters", "100")
 	assert.NotContains(t, lab.Verdicts(r.Out.String()), "leak")
 	assertLive(t, r)

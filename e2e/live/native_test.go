@@ -30,6 +30,7 @@ func native(t *testing.T, settings ...string) *lab.Run {
 }
 
 func TestNativeThatKeepsNothing(t *testing.T) {
+	lab.OnlyLong(t)
 	lab.Need(t, "gdb")
 	r := native(t)
 	lab.AssertVerdict(t, "no leak", r.Out.String())
@@ -47,6 +48,7 @@ func TestNativeThatKeepsMemory(t *testing.T) {
 
 // TestNativeThatKeepsMappings leaks where malloc does not see it.
 func TestNativeThatKeepsMappings(t *testing.T) {
+	lab.OnlyLong(t)
 	lab.Need(t, "gdb")
 	r := native(t, "MAP=4096")
 	lab.AssertVerdict(t, "leak", r.Out.String())
@@ -56,6 +58,7 @@ func TestNativeThatKeepsMappings(t *testing.T) {
 }
 
 func TestTCMallocOfWhatKeepsNothing(t *testing.T) {
+	lab.OnlyLong(t)
 	needTCMalloc(t)
 	r := native(t, "LIVE=tcmalloc")
 	lab.AssertVerdict(t, "no leak", r.Out.String())

@@ -15,7 +15,7 @@ func nodeServer(t *testing.T, what, size string) *lab.Run {
 	lab.Quiet(t)
 	settings := []string{"TRIES=8", "REQUESTS=2000", "TOLERANCE=64", "SETTLE=100ms"}
 	if lab.Long() {
-		settings = []string{"TRIES=12", "DURATION=1s", "SETTLE=200ms"}
+		settings = []string{"TRIES=10", "REQUESTS=4000", "TOLERANCE=32", "SETTLE=100ms"}
 	}
 	r := lab.Start(t, settings, lab.Need(t, "node"), filepath.Join("testdata", "node.js"), what, size)
 	r.ExitCode()
@@ -32,18 +32,21 @@ func TestNodeThatDropsBuffers(t *testing.T) {
 
 // TestNodeThatFillsACache keeps 500 texts of 1,000 bytes, and makes much garbage.
 func TestNodeThatFillsACache(t *testing.T) {
+	lab.OnlyLong(t)
 	r := nodeServer(t, "cache", "1000")
 	assert.NotContains(t, lab.Verdicts(r.Out.String()), "leak")
 }
 
 // TestNodeThatKeepsBuffers leaks 2 KB a request, of which V8's heap holds about 100 bytes.
 func TestNodeThatKeepsBuffers(t *testing.T) {
+	lab.OnlyLong(t)
 	r := nodeServer(t, "kept", "2048")
 	lab.AssertVerdict(t, "leak", r.Out.String())
 }
 
 // TestNodeClusterThatLeaks has two workers that leak 2 KB a request; each has another heap.
 func TestNodeClusterThatLeaks(t *testing.T) {
+	lab.OnlyLong(t)
 	r := nodeServer(t, "cluster", "2048")
 	lab.AssertVerdict(t, "leak", r.Out.String())
 	for _, row := range r.Rows(t) {

@@ -17,7 +17,7 @@ func startKeeps(t *testing.T, what string) *lab.Run {
 	lab.Quiet(t)
 	settings := []string{"TRIES=8", "REQUESTS=500", "TOLERANCE=64", "SETTLE=100ms", "WORKERS=8"}
 	if lab.Long() {
-		settings = []string{"TRIES=12", "DURATION=2s", "TOLERANCE=50", "SETTLE=200ms", "WORKERS=8"}
+		settings = []string{"TRIES=10", "REQUESTS=1000", "TOLERANCE=32", "SETTLE=100ms", "WORKERS=8"}
 	}
 	r := lab.Start(t, settings, lab.Need(t, "/usr/bin/python3"), "testdata/keeps.py", what)
 	r.ExitCode()
@@ -38,6 +38,7 @@ func TestPythonCyclesAreNoLeak(t *testing.T) {
 }
 
 func TestPythonThatKeepsObjects(t *testing.T) {
+	lab.OnlyLong(t)
 	r := startKeeps(t, "objects")
 	lab.AssertVerdict(t, "leak", r.Out.String())
 	rows := assertPythonLive(t, r)
@@ -49,12 +50,14 @@ func TestPythonThatKeepsObjects(t *testing.T) {
 
 // What an extension maps is outside of the heap: live memory does not see it.
 func TestPythonWhoseExtensionMapsMemory(t *testing.T) {
+	lab.OnlyLong(t)
 	r := startKeeps(t, "extension")
 	assert.NotContains(t, lab.Verdicts(r.Out.String()), "no leak")
 	assertPythonLive(t, r)
 }
 
 func TestPythonWhoseExtensionAllocates(t *testing.T) {
+	lab.OnlyLong(t)
 	r := startKeeps(t, "malloc")
 	lab.AssertVerdict(t, "leak", r.Out.String())
 	assertPythonLive(t, r)
