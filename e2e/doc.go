@@ -6,6 +6,7 @@
 //	load        shapes, protocols, load tools, several loaders
 //	hostile     servers and endpoints that attack the loader
 //	fault       servers that crash or hang, disks that are full
+//	live        live memory: servers in several runtimes, and what only a collection frees
 //	verdict     leaks that are found, by the fitting load, at their line
 //	report      the files of a run, secrets, the page in a browser
 //	compare     baselines, recorded runs, reproduction, git bisect, CI

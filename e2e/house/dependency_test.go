@@ -24,6 +24,7 @@ func TestDependenciesAreFew(t *testing.T) {
 		"loader": {
 			"github.com/HdrHistogram/hdrhistogram-go": "latencies",
 			"github.com/caarlos0/env/v10":             settings,
+			"github.com/coder/websocket":              "live memory of Node.js",
 			"github.com/google/pprof":                 "profiles",
 			"github.com/prometheus/client_golang":     metrics,
 			"github.com/prometheus/client_model":      metrics,

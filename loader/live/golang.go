@@ -27,6 +27,9 @@ const (
 	goTimeout  = 30 * time.Second
 	goMaxBytes = 64 << 20 // of a heap profile as text
 	goMost     = 1 << 50  // bytes that a figure can have
+	// goStackNoise is by how much the stacks in use differ without a change of the program. Their spans of 32 KiB are
+	// partly free, and a few more or less are, from one collection to the next.
+	goStackNoise = 128 << 10
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
@@ -57,8 +60,9 @@ func golang() runtime {
 // goProgram is a Go process, asked at url.
 type goProgram struct {
 	process
-	url   string // of the heap profile
-	limit memory.Limit
+	url    string // of the heap profile
+	limit  memory.Limit
+	stacks int64 // in use, of the last reading in which they had changed by more than goStackNoise
 }
 
 // openGo checks that the process is the one that answers at PPROF_URL, and that a reading succeeds.
@@ -104,7 +108,7 @@ func goHeap(pid int) (int64, error) {
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
-// the goroutines that exist. Stopped is the sum of the pauses of both.
+// the goroutines that exist, to goStackNoise. Stopped is the sum of the pauses of both.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
@@ -123,11 +127,21 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
+	g.stacks = steady(g.stacks, stats.stackInuse)
 	read := stats.live(g.limit)
+	read.Bytes += g.stacks - stats.stackInuse
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
 	return read, nil
+}
+
+// steady is the stacks in use if they differ by more than goStackNoise from those before, and those before if not.
+func steady(before, inUse int64) int64 {
+	if inUse > before+goStackNoise || inUse < before-goStackNoise {
+		return inUse
+	}
+	return before
 }
 
 func (g *goProgram) close(context.Context) error { return nil }

@@ -66,11 +66,14 @@ func TestGoIsReadToTheByte(t *testing.T) {
 	assert.Positive(t, before.Stopped)
 	assert.Less(t, before.Stopped, 30*time.Second)
 
-	const slack = 64 << 10 // what an idle Go program moves by itself, stacks above all
+	const slack = 32 << 10 // what an idle Go program moves by itself
 	visit(t, address+"/keep?n=20000")
 	kept := readLive(t, program)
 	assert.InDelta(t, 20_000*512, kept.Bytes-before.Bytes, slack)
-	assert.GreaterOrEqual(t, kept.Heap, kept.Bytes)
+	assert.Greater(t, kept.Heap, kept.Bytes)
+	arenas, err := goHeap(p.PID)
+	require.NoError(t, err)
+	assert.Greater(t, arenas, kept.Bytes, "the arenas are found")
 	again := readLive(t, program)
 	assert.InDelta(t, kept.Bytes, again.Bytes, slack)
 
@@ -188,6 +191,17 @@ func TestParseGoStats(t *testing.T) {
 	// What the program printed before its statistics does not count.
 	_, err = parseGoStats([]byte("# runtime.MemStats\n# HeapAlloc = 1\n" + goHeapText))
 	assert.NoError(t, err)
+}
+
+func TestStacksAreSteady(t *testing.T) {
+	const span = 32 << 10
+	var stacks int64
+	var seen []int64
+	for _, inUse := range []int64{14 * span, 15 * span, 13 * span, 18 * span, 19 * span, 17 * span, 2 * span} {
+		stacks = steady(stacks, inUse)
+		seen = append(seen, stacks/span)
+	}
+	assert.Equal(t, []int64{14, 14, 14, 14, 19, 19, 2}, seen)
 }
 
 func TestGoLimit(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -327,24 +328,22 @@ func becomeOnThread(call uintptr, id int) error {
 	return nil
 }
 
-// awaitReferences waits until the JVM's threads have freed what belonged to collected objects, such as direct buffers:
-// until resident memory falls no more. It waits at least 100 ms and at most 2 s.
-func (a *attachment) awaitReferences(ctx context.Context) error {
-	const steadyLooks, looks = 5, 100
-	smallest, steady := uint64(0), 0
+// freeingThreads are those of a JVM that free memory of collected objects outside of the heap, such as direct buffers and
+// Inflaters, and the compilers, which take megabytes while they work. The kernel cuts names to 15 characters.
+func freeingThreads() []string {
+	return []string{"Reference Handl", "Finalizer", "Common-Cleaner", "C1 CompilerThre", "C2 CompilerThre"}
+}
+
+// awaitIdle waits until the freeing threads have slept for a while. It waits for at least 60 ms and at most 2 s.
+func (a *attachment) awaitIdle(ctx context.Context) error {
+	const idleLooks, looks = 3, 100
+	last, idle := uint64(0), -1
 	for range looks {
-		process, err := procfs.NewProc(a.process.PID)
-		if err != nil {
-			return err
+		worked, busy := a.freeing()
+		if idle++; busy || worked != last {
+			last, idle = worked, 0
 		}
-		status, err := process.NewStatus()
-		if err != nil {
-			return err
-		}
-		if steady++; smallest == 0 || status.RssAnon < smallest {
-			smallest, steady = status.RssAnon, 0
-		}
-		if steady == steadyLooks {
+		if idle == idleLooks {
 			break
 		}
 		if err := a.pause(ctx); err != nil {
@@ -352,6 +351,26 @@ func (a *attachment) awaitReferences(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// freeing returns how long the freeing threads have been on a processor, in nanoseconds, and tells whether one runs or waits
+// for a processor now.
+func (a *attachment) freeing() (worked uint64, busy bool) {
+	names, _ := filepath.Glob(proc(a.process.PID, "task/*/comm"))
+	for _, name := range names {
+		comm, _ := os.ReadFile(name)
+		if !slices.Contains(freeingThreads(), strings.TrimSpace(string(comm))) {
+			continue
+		}
+		schedule, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "schedstat"))
+		ran, _, _ := strings.Cut(string(schedule), " ")
+		nanoseconds, _ := strconv.ParseUint(ran, 10, 64) // 0 where the kernel does not tell
+		worked += nanoseconds
+		stat, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "stat"))
+		_, state, _ := strings.Cut(string(stat), ") ")
+		busy = busy || strings.HasPrefix(state, "R")
+	}
+	return worked, busy
 }
 
 // pause waits for attachPoll.

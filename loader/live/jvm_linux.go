@@ -132,7 +132,7 @@ func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
 		return memory.Live{}, err
 	}
 	read.Committed = heap.committed
-	read.Heap, read.Shared = h.resident(heap, parseCodeCache(code))
+	read.Heap, read.Shared = h.resident(ctx, heap, parseCodeCache(code))
 	read.Heap = max(read.Heap, read.Bytes)
 	if h.limit > 0 {
 		read.Limit = memory.Limit{Bytes: h.limit, Of: "its heap (-Xmx)"}
@@ -155,7 +155,7 @@ func (h *hotSpot) collect(ctx context.Context, read *memory.Live) error {
 		}
 		h.slow = h.slow || read.Stopped > jvmSlowCollection
 	}
-	if err := h.attach.awaitReferences(ctx); err != nil || h.slow {
+	if err := h.attach.awaitIdle(ctx); err != nil || h.slow {
 		return err
 	}
 	return h.histogram(ctx, read)
@@ -187,15 +187,27 @@ func (h *hotSpot) trim(ctx context.Context, read *memory.Live) error {
 // resident is the part of the heap, the code cache and the metaspace that is in RAM or swapped out, and how much of it is
 // of files or shared memory. Code cache and metaspace hold the program's code, and grow for minutes while it warms up. Classes that
 // leak show in the heap as well, where each has an object. Metaspace counts as far as it is committed, in steps of 64 KB.
-func (h *hotSpot) resident(heap javaHeap, code []addressRange) (bytes, shared int64) {
-	bytes, shared, err := residentIn(h.attach.process.PID, append(code, heap.ranges...), heap.named)
-	if err != nil {
+// G1 uncommits a while after the collection, which is waited for: at most 2 s.
+func (h *hotSpot) resident(ctx context.Context, heap javaHeap, code []addressRange) (bytes, shared int64) {
+	const looks = 100
+	pid := h.attach.process.PID
+	bytes, shared, err := residentIn(pid, heap.ranges, heap.named)
+	for look := 1; look < looks && err == nil && !heap.named && bytes > heap.committed && h.attach.pause(ctx) == nil; look++ {
+		bytes, shared, err = residentIn(pid, heap.ranges, heap.named)
+	}
+	switch {
+	case err != nil:
 		bytes, shared = heap.committed, 0
+	case !heap.named: // pages of ZGC count up to three times
+		bytes, shared = min(bytes, heap.committed), min(shared, heap.committed)
+	}
+	codeBytes, _, err := residentIn(pid, code, false)
+	if err != nil {
 		for _, cache := range code {
-			bytes += int64(cache.high - cache.low)
+			codeBytes += int64(cache.high - cache.low)
 		}
 	}
-	return bytes + heap.metaspace, shared
+	return bytes + codeBytes + heap.metaspace, shared
 }
 
 // ask returns the answer to a command that needs no argument.

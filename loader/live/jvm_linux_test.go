@@ -281,6 +281,24 @@ func TestHotSpotWithFewSignals(t *testing.T) {
 	assert.Positive(t, reading(t, o).Bytes)
 }
 
+// TestFreeing has a JVM whose threads have done something, and rest.
+func TestFreeing(t *testing.T) {
+	p := java(t, compiled(t))
+	seen, err := look(p.pid)
+	require.NoError(t, err)
+	a := &attachment{process: seen}
+	p.do("drop", 2000) // more than MaxDirectMemorySize, so that the JVM itself collects
+	require.NoError(t, a.awaitIdle(t.Context()))
+	before, _ := a.freeing()
+	assert.Positive(t, before)
+	p.do("drop", 2000)
+	after, _ := a.freeing()
+	assert.Greater(t, after, before)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, a.awaitIdle(ctx), context.Canceled)
+}
+
 // TestServesQuit has this program, which has a handler of SIGQUIT that ends it.
 func TestServesQuit(t *testing.T) {
 	self, err := look(os.Getpid())

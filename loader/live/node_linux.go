@@ -32,7 +32,11 @@ func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, erro
 		for _, l := range sockets {
 			switch {
 			case markedInspector(l.at.host):
-				return l.at, nodeFound{text: "its inspector was opened by " + nodeOptions, ours: true}, nil
+				by := "SIGUSR1" // and moved, as that of a sibling may be
+				if markedInspector(want.host) {
+					by = nodeOptions
+				}
+				return l.at, nodeFound{text: "its inspector was opened by " + by, ours: true}, nil
 			case opened && l.at.same(want):
 				return l.at, nodeFound{text: "its inspector is open by its options"}, nil
 			case l.at.same(want) && clusterWorker(p):

@@ -225,7 +225,7 @@ func TestNodePortOfTheInspectorIsTaken(t *testing.T) {
 	nodeLive(t, openedNode(t, s.process))
 }
 
-func TestNodeHasNoOldModuleLoader(t *testing.T) {
+func TestNodeWithoutGetBuiltinModule(t *testing.T) {
 	for _, script := range []string{"testdata/node_before_20_16.mjs", "testdata/node_before_20_16.js"} {
 		s := startNode(t, launched(t), script)
 		o := openedNode(t, s.process)

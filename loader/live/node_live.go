@@ -43,12 +43,14 @@ func (o *nodeProcess) said() string {
 // nodeFigures are what one heap, that of the main thread or of a worker thread, tells of itself after a collection, in bytes.
 type nodeFigures struct {
 	used, committed, resident, limit int64
+	// code is the part of used that is machine code, which V8 makes and drops as it likes. It is not live.
+	code int64
 	// external is memory outside V8's heap that objects in it keep: Buffers, and what the C++ part of Node reports. It
 	// includes the arrayBuffers of process.memoryUsage.
 	external int64
 }
 
-func (f nodeFigures) live() int64 { return f.used + f.external }
+func (f nodeFigures) live() int64 { return max(0, f.used-f.code) + f.external }
 
 // How often a heap is collected: until a further collection frees less than settledBytes. Two are the least. The memory of
 // dropped Buffers is given back beside the program, and V8's sum of it is right after the next collection; what
@@ -228,12 +230,14 @@ func (o *nodeProcess) collect(ctx context.Context, i *inspector, h *nodeHeap) (t
 }
 
 // nodeStatistics are an expression that gives the figures. It is always the same text, so that V8 keeps one script of it.
-const nodeStatistics = "(s=>[process.pid,s.total_heap_size,s.total_physical_size,s.heap_size_limit,s.external_memory])" +
-	"(%s('v8').getHeapStatistics())"
+const nodeStatistics = "(v=>{const s=v.getHeapStatistics();" +
+	"return[process.pid,s.total_heap_size,s.total_physical_size,s.heap_size_limit,s.external_memory," +
+	"v.getHeapSpaceStatistics().reduce((n,x)=>n+(x.space_name.startsWith('code_')?x.space_used_size:0),0)]})" +
+	"(%s('v8'))"
 
 // tell reads what is not told by Runtime.getHeapUsage.
 func (o *nodeProcess) tell(ctx context.Context, i *inspector, h *nodeHeap) error {
-	var told [5]int64
+	var told [6]int64
 	if err := o.builtin(ctx, i, h.session, nodeStatistics, &told); err != nil {
 		return err
 	}
@@ -243,7 +247,7 @@ func (o *nodeProcess) tell(ctx context.Context, i *inspector, h *nodeHeap) error
 	if slices.Min(told[:]) < 0 {
 		return fmt.Errorf("v8.getHeapStatistics(): expected sizes, got %d", told)
 	}
-	h.nodeFigures = nodeFigures{committed: told[1], resident: told[2], limit: told[3], external: told[4]}
+	h.nodeFigures = nodeFigures{committed: told[1], resident: told[2], limit: told[3], external: told[4], code: told[5]}
 	return nil
 }
 

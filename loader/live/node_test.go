@@ -148,7 +148,7 @@ func answersAsNode(results map[string]string) func(context.Context, *websocket.C
 func statistics(replaced ...string) map[string]string {
 	results := map[string]string{
 		"typeof":               `{"result":{"value":false}}`,
-		"Runtime.evaluate":     fmt.Sprintf(`{"result":{"value":[%d,5000,4000,9000,300]}}`, os.Getpid()),
+		"Runtime.evaluate":     fmt.Sprintf(`{"result":{"value":[%d,5000,4000,9000,300,100]}}`, os.Getpid()),
 		"Runtime.getHeapUsage": `{"usedSize":1000,"totalSize":1}`,
 	}
 	for i := 0; i < len(replaced); i += 2 {
@@ -160,7 +160,7 @@ func statistics(replaced ...string) map[string]string {
 func TestInspectorThatWorks(t *testing.T) {
 	live, err := fakeInspector(t, fakeVersion, fakeList, answersAsNode(statistics())).live(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, int64(1300), live.Bytes)
+	assert.Equal(t, int64(1200), live.Bytes)
 	assert.Equal(t, int64(4300), live.Heap)
 	assert.Equal(t, int64(5300), live.Committed)
 	assert.Equal(t, int64(9000), live.Limit.Bytes)
@@ -187,9 +187,9 @@ func TestInspectorThatIsHostile(t *testing.T) {
 		"another answer": {fakeVersion, fakeList, answersAsNode(statistics("Runtime.evaluate", `{"result":{"value":"x"}}`)), "expected a value as of Node.js"},
 		"no value":       {fakeVersion, fakeList, answersAsNode(statistics("Runtime.evaluate", `{}`)), "expected a value as of Node.js"},
 		"another process": {fakeVersion, fakeList,
-			answersAsNode(statistics("Runtime.evaluate", `{"result":{"value":[1,2,3,4,5]}}`)), "to answer, got process 1"},
+			answersAsNode(statistics("Runtime.evaluate", `{"result":{"value":[1,2,3,4,5,6]}}`)), "to answer, got process 1"},
 		"negative": {fakeVersion, fakeList,
-			answersAsNode(statistics("Runtime.evaluate", fmt.Sprintf(`{"result":{"value":[%d,-2,3,4,5]}}`, os.Getpid()))), "expected sizes"},
+			answersAsNode(statistics("Runtime.evaluate", fmt.Sprintf(`{"result":{"value":[%d,-2,3,4,5,6]}}`, os.Getpid()))), "expected sizes"},
 		"no size":   {fakeVersion, fakeList, answersAsNode(statistics("Runtime.getHeapUsage", `{}`)), "expected a size"},
 		"exception": {fakeVersion, fakeList, answersAsNode(statistics("typeof", `{"exceptionDetails":{"text":"Uncaught"}}`)), "Uncaught"},
 		"ends": {fakeVersion, fakeList,

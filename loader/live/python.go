@@ -111,7 +111,7 @@ func openPython(ctx context.Context, p process, o Options) (opened, error) {
 		return nil, errPythonAttached
 	}
 	name, err := os.ReadFile(filepath.Join(o.Folder, pythonFolder, pythonName))
-	if errors.Is(err, os.ErrNotExist) {
+	if o.Folder == "" || errors.Is(err, os.ErrNotExist) {
 		return nil, errPythonAttached
 	}
 	if err != nil {

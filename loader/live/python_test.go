@@ -246,9 +246,11 @@ func TestPythonWithoutItsEnvironment(t *testing.T) {
 	}
 	s := startPython(t, nil, program, "testdata/holder.py")
 	s.do(t, "pass")
-	s.options.Folder = t.TempDir()
-	_, err := s.open(t, s.Process.Pid)
-	assert.ErrorIs(t, err, errPythonAttached)
+	for _, folder := range []string{t.TempDir(), ""} {
+		s.options.Folder = folder
+		_, err := s.open(t, s.Process.Pid)
+		assert.ErrorIs(t, err, errPythonAttached)
+	}
 }
 
 func TestPythonForks(t *testing.T) {

@@ -147,7 +147,16 @@ func outside(pid int, read memory.Live) int64 {
 	case err != nil:
 		return -1
 	}
-	return max(0, anonymous-(max(read.Heap, read.Bytes)-read.Shared))
+	return max(0, anonymous-(heapOf(read)-read.Shared))
+}
+
+// heapOf is what a process keeps for its heap: what is live if nothing is known of the rest. It is less than what is live
+// where processes share pages, which count in part.
+func heapOf(one memory.Live) int64 {
+	if one.Heap == 0 {
+		return one.Bytes
+	}
+	return one.Heap
 }
 
 // addOutside adds what a process holds outside of its heap; the sum is unknown if that is.
@@ -162,7 +171,7 @@ func addOutside(sum *memory.Live, one int64) {
 // add adds what a process holds to the sum.
 func add(sum *memory.Live, one memory.Live) {
 	sum.Bytes += one.Bytes
-	sum.Heap += max(one.Heap, one.Bytes)
+	sum.Heap += heapOf(one)
 	sum.Shared += one.Shared
 	sum.Committed += one.Committed
 	addOutside(sum, one.Outside)

@@ -20,6 +20,9 @@ import (
 // mappingsKept is how many mapped files and segments a reading names.
 const mappingsKept = 16
 
+// heapFile is in the name of the memory file that ZGC has its heap in, which is no file that fills up to its size.
+const heapFile = "java_heap"
+
 // held returns a function that adds what /proc/PID/smaps tells of the process root and its descendants to a reading. It
 // adds nothing if that of one process may not be read.
 func held(root int) func(context.Context, *Reading) {
@@ -149,7 +152,7 @@ func header(line []byte) (mapping *Mapping, id string, ok bool) {
 	if !found || errFrom != nil || errTo != nil || to < from {
 		return nil, "", false
 	}
-	if fields[4] == "0" {
+	if fields[4] == "0" || bytes.Contains(line, []byte(heapFile)) {
 		return nil, "", true
 	}
 	mapping = &Mapping{Size: int64(to - from), Name: strings.Join(fields[5:], " ")}

@@ -28,6 +28,8 @@ Rss:                   4 kB
 7f0050000000-7f0052000000 rw-s 00000000 00:01 3                          /dev/zero (deleted)
 Rss:                1024 kB
 SwapPss:               4 kB
+7f0060000000-7f0070000000 rw-s 00000000 00:01 5                          /memfd:java_heap (deleted)
+Rss:                8192 kB
 `
 
 func TestMappings(t *testing.T) {
@@ -39,7 +41,7 @@ func TestMappings(t *testing.T) {
 	assert.Equal(t, int64(2*8<<10), held.LazyFree)
 	assert.Equal(t, int64(2*2048<<10), held.HugePages)
 	assert.Equal(t, int64(512<<20+4<<10+32<<20), held.MappedSize, "each once, whoever maps it")
-	assert.Equal(t, 4, held.Count)
+	assert.Equal(t, 5, held.Count)
 	assert.Equal(t, []Mapping{
 		{Name: "/data/my base.mdb", Size: 512<<20 + 4<<10, Resident: 40964 << 10},
 		{Name: "/dev/zero (deleted)", Shared: true, Size: 32 << 20, Resident: 2 << 20},

@@ -7,7 +7,7 @@ import "time"
 type Live struct {
 	Bytes int64 // live
 	// Heap is the memory that the runtimes keep for their heaps, live or not, as far as it is in RAM: what is held beyond
-	// it is outside the heap. It is at least Bytes.
+	// it is outside the heap. 0 if it is not known. A page that several processes share counts in part.
 	Heap int64
 	// Shared is the part of Heap that is in shared memory, as the heap of ZGC is.
 	Shared int64

@@ -15,7 +15,7 @@ type Live struct {
 	Forced string   `json:"forced,omitempty"` // how a full collection was forced
 	// StoppedSeconds is how long the server stood still for one reading, at most.
 	StoppedSeconds float64 `json:"stopped_seconds"`
-	// RateChange is how the rate of requests has changed after the first iteration, which came before any collection: -0.1
+	// RateChange is how the rate of requests has changed after the first iteration, which came before any reading: -0.1
 	// is a tenth less. Nil if it is not known.
 	RateChange *float64 `json:"rate_change,omitempty"`
 	Failed     string   `json:"failed,omitempty"` // why live memory is not known, or not any more
@@ -29,10 +29,10 @@ func (l *Live) Sentences() []string {
 		return nil
 	}
 	if l.Forced != "" {
-		cost := fmt.Sprintf("After each iteration a full collection was forced (%s): the server stood still for up to %s each time.",
+		cost := fmt.Sprintf("Live memory was read after each iteration (%s): the server stood still for up to %s each time.",
 			l.Forced, time.Duration(l.StoppedSeconds*float64(time.Second)).Round(time.Millisecond))
 		if l.RateChange != nil {
-			cost += fmt.Sprintf(" The rate of requests was %s in the first iteration, before any collection.", comparedRate(*l.RateChange))
+			cost += fmt.Sprintf(" The rate of requests was %s in the first iteration, before any reading.", comparedRate(*l.RateChange))
 		}
 		all = append(all, cost)
 	}

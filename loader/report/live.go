@@ -86,7 +86,7 @@ func liveLines(run record.Run) []record.Line {
 		lines = append(lines, record.Line{Name: "Server stood still", Value: fmt.Sprintf("%.3f s at each reading, at most", live.StoppedSeconds)})
 	}
 	if live.RateChange != nil {
-		lines = append(lines, record.Line{Name: "Requests/s", Value: fmt.Sprintf("%+.1f%% since the first iteration, before any collection", 100**live.RateChange)})
+		lines = append(lines, record.Line{Name: "Requests/s", Value: fmt.Sprintf("%+.1f%% since the first iteration, before any reading of live memory", 100**live.RateChange)})
 	}
 	lines = append(lines, record.Line{Name: "Failed", Value: live.Failed})
 	return slices.DeleteFunc(lines, func(line record.Line) bool { return line.Value == "" })

@@ -51,8 +51,9 @@ type liveReader struct {
 	options live.Options
 	source  liveSource // nil if live memory is not read
 	record  record.Live
+	missed  int           // readings in a row
 	stopped time.Duration // over all iterations
-	first   float64       // requests per second of the first iteration, which comes before any collection
+	first   float64       // requests per second of the first iteration, which comes before any reading
 	later   []float64     // of those that follow
 	other   *liveReader   // of the server that this one is compared with; nil without one
 }
@@ -146,7 +147,10 @@ func (l *liveReader) unavailable(err error) error {
 	return nil
 }
 
-// read is lab.Server's Live. The first failure is told, and ends the reading; the run goes on with resident memory.
+// missesInARow is how many readings in a row may fail before no more is tried.
+const missesInARow = 2
+
+// read is lab.Server's Live. A failure is told. The second in a row ends the reading; the run goes on with resident memory.
 func (l *liveReader) read(ctx context.Context) *memory.Live {
 	if l.source == nil || l.record.Failed != "" {
 		return nil
@@ -156,13 +160,19 @@ func (l *liveReader) read(ctx context.Context) *memory.Live {
 		return nil
 	}
 	read, err := l.source.Live(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
+		l.missed = 0
 		return &read
+	case ctx.Err() != nil, errors.Is(err, memory.ErrGone):
+		return nil
 	}
-	if ctx.Err() == nil && !errors.Is(err, memory.ErrGone) {
-		l.record.Failed = text.Printable(err.Error())
-		note(l.notes, "loader: live memory cannot be read any more:", err, "(going on with resident memory)")
+	if l.missed++; l.missed < missesInARow {
+		note(l.notes, "loader: no live memory after this iteration:", err)
+		return nil
 	}
+	l.record.Failed = text.Printable(err.Error())
+	note(l.notes, "loader: live memory cannot be read any more:", err, "(going on with resident memory)")
 	return nil
 }
 

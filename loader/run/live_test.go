@@ -94,8 +94,8 @@ func TestCostOfLive(t *testing.T) {
 		l.add(iterationAt(number+1, rate, time.Duration(number+1)*20*time.Millisecond))
 	}
 	l.add(lab.Iteration{Number: 4, Load: load.Result{Totals: load.Totals{Requests: 1}, Elapsed: time.Second}})
-	assert.Equal(t, []string{"After each iteration a full collection was forced (GC.class_histogram): the server stood still for up to 60ms each time. " +
-		"The rate of requests was 8% lower afterwards than in the first iteration, before any collection."}, l.recorded().Sentences())
+	assert.Equal(t, []string{"Live memory was read after each iteration (GC.class_histogram): the server stood still for up to 60ms each time. " +
+		"The rate of requests was 8% lower afterwards than in the first iteration, before any reading."}, l.recorded().Sentences())
 }
 
 // failing is a source that fails.
@@ -113,10 +113,12 @@ func TestLiveThatFailsIsToldOnce(t *testing.T) {
 	asked := 0
 	l := &liveReader{source: failing{&asked, errors.New("it answers nothing")}, notes: &notes}
 	l.record.Runtimes = []string{"jvm"}
-	assert.Nil(t, l.read(t.Context()))
-	assert.Nil(t, l.read(t.Context()))
-	assert.Equal(t, 1, asked)
-	assert.Equal(t, "loader: live memory cannot be read any more: it answers nothing (going on with resident memory)\n", notes.String())
+	for range 3 {
+		assert.Nil(t, l.read(t.Context()))
+	}
+	assert.Equal(t, 2, asked, "one may be missed")
+	assert.Equal(t, "loader: no live memory after this iteration: it answers nothing\n"+
+		"loader: live memory cannot be read any more: it answers nothing (going on with resident memory)\n", notes.String())
 	assert.Equal(t, []string{"Live memory could not be read any more (it answers nothing): the verdict rests on resident memory."}, l.recorded().Sentences())
 	l.close(l.source)
 	assert.Contains(t, notes.String(), "may still be open: it answers nothing")

@@ -67,7 +67,8 @@
 //     with 3,000 requests an iteration the floor alone is wider. It is quiet if the
 //     upper end of its interval is below a bound (outsideBytes), and if growth is not
 //     shown: the estimate is within the floor or the tolerance, or no growth at all has
-//     a probability above 10%. A warm-up of two fifths of the iterations is allowed.
+//     a probability above 10%. A warm-up of two fifths of the iterations is allowed, and
+//     a step after that: the second largest gain is compared with the bound.
 //   - Slack is bounded by the runtime, and filling by the size of what is mapped. Neither
 //     is judged.
 //

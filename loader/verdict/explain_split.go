@@ -2,7 +2,10 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/floats"
 
 	"leaklab/loader/text"
 )
@@ -41,18 +44,22 @@ func (v *Verdict) explainLive(f findings, tolerance float64) string {
 
 // explainOutside tells how memory outside the heap grows, if the verdict rests on live memory.
 func (v *Verdict) explainOutside(f findings, tolerance float64) string {
-	upper, late, _ := f.outside.quiet(tolerance)
-	switch {
-	case v.Of != Live:
-		return ""
-	case f.outside.lower > tolerance && v.Kind == Leak:
+	if v.Of == Live && v.Kind == Leak && f.outside.leaks(tolerance, false, 0) {
 		return fmt.Sprintf("Memory outside the heap grows as well, by %s.", v.figure(f.outside.evidence))
-	case v.Kind == NoLeak && late:
-		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s from iteration %d on.", text.Number(upper), v.Unit.one(), f.from+f.outside.lateFrom+2)
-	case v.Kind == NoLeak:
-		return fmt.Sprintf("Memory outside the heap grows by less than %s bytes %s.", text.Number(upper), v.Unit.one())
 	}
-	return ""
+	if v.Kind != NoLeak {
+		return ""
+	}
+	upper, how := f.outside.quiet(tolerance)
+	bound := fmt.Sprintf("grows by less than %s bytes %s", text.Number(upper), v.Unit.one())
+	from := f.from + f.outside.lateFrom + 2
+	switch how {
+	case quietLater:
+		return fmt.Sprintf("Memory outside the heap %s from iteration %d on.", bound, from)
+	case quietBetween:
+		return fmt.Sprintf("Memory outside the heap %s from iteration %d on, but for steps up or down.", bound, from)
+	}
+	return fmt.Sprintf("Memory outside the heap %s.", bound)
 }
 
 // explainSlack tells what bounds the growth of heap slack; empty if it does not grow by more than the tolerance.
@@ -68,11 +75,11 @@ func (v *Verdict) explainSlack(f findings, options Options) string {
 }
 
 // explainFilling tells how much of the growth fills files and shared segments of a known size; empty if it is within the
-// floor.
+// floor, the largest gain aside: what fills goes on to.
 func (v *Verdict) explainFilling(f findings, mapping Mapping) string {
-	fills := f.split.filling.bytes
-	gained := fills[len(fills)-1] - fills[f.held.warmUp-1]
-	if gained <= floorBytes {
+	fills := f.split.filling.from(f.held.warmUp - 1).gains()
+	gained := floats.Sum(fills)
+	if gained-slices.Max(fills) <= floorBytes {
 		return ""
 	}
 	of := "mapped files or shared segments of a fixed size"

@@ -304,3 +304,35 @@ func TestHostileParts(t *testing.T) {
 		assert.False(t, strings.Contains(v.Sentence, "NaN"), name)
 	}
 }
+
+// Memory outside the heap of a JVM, in KiB: its compilers and its allocator take and return memory in steps. The first
+// server kept nothing, the other 104 bytes a request in its heap.
+func TestStepsOutsideTheHeap(t *testing.T) {
+	server := func(live func(requests float64) float64, outside ...float64) []verdict.Iteration {
+		requests := []uint64{3097, 7749, 8342, 8803, 13367, 14227, 18291, 21372, 23792, 21729}
+		its := split(len(outside), 0, linear(18e6, 0), linear(100e6, 0), linear(0, 0))
+		sum := 0.0
+		for i := range its {
+			sum += float64(requests[i])
+			its[i].Requests = requests[i]
+			its[i].Parts[verdict.Live] += uint64(live(sum))
+			its[i].Parts[verdict.Outside] = uint64(outside[i]) * 1024
+		}
+		return its
+	}
+	clean := server(func(float64) float64 { return 0 }, 34228, 35220, 37224, 51116, 51612, 51644, 51788, 42852, 42428, 42884)
+	v := verdict.Judge(clean, fixed)
+	assert.Equal(t, verdict.NoLeak, v.Kind, v.Sentence)
+	assert.Contains(t, v.Sentence, "Memory outside the heap grows by less than 4 bytes a request from iteration 6 on, but for steps up or down.")
+
+	kept := server(func(requests float64) float64 { return 104 * requests }, 23876, 37276, 37460, 37836, 37892, 53728, 54308, 54092, 58684, 58696)
+	v = verdict.Judge(kept, fixed)
+	assert.Equal(t, verdict.Leak, v.Kind)
+	assert.Equal(t, verdict.Live, v.Of)
+	assert.NotContains(t, v.Sentence, "Memory outside the heap", "it may well be warm-up")
+
+	for i := range clean {
+		clean[i].Parts[verdict.Outside] += uint64(i) * 1_000_000
+	}
+	assert.NotEqual(t, verdict.NoLeak, verdict.Judge(clean, fixed).Kind, "a leak between the steps")
+}

@@ -1,5 +1,7 @@
 package verdict
 
+import "slices"
+
 const (
 	// outsideBytes and outsideShare are the growth outside the heap over the judged range, in bytes and as a share of
 	// what is outside, that must be ruled out for no leak. Less is lost among the pages that an allocator keeps.
@@ -14,6 +16,16 @@ const (
 	outsideWarmUp = 0.4
 )
 
+// quietness is how memory outside the heap is shown to be quiet.
+type quietness int
+
+const (
+	notQuiet quietness = iota
+	quietThroughout
+	quietLater   // after a longer warm-up
+	quietBetween // between steps after that
+)
+
 // outsideEvidence is the evidence on memory outside the heap. It is as noisy as resident memory, and warms up for long:
 // compiled code, stacks and arenas of the allocator. The command simulate prints how often it is misjudged.
 type outsideEvidence struct {
@@ -25,6 +37,11 @@ type outsideEvidence struct {
 	lateUpper float64
 	lateFrom  int
 	lateFloor float64 // bytes per request
+	// between is the growth between steps in bytes per request: the second largest of the gains after the longer warm-up.
+	// Compilers and allocators take memory in steps of many megabytes, which widen the interval for long. rising is how many
+	// of these gains are above the tolerance, gains how many there are.
+	between       float64
+	rising, gains int
 }
 
 // newOutsideEvidence returns the evidence of the curve of memory outside the heap. level is how large it was, in bytes.
@@ -42,6 +59,15 @@ func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEv
 	if late, _, ok := regress(noiseModels, rest, rest.since()); ok {
 		e.late, e.lateFrom, e.lateFloor = late, from, rest.floor/rest.span()
 		_, e.lateUpper = rest.interval(late, confidence)
+		gains := rest.gains()
+		perIteration := rest.span() / float64(len(gains))
+		for _, gain := range gains {
+			if gain > tolerance*perIteration {
+				e.rising++
+			}
+		}
+		slices.Sort(gains)
+		e.between, e.gains = gains[len(gains)-2]/perIteration, len(gains)
 	}
 	return e
 }
@@ -53,16 +79,20 @@ func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
 }
 
 // quiet reports if memory outside the heap is not shown to grow by more than the tolerance, in bytes per request, and if
-// the readings rule out that it grows by as much as the bound. upper is the growth that they rule out, over the judged
-// range, or, if late is true, after a longer warm-up.
-func (e outsideEvidence) quiet(tolerance float64) (upper float64, late, quiet bool) {
+// the readings rule out that it grows by as much as the bound: over the judged range, after a longer warm-up, or between
+// steps after that. In the latter case at least two gains must be within the tolerance. upper is the growth that is ruled
+// out.
+func (e outsideEvidence) quiet(tolerance float64) (upper float64, how quietness) {
+	lateQuiet := e.lateFrom > 0 && notShown(e.late, max(tolerance, e.lateFloor))
 	switch {
 	case e.upper < tolerance || e.upper < e.bound && notShown(e.growth, max(tolerance, e.judged.floor/e.judged.span())):
-		return e.upper, false, true
-	case e.lateFrom > 0 && e.lateUpper < e.bound && notShown(e.late, max(tolerance, e.lateFloor)):
-		return e.lateUpper, true, true
+		return e.upper, quietThroughout
+	case lateQuiet && e.lateUpper < e.bound:
+		return e.lateUpper, quietLater
+	case lateQuiet && e.between < e.bound && e.gains-e.rising >= 2:
+		return max(tolerance, e.between), quietBetween
 	}
-	return e.upper, false, false
+	return e.upper, notQuiet
 }
 
 // notShown reports if a growth is at most least, in bytes per request, or may well be none.

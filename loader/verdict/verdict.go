@@ -354,7 +354,7 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 // decideByParts returns the kind of verdict, and what it rests on, where live memory is known.
 func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Part) {
 	live, outside := f.live.leaks(tolerance, early, n), f.outside.leaks(tolerance, early, n)
-	_, _, quiet := f.outside.quiet(tolerance)
+	_, how := f.outside.quiet(tolerance)
 	switch {
 	case outside && !(live && f.live.growth.quantile(0.5) >= f.outside.growth.quantile(0.5)):
 		return Leak, Outside
@@ -362,7 +362,7 @@ func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Pa
 		return Leak, Live
 	case f.live.upper >= tolerance:
 		return Inconclusive, Live
-	case !quiet:
+	case how == notQuiet:
 		return Inconclusive, Outside
 	}
 	return NoLeak, Live

@@ -31,7 +31,9 @@ func main() {
 		mu.Lock()
 		defer mu.Unlock()
 		for range times(r) {
-			kept = append(kept, new(block))
+			one := new(block)
+			one[0] = 1 // a page that was never touched is not in RAM
+			kept = append(kept, one)
 		}
 	})
 	mux.HandleFunc("/finalizers", func(_ http.ResponseWriter, r *http.Request) {

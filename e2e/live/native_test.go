@@ -1,0 +1,94 @@
+package live
+
+import (
+	"encoding/csv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+// native runs the loader on a server in C, with settings of both.
+func native(t *testing.T, settings ...string) *lab.Run {
+	t.Helper()
+	lab.Quiet(t)
+	server := filepath.Join(t.TempDir(), "server")
+	source := filepath.Join("testdata", "native", "server.c")
+	output, err := exec.Command(lab.Need(t, "gcc"), "-O1", "-Wall", "-s", "-pthread", "-o", server, source).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	settings = append([]string{"TRIES=7", "REQUESTS=2000", "SETTLE=100ms", "REQUEST_PATH=/"}, settings...)
+	r := lab.Start(t, settings, server)
+	r.ExitCode()
+	t.Log(r.Out.String(), r.Err.String())
+	return r
+}
+
+func TestNativeThatKeepsNothing(t *testing.T) {
+	lab.Need(t, "gdb")
+	r := native(t)
+	lab.AssertVerdict(t, "no leak", r.Out.String())
+	assertLive(t, r)
+}
+
+// TestNativeThatKeepsMemory keeps 48 bytes a request, for which malloc takes a chunk of 64.
+func TestNativeThatKeepsMemory(t *testing.T) {
+	lab.Need(t, "gdb")
+	r := native(t, "LIVE=native", "KEEP=48")
+	lab.AssertVerdict(t, "leak", r.Out.String())
+	assert.InDelta(t, 64, liveGrowth(t, r), 0.5, "bytes a request")
+	assertLive(t, r)
+}
+
+// TestNativeThatKeepsMappings leaks where malloc does not see it.
+func TestNativeThatKeepsMappings(t *testing.T) {
+	lab.Need(t, "gdb")
+	r := native(t, "MAP=4096")
+	lab.AssertVerdict(t, "leak", r.Out.String())
+	assert.Contains(t, lab.Words(r.Out.String()), "memory outside the heap grows by more than the tolerance")
+	assert.Less(t, liveGrowth(t, r), 1.0, "bytes a request")
+	assertLive(t, r)
+}
+
+func TestTCMallocOfWhatKeepsNothing(t *testing.T) {
+	needTCMalloc(t)
+	r := native(t, "LIVE=tcmalloc")
+	lab.AssertVerdict(t, "no leak", r.Out.String())
+	assertLive(t, r)
+}
+
+func TestTCMallocCountsBytes(t *testing.T) {
+	needTCMalloc(t)
+	r := native(t, "LIVE=tcmalloc", "KEEP=48")
+	lab.AssertVerdict(t, "leak", r.Out.String())
+	assert.InDelta(t, 48, liveGrowth(t, r), 0.1, "bytes a request")
+	assertLive(t, r)
+}
+
+func needTCMalloc(t *testing.T) {
+	t.Helper()
+	if found, _ := filepath.Glob("/usr/lib/*/libtcmalloc.so.4"); len(found) == 0 {
+		lab.Need(t, "libtcmalloc.so.4")
+	}
+}
+
+// liveGrowth is how much live memory grew from the second iteration to the last, in bytes a request.
+func liveGrowth(t *testing.T, r *lab.Run) float64 {
+	t.Helper()
+	file, err := os.Open(filepath.Join(r.Folder(t), "iterations.csv"))
+	require.NoError(t, err)
+	defer file.Close()
+	table, err := csv.NewReader(file).ReadAll()
+	require.NoError(t, err)
+	live := slices.Index(table[0], "live_end_bytes")
+	require.GreaterOrEqual(t, live, 0)
+	rows := table[1:]
+	require.Greater(t, len(rows), 2)
+	grown := lab.Number(t, rows[len(rows)-1], live) - lab.Number(t, rows[1], live)
+	return grown / lab.Sum(t, rows[2:], lab.ColumnRequests)
+}
