@@ -55,6 +55,7 @@ type liveReader struct {
 	stopped time.Duration // over all iterations
 	first   float64       // requests per second of the first iteration, which comes before any reading
 	later   []float64     // of those that follow
+	other   *liveReader   // of the server that this one is compared with; nil without one
 }
 
 // prepareLive has a server that the run starts get what it needs to be asked. It adds to the environment of the plan.
@@ -111,9 +112,13 @@ func (s *session) openLive(ctx context.Context, l *liveReader, server *target.Ta
 	return nil
 }
 
+// ofTheOther is why live memory is not read though it could be.
+const ofTheOther = "that of the other server cannot be read, and both are compared"
+
 // bothOrNeither has live memory read of two servers that are compared, or of neither: a collection in one of them alone
 // would be taken for a difference.
 func bothOrNeither(server, baseline *liveReader) {
+	server.other, baseline.other = baseline, server
 	if (server.source == nil) == (baseline.source == nil) {
 		return
 	}
@@ -121,7 +126,7 @@ func bothOrNeither(server, baseline *liveReader) {
 		if l.source != nil { // it was opened all the same
 			l.record.Said = append(l.record.Said, l.source.Said()...)
 		}
-		l.source, l.record.Runtimes, l.record.Failed = nil, nil, cmp.Or(l.record.Failed, "that of the other server cannot be read, and both are compared")
+		l.source, l.record.Runtimes, l.record.Failed = nil, nil, cmp.Or(l.record.Failed, ofTheOther)
 	}
 }
 
@@ -148,6 +153,10 @@ const missesInARow = 2
 // read is lab.Server's Live. A failure is told. The second in a row ends the reading; the run goes on with resident memory.
 func (l *liveReader) read(ctx context.Context) *memory.Live {
 	if l.source == nil || l.record.Failed != "" {
+		return nil
+	}
+	if l.other != nil && l.other.record.Failed != "" { // in the middle of the run, which it has told
+		l.record.Failed = ofTheOther
 		return nil
 	}
 	read, err := l.source.Live(ctx)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -138,7 +139,14 @@ func TestLiveOfBothServersOrOfNeither(t *testing.T) {
 	assert.Nil(t, server.source)
 	assert.Equal(t, "that of the other server cannot be read, and both are compared", server.record.Failed)
 	assert.Equal(t, "python: it has no hook", baseline.record.Failed)
-	server, baseline = &liveReader{source: failing{}}, &liveReader{source: failing{}}
+	asked := 0
+	server, baseline = &liveReader{source: failing{asked: &asked}}, &liveReader{source: failing{&asked, errors.New("it answers nothing")}, notes: io.Discard}
 	bothOrNeither(server, baseline)
 	assert.NotNil(t, server.source)
+	assert.NotNil(t, server.read(t.Context()))
+	for range missesInARow {
+		assert.Nil(t, baseline.read(t.Context()))
+	}
+	assert.Nil(t, server.read(t.Context()), "a collection in one alone would be taken for a difference")
+	assert.Equal(t, 1+missesInARow, asked)
 }
