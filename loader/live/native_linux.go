@@ -38,6 +38,7 @@ type nativeProgram struct {
 	file      int64             // address of the FILE; 0 if there is none
 	stopped   time.Duration     // of the reading
 	folder    string            // of the run
+	closed    bool
 }
 
 // called are the functions of glibc that are called in the process.
@@ -194,6 +195,10 @@ func (n *nativeProgram) write(ctx context.Context) ([]byte, error) {
 
 // close closes the stream, and ends gdb with the last process.
 func (n *nativeProgram) close(ctx context.Context) error {
+	if n.closed {
+		return nil
+	}
+	n.closed = true
 	defer n.shared.leave()
 	if n.room == 0 || !n.same() {
 		return nil

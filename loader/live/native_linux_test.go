@@ -190,6 +190,8 @@ func TestNativeProcessesShareOneGdb(t *testing.T) {
 	readLive(t, programs[1])
 	require.NoError(t, programs[1].close(t.Context()))
 	assert.Nil(t, programs[1].shared.gdb)
+	require.NoError(t, programs[1].close(t.Context()), "once more")
+	assert.Nil(t, programs[1].shared.gdb, "the stream is not closed twice, which would end the program")
 }
 
 func TestNativeGivesUpInTime(t *testing.T) {
