@@ -70,11 +70,16 @@ func (j *Judge) requestsPerSecond() float64 {
 // ofMemory is the approach to the limit of the server's memory: by the growth of held memory, or by that of live memory if
 // the other is not sure.
 func (j *Judge) ofMemory(rate float64) approach {
-	growth, sure := j.sureGrowth(verdict.Held)
-	if !sure {
-		growth, sure = j.sureGrowth(verdict.Live)
+	growth := 0.0
+	for _, part := range []verdict.Part{verdict.Live, verdict.Outside} {
+		if grows, sure := j.sureGrowth(part); sure {
+			growth += grows
+		}
 	}
-	if !sure || j.limit.Bytes == 0 {
+	if held, sure := j.sureGrowth(verdict.Held); sure {
+		growth = max(growth, held)
+	}
+	if growth <= 0 || j.limit.Bytes == 0 {
 		return never
 	}
 	end := j.Last().End

@@ -29,6 +29,7 @@ func jvm() runtime {
 	return runtime{
 		kind:     JVM,
 		collects: true,
+		defers:   true,
 		runs:     runsHotSpot,
 		open: func(ctx context.Context, p process, _ Options) (opened, error) {
 			h := &hotSpot{attach: attachment{process: p, asked: asked}}

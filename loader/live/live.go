@@ -63,6 +63,8 @@ type runtime struct {
 	kind Kind
 	// collects is true if it collects garbage, so that resident memory holds what is not kept.
 	collects bool
+	// defers is true if it lets garbage fill the heap up to a limit before it collects all of it.
+	defers bool
 	// runs tells if the process runs it.
 	runs func(p process) bool
 	// launch returns the variables that a server needs in its environment, beside those of environment, to be opened later.

@@ -25,6 +25,7 @@ func node() runtime {
 	return runtime{
 		kind:     Node,
 		collects: true,
+		defers:   true,
 		runs:     runsNode,
 		launch:   launchNode,
 		open: func(ctx context.Context, p process, _ Options) (opened, error) {

@@ -49,7 +49,7 @@ func python() runtime {
 		collects:    true,
 		runs:        runsPython,
 		launch:      launchPython,
-		never:       "of CPython only a server that the run starts can be asked",
+		never:       "CPython tells it only if the run starts the server",
 		open:        openPython,
 		stopAtLeast: 5 * time.Millisecond,
 		stopPerGiB:  time.Second,

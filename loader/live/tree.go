@@ -296,9 +296,30 @@ func (t *Tree) none() error {
 	case t.options.Kind == Auto:
 		return ErrNone
 	default:
-		return fmt.Errorf("%w as LIVE=%s does", ErrNone, t.options.Kind)
+		return fmt.Errorf("%w by LIVE=%s%s", ErrNone, t.options.Kind, t.instead())
 	}
 	return fmt.Errorf("%w: %s", ErrNone, strings.Join(slices.Sorted(maps.Keys(reasons)), "; "))
+}
+
+// instead names the settings of LIVE that fit the processes better; empty if none does.
+func (t *Tree) instead() string {
+	kinds := make(map[string]bool)
+	for pid := range t.opened {
+		p, err := look(pid)
+		if err != nil {
+			continue
+		}
+		for _, r := range t.runtimes {
+			if r.chosen(Auto) && r.runs(p) {
+				kinds["LIVE="+string(r.kind)] = true
+				break
+			}
+		}
+	}
+	if len(kinds) == 0 {
+		return ""
+	}
+	return "; the server runs what " + strings.Join(slices.Sorted(maps.Keys(kinds)), ", ") + " reads"
 }
 
 // Environment returns the variables that a server needs to be asked later, as NAME=VALUE, beside those of environment: it
@@ -361,11 +382,12 @@ func coarse(d time.Duration) string {
 // collectors are the programs and libraries of other runtimes that collect garbage.
 var collectors = regexp.MustCompile(`^(libruby|libcoreclr|libmono|beam|ruby)`)
 
-// Collects tells whether a process of the server has a runtime that collects garbage.
-func Collects(processes func() ([]int, error)) bool {
+// Collects tells whether a process of the server has a runtime that collects garbage, and whether that lets garbage fill
+// the heap up to a limit before it collects all of it.
+func Collects(processes func() ([]int, error)) (collects, defers bool) {
 	pids, err := processes()
 	if err != nil {
-		return false
+		return false, false
 	}
 	for _, pid := range pids {
 		p, err := look(pid)
@@ -373,15 +395,13 @@ func Collects(processes func() ([]int, error)) bool {
 			continue
 		}
 		for _, path := range append(p.Mapped, p.Exe) {
-			if collectors.MatchString(filepath.Base(path)) {
-				return true
-			}
+			collects = collects || collectors.MatchString(filepath.Base(path))
 		}
 		for _, r := range runtimes() {
 			if r.collects && r.runs(p) {
-				return true
+				collects, defers = true, defers || r.defers
 			}
 		}
 	}
-	return false
+	return collects, defers
 }

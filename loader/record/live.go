@@ -40,7 +40,7 @@ func (l *Live) Sentences() []string {
 		all = append(all, fmt.Sprintf("Live memory could not be read any more (%s): the verdict rests on resident memory.", strings.TrimSuffix(l.Failed, ".")))
 	}
 	if l.Offer != "" {
-		all = append(all, l.Offer+".")
+		all = append(all, fmt.Sprintf("Live memory was not read, since the server was running before: %s.", l.Offer))
 	}
 	return all
 }

@@ -80,7 +80,7 @@ func (s *session) prepareLive(server *side) (*liveReader, error) {
 	}
 	server.target.Environment = append(server.target.Environment, variables...)
 	for _, variable := range variables {
-		l.record.Said = append(l.record.Said, "environment: "+variable)
+		l.record.Said = append(l.record.Said, ofEnvironment+variable)
 	}
 	return l, nil
 }
@@ -146,6 +146,9 @@ func (l *liveReader) unavailable(err error) error {
 	l.record.Failed = text.Printable(err.Error())
 	return nil
 }
+
+// ofEnvironment begins what is said of a variable.
+const ofEnvironment = "environment: "
 
 // missesInARow is how many readings in a row may fail before no more is tried.
 const missesInARow = 2
@@ -234,7 +237,11 @@ func (l *liveReader) lines() []record.Line {
 	}
 	lines := []record.Line{{Name: "Live", Value: "read after each iteration, by " + strings.Join(recorded.Runtimes, ", ")}}
 	for _, said := range recorded.Said {
-		lines = append(lines, record.Line{Name: "Opened", Value: said})
+		name := "Opened"
+		if variable, found := strings.CutPrefix(said, ofEnvironment); found {
+			name, said = "Set", variable
+		}
+		lines = append(lines, record.Line{Name: name, Value: said})
 	}
 	return lines
 }

@@ -176,7 +176,9 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	}
 	s.record = s.describe()
 	options := s.plan.options
-	options.Collects = s.target.PID != 0 && live.Collects(memory.Processes(s.target.PID))
+	if s.target.PID != 0 {
+		options.Collects, options.Defers = live.Collects(memory.Processes(s.target.PID))
+	}
 	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{
 		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),

@@ -44,8 +44,12 @@ func (v *Verdict) explainLive(f findings, tolerance float64) string {
 
 // explainOutside tells how memory outside the heap grows, if the verdict rests on live memory.
 func (v *Verdict) explainOutside(f findings, tolerance float64) string {
-	if v.Of == Live && v.Kind == Leak && f.outside.leaks(tolerance, false, 0) {
-		return fmt.Sprintf("Memory outside the heap grows as well, by %s.", v.figure(f.outside.evidence))
+	switch of := f.outside.evidence; {
+	case v.Of != Live || v.Kind != Leak:
+	case of.lower > tolerance:
+		return fmt.Sprintf("Memory outside the heap grows as well, by %s.", v.figure(of))
+	case of.upper > v.Growth:
+		return fmt.Sprintf("These readings cannot tell how memory outside the heap grows: by %s.", v.figure(of))
 	}
 	if v.Kind != NoLeak {
 		return ""
@@ -86,7 +90,11 @@ func (v *Verdict) explainFilling(f findings, mapping Mapping) string {
 	if mapping.Bytes > 0 {
 		of = fmt.Sprintf("%s of %s MiB that is mapped", mapping.Name, text.Number(float64(mapping.Bytes)/text.Mebibyte))
 	}
-	return fmt.Sprintf("Of the growth, %s MiB fill %s: no leak.", text.Number(gained/text.Mebibyte), of)
+	what := "the growth"
+	if f.split.known {
+		what = "the growth of resident memory"
+	}
+	return fmt.Sprintf("Of %s, %s MiB fill %s: no leak.", what, text.Number(gained/text.Mebibyte), of)
 }
 
 // figure is a growth with its interval: "12 bytes a request (11 to 13)".

@@ -33,7 +33,7 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 
 	full, brief := v.account(f, options, interval, judged)
 	var rest strings.Builder
-	for _, sentences := range []string{v.explainSplit(f, options), v.explainRest(f.held, options.Rest), v.explainParts(f, options.Tolerance)} {
+	for _, sentences := range []string{v.explainSplit(f, options), v.explainRest(f, options.Rest), v.explainParts(f, options.Tolerance)} {
 		if sentences != "" {
 			rest.WriteString(" " + sentences)
 		}
@@ -80,13 +80,14 @@ func (v *Verdict) account(f findings, options Options, interval, judged string) 
 		full = fmt.Sprintf("Not decided yet: so far %s (%s; %s).", growth, interval, judged)
 		brief = fmt.Sprintf("Not decided yet (%s).", judged)
 	default:
-		return v.accountUndecided(f, options.Tolerance, growth, interval, judged)
+		return v.accountUndecided(f, options, growth, interval, judged)
 	}
 	return full, brief
 }
 
 // accountUndecided is account for an inconclusive verdict on a run that is over. growth is a clause.
-func (v *Verdict) accountUndecided(f findings, tolerance float64, growth, interval, judged string) (full, brief string) {
+func (v *Verdict) accountUndecided(f findings, options Options, growth, interval, judged string) (full, brief string) {
+	tolerance := options.Tolerance
 	late, grows := text.Number(v.Late), capital(string(v.Of))+" grows"
 	switch {
 	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
@@ -104,6 +105,12 @@ func (v *Verdict) accountUndecided(f findings, tolerance float64, growth, interv
 		alone := fmt.Sprintf("but the second half of the %ss alone (%s) does not show that it goes on.", v.Unit, late)
 		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, alone)
 		brief = fmt.Sprintf("%s (%s), %s", grows, judged, alone)
+	case v.Lower > tolerance && v.Of == Live && f.live.isLittle():
+		little := fmt.Sprintf("but by %s KiB in all, which a runtime may take while it warms up (%s).", text.Number(f.live.gained()/1024), judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, little), grows+", "+little
+	case v.Lower > tolerance && v.Of != Live && v.Of != Outside && options.Defers:
+		garbage := fmt.Sprintf("but its runtime lets garbage fill the heap up to a limit before it collects it (%s).", judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, garbage), grows+", "+garbage
 	case v.Lower > tolerance:
 		same := fmt.Sprintf("but in so few iterations a cache that fills looks the same (%s).", judged)
 		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, same), grows+", "+same
@@ -123,11 +130,11 @@ func (v *Verdict) accountUndecided(f findings, tolerance float64, growth, interv
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // explainRest tells how much of the gain after the warm-up the server returned while it rested. Empty if there was no
-// gain above the floor.
-func (v *Verdict) explainRest(e evidence, rest *Rest) string {
-	gained := e.gained()
+// gain above the floor, or if collections were forced, which return memory too.
+func (v *Verdict) explainRest(f findings, rest *Rest) string {
+	gained := f.held.gained()
 	switch {
-	case rest == nil || gained <= floorBytes:
+	case rest == nil || f.split.known || gained <= floorBytes:
 		return ""
 	case v.GivenBack < 0.05*gained:
 		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest.", text.Number(gained/mebibyte), text.Number(rest.Seconds))
@@ -169,6 +176,12 @@ func (v *Verdict) advise(f findings, n int, options Options) {
 		return
 	case v.Lower > options.Tolerance && v.givesBack(f, options.Tolerance):
 		v.Advice = "Take a longer SETTLE, so that the readings see what stays: the server gives memory back when it rests."
+		return
+	case v.Lower > options.Tolerance && v.Of == Live && f.live.isLittle():
+		v.Advice = fmt.Sprintf("Make the iterations longer (more requests in each): a gain of less than %s KiB proves no leak.", text.Number(leastLiveBytes/1024))
+		return
+	case v.Lower > options.Tolerance && v.Of != Live && v.Of != Outside && options.Defers:
+		v.Advice = "Have live memory read (LIVE): what is still held after a full collection decides it."
 		return
 	case v.Lower > options.Tolerance:
 		v.MoreIterations = n

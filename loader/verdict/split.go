@@ -6,6 +6,9 @@ const (
 	// liveFloorBytes is the least significant change in live memory over the judged range, unless it moves by more
 	// without load. V8 itself moves by about as much in an iteration.
 	liveFloorBytes = 2048
+	// leastLiveBytes is the least gain of live memory over the judged range that is called a leak. CPython gains about as
+	// much in its first thousand requests.
+	leastLiveBytes = 32 << 10
 	// liveGrain is the granularity of blocks in heaps, in bytes.
 	liveGrain = 16
 )

@@ -75,6 +75,9 @@ type Options struct {
 	HeapLimit HeapLimit
 	// Collects is true if the server's runtime collects garbage.
 	Collects bool
+	// Defers is true if it lets its heap grow up to a limit before it collects all garbage. Resident memory that grows is
+	// no proof of a leak then.
+	Defers bool
 	// Mapping is what is mapped and fills the most; its Bytes are 0 if that is unknown.
 	Mapping Mapping
 	// Rest is the reading after a rest without load; nil if there is none.
@@ -341,7 +344,7 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 		v.NextLook = 0
 		f.held.describe(v, f.from)
 		switch {
-		case f.held.leaks(options.Tolerance, early, n) && !v.givesBack(*f, options.Tolerance):
+		case f.held.leaks(options.Tolerance, early, n) && !v.givesBack(*f, options.Tolerance) && !options.Defers:
 			v.Kind = Leak
 		case f.held.upper < options.Tolerance:
 			v.Kind = NoLeak
@@ -353,7 +356,7 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 
 // decideByParts returns the kind of verdict, and what it rests on, where live memory is known.
 func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Part) {
-	live, outside := f.live.leaks(tolerance, early, n), f.outside.leaks(tolerance, early, n)
+	live, outside := f.live.leaks(tolerance, early, n) && !f.live.isLittle(), f.outside.leaks(tolerance, early, n)
 	_, how := f.outside.quiet(tolerance)
 	switch {
 	case outside && !(live && f.live.growth.quantile(0.5) >= f.outside.growth.quantile(0.5)):
@@ -373,6 +376,10 @@ func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Pa
 func (v *Verdict) givesBack(f findings, tolerance float64) bool {
 	return !f.split.known && v.Growth-max(0, v.GivenBack)/f.held.judged.span() <= tolerance
 }
+
+// isLittle reports if less live memory was gained than a runtime may still take for itself while it warms up, in a run of
+// few requests.
+func (e evidence) isLittle() bool { return e.gained() < leastLiveBytes }
 
 // gained is the change from the first judged reading to the last, in bytes.
 func (e evidence) gained() float64 {
