@@ -1,7 +1,9 @@
-// An HTTP server of four threads, each of which replaces blocks of any size in a pool, and keeps 48 bytes of each request
-// if KEEP=1.
+// An HTTP server of four threads, each of which replaces blocks of many sizes in a pool, and keeps 48 bytes of each
+// request if KEEP=1.
 //
-// glibc's malloc takes 64 bytes for them: 8 for their size, in multiples of 16. tcmalloc takes 48.
+// glibc's malloc takes 64 bytes for them: 8 for their size, in multiples of 16. tcmalloc takes 48. The pool holds the same
+// number of bytes at any time. Its blocks take multiples of 64 bytes, so that no chunk of glibc's is left with a rest that
+// is too small to be split off.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -26,17 +28,30 @@ static_assert(sizeof(Kept) == 48, "what a request keeps");
 static std::atomic<Kept*> kept{nullptr};
 static bool keep;
 
-static void request(std::vector<char*>& pool, std::minstd_rand& random) {
-	for (int n = 0; n < 8; n++) {
-		char*& block = pool[random() % pool.size()];
-		delete[] block;
-		size_t size = 16 + random() % 4000;
-		block = new char[size];
-		memset(block, n, size);
+struct Block {
+	char* bytes = nullptr;
+	size_t size = 0;
+
+	void take() {
+		bytes = new char[size];
+		memset(bytes, 1, size);
+	}
+};
+
+// request frees two blocks of the pool and takes two of the same sizes, each in the place of the other, four times.
+static void request(std::vector<Block>& pool, std::minstd_rand& random) {
+	for (int n = 0; n < 4; n++) {
+		Block &one = pool[random() % pool.size()], &other = pool[random() % pool.size()];
+		if (&one == &other) continue;
+		delete[] one.bytes;
+		delete[] other.bytes;
+		std::swap(one.size, other.size);
+		one.take();
+		other.take();
 	}
 	if (keep) {
-		Kept* one = new Kept();
-		one->next = kept.exchange(one);
+		Kept* added = new Kept();
+		added->next = kept.exchange(added);
 	}
 }
 
@@ -59,7 +74,11 @@ static void serve(int port) {
 	watch(listener);
 	const char response[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
 	std::unordered_map<int, std::string> rest;
-	std::vector<char*> pool(256);
+	std::vector<Block> pool(256);
+	for (size_t n = 0; n < pool.size(); n++) {
+		pool[n].size = 64 * (1 + n % 64) - 8;
+		pool[n].take();
+	}
 	std::minstd_rand random(1);
 	char buffer[4096];
 	for (;;) {
