@@ -20,6 +20,7 @@ const (
 	gcRun          = "GC.run" // System.gc
 	vmFlags        = "VM.flags"
 	trimNativeHeap = "System.trim_native_heap" // malloc_trim
+	nativeMemory   = "VM.native_memory summary"
 )
 
 // explicitDisabled is the option with which GC.run does nothing.
@@ -157,4 +158,24 @@ func attachDisabled(words []string) bool {
 		}
 	}
 	return disabled
+}
+
+// The variable of the environment that holds options of a JVM, and the one that has it track its native memory.
+const (
+	jvmOptions  = "JAVA_TOOL_OPTIONS"
+	trackNative = "-XX:NativeMemoryTracking=summary"
+)
+
+// arenas is a line of the answer to nativeMemory: what compilers use, and what they have freed, which HotSpot keeps for up
+// to 5 s, in many megabytes. "-               Arena Chunk (reserved=12263KB, committed=12263KB)".
+var arenas = regexp.MustCompile(`(?m)^-\s+(?:Arena Chunk|Compiler) \(reserved=\d+KB, committed=(\d{1,12})KB\)`)
+
+// parseArenas is the memory of compilers, in bytes; 0 if the JVM does not track its native memory.
+func parseArenas(text string) int64 {
+	sum := int64(0)
+	for _, match := range arenas.FindAllStringSubmatch(text, -1) {
+		kibibytes, _ := strconv.ParseInt(match[1], 10, 64)
+		sum += kibibytes << 10
+	}
+	return sum
 }

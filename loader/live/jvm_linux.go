@@ -31,6 +31,7 @@ func jvm() runtime {
 		collects: true,
 		defers:   true,
 		runs:     runsHotSpot,
+		launch:   launchHotSpot,
 		open: func(ctx context.Context, p process, _ Options) (opened, error) {
 			h := &hotSpot{attach: attachment{process: p, asked: asked}}
 			if err := h.open(ctx); err != nil {
@@ -43,6 +44,18 @@ func jvm() runtime {
 		stopAtLeast: 50 * time.Millisecond,
 		stopPerGiB:  4 * time.Second,
 	}
+}
+
+// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap. An
+// option of the command line wins.
+func launchHotSpot(environment []string, _ Options) ([]string, error) {
+	options := trackNative
+	for _, variable := range environment {
+		if given, found := strings.CutPrefix(variable, jvmOptions+"="); found && given != "" {
+			options = trackNative + " " + given
+		}
+	}
+	return []string{jvmOptions + "=" + options}, nil
 }
 
 // askedOnce holds the processes that got SIGQUIT, by PID and start time. None gets it twice: a JVM that does not open its
@@ -132,9 +145,13 @@ func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
 	if err != nil {
 		return memory.Live{}, err
 	}
+	native, err := h.ask(ctx, nativeMemory)
+	if err != nil {
+		return memory.Live{}, err
+	}
 	read.Committed = heap.committed
 	read.Heap, read.Shared = h.resident(ctx, heap, parseCodeCache(code))
-	read.Heap = max(read.Heap, read.Bytes)
+	read.Heap = max(read.Heap+parseArenas(native), read.Bytes)
 	if h.limit > 0 {
 		read.Limit = memory.Limit{Bytes: h.limit, Of: "its heap (-Xmx)"}
 	}
@@ -225,7 +242,7 @@ func (h *hotSpot) ask(ctx context.Context, command string) (string, error) {
 func (h *hotSpot) close(context.Context) error { return nil }
 
 func (h *hotSpot) said() string {
-	asked := []string{classHistogram}
+	asked := []string{classHistogram, nativeMemory}
 	if h.concurrent {
 		asked = append(asked, gcRun)
 	}

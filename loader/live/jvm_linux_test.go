@@ -462,3 +462,12 @@ func TestResidentIn(t *testing.T) {
 	_, _, err = residentIn(1<<30, nil, false)
 	assert.Error(t, err)
 }
+
+func TestJVMsTrackTheirNativeMemory(t *testing.T) {
+	set, err := launchHotSpot([]string{"PATH=/bin", "JAVA_TOOL_OPTIONS=-Xmx64m -XX:NativeMemoryTracking=off"}, Options{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary -Xmx64m -XX:NativeMemoryTracking=off"}, set, "the user's option comes last, and wins")
+	set, err = launchHotSpot(nil, Options{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary"}, set)
+}

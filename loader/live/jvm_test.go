@@ -89,3 +89,20 @@ func TestAttachDisabled(t *testing.T) {
 	assert.True(t, attachDisabled([]string{"java", "-XX:+DisableAttachMechanism"}))
 	assert.False(t, attachDisabled([]string{"-XX:+DisableAttachMechanism", "java", "-XX:-DisableAttachMechanism"}), "the last one counts")
 }
+
+func TestParseArenas(t *testing.T) {
+	assert.Equal(t, int64(12450<<10), parseArenas(`Native Memory Tracking:
+
+Total: reserved=1494281KB, committed=198961KB
+-                 Java Heap (reserved=98304KB, committed=98304KB)
+                            (mmap: reserved=98304KB, committed=98304KB)
+
+-                  Compiler (reserved=187KB, committed=187KB)
+                            (malloc=22KB #187)
+                            (arena=165KB #5)
+
+-               Arena Chunk (reserved=12263KB, committed=12263KB)
+                            (malloc=12263KB)
+`))
+	assert.Zero(t, parseArenas("Native memory tracking is not enabled\n"))
+}

@@ -8,7 +8,7 @@ const (
 	liveFloorBytes = 2048
 	// leastLiveBytes is the least gain of live memory over the judged range that is called a leak. CPython gains about as
 	// much in its first thousand requests.
-	leastLiveBytes = 32 << 10
+	leastLiveBytes = 16 << 10
 	// liveGrain is the granularity of blocks in heaps, in bytes.
 	liveGrain = 16
 )
