@@ -7,6 +7,9 @@ const (
 	// what is outside, that must be ruled out for no leak. Less is lost among the pages that an allocator keeps.
 	outsideBytes = 4 << 20
 	outsideShare = 0.05
+	// outsideLittle is a gain over the judged range, in bytes, that is not shown to be growth: V8, allocators and stacks of
+	// threads move by about as much for minutes.
+	outsideLittle = 1 << 20
 	// outsideTolerances is the same as a multiple of the tolerance.
 	outsideTolerances = 5
 	// quietChance is the least posterior probability that there is no growth at all, for growth that is not shown.
@@ -85,7 +88,7 @@ func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
 func (e outsideEvidence) quiet(tolerance float64) (upper float64, how quietness) {
 	lateQuiet := e.lateFrom > 0 && notShown(e.late, max(tolerance, e.lateFloor))
 	switch {
-	case e.upper < tolerance || e.upper < e.bound && notShown(e.growth, max(tolerance, e.judged.floor/e.judged.span())):
+	case e.upper < tolerance || e.upper < e.bound && notShown(e.growth, max(tolerance, outsideLittle/e.judged.span())):
 		return e.upper, quietThroughout
 	case lateQuiet && e.lateUpper < e.bound:
 		return e.lateUpper, quietLater
