@@ -300,10 +300,7 @@ func TestNodeThatEndsDoesNotWaitForUs(t *testing.T) {
 // A program that has no handler of Node's is ended by SIGUSR1, so that none must be sent.
 func TestNodeSignalIsNotSentToOthers(t *testing.T) {
 	t.Run("another program", func(t *testing.T) {
-		sleep := exec.Command("sleep", "60")
-		require.NoError(t, sleep.Start())
-		t.Cleanup(func() { _ = sleep.Process.Kill(); _ = sleep.Wait() })
-		p := nodeProcessOf(t, sleep.Process.Pid)
+		p := nodeProcessOf(t, child(t))
 		assert.False(t, runsNode(p))
 		_, err := openNode(t.Context(), p)
 		require.ErrorContains(t, err, "SIGUSR1 was not sent: its program has no Node.js in it")

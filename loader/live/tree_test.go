@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -40,14 +41,23 @@ func answering(kind Kind, answers map[int]told, mute error) runtime {
 	}
 }
 
+// child starts a program that waits, and returns its PID once it runs: until then it may still become that program.
 func child(t *testing.T) int {
 	t.Helper()
-	cmd := exec.Command("sleep", "60")
+	cmd := exec.Command("cat")
+	input, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	output, err := cmd.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	_, err = io.WriteString(input, "ready")
+	require.NoError(t, err)
+	_, err = io.ReadFull(output, make([]byte, len("ready")))
+	require.NoError(t, err)
 	return cmd.Process.Pid
 }
 
@@ -156,7 +166,7 @@ func TestMapsLibraries(t *testing.T) {
 
 func TestCollects(t *testing.T) {
 	collects, defers := Collects(func() ([]int, error) { return []int{child(t), 1 << 30}, nil })
-	assert.False(t, collects || defers, "sleep does not")
+	assert.False(t, collects || defers, "cat does not")
 	collects, defers = Collects(func() ([]int, error) { return []int{os.Getpid()}, nil })
 	assert.True(t, collects, "Go does")
 	assert.False(t, defers, "it collects when its heap has doubled")
