@@ -78,7 +78,7 @@ func (s *session) prepareLive(server *side) (*liveReader, error) {
 	if err != nil {
 		return l, l.unavailable(err)
 	}
-	server.target.Environment = append(server.target.Environment, variables...)
+	server.target.Environment = slices.Concat(server.target.Environment, variables)
 	for _, variable := range variables {
 		l.record.Said = append(l.record.Said, ofEnvironment+variable)
 	}
@@ -227,15 +227,17 @@ func (l *liveReader) close(source live.Source) {
 // lines are those of the block at the top.
 func (l *liveReader) lines() []record.Line {
 	recorded := l.recorded()
-	switch {
-	case recorded == nil:
+	if recorded == nil {
 		return nil
-	case recorded.Offer != "":
-		return []record.Line{{Name: "Live", Value: "not read, since the server was running before; " + recorded.Offer}}
-	case recorded.Failed != "":
-		return []record.Line{{Name: "Live", Value: "not known: " + recorded.Failed}}
 	}
-	lines := []record.Line{{Name: "Live", Value: "read after each iteration, by " + strings.Join(recorded.Runtimes, ", ")}}
+	how := "read after each iteration, by " + strings.Join(recorded.Runtimes, ", ")
+	switch {
+	case recorded.Offer != "":
+		how = "not read, since the server was running before; " + recorded.Offer
+	case recorded.Failed != "":
+		how = "not known: " + recorded.Failed
+	}
+	lines := []record.Line{{Name: "Live", Value: how}}
 	for _, said := range recorded.Said {
 		name := "Opened"
 		if variable, found := strings.CutPrefix(said, ofEnvironment); found {

@@ -45,6 +45,8 @@ func TestLiveThatIsNotAvailable(t *testing.T) {
 	require.NoError(t, l.unavailable(errors.New("it is closed\x1b[2J")))
 	assert.Equal(t, []record.Line{{Name: "Live", Value: "not known: it is closed\\x1b[2J"}}, l.lines())
 	assert.Empty(t, l.recorded().Sentences(), "the block at the top has said so")
+	l.record.Said = []string{"environment: NODE_OPTIONS=--inspect=127.119.1.2:0"}
+	assert.Contains(t, l.lines(), record.Line{Name: "Set", Value: "NODE_OPTIONS=--inspect=127.119.1.2:0"}, "it was set all the same")
 	l = &liveReader{plan: livePlan{kind: live.JVM, set: true}}
 	err := l.unavailable(errors.New("it is closed"))
 	require.ErrorIs(t, err, errSettings)
