@@ -78,11 +78,22 @@ func (s *session) prepareLive(server *side) (*liveReader, error) {
 	if err != nil {
 		return l, l.unavailable(err)
 	}
-	server.target.Environment = slices.Concat(server.target.Environment, variables)
 	for _, variable := range variables {
-		l.record.Said = append(l.record.Said, ofEnvironment+variable)
+		l.record.Said = append(l.record.Said, ofEnvironment+added(variable, server.target.Environment))
 	}
+	server.target.Environment = slices.Concat(server.target.Environment, variables)
 	return l, nil
+}
+
+// added is a variable, NAME=VALUE, with "..." in place of what it has in environment already, which may be secret.
+func added(variable string, environment []string) string {
+	name, value, _ := strings.Cut(variable, "=")
+	for _, before := range environment {
+		if given, found := strings.CutPrefix(before, name+"="); found && given != "" {
+			value = strings.ReplaceAll(value, given, "...")
+		}
+	}
+	return name + "=" + value
 }
 
 // openLive has l open a server. It fails if LIVE names a runtime that cannot be asked. pprofURL is that of a Go server;

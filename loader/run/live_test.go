@@ -152,3 +152,10 @@ func TestLiveOfBothServersOrOfNeither(t *testing.T) {
 	assert.Nil(t, server.read(t.Context()), "a collection in one alone would be taken for a difference")
 	assert.Equal(t, 1+missesInARow, asked)
 }
+
+func TestWhatWasSetBeforeIsNotShown(t *testing.T) {
+	before := []string{"PATH=/bin", "JAVA_TOOL_OPTIONS=-Dpassword=secret", "NODE_OPTIONS="}
+	assert.Equal(t, "JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary ...",
+		added("JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary -Dpassword=secret", before))
+	assert.Equal(t, "NODE_OPTIONS=--inspect=127.119.1.2:0", added("NODE_OPTIONS=--inspect=127.119.1.2:0", before))
+}
