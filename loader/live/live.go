@@ -70,6 +70,8 @@ type runtime struct {
 	// launch returns the variables that a server needs in its environment, beside those of environment, to be opened later.
 	// Nil if it needs none.
 	launch func(environment []string, o Options) ([]string, error)
+	// tries is how often opening a process is tried, at one reading after the other, until it can be asked; 0 for once.
+	tries int
 	// open makes a process ready to be asked. The error says in a few words why it cannot be, for the user.
 	open func(ctx context.Context, p process, o Options) (opened, error)
 	// tells is what reading it would tell of a server that was running before, in a few words; empty if nothing.

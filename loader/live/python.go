@@ -26,7 +26,7 @@ const (
 	// pythonAnswer is the most that is read of an answer: malloc's statistics take about 10 KB for each of its arenas.
 	pythonAnswer = 16 << 20
 	// pythonStart is how long a process may take until its hook listens.
-	pythonStart = time.Second
+	pythonStart = 2 * time.Second
 )
 
 //go:embed hook/sitecustomize.py
@@ -49,6 +49,7 @@ func python() runtime {
 		collects:    true,
 		runs:        runsPython,
 		launch:      launchPython,
+		tries:       3, // a process that has just begun has no hook yet
 		never:       "CPython tells it only if the run starts the server",
 		open:        openPython,
 		stopAtLeast: 5 * time.Millisecond,

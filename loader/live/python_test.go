@@ -69,6 +69,7 @@ func startPython(t *testing.T, environment []string, command ...string) *pythonS
 	require.NoError(t, err)
 	s.Env = append(environment, more...)
 	s.Stderr = s.err
+	s.WaitDelay = time.Second // its children have its stderr too
 	s.in, err = s.StdinPipe()
 	require.NoError(t, err)
 	out, err := s.StdoutPipe()
@@ -104,8 +105,12 @@ func (s *pythonServer) open(t *testing.T, pid int) (opened, error) {
 // mustLive reads the live memory of a process of the server.
 func (s *pythonServer) mustLive(t *testing.T, pid int) memory.Live {
 	t.Helper()
-	asked, err := s.open(t, pid)
-	require.NoError(t, err, "%s", s.err)
+	var asked opened
+	require.Eventually(t, func() (opens bool) { // a busy machine takes long to start a process
+		var err error
+		asked, err = s.open(t, pid)
+		return err == nil
+	}, 20*time.Second, 10*time.Millisecond)
 	read, err := asked.live(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, read.Processes)

@@ -46,6 +46,7 @@ type member struct {
 	began  identity
 	kind   Kind
 	asked  opened // nil if it cannot be asked
+	tries  int    // how often it may be opened again
 	reason error  // why it cannot; nil if it can, or runs no such runtime
 }
 
@@ -232,13 +233,17 @@ func (t *Tree) refresh(ctx context.Context) error {
 	fresh, gone := make(map[int]*member), t.askable()
 	for _, pid := range pids {
 		began := identify(pid)
-		if known := t.opened[pid]; known != nil && known.began == began {
+		known := t.opened[pid]
+		same := known != nil && known.began == began
+		if same && (known.asked != nil || known.tries == 0) {
 			now[pid] = known
 			delete(gone, pid)
 			continue
 		}
-		fresh[pid] = &member{began: began}
-		now[pid] = fresh[pid]
+		if !same {
+			known = &member{began: began}
+		}
+		fresh[pid], now[pid] = known, known
 	}
 	t.opened = now
 	each(gone, func(_ int, m *member) { _ = m.asked.close(ctx) })
@@ -268,7 +273,10 @@ func (t *Tree) open(ctx context.Context, pid int, m *member) {
 		if !r.chosen(t.options.Kind) || !r.runs(p) {
 			continue
 		}
-		m.kind = r.kind
+		if m.kind == "" {
+			m.tries = r.tries
+		}
+		m.kind, m.tries = r.kind, max(0, m.tries-1)
 		m.asked, m.reason = r.open(ctx, p, t.options)
 		return
 	}

@@ -235,3 +235,27 @@ func TestTreeBelievesNoFigureThatCannotBe(t *testing.T) {
 		assert.ErrorContains(t, err, "cannot be")
 	}
 }
+
+func TestTreeOpensAProcessAgain(t *testing.T) {
+	closed, opens := 0, 0
+	slow := answering(Python, nil, nil)
+	slow.tries = 3
+	slow.open = func(context.Context, process, Options) (opened, error) {
+		if opens++; opens < 3 {
+			return nil, errors.New("it has just begun")
+		}
+		return told{read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed}, nil
+	}
+	quick := answering(JVM, map[int]told{os.Getpid(): {read: memory.Live{Bytes: 100, Processes: 1}, closed: &closed}}, nil)
+	self := os.Getpid()
+	quick.runs = func(p process) bool { return p.PID == self }
+	list := []int{self, child(t)}
+	tree, err := open(t.Context(), func() ([]int, error) { return list, nil }, Options{Kind: Auto}, []runtime{quick, slow})
+	require.NoError(t, err)
+	for _, want := range []int64{100, 107, 107} {
+		read, err := tree.Live(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, read.Bytes)
+	}
+	assert.Equal(t, 3, opens, "it is open then")
+}
