@@ -336,3 +336,26 @@ func TestStepsOutsideTheHeap(t *testing.T) {
 	}
 	assert.NotEqual(t, verdict.NoLeak, verdict.Judge(clean, fixed).Kind, "a leak between the steps")
 }
+
+// What two Java servers had outside the heap that keep nothing, in KiB, after iterations of 1 s: compilers take memory in
+// steps, and give it back late.
+func TestCompilersOutsideTheHeap(t *testing.T) {
+	for name, series := range map[string]struct {
+		requests, outside []uint64
+		want              []verdict.Kind
+	}{
+		"late":  {[]uint64{3093, 4099, 6495, 5021, 3838, 5311, 7493, 8089, 4005, 5847}, []uint64{20684, 21276, 20991, 21185, 20944, 21092, 21161, 22723, 24472, 24480}, []verdict.Kind{verdict.NoLeak, verdict.Inconclusive}},
+		"twice": {[]uint64{285, 2842, 7141, 10168, 9468, 8356, 8537, 7561, 9984, 10219}, []uint64{20627, 21286, 20828, 21391, 22887, 22749, 23018, 23053, 24505, 24049}, []verdict.Kind{verdict.NoLeak}},
+	} {
+		var iterations []verdict.Iteration
+		for i := range series.requests {
+			held := (series.outside[i] + 120_000) << 10
+			iterations = append(iterations, verdict.Iteration{
+				Requests: series.requests[i], StartBytes: held, EndBytes: held,
+				Parts: map[verdict.Part]uint64{verdict.Live: 18_086_000 + uint64(i%3)*200, verdict.Outside: series.outside[i] << 10},
+			})
+		}
+		v := verdict.Judge(iterations, verdict.Options{Tolerance: 4})
+		assert.Contains(t, series.want, v.Kind, "%s: %s", name, v.Sentence)
+	}
+}

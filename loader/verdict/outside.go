@@ -1,15 +1,22 @@
 package verdict
 
-import "slices"
+import (
+	"slices"
+
+	"gonum.org/v1/gonum/floats"
+)
 
 const (
 	// outsideBytes and outsideShare are the growth outside the heap over the judged range, in bytes and as a share of
-	// what is outside, that must be ruled out for no leak. Less is lost among the pages that an allocator keeps.
+	// what is outside at first, that must be ruled out for no leak. Less is lost among the pages that an allocator keeps.
 	outsideBytes = 4 << 20
 	outsideShare = 0.05
 	// outsideLittle is a gain over the judged range, in bytes, that is not shown to be growth: V8, allocators and stacks of
 	// threads move by about as much for minutes.
 	outsideLittle = 1 << 20
+	// outsideLeakShare is the least gain that is called a leak, as a share of what is outside at first: compilers of a JVM take
+	// about as much in steps for as long as it warms up.
+	outsideLeakShare = 0.2
 	// outsideTolerances is the same as a multiple of the tolerance.
 	outsideTolerances = 5
 	// quietChance is the least posterior probability that there is no growth at all, for growth that is not shown.
@@ -34,6 +41,7 @@ const (
 type outsideEvidence struct {
 	evidence
 	bound float64 // growth that must be ruled out for no leak, in bytes per request
+	least float64 // gain that can be a leak, in bytes
 	// late is the growth after a longer warm-up, lateUpper the end of its interval, and lateFrom the end reading, counted
 	// from 0, from which on it is judged; 0 if too few come after it.
 	late      posterior
@@ -41,15 +49,17 @@ type outsideEvidence struct {
 	lateFrom  int
 	lateFloor float64 // bytes per request
 	// between is the growth between steps in bytes per request: the second largest of the gains after the longer warm-up.
-	// Compilers and allocators take memory in steps of many megabytes, which widen the interval for long. rising is how many
-	// of these gains are above the tolerance, gains how many there are.
+	// Compilers and allocators take memory in steps of many megabytes, which widen the interval for long. level is true if
+	// all gains but the largest add up to no more than the tolerance. rising is how many of these gains are above the
+	// tolerance, gains how many there are.
 	between       float64
+	level         bool
 	rising, gains int
 }
 
-// newOutsideEvidence returns the evidence of the curve of memory outside the heap. level is how large it was, in bytes.
+// newOutsideEvidence returns the evidence of the curve of memory outside the heap. level is how large it was at first, in bytes.
 func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEvidence {
-	e := outsideEvidence{evidence: newEvidence(c, 0, confidence)}
+	e := outsideEvidence{evidence: newEvidence(c, 0, confidence), least: max(outsideLittle, outsideLeakShare*level)}
 	if !e.known {
 		return e
 	}
@@ -71,14 +81,15 @@ func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEv
 		}
 		slices.Sort(gains)
 		e.between, e.gains = gains[len(gains)-2]/perIteration, len(gains)
+		e.level = floats.Sum(gains[:len(gains)-1]) <= tolerance*rest.span()
 	}
 	return e
 }
 
-// leaks is as that of other evidence, but that growth must be clearly linear: ten readings of a warm-up that slows down
-// look linear too often.
+// leaks is as that of other evidence, but that growth must be clearly linear, and not small beside what is outside anyhow:
+// ten readings of a warm-up that slows down, or goes on in steps, look linear too often.
 func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
-	return e.halves.linear >= clearlyLinear && e.evidence.leaks(tolerance, early, n)
+	return e.gained() >= e.least && e.halves.linear >= clearlyLinear && e.evidence.leaks(tolerance, early, n)
 }
 
 // quiet reports if memory outside the heap is not shown to grow by more than the tolerance, in bytes per request, and if
@@ -92,7 +103,7 @@ func (e outsideEvidence) quiet(tolerance float64) (upper float64, how quietness)
 		return e.upper, quietThroughout
 	case lateQuiet && e.lateUpper < e.bound:
 		return e.lateUpper, quietLater
-	case lateQuiet && e.between < e.bound && e.gains-e.rising >= 2:
+	case (lateQuiet || e.level) && e.between < e.bound && e.gains-e.rising >= 2:
 		return max(tolerance, e.between), quietBetween
 	}
 	return e.upper, notQuiet

@@ -233,7 +233,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 	}
 	if f.split.known {
 		f.live = newEvidence(f.split.live, 0, confidence)
-		f.outside = newOutsideEvidence(f.split.outside, float64(judged[len(judged)-1].Parts[Outside]), tolerance, confidence)
+		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), tolerance, confidence)
 		f.slack = newEvidence(f.split.slack, 0, confidence)
 	}
 	if anyNonZero(judged, Swapped) || anyNonZero(judged, LazyFree) {
