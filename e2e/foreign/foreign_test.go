@@ -145,7 +145,8 @@ func TestHyperFromDebian(t *testing.T) {
 
 	leaking := lab.Start(t, append(settings, "KEEP=200"), server)
 	assert.Equal(t, 1, leaking.ExitCode(), "%s%s", &leaking.Out, &leaking.Err)
-	assert.Contains(t, lab.Words(leaking.Out.String()), "Nearly all of it is anonymous memory: heap or stacks")
+	// With gdb malloc says what is kept, and without it the kernel.
+	assert.Regexp(t, "live memory grows by more than the tolerance|Nearly all of it is anonymous memory: heap or stacks", lab.Words(leaking.Out.String()))
 	rows := leaking.Rows(t)
 	assert.InDelta(t, 208, lab.LeakedBytes(t, rows, 0)/lab.Sum(t, rows, lab.ColumnRequests), 25, "200 bytes and what malloc adds")
 }
