@@ -29,7 +29,7 @@ const (
 	goMost     = 1 << 50  // bytes that a figure can have
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Their spans of 32 KiB are
 	// partly free, and a few more or less are, from one collection to the next.
-	goStackNoise = 128 << 10
+	goStackNoise = 512 << 10
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
