@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -235,11 +236,14 @@ func TestNativeEndsGdbThoughAProcessHasGone(t *testing.T) {
 	staying, ending := startC(t), startC(t)
 	pids := []int{staying.PID, ending.PID}
 	native := native()
+	var mu sync.Mutex
 	var programs []*nativeProgram
 	opens := native.open
 	native.open = func(ctx context.Context, p process, o Options) (opened, error) {
 		program, err := opens(ctx, p, o)
 		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
 			programs = append(programs, program.(*nativeProgram))
 		}
 		return program, err

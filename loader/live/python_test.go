@@ -13,6 +13,7 @@ import (
 	platform "runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -57,13 +58,31 @@ type pythonServer struct {
 	options Options
 	in      io.Writer
 	out     *bufio.Reader
-	err     *bytes.Buffer
+	err     *printed
+}
+
+// printed is what a program has printed so far.
+type printed struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (p *printed) Write(part []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buffer.Write(part)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buffer.String()
 }
 
 // startPython launches a command with the hook.
 func startPython(t *testing.T, environment []string, command ...string) *pythonServer {
 	t.Helper()
-	s := &pythonServer{Cmd: exec.Command(command[0], command[1:]...), options: Options{Folder: t.TempDir()}, err: new(bytes.Buffer)}
+	s := &pythonServer{Cmd: exec.Command(command[0], command[1:]...), options: Options{Folder: t.TempDir()}, err: new(printed)}
 	environment = append(os.Environ(), environment...)
 	more, err := launchPython(environment, s.options)
 	require.NoError(t, err)
