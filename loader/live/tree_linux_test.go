@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,7 +35,8 @@ func TestTreeOpensAProgramThatStartsItselfAnew(t *testing.T) {
 	}
 	began()
 	p := processOf(t, cmd.Process.Pid)
-	closed, opens := 0, 0
+	var closed atomic.Int64
+	opens := 0
 	r := runtime{
 		kind: JVM,
 		runs: func(process) bool { return true },
@@ -57,5 +59,5 @@ func TestTreeOpensAProgramThatStartsItselfAnew(t *testing.T) {
 	_, err = tree.Live(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 2, opens)
-	assert.Equal(t, 1, closed)
+	assert.EqualValues(t, 1, closed.Load())
 }

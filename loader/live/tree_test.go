@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,11 +21,11 @@ import (
 type told struct {
 	read   memory.Live
 	err    error
-	closed *int
+	closed *atomic.Int64
 }
 
 func (t told) live(context.Context) (memory.Live, error) { return t.read, t.err }
-func (t told) close(context.Context) error               { *t.closed++; return t.err }
+func (t told) close(context.Context) error               { t.closed.Add(1); return t.err }
 func (t told) said() string                              { return "asked" }
 
 // answering is a runtime that every process runs, but for those of mute, which cannot be asked.
@@ -62,7 +63,7 @@ func child(t *testing.T) int {
 }
 
 func TestTreeSumsUpItsProcesses(t *testing.T) {
-	closed := 0
+	var closed atomic.Int64
 	self, first, second := os.Getpid(), child(t), child(t)
 	pids := []int{self, first}
 	answers := map[int]told{
@@ -85,7 +86,7 @@ func TestTreeSumsUpItsProcesses(t *testing.T) {
 	assert.Equal(t, []string{fmt.Sprintf("process %d: asked", self), fmt.Sprintf("process %d: asked", second)}, tree.Said())
 	assert.Equal(t, []string{"jvm"}, tree.Runtimes())
 	require.NoError(t, tree.Close(t.Context()))
-	assert.Equal(t, 2, closed)
+	assert.EqualValues(t, 2, closed.Load())
 }
 
 func TestTreeWithoutARuntime(t *testing.T) {
@@ -101,7 +102,7 @@ func TestTreeWithoutARuntime(t *testing.T) {
 }
 
 func TestTreeOfAProcessThatFails(t *testing.T) {
-	closed := 0
+	var closed atomic.Int64
 	self, ending := os.Getpid(), child(t)
 	answers := map[int]told{
 		self:   {read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed},
@@ -193,7 +194,7 @@ func TestOutsideOfTheHeap(t *testing.T) {
 // A run that is interrupted while it opens a server leaves nothing open.
 func TestTreeThatIsInterruptedWhileItOpens(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
-	closed := 0
+	var closed atomic.Int64
 	r := runtime{
 		kind: JVM,
 		runs: func(process) bool { return true },
@@ -208,7 +209,7 @@ func TestTreeThatIsInterruptedWhileItOpens(t *testing.T) {
 }
 
 func TestTreeClosesWhatItForgets(t *testing.T) {
-	closed := 0
+	var closed atomic.Int64
 	self, ending := os.Getpid(), child(t)
 	pids := []int{self, ending}
 	answers := map[int]told{
@@ -222,11 +223,11 @@ func TestTreeClosesWhatItForgets(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, closed, "the one that has ended")
 	require.NoError(t, tree.Close(t.Context()))
-	assert.Equal(t, 2, closed)
+	assert.EqualValues(t, 2, closed.Load())
 }
 
 func TestTreeBelievesNoFigureThatCannotBe(t *testing.T) {
-	closed := 0
+	var closed atomic.Int64
 	for _, read := range []memory.Live{{Bytes: -1, Processes: 1}, {Heap: 1 << 62, Processes: 1}, {Committed: 1 << 62, Processes: 1}} {
 		answers := map[int]told{os.Getpid(): {read: read, closed: &closed}}
 		tree, err := open(t.Context(), func() ([]int, error) { return []int{os.Getpid()}, nil }, Options{Kind: Auto}, []runtime{answering(JVM, answers, nil)})
@@ -237,7 +238,8 @@ func TestTreeBelievesNoFigureThatCannotBe(t *testing.T) {
 }
 
 func TestTreeOpensAProcessAgain(t *testing.T) {
-	closed, opens := 0, 0
+	var closed atomic.Int64
+	opens := 0
 	slow := answering(Python, nil, nil)
 	slow.tries = 3
 	slow.open = func(context.Context, process, Options) (opened, error) {
