@@ -205,7 +205,7 @@ func TestTreeThatIsInterruptedWhileItOpens(t *testing.T) {
 	}
 	_, err := open(ctx, func() ([]int, error) { return []int{os.Getpid()}, nil }, Options{Kind: Auto}, []runtime{r})
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, 1, closed)
+	assert.EqualValues(t, 1, closed.Load())
 }
 
 func TestTreeClosesWhatItForgets(t *testing.T) {
@@ -221,7 +221,7 @@ func TestTreeClosesWhatItForgets(t *testing.T) {
 	pids = []int{self}
 	_, err = tree.Live(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 1, closed, "the one that has ended")
+	assert.EqualValues(t, 1, closed.Load(), "the one that has ended")
 	require.NoError(t, tree.Close(t.Context()))
 	assert.EqualValues(t, 2, closed.Load())
 }
