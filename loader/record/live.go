@@ -31,8 +31,9 @@ func (l *Live) Sentences() []string {
 	if l.Forced != "" {
 		cost := fmt.Sprintf("Live memory was read after each iteration (%s): the server stood still for up to %s each time.",
 			l.Forced, time.Duration(l.StoppedSeconds*float64(time.Second)).Round(time.Millisecond))
-		if l.RateChange != nil {
-			cost += fmt.Sprintf(" The rate of requests was %s in the first iteration, before any reading.", comparedRate(*l.RateChange))
+		// A rate that rises is that of a server that warms up, and says nothing of the cost.
+		if l.RateChange != nil && *l.RateChange <= -0.005 {
+			cost += fmt.Sprintf(" The rate of requests was %.0f%% lower afterwards than in the first iteration, before any reading.", -100**l.RateChange)
 		}
 		all = append(all, cost)
 	}
@@ -43,16 +44,4 @@ func (l *Live) Sentences() []string {
 		all = append(all, fmt.Sprintf("Live memory was not read, since the server was running before: %s.", l.Offer))
 	}
 	return all
-}
-
-// comparedRate is "3% lower afterwards than".
-func comparedRate(change float64) string {
-	switch percent := 100 * change; {
-	case percent <= -0.5:
-		return fmt.Sprintf("%.0f%% lower afterwards than", -percent)
-	case percent >= 0.5:
-		return fmt.Sprintf("%.0f%% higher afterwards than", percent)
-	default:
-		return "the same afterwards as"
-	}
 }
