@@ -359,3 +359,24 @@ func TestCompilersOutsideTheHeap(t *testing.T) {
 		assert.Contains(t, series.want, v.Kind, "%s: %s", name, v.Sentence)
 	}
 }
+
+// What a Rust server had live that keeps 208 bytes a request, in KiB: it lies on a line, on which no warm-up can be seen.
+func TestLiveMemoryOnALine(t *testing.T) {
+	requests := []uint64{36562, 34786, 32495, 32534, 30204, 35262, 35286, 36154, 29577, 48254, 51790, 43909}
+	kept := 80_000.0
+	var iterations []verdict.Iteration
+	for i, r := range requests {
+		kept += 208 * float64(r)
+		if i < 7 {
+			kept += []float64{9000, 200, 400, 700, 100, 300, 900}[i]
+		}
+		held := uint64(kept) + 3<<20
+		iterations = append(iterations, verdict.Iteration{
+			Requests: r, StartBytes: held, EndBytes: held,
+			Parts: map[verdict.Part]uint64{verdict.Live: uint64(kept), verdict.Outside: 1 << 20},
+		})
+	}
+	v := verdict.Judge(iterations, verdict.Options{Tolerance: 4})
+	assert.Equal(t, verdict.Leak, v.Kind, v.Sentence)
+	assert.InDelta(t, 208, v.Growth, 0.5)
+}

@@ -232,7 +232,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 		f.held = newEvidence(f.split.held.plus(-1, f.split.filling), first, confidence)
 	}
 	if f.split.known {
-		f.live = newEvidence(f.split.live, 0, confidence)
+		f.live = newLiveEvidence(f.split.live, confidence)
 		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), tolerance, confidence)
 		f.slack = newEvidence(f.split.slack, 0, confidence)
 	}
@@ -257,12 +257,16 @@ type evidence struct {
 // newEvidence computes the evidence of a curve, with an interval of the given confidence level. before is what was gained
 // in the first iteration, in bytes; 0 if it is unknown.
 func newEvidence(c curve, before, confidence float64) evidence {
-	e := evidence{iterations: len(c.bytes)}
 	if len(c.bytes) < minIterations {
-		return e
+		return evidence{iterations: len(c.bytes)}
 	}
 	c = withoutOutliers(c)
-	e.warmUp = warmUp(c)
+	return evidenceAfter(c, warmUp(c), before, confidence)
+}
+
+// evidenceAfter is newEvidence of a curve without outliers, after a warm-up.
+func evidenceAfter(c curve, warmUp int, before, confidence float64) evidence {
+	e := evidence{iterations: len(c.bytes), warmUp: warmUp}
 	e.warmUpGain = c.bytes[e.warmUp-1] + before
 	e.judged = c.from(e.warmUp - 1)
 	growth, _, okGrowth := regress(noiseModels, e.judged, e.judged.since())
@@ -273,6 +277,22 @@ func newEvidence(c curve, before, confidence float64) evidence {
 	e.known, e.growth, e.halves = true, growth, halves
 	e.lower, e.upper = e.judged.interval(growth, confidence)
 	return e
+}
+
+// newLiveEvidence is newEvidence of live memory. Its readings may lie on a line so nearly that a cut anywhere makes the
+// interval clearly narrower. A long warm-up in which it grew as fast as after it is none.
+func newLiveEvidence(c curve, confidence float64) evidence {
+	const same = 0.05 // share by which growth may differ
+	e := newEvidence(c, 0, confidence)
+	if !e.known || e.warmUp <= len(e.judged.bytes)-1 {
+		return e
+	}
+	whole := evidenceAfter(withoutOutliers(c), 1, 0, confidence)
+	growth := e.growth.quantile(0.5)
+	if !whole.known || math.Abs(whole.growth.quantile(0.5)-growth) > same*math.Abs(growth) {
+		return e
+	}
+	return whole
 }
 
 // interval is the interval of a growth of the curve, in bytes per request, no narrower than the floor.
