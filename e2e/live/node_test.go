@@ -26,6 +26,7 @@ func nodeServer(t *testing.T, what, size string) *lab.Run {
 
 // TestNodeThatDropsBuffers takes 64 MB an iteration outside of V8's heap, which only a collection frees.
 func TestNodeThatDropsBuffers(t *testing.T) {
+	lab.OnlyLong(t)
 	r := nodeServer(t, "dropped", "32768")
 	assert.NotContains(t, lab.Verdicts(r.Out.String()), "leak")
 }

@@ -28,6 +28,7 @@ func startKeeps(t *testing.T, what string) *lab.Run {
 // Each request leaves a reference cycle of 1 KB behind, which only a collection frees; those of old_cycles have reached the
 // oldest generation, which Python itself seldom collects.
 func TestPythonCyclesAreNoLeak(t *testing.T) {
+	lab.OnlyLong(t)
 	for _, what := range []string{"cycles", "old_cycles"} {
 		t.Run(what, func(t *testing.T) {
 			r := startKeeps(t, what)

@@ -136,9 +136,10 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	return read, nil
 }
 
-// steady is the stacks in use if they differ by more than goStackNoise from those before, and those before if not.
+// steady is the stacks in use if they differ by more than goStackNoise from those before, or if there are none before; else
+// those before.
 func steady(before, inUse int64) int64 {
-	if inUse > before+goStackNoise || inUse < before-goStackNoise {
+	if before == 0 || inUse > before+goStackNoise || inUse < before-goStackNoise {
 		return inUse
 	}
 	return before
