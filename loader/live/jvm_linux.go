@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/procfs"
-
 	"leaklab/loader/memory"
 )
 
@@ -257,12 +255,7 @@ func (a *attachment) ended(err error) error {
 	if err == nil || errors.Is(err, memory.ErrGone) {
 		return err
 	}
-	process, gone := procfs.NewProc(a.process.PID)
-	var stat procfs.ProcStat
-	if gone == nil {
-		stat, gone = process.Stat()
-	}
-	if gone != nil || stat.State == "Z" || stat.State == "X" || a.started != 0 && startOf(a.process.PID) != a.started {
+	if hasEnded(a.process.PID) || a.started != 0 && startOf(a.process.PID) != a.started {
 		return fmt.Errorf("process %d: %w: %w", a.process.PID, memory.ErrGone, err)
 	}
 	return err

@@ -120,7 +120,7 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 			continue
 		}
 		why := "does another program listen there, does the server handle SIGUSR1 itself, or has it opened an inspector already?"
-		if !nodeRunning(p.PID) {
+		if hasEnded(p.PID) {
 			why = "the process has ended"
 		}
 		return nodeAddress{}, fmt.Errorf("no inspector at %s within %s of SIGUSR1: %s", want, inspectorCloses, why)
@@ -177,16 +177,6 @@ func exportsNode(p process) bool {
 	defer func() { _ = program.Close() }()
 	symbols, err := program.DynamicSymbols()
 	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == "node_module_register" })
-}
-
-// nodeRunning tells if a process is there and has not ended.
-func nodeRunning(pid int) bool {
-	p, err := procfs.NewProc(pid)
-	if err != nil {
-		return false
-	}
-	stat, err := p.Stat()
-	return err == nil && stat.State != "Z" && stat.State != "X"
 }
 
 // nodeListening returns the TCP sockets of a process that listen.

@@ -276,7 +276,7 @@ func TestNodeClusterHasAHeapForEachWorker(t *testing.T) {
 			answered := getText(t, url+"end")
 			first, err := strconv.Atoi(answered)
 			require.NoError(t, err)
-			require.Eventually(t, func() bool { return !nodeRunning(first) }, 10*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return hasEnded(first) }, 10*time.Second, 10*time.Millisecond)
 
 			replaced := 0
 			require.Eventually(t, func() bool {
@@ -306,7 +306,7 @@ func TestNodeSignalIsNotSentToOthers(t *testing.T) {
 		assert.False(t, runsNode(p))
 		_, err := openNode(t.Context(), p)
 		require.ErrorContains(t, err, "SIGUSR1 was not sent: its program has no Node.js in it")
-		assert.True(t, nodeRunning(p.PID))
+		assert.False(t, hasEnded(p.PID))
 	})
 	t.Run("no handler", func(t *testing.T) {
 		// Node resets the handler for a program that has listened to the signal and does so no more.
@@ -314,7 +314,7 @@ func TestNodeSignalIsNotSentToOthers(t *testing.T) {
 		require.False(t, s.handles(int(syscall.SIGUSR1)))
 		_, err := openNode(t.Context(), s.process)
 		require.ErrorContains(t, err, "SIGUSR1 was not sent: Node.js does not handle it")
-		assert.True(t, nodeRunning(s.PID))
+		assert.False(t, hasEnded(s.PID))
 	})
 }
 

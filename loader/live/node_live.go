@@ -88,7 +88,7 @@ func (o *nodeProcess) live(ctx context.Context) (memory.Live, error) {
 // gone adds memory.ErrGone to an error if the process has ended.
 func (o *nodeProcess) gone(err error) error {
 	err = fmt.Errorf("its inspector: %w", err)
-	if errors.Is(err, errNodeLeaving) || !nodeRunning(o.PID) {
+	if errors.Is(err, errNodeLeaving) || hasEnded(o.PID) {
 		return errors.Join(memory.ErrGone, err)
 	}
 	return err
@@ -352,7 +352,7 @@ func (o *nodeProcess) undo(ctx context.Context) {
 
 // close closes the inspector if it was opened for this, and waits until it listens no more.
 func (o *nodeProcess) close(ctx context.Context) error {
-	if !o.ours || !nodeRunning(o.PID) || !o.same() {
+	if !o.ours || hasEnded(o.PID) || !o.same() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectorCloses)
@@ -365,7 +365,7 @@ func (o *nodeProcess) close(ctx context.Context) error {
 	}
 	for {
 		now, err := nodeListening(o.PID)
-		if !nodeRunning(o.PID) {
+		if hasEnded(o.PID) {
 			return nil
 		}
 		if err != nil {

@@ -14,8 +14,6 @@ func findInspector(context.Context, process) (nodeAddress, nodeFound, error) {
 	return nodeAddress{}, nodeFound{}, errNodeOnLinux
 }
 
-func nodeRunning(int) bool { return false }
-
 func nodeListening(int) ([]nodeListener, error) { return nil, errNodeOnLinux }
 
 func dialInNamespace(int) inspectorDialer { return (&net.Dialer{}).DialContext }

@@ -3,11 +3,13 @@ package live
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // look reads what can be told of a process without its help. It fails if the process has ended, or may not be looked at.
@@ -137,3 +139,9 @@ func statOf(pid, field int) uint64 {
 }
 
 func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
+
+// hasEnded tells whether a process has ended; one that its parent has not waited for has no files mapped.
+func hasEnded(pid int) bool {
+	files, err := mapped(pid)
+	return err == nil && len(files) == 0 || errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+}

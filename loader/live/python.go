@@ -277,9 +277,3 @@ func readPython(answer io.Reader) (pythonReply, error) {
 	}
 	return reply, nil
 }
-
-// hasEnded tells whether a process has ended; one that its parent has not waited for has no files mapped.
-func hasEnded(pid int) bool {
-	files, err := mapped(pid)
-	return err == nil && len(files) == 0 || errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
-}
