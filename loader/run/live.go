@@ -51,11 +51,11 @@ type liveReader struct {
 	options live.Options
 	source  liveSource // nil if live memory is not read
 	record  record.Live
-	missed  int           // readings in a row
-	stopped time.Duration // over all iterations
-	first   float64       // requests per second of the first iteration, which comes before any reading
-	later   []float64     // of those that follow
-	other   *liveReader   // of the server that this one is compared with; nil without one
+	missed  int         // readings in a row
+	first   float64     // requests per second of the first iteration, which comes before any reading
+	later   float64     // the sum of those of the iterations that follow
+	follow  int         // how many these are
+	other   *liveReader // of the server that this one is compared with; nil without one
 }
 
 // prepareLive has a server that the run starts get what it needs to be asked. It adds to the environment of the plan.
@@ -196,19 +196,15 @@ func (l *liveReader) add(i lab.Iteration) {
 		return
 	}
 	l.record.Forced = i.Live.Forced
-	l.stopped = max(l.stopped, i.Live.Stopped)
-	l.record.StoppedSeconds = l.stopped.Seconds()
+	l.record.StoppedSeconds = max(l.record.StoppedSeconds, i.Live.Stopped.Seconds())
 	if i.Number == 1 {
 		l.first = i.RequestsPerSecond()
 		return
 	}
-	l.later = append(l.later, i.RequestsPerSecond())
+	l.later += i.RequestsPerSecond()
+	l.follow++
 	if l.first > 0 {
-		sum := 0.0
-		for _, rate := range l.later {
-			sum += rate
-		}
-		change := sum/float64(len(l.later))/l.first - 1
+		change := l.later/float64(l.follow)/l.first - 1
 		l.record.RateChange = &change
 	}
 }
