@@ -365,12 +365,27 @@ func TestPythonThatHasEnded(t *testing.T) {
 	assert.ErrorIs(t, err, memory.ErrGone)
 }
 
+// stopped tells whether all threads of a process are stopped.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(proc(pid, "task/*/stat"))
+	require.NoError(t, err)
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil || !bytes.Contains(stat, []byte(") T ")) {
+			return false
+		}
+	}
+	return len(threads) > 0
+}
+
 func TestPythonThatDoesNotAnswer(t *testing.T) {
 	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
 	s.do(t, "pass")
 	asked, err := s.open(t, s.Process.Pid)
 	require.NoError(t, err)
 	require.NoError(t, s.Process.Signal(syscall.SIGSTOP))
+	require.Eventually(t, func() bool { return stopped(t, s.Process.Pid) }, 20*time.Second, time.Millisecond, "each thread stops by itself")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = asked.live(ctx)
