@@ -128,32 +128,63 @@ func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
 	if err := h.collect(ctx, &read); err != nil {
 		return memory.Live{}, err
 	}
-	if err := h.trim(ctx, &read); err != nil {
-		return memory.Live{}, err
-	}
-	heapText, err := h.ask(ctx, heapInfo)
+	arenas, err := steadyArenas(func() (int64, error) {
+		native, err := h.ask(ctx, nativeMemory)
+		return parseArenas(native), err
+	}, func() error { return h.measure(ctx, &read) })
 	if err != nil {
 		return memory.Live{}, err
 	}
-	heap, err := parseHeapInfo(heapText)
-	if err != nil {
-		return memory.Live{}, err
-	}
-	code, err := h.ask(ctx, codeCache)
-	if err != nil {
-		return memory.Live{}, err
-	}
-	native, err := h.ask(ctx, nativeMemory)
-	if err != nil {
-		return memory.Live{}, err
-	}
-	read.Committed = heap.committed
-	read.Heap, read.Shared = h.resident(ctx, heap, parseCodeCache(code))
-	read.Heap = max(read.Heap+parseArenas(native), read.Bytes)
+	read.Heap = max(read.Heap+arenas, read.Bytes)
 	if h.limit > 0 {
 		read.Limit = memory.Limit{Bytes: h.limit, Of: "its heap (-Xmx)"}
 	}
 	return read, nil
+}
+
+// measure trims, and sets what the heap, the code cache and the metaspace take.
+func (h *hotSpot) measure(ctx context.Context, read *memory.Live) error {
+	if err := h.trim(ctx, read); err != nil {
+		return err
+	}
+	text, err := h.ask(ctx, heapInfo)
+	if err != nil {
+		return err
+	}
+	heap, err := parseHeapInfo(text)
+	if err != nil {
+		return err
+	}
+	code, err := h.ask(ctx, codeCache)
+	if err != nil {
+		return err
+	}
+	read.Committed = heap.committed
+	read.Heap, read.Shared = h.resident(ctx, heap, parseCodeCache(code))
+	return nil
+}
+
+// arenaMeasures is how often is measured until the arenas of compilers have stayed the same, to arenaNoise in bytes.
+const arenaMeasures, arenaNoise = 3, 256 << 10
+
+// steadyArenas measures, and returns the size of the arenas after it. What compilers free meanwhile stays in RAM until
+// measure trims, and would count as memory outside the heap. So it measures again if the arenas differ from before.
+func steadyArenas(arenas func() (int64, error), measure func() error) (int64, error) {
+	now, err := arenas()
+	for range arenaMeasures {
+		if err == nil {
+			err = measure()
+		}
+		if err != nil {
+			return 0, err
+		}
+		before := now
+		now, err = arenas()
+		if change := now - before; err == nil && change >= -arenaNoise && change <= arenaNoise {
+			break
+		}
+	}
+	return now, err
 }
 
 // collect forces the collections, and sets the live bytes and how long the JVM stood still. A histogram of ZGC or
@@ -208,7 +239,7 @@ func (h *hotSpot) resident(ctx context.Context, heap javaHeap, code []addressRan
 	const looks = 100
 	pid := h.attach.process.PID
 	bytes, shared, err := residentIn(pid, heap.ranges, heap.named)
-	for look := 1; look < looks && err == nil && !heap.named && bytes > heap.committed && h.attach.pause(ctx) == nil; look++ {
+	for look := 1; look < looks && err == nil && !heap.named && bytes > heap.committed && pause(ctx, attachPoll) == nil; look++ {
 		bytes, shared, err = residentIn(pid, heap.ranges, heap.named)
 	}
 	switch {

@@ -42,6 +42,7 @@ func livePlanOf(setting string, started bool) livePlan {
 type liveSource interface {
 	live.Source
 	Said() []string
+	Runtimes() []string
 }
 
 // liveReader reads live memory after each iteration, for as long as that works.
@@ -176,7 +177,7 @@ func (l *liveReader) read(ctx context.Context) *memory.Live {
 	read, err := l.source.Live(ctx)
 	switch {
 	case err == nil:
-		l.missed = 0
+		l.missed, l.record.Runtimes = 0, l.source.Runtimes() // some may have come since
 		return &read
 	case ctx.Err() != nil, errors.Is(err, memory.ErrGone):
 		return nil
