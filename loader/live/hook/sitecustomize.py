@@ -160,8 +160,8 @@ def _start(name):
         """A thread that listens."""
 
         def __init__(self):
-            self.thread = self.listener = None  # its identity; its socket, and the identity of that
-            self.task = 0  # its number in the kernel
+            self.thread, self.task = None, 0  # its identity in Python, and in the kernel
+            self.listener = self.connection = None  # each a socket, and the identity of that
             self.stopping = False
             self.ended = allocate_lock()  # it releases that at its end
             self.ended.acquire()
@@ -189,7 +189,7 @@ def _start(name):
                     sleep(0.05)
                     continue
                 connection = Socket(fileno=descriptor)
-                accepted = identity(descriptor)
+                own.connection = connection, identity(descriptor)
                 try:
                     connection.settimeout(10)
                     peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
@@ -197,7 +197,8 @@ def _start(name):
                         answer(connection)
                 except Exception:
                     pass
-                release(connection, accepted)
+                release(*own.connection)
+                own.connection = None
         except BaseException:
             pass
         finally:
@@ -212,7 +213,7 @@ def _start(name):
     def start():
         """Starts the thread, if none runs."""
         try:
-            # Several threads may fork. If a signal's handler forks in here, in the same thread, it must not wait for ever.
+            # Several threads may fork. A signal's handler that forks in here, in this thread, must not wait for ever.
             if State.starting.acquire(True, 1):
                 try:
                     if State.current is None or not State.current.ended.locked():
@@ -276,8 +277,10 @@ def _start(name):
             sleep(0.0001)
 
     def in_child():
-        if State.current is not None and State.current.listener is not None:  # of the parent, whose thread goes on
-            release(*State.current.listener)
+        if State.current is not None:
+            for held in State.current.listener, State.current.connection:
+                if held is not None:  # by the thread of the parent, which goes on there
+                    release(*held)
         State.current, State.starting = None, allocate_lock()
         # A child of subprocess runs another program next. What it does before may need to be without a second thread.
         caller = get_frame().f_back
