@@ -335,7 +335,7 @@ func TestPythonForksWithoutAFreeDescriptor(t *testing.T) {
 		s := startPython(t, nil, program, "testdata/holder.py")
 		s.do(t, "import os, resource, signal, time; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
 		s.mustLive(t, s.Process.Pid)
-		child, err := strconv.Atoi(s.do(t, "free = max(map(int, os.listdir('/proc/self/fd'))); most = resource.getrlimit(resource.RLIMIT_NOFILE); "+
+		child, err := strconv.Atoi(s.do(t, "free = os.dup(0); os.close(free); most = resource.getrlimit(resource.RLIMIT_NOFILE); "+
 			"resource.setrlimit(resource.RLIMIT_NOFILE, (free, most[1])); answer = os.fork(); resource.setrlimit(resource.RLIMIT_NOFILE, most); "+
 			"answer or (time.sleep(60), os._exit(0))"))
 		require.NoError(t, err)
