@@ -84,7 +84,7 @@ type hotSpot struct {
 	limit      int64 // of its heap, in bytes; 0 if unknown
 	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
 	trims      bool  // it can give back what malloc keeps of freed memory, which it does not tell
-	tells      bool  // it tells what malloc keeps of freed memory
+	tells      bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
 	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
 	slow       bool  // its collection took longer than jvmSlowCollection
 	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
@@ -115,7 +115,10 @@ func (h *hotSpot) open(ctx context.Context) error {
 		return err
 	}
 	h.limit, h.concurrent = parseMaxHeap(flags), heap.concurrent
-	h.tells, h.trims = freed > 0, freed <= 0 && strings.Contains(commands, trimNativeHeap)
+	if size, _, err := mallocArenas(h.attach.process.PID); err == nil && freed >= 0 {
+		h.tells = size > freed
+	}
+	h.trims = !h.tells && strings.Contains(commands, trimNativeHeap)
 	if h.concurrent && strings.Contains(flags, explicitDisabled) {
 		return fmt.Errorf("with %s its collector does not collect when it is asked to", explicitDisabled)
 	}
