@@ -105,8 +105,8 @@ func goHeap(pid int) (int64, error) {
 			return 0, errors.New("the runtime's arenas cannot be told from libraries by their addresses")
 		}
 	}
-	arenas, _, err := residentIn(pid, []addressRange{goArenas}, false)
-	return arenas, err
+	arenas, err := residentIn(pid, []addressRange{goArenas}, false)
+	return arenas.held, err
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
@@ -163,9 +163,6 @@ func (g *goProgram) found(ctx context.Context, base *url.URL) error {
 	}
 	seen, unseen := os.ReadFile(proc(g.PID, "cmdline"))
 	if err == nil && unseen == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00")) {
-		return nil
-	}
-	if listensAt(g.PID, base) { // only since
 		return nil
 	}
 	return fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(base.String()))

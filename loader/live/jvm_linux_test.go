@@ -313,12 +313,12 @@ func TestServesQuit(t *testing.T) {
 }
 
 // Compilers free their arenas when they like: what they free between two looks is trimmed and measured again.
-func TestSteadyArenas(t *testing.T) {
+func TestWhileSteady(t *testing.T) {
 	const mib = 1 << 20
 	failed := errors.New("it answers nothing")
 	for _, test := range []struct {
 		name     string
-		arenas   []int64 // one look after the other
+		figures  []int64 // one look after the other
 		fails    int     // the number of the look that fails; 0 for none
 		measures int
 		want     int64
@@ -334,19 +334,19 @@ func TestSteadyArenas(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			looks, measures := 0, 0
-			got, err := steadyArenas(func() (int64, error) {
+			got, err := whileSteady(func() (int64, error) {
 				if looks++; looks == test.fails {
 					return 0, failed
 				}
-				return test.arenas[looks-1], nil
+				return test.figures[looks-1], nil
 			}, func() error { measures++; return nil })
 			assert.Equal(t, test.fails > 0, errors.Is(err, failed))
 			assert.Equal(t, test.want, got)
 			assert.Equal(t, test.measures, measures)
-			assert.Equal(t, len(test.arenas), looks)
+			assert.Equal(t, len(test.figures), looks)
 		})
 	}
-	_, err := steadyArenas(func() (int64, error) { return 0, nil }, func() error { return failed })
+	_, err := whileSteady(func() (int64, error) { return 0, nil }, func() error { return failed })
 	assert.ErrorIs(t, err, failed)
 }
 
@@ -496,13 +496,12 @@ func TestResidentIn(t *testing.T) {
 	}
 	low := uint64(uintptr(unsafe.Pointer(&memory[0])))
 	within := addressRange{low: low + uint64(pages*size), high: low + uint64(3*pages*size)}
-	held, shared, err := residentIn(os.Getpid(), []addressRange{within}, false)
+	found, err := residentIn(os.Getpid(), []addressRange{within}, false)
 	require.NoError(t, err)
-	assert.Equal(t, int64(pages*size), held, "half of it was touched")
-	assert.Zero(t, shared)
-	_, _, err = residentIn(os.Getpid(), nil, true)
+	assert.Equal(t, mappedPages{mapped: int64(2 * pages * size), held: int64(pages * size)}, found, "half of it was touched")
+	_, err = residentIn(os.Getpid(), nil, true)
 	require.EqualError(t, err, "no mapping of a file java_heap")
-	_, _, err = residentIn(1<<30, nil, false)
+	_, err = residentIn(1<<30, nil, false)
 	assert.Error(t, err)
 }
 

@@ -66,12 +66,12 @@ func (s *session) prepareLive(server *side) (*liveReader, error) {
 	if l.plan.kind == live.Off || server.target.Command == nil {
 		return l, nil
 	}
-	folder, err := os.MkdirTemp("", "leaklab-")
+	folder, err := newScratch(os.TempDir())
 	if err != nil {
 		return l, l.unavailable(err)
 	}
-	s.onClose(func() error { return os.RemoveAll(folder) })
-	l.options.Folder = folder
+	s.onClose(folder.remove)
+	l.options.Folder = folder.path
 	variables, err := live.Environment(server.target.Environment, l.options)
 	if err != nil && l.named() {
 		return nil, unmeasured(err)
