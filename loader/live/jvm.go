@@ -24,6 +24,9 @@ const (
 	vmInfo         = "VM.info"
 )
 
+// jvmHistogramLimit and jvmAnswerLimit bound the answers of the JVM, in bytes.
+const jvmHistogramLimit, jvmAnswerLimit = 64 << 20, 1 << 20
+
 // explicitDisabled is the option with which GC.run does nothing.
 const explicitDisabled = "-XX:+DisableExplicitGC"
 
