@@ -52,7 +52,9 @@ func filter(text io.Reader, wanted func(name string) bool) ([]byte, error) {
 func wanted(chosen ...Selector) func(name string) bool {
 	also := make(map[string]bool)
 	for _, s := range chosen {
-		also[s.name], also[strings.TrimSuffix(s.name, "_count")] = true, true
+		if !s.IsZero() {
+			also[s.name], also[strings.TrimSuffix(s.name, "_count")] = true, true
+		}
 	}
 	return func(name string) bool {
 		return declared[name] || also[name] || strings.HasSuffix(name, exporterSuffix)

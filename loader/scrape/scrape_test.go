@@ -132,6 +132,7 @@ func TestWhatAServerDoesNotEndIsGivenUp(t *testing.T) {
 // FuzzFilter compares the declared metrics of the filtered text with those of the whole text, where that is well-formed.
 func FuzzFilter(f *testing.F) {
 	f.Add(shown)
+	f.Add("process_resident_memory_bytes{pid=\"1\"} 5\nx_exporter_build_info 1\n")
 	f.Add("go_threads{a=\"\\\"\n\"} NaN\n  go_threads 1")
 	f.Fuzz(func(t *testing.T, text string) {
 		whole, err := Parse(strings.NewReader(text))
@@ -152,6 +153,10 @@ func FuzzFilter(f *testing.F) {
 			if found != kept || want != got && !math.IsNaN(want) {
 				t.Fatalf("%s is %v, %t; expected %v, %t", name, got, kept, want, found)
 			}
+		}
+		wantMemory, wantErr := whole.Memory(Selector{})
+		if got, err := metrics.Memory(Selector{}); got != wantMemory || (err == nil) != (wantErr == nil) {
+			t.Fatalf("memory is %v, %v; expected %v, %v", got, err, wantMemory, wantErr)
 		}
 		want, wantName, found := new(Counter).Requests(whole)
 		if got, name, kept := new(Counter).Requests(metrics); want != got && !math.IsNaN(want) || name != wantName || found != kept {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 )
 
 // selectorLimit is the length of a Selector's text, in bytes, at most.
@@ -36,7 +38,7 @@ func (s *Selector) UnmarshalText(text []byte) error {
 	}
 	for metric, family := range metrics {
 		series := family.GetMetric()
-		if len(series) != 1 || series[0].TimestampMs != nil || strings.ContainsFunc(metric.name, notName) {
+		if len(series) != 1 || series[0].TimestampMs != nil || !model.LegacyValidation.IsValidMetricName(metric.name) {
 			return wrong
 		}
 		*s = Selector{name: metric.name}
@@ -57,7 +59,11 @@ func (s Selector) String() string {
 	}
 	var labels []string
 	for _, l := range s.labels {
-		labels = append(labels, fmt.Sprintf("%s=%q", l.name, l.value))
+		name := l.name
+		if !model.LegacyValidation.IsValidLabelName(name) {
+			name = strconv.Quote(name)
+		}
+		labels = append(labels, fmt.Sprintf("%s=%q", name, l.value))
 	}
 	return s.name + "{" + strings.Join(labels, ",") + "}"
 }

@@ -26,6 +26,8 @@ func TestSelector(t *testing.T) {
 		`x{a="\"\\ {},="}`:        {name: "x", labels: []label{{"a", `"\ {},=`}}},
 		`x{a="ü"}`:                {name: "x", labels: []label{{"a", "ü"}}},
 		`x{le="1"}`:               {name: "x", labels: []label{{"le", "1"}}},
+		`x{"a.b"="c"}`:            {name: "x", labels: []label{{"a.b", "c"}}},
+		`{"x","a"="c"}`:           {name: "x", labels: []label{{"a", "c"}}},
 	} {
 		s := selector(t, text)
 		assert.Equal(t, want, s, text)
@@ -35,7 +37,7 @@ func TestSelector(t *testing.T) {
 	assert.True(t, Selector{}.IsZero())
 	for _, text := range []string{
 		"", " ", "a b", "up 5", "up 5 6", "{}", "1x", "x{", "x}", "x{a}", "x{a=b}", `x{a="b"`, `x{a!="b"}`, `x{a=~"b"}`, `x{a="b"} 5`, `x{a="b"} y`,
-		`x{a="b",a="c"}`, "# x", "x # y", `{"a.b"}`, "a.b", "x\ny", "x\n", "x{a=\"\x1b\"}", "x{a=\"\xff\"}", strings.Repeat("x", 1001), "rate(x[5m])",
+		`x{a="b",a="c"}`, "# x", "x # y", `{"a.b"}`, "a.b", "x\ny", "x\n", "x{a=\"\x1b\"}", "x{a=\"\xff\"}", strings.Repeat("x", 1001), "rate(x[5m])", `"0"`, `{"0"}`,
 	} {
 		var s Selector
 		assert.EqualError(t, s.UnmarshalText([]byte(text)), `expected a metric, with labels as in container_memory_rss{name="web"} if it has several series`, text)
@@ -45,6 +47,7 @@ func TestSelector(t *testing.T) {
 
 func FuzzSelector(f *testing.F) {
 	f.Add(`x{a="b",c="\"\\"}`)
+	f.Add(`"0"`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var s, again Selector
 		if s.UnmarshalText([]byte(text)) != nil {
