@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -190,7 +189,7 @@ var processorMetrics = []Metric{
 func (m Metrics) Processors() int {
 	for _, metric := range processorMetrics {
 		if value, found := m.Value(metric); found && value >= 1 && value < 1<<16 {
-			return int(math.Floor(value))
+			return int(value)
 		}
 	}
 	return 0
