@@ -176,7 +176,8 @@ func TestEndpointErrors(t *testing.T) {
 func TestSamplerKeepsLatestAndPeak(t *testing.T) {
 	totals := []int64{5, 9, 7}
 	next := 0
-	sampler := NewSampler(func(context.Context) (Reading, error) {
+	sampler := NewSampler(func(ctx context.Context) (Reading, error) {
+		assert.False(t, isComplete(ctx))
 		next++
 		return Reading{Total: totals[next-1]}, nil
 	})
@@ -192,7 +193,10 @@ func TestSamplerKeepsLatestAndPeak(t *testing.T) {
 
 func TestReadAllIsCompleteAndCounts(t *testing.T) {
 	sampler := NewSampler(
-		func(context.Context) (Reading, error) { return Reading{Total: 7}, nil },
+		func(ctx context.Context) (Reading, error) {
+			assert.True(t, isComplete(ctx))
+			return Reading{Total: 7}, nil
+		},
 		func(_ context.Context, r *Reading) { r.LiveHeap = r.Total - 1 },
 		func(_ context.Context, r *Reading) { r.Cgroup = &Cgroup{Socket: r.LiveHeap} },
 	)

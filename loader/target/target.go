@@ -130,7 +130,9 @@ func (t *Target) OrGone(err error) error {
 	if err == nil || t.PID == 0 || errors.Is(err, memory.ErrGone) {
 		return err
 	}
-	if _, gone := t.read(context.Background()); errors.Is(gone, memory.ErrGone) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, gone := t.read(ctx); errors.Is(gone, memory.ErrGone) {
 		err = fmt.Errorf("%w; %w", err, gone)
 	}
 	return err

@@ -55,7 +55,10 @@
 //
 // # By parts
 //
-// Held memory is resident memory and what is swapped out, without what is lazily freed.
+// Held memory is resident memory, and what is held beside it: swapped out, in pages of
+// hugetlbfs, and in files in memory that no process maps. What is lazily freed does not
+// count. Pages of mapped files are filling if they count once, but for those that come
+// with ever new mappings.
 // Where live memory is known, held = live + slack + outside + filling. Steps 2 to 6 are
 // applied to each, with a warm-up of its own.
 //

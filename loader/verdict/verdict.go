@@ -1,6 +1,9 @@
 package verdict
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// pageBytes is the unit in which an operating system counts resident memory.
@@ -99,7 +102,7 @@ type Mapping struct {
 // Rest is a reading without load after the last iteration.
 type Rest struct {
 	Seconds float64 // since the last end reading
-	Bytes   uint64  // resident memory
+	Bytes   uint64  // held memory
 }
 
 // Verdict is the verdict on a run, with its estimates.
@@ -134,13 +137,13 @@ type Verdict struct {
 	JudgedRequests uint64
 	// Parts is the growth of each part that is known.
 	Parts []PartGrowth
-	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is swapped out or
-	// lazily freed.
+	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is held beside resident
+	// memory or lazily freed.
 	Of Part
 	// Growths is the growth of live memory, heap slack, memory outside the heap and held memory, each after a warm-up of
 	// its own. Without live memory there is that of held memory alone.
 	Growths []PartGrowth
-	// GivenBack is the fall in resident bytes from the last end reading to the one after the rest; 0 without a rest.
+	// GivenBack is the fall in bytes held from the last end reading to the one after the rest; 0 without a rest.
 	GivenBack float64
 
 	// NextLook is the number of iterations at the next look of a sequential run. 0 if
@@ -206,7 +209,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 	}
 	if f.held.known && f.total.known && (!f.split.known || f.live.known && f.outside.known) {
 		if options.Rest != nil {
-			v.GivenBack = difference(iterations[len(iterations)-1].EndBytes, options.Rest.Bytes)
+			v.GivenBack = iterations[len(iterations)-1].HeldBytes() - float64(options.Rest.Bytes)
 		}
 		v.Growths = f.growths()
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
@@ -228,7 +231,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 	first := difference(judged[0].EndBytes, judged[0].StartBytes)
 	f.total = newEvidence(f.split.held, first, confidence)
 	f.held = f.total
-	if f.split.fills() {
+	if f.split.fills() || countsOnce(judged) {
 		f.held = newEvidence(f.split.held.plus(-1, f.split.filling), first, confidence)
 	}
 	if f.split.known {
@@ -236,7 +239,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), tolerance, confidence)
 		f.slack = newEvidence(f.split.slack, 0, confidence)
 	}
-	if anyNonZero(judged, Swapped) || anyNonZero(judged, LazyFree) {
+	if slices.ContainsFunc(beside, func(part besidePart) bool { return anyNonZero(judged, part.Part) }) {
 		f.of = Held
 	}
 	return f
