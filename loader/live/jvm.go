@@ -24,8 +24,8 @@ const (
 	vmInfo         = "VM.info"
 )
 
-// jvmHistogramLimit and jvmAnswerLimit bound the answers of the JVM, in bytes.
-const jvmHistogramLimit, jvmAnswerLimit = 64 << 20, 1 << 20
+// jvmAnswerLimit bounds an answer of the JVM that is kept, and a line of one that is not, in bytes.
+const jvmAnswerLimit = 1 << 20
 
 // explicitDisabled is the option with which GC.run does nothing.
 const explicitDisabled = "-XX:+DisableExplicitGC"
