@@ -27,6 +27,10 @@ type Reading struct {
 	Cgroup *Cgroup
 	// LiveHeap is the live heap after the last garbage collection; 0 if unknown. Complete readings only.
 	LiveHeap int64
+	// HeapInUse is what the server's metric HeapMetric tells of its heap, with garbage that was not collected yet; 0 if it
+	// has none, or if LiveHeap is known. Complete readings only.
+	HeapInUse  int64
+	HeapMetric string
 	// Requests is the number of requests answered since the server started, by its metric RequestsCounter; "" if it has
 	// none. Complete readings only.
 	Requests        uint64

@@ -40,7 +40,8 @@
 //     reason to test trends without knowing if noise is stationary or a random walk.
 //  5. Floor. No interval is narrower than 256 KiB to either side over the judged
 //     range: smaller changes are within the granularity of kernel counters and of
-//     allocators.
+//     allocators. Where resident memory is read less exactly, it is what that reading
+//     may be off by (Options.Floor).
 //  6. Slowing down. A leak goes on; a cache fills. There is no leak in any of these
 //     cases: the second half of the requests grows by less than three quarters of the
 //     first, with 95% probability under the same noise; a logarithm fits the readings

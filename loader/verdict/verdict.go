@@ -81,6 +81,9 @@ type Options struct {
 	// Defers is true if it lets its heap grow up to a limit before it collects all garbage. Resident memory that grows is
 	// no proof of a leak then.
 	Defers bool
+	// Floor is the least significant change in resident memory, in bytes, where that is read less exactly than from the
+	// kernel; 0 where it is not.
+	Floor float64
 	// Mapping is what is mapped and fills the most; its Bytes are 0 if that is unknown.
 	Mapping Mapping
 	// Rest is the reading after a rest without load; nil if there is none.
@@ -203,7 +206,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		Of:         Resident,
 		Confidence: confidenceOf(options.MaxIterations),
 	}
-	f := newFindings(iterations, options.Tolerance, v.Confidence)
+	f := newFindings(iterations, options, v.Confidence)
 	if f.restarted > 0 {
 		v.RestartedBefore = f.restarted + 1
 	}
@@ -219,8 +222,8 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 	return v, f
 }
 
-// newFindings computes the findings, with intervals of the given confidence level. tolerance is in bytes per request.
-func newFindings(iterations []Iteration, tolerance, confidence float64) findings {
+// newFindings computes the findings, with intervals of the given confidence level.
+func newFindings(iterations []Iteration, options Options, confidence float64) findings {
 	f := findings{restarted: restart(iterations), of: Resident}
 	f.from, f.gap = liveSince(iterations, f.restarted)
 	if f.from == len(iterations) {
@@ -228,6 +231,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 	}
 	judged := iterations[f.from:]
 	f.split = newSplit(judged)
+	f.split.held.floor = max(f.split.held.floor, options.Floor)
 	first := difference(judged[0].EndBytes, judged[0].StartBytes)
 	f.total = newEvidence(f.split.held, first, confidence)
 	f.held = f.total
@@ -236,7 +240,7 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 	}
 	if f.split.known {
 		f.live = newLiveEvidence(f.split.live, confidence)
-		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), tolerance, confidence)
+		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
 		f.slack = newEvidence(f.split.slack, 0, confidence)
 	}
 	if slices.ContainsFunc(beside, func(part besidePart) bool { return anyNonZero(judged, part.Part) }) {
