@@ -1,0 +1,133 @@
+#!/bin/sh
+# Most C allocators give back nothing of what a program has freed while it rests: jemalloc's thread is the exception.
+#
+# Expected: a program that has freed all it held is small again some seconds later, if it does nothing else.
+# Seen (glibc 2.36-9+deb12u14, jemalloc 5.3.0-1, mimalloc 2.0.9+ds-2, tcmalloc 2.10-1, musl 1.2.3-1): OUTPUT_SUMMARY
+# Consequence: "nothing was given back at rest" proves no leak. A setting makes resident memory follow what is held.
+#
+# Output seen (MB resident at most, and 1, 5, 15 and 60 s after 100 MB in small blocks were freed):
+#   OUTPUT
+set -eu
+
+FOLDER=$(mktemp -d)
+trap 'rm -rf "$FOLDER"' EXIT
+trap 'exit 1' HUP INT TERM
+cd "$FOLDER"
+
+# get PACKAGE [VERSION] unpacks a package. A later update is taken when apt no longer offers the version.
+get() {
+    apt-get -q -o APT::Sandbox::User=root download "$1${2:+=$2}" >get.log 2>&1 ||
+        apt-get -q -o APT::Sandbox::User=root download "$1" >get.log 2>&1 ||
+        { cat get.log; echo "FAIL: $1 cannot be fetched (apt-get update?)"; exit 1; }
+    dpkg -x "$1"_*.deb root
+}
+get tcc 0.9.27+git20200814.62c30a4a-1
+get libc6 2.36-9+deb12u14
+get libc6-dev 2.36-9+deb12u14
+get musl 1.2.3-1
+get musl-dev 1.2.3-1
+get libjemalloc2 5.3.0-1
+get libmimalloc2.0 2.0.9+ds-2
+get libtcmalloc-minimal4 2.10-1
+ARCHITECTURE=$(uname -m)
+LIBRARIES="$FOLDER/root/usr/lib/$ARCHITECTURE-linux-gnu"
+GLIBC="$FOLDER/root/lib/$ARCHITECTURE-linux-gnu"
+MUSL="$FOLDER/root/usr/lib/$ARCHITECTURE-linux-musl"
+
+cat >main.c <<'END_OF_C'
+/* Takes 100 MB in blocks of LOW to HIGH bytes, frees all, says so, and calls nothing for 70 s. */
+void *malloc(unsigned long);
+void free(void *);
+void *memset(void *, int, unsigned long);
+int atoi(const char *);
+long write(int, const void *, unsigned long);
+unsigned sleep(unsigned);
+
+static void *blocks[4 << 20];
+
+int main(int count, char **words)
+{
+    unsigned long held = 0, low = atoi(words[1]), high = atoi(words[2]), random = 1;
+    int n = 0;
+    while (held < 100000000) {
+        random = (random * 1103515245 + 12345) & 0x7fffffff;
+        unsigned long size = low + (random >> 8) % (high - low + 1);
+        blocks[n] = malloc(size);
+        memset(blocks[n++], 1, size);
+        held += size;
+    }
+    for (int i = 0; i < n; i++)
+        free(blocks[i]);
+    write(1, "freed\n", 6);
+    sleep(70);
+    return 0;
+}
+END_OF_C
+# compile NAME FOLDER LIBRARY
+compile() {
+    root/usr/bin/tcc -B"$LIBRARIES/tcc" -nostdinc -nostdlib -o "$1" \
+        "$2/crt1.o" "$2/crti.o" main.c "$3" "$LIBRARIES/tcc/libtcc1.a" "$2/crtn.o"
+}
+compile with-glibc "$LIBRARIES" "$GLIBC/libc.so.6"
+compile with-musl "$MUSL" "$MUSL/libc.so"
+
+resident() { awk '/^Rss:/ { printf " %4d", $2 * 1024 / 1e6 }' "/proc/$1/smaps_rollup"; }
+# watch NAME COMMAND... notes the resident memory of a program that says when it has freed what it held.
+watch() {
+    name=$1
+    shift
+    "$@" >"$name.out" 2>&1 &
+    program=$!
+    until grep -q freed "$name.out"; do
+        kill -0 "$program" 2>/dev/null || { cat "$name.out" >&2; return 1; }
+        sleep 0.2
+    done
+    for length in 1 4 10 45; do
+        sleep "$length"
+        resident "$program" >>"$name.seen"
+    done
+    echo "$(awk '/^VmHWM:/ { printf "%4d", $2 * 1024 / 1e6 }' "/proc/$program/status")$(cat "$name.seen")" >"$name.row"
+    kill "$program"
+}
+# of NAME LIBRARY VARIABLE LOW HIGH notes those of the program with glibc, below a preloaded library, empty for none.
+of() {
+    watch "$1" env "LD_PRELOAD=${2:+$LIBRARIES/$2}" "$3" "$GLIBC/ld-linux-x86-64.so.2" \
+        --library-path "$GLIBC:$LIBRARIES:/lib/$ARCHITECTURE-linux-gnu:/usr/lib/$ARCHITECTURE-linux-gnu" ./with-glibc "$4" "$5" &
+}
+of glibc-large "" NONE= 1000 64000
+of glibc "" NONE= 32 512
+of glibc-tuned "" GLIBC_TUNABLES=glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0 32 512
+of jemalloc libjemalloc.so.2 NONE= 32 512
+of jemalloc-thread libjemalloc.so.2 MALLOC_CONF=background_thread:true 32 512
+of jemalloc-tuned libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0 32 512
+of mimalloc libmimalloc.so.2 NONE= 32 512
+of mimalloc-tuned libmimalloc.so.2 MIMALLOC_DECOMMIT_DELAY=0 32 512
+of tcmalloc libtcmalloc_minimal.so.4 NONE= 32 512
+of tcmalloc-tuned libtcmalloc_minimal.so.4 TCMALLOC_AGGRESSIVE_DECOMMIT=t 32 512
+watch musl root/lib/ld-musl-$ARCHITECTURE.so.1 ./with-musl 32 512 &
+wait
+
+failed=0
+# expect WHAT NAME TEXT prints a row, and fails unless after 15 s most is "kept" or "gone", or what most was at 1 s is gone
+# "late".
+expect() {
+    [ -s "$2.row" ] || { echo "FAIL: no reading of $3"; cat "$2.out"; failed=1; return; }
+    echo "$(cat "$2.row")  $3"
+    awk -v what="$1" '{
+        kept = $4 > 0.7 * $1
+        gone = $4 < 0.3 * $1
+        exit !(what == "kept" && kept || what == "gone" && gone && $2 < 0.3 * $1 || what == "late" && gone && $2 > 0.4 * $1)
+    }' "$2.row" || { echo "FAIL: it is no longer $1 after 15 s"; failed=1; }
+}
+expect gone glibc-large "glibc, blocks of 1 to 64 KB"
+expect kept glibc "glibc"
+expect gone glibc-tuned "glibc, GLIBC_TUNABLES=glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0"
+expect kept jemalloc "jemalloc"
+expect late jemalloc-thread "jemalloc, MALLOC_CONF=background_thread:true"
+expect gone jemalloc-tuned "jemalloc, MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0"
+expect kept mimalloc "mimalloc"
+expect gone mimalloc-tuned "mimalloc, MIMALLOC_DECOMMIT_DELAY=0"
+expect kept tcmalloc "tcmalloc"
+expect gone tcmalloc-tuned "tcmalloc, TCMALLOC_AGGRESSIVE_DECOMMIT=t"
+expect gone musl "musl"
+exit "$failed"
