@@ -32,7 +32,7 @@ get libtcmalloc-minimal4 2.10-1
 ARCHITECTURE=$(uname -m)
 LIBRARIES="$FOLDER/root/usr/lib/$ARCHITECTURE-linux-gnu"
 GLIBC="$FOLDER/root/lib/$ARCHITECTURE-linux-gnu"
-MUSL="$FOLDER/root/usr/lib/$ARCHITECTURE-linux-musl"
+MUSL="$FOLDER/root/lib/$ARCHITECTURE-linux-musl"
 
 cat >main.c <<'END_OF_C'
 /* Takes 100 MB in blocks of LOW to HIGH bytes, frees all, says so, and calls nothing for 70 s. */
@@ -69,7 +69,7 @@ compile() {
         "$2/crt1.o" "$2/crti.o" main.c "$3" "$LIBRARIES/tcc/libtcc1.a" "$2/crtn.o"
 }
 compile with-glibc "$LIBRARIES" "$GLIBC/libc.so.6"
-compile with-musl "$MUSL" "$MUSL/libc.so"
+compile with-musl "root/usr/lib/$ARCHITECTURE-linux-musl" "$MUSL/libc.so"
 
 resident() { awk '/^Rss:/ { printf " %4d", $2 * 1024 / 1e6 }' "/proc/$1/smaps_rollup"; }
 # watch NAME COMMAND... notes the resident memory of a program that says when it has freed what it held.
@@ -104,7 +104,7 @@ of mimalloc libmimalloc.so.2 NONE= 32 512
 of mimalloc-tuned libmimalloc.so.2 MIMALLOC_DECOMMIT_DELAY=0 32 512
 of tcmalloc libtcmalloc_minimal.so.4 NONE= 32 512
 of tcmalloc-tuned libtcmalloc_minimal.so.4 TCMALLOC_AGGRESSIVE_DECOMMIT=t 32 512
-watch musl root/lib/ld-musl-$ARCHITECTURE.so.1 ./with-musl 32 512 &
+watch musl "$MUSL/libc.so" ./with-musl 32 512 &
 wait
 
 failed=0
