@@ -35,11 +35,10 @@ GLIBC="$FOLDER/root/lib/$ARCHITECTURE-linux-gnu"
 MUSL="$FOLDER/root/lib/$ARCHITECTURE-linux-musl"
 
 cat >main.c <<'END_OF_C'
-/* Takes 100 MB in blocks of LOW to HIGH bytes, frees all, says so, and calls nothing for 70 s. */
+/* Takes 100 MB in blocks of 32 to 512 bytes, frees all, the last first if there is an argument, says so, and rests. */
 void *malloc(unsigned long);
 void free(void *);
 void *memset(void *, int, unsigned long);
-int atoi(const char *);
 long write(int, const void *, unsigned long);
 unsigned sleep(unsigned);
 
@@ -47,17 +46,17 @@ static void *blocks[4 << 20];
 
 int main(int count, char **words)
 {
-    unsigned long held = 0, low = atoi(words[1]), high = atoi(words[2]), random = 1;
+    unsigned long held = 0, random = 1;
     int n = 0;
     while (held < 100000000) {
         random = (random * 1103515245 + 12345) & 0x7fffffff;
-        unsigned long size = low + (random >> 8) % (high - low + 1);
+        unsigned long size = 32 + (random >> 8) % 481;
         blocks[n] = malloc(size);
         memset(blocks[n++], 1, size);
         held += size;
     }
     for (int i = 0; i < n; i++)
-        free(blocks[i]);
+        free(blocks[count > 1 ? n - 1 - i : i]);
     write(1, "freed\n", 6);
     sleep(70);
     return 0;
@@ -78,7 +77,7 @@ watch() {
     shift
     "$@" >"$name.out" 2>&1 &
     program=$!
-    until grep -q freed "$name.out"; do
+    until grep -qs freed "$name.out"; do
         kill -0 "$program" 2>/dev/null || { cat "$name.out" >&2; return 1; }
         sleep 0.2
     done
@@ -89,39 +88,40 @@ watch() {
     echo "$(awk '/^VmHWM:/ { printf "%4d", $2 * 1024 / 1e6 }' "/proc/$program/status")$(cat "$name.seen")" >"$name.row"
     kill "$program"
 }
-# of NAME LIBRARY VARIABLE LOW HIGH notes those of the program with glibc, below a preloaded library, empty for none.
+# of NAME LIBRARY VARIABLE [backwards] notes that of the program with glibc, below a preloaded library, empty for none.
 of() {
     watch "$1" env "LD_PRELOAD=${2:+$LIBRARIES/$2}" "$3" "$GLIBC/ld-linux-x86-64.so.2" \
-        --library-path "$GLIBC:$LIBRARIES:/lib/$ARCHITECTURE-linux-gnu:/usr/lib/$ARCHITECTURE-linux-gnu" ./with-glibc "$4" "$5" &
+        --library-path "$GLIBC:$LIBRARIES:/lib/$ARCHITECTURE-linux-gnu:/usr/lib/$ARCHITECTURE-linux-gnu" ./with-glibc ${4:+"$4"} &
 }
-of glibc-large "" NONE= 1000 64000
-of glibc "" NONE= 32 512
-of glibc-tuned "" GLIBC_TUNABLES=glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0 32 512
-of jemalloc libjemalloc.so.2 NONE= 32 512
-of jemalloc-thread libjemalloc.so.2 MALLOC_CONF=background_thread:true 32 512
-of jemalloc-tuned libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0 32 512
-of mimalloc libmimalloc.so.2 NONE= 32 512
-of mimalloc-tuned libmimalloc.so.2 MIMALLOC_DECOMMIT_DELAY=0 32 512
-of tcmalloc libtcmalloc_minimal.so.4 NONE= 32 512
-of tcmalloc-tuned libtcmalloc_minimal.so.4 TCMALLOC_AGGRESSIVE_DECOMMIT=t 32 512
-watch musl "$MUSL/libc.so" ./with-musl 32 512 &
+of glibc "" NONE=
+of glibc-backwards "" NONE= backwards
+of glibc-tuned "" GLIBC_TUNABLES=glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0 backwards
+of jemalloc libjemalloc.so.2 NONE=
+of jemalloc-thread libjemalloc.so.2 MALLOC_CONF=background_thread:true
+of jemalloc-tuned libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0
+of mimalloc libmimalloc.so.2 NONE=
+of mimalloc-tuned libmimalloc.so.2 MIMALLOC_DECOMMIT_DELAY=0
+of tcmalloc libtcmalloc_minimal.so.4 NONE=
+of tcmalloc-tuned libtcmalloc_minimal.so.4 TCMALLOC_AGGRESSIVE_DECOMMIT=t
+watch musl "$MUSL/libc.so" ./with-musl &
 wait
 
 failed=0
-# expect WHAT NAME TEXT prints a row, and fails unless after 15 s most is "kept" or "gone", or what most was at 1 s is gone
-# "late".
+# expect WHAT NAME TEXT prints a row, and fails unless what is resident after 1 s is "kept" for a minute, most of it is
+# "gone" by then, or that comes "late": within 15 s.
 expect() {
     [ -s "$2.row" ] || { echo "FAIL: no reading of $3"; cat "$2.out"; failed=1; return; }
     echo "$(cat "$2.row")  $3"
     awk -v what="$1" '{
-        kept = $4 > 0.7 * $1
-        gone = $4 < 0.3 * $1
-        exit !(what == "kept" && kept || what == "gone" && gone && $2 < 0.3 * $1 || what == "late" && gone && $2 > 0.4 * $1)
-    }' "$2.row" || { echo "FAIL: it is no longer $1 after 15 s"; failed=1; }
+        kept = $5 > 0.4 * $1 && $5 > 0.9 * $2
+        gone = $2 < 0.4 * $1
+        late = $2 > 0.4 * $1 && $4 < 0.3 * $1
+        exit !(what == "kept" && kept || what == "gone" && gone || what == "late" && late)
+    }' "$2.row" || { echo "FAIL: it is no longer $1"; failed=1; }
 }
-expect gone glibc-large "glibc, blocks of 1 to 64 KB"
-expect kept glibc "glibc"
-expect gone glibc-tuned "glibc, GLIBC_TUNABLES=glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0"
+expect gone glibc "glibc"
+expect kept glibc-backwards "glibc, the last block freed first"
+expect gone glibc-tuned "glibc, the last block freed first, GLIBC_TUNABLES=glibc.malloc.mxfast=0:glibc.malloc.tcache_count=0"
 expect kept jemalloc "jemalloc"
 expect late jemalloc-thread "jemalloc, MALLOC_CONF=background_thread:true"
 expect gone jemalloc-tuned "jemalloc, MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0"

@@ -143,7 +143,7 @@ watch() {
     shift
     "$@" >"$name.out" 2>&1 &
     program=$!
-    until grep -q freed "$name.out"; do
+    until grep -qs freed "$name.out"; do
         kill -0 "$program" 2>/dev/null || { cat "$name.out" >&2; return 1; }
         sleep 0.2
     done
