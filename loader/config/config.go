@@ -53,7 +53,7 @@ type Config struct {
 	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s" group:"Results" help:"how long to wait, before the first iteration, for the first scrape by Prometheus" docker:"by default 15s" compose:"${SCRAPE_WAIT:-15s}" machine:"true"`
 	Results      File      `env:"RESULTS" envDefault:"results" group:"Results" help:"folder for the files of each run" compose:"/results" machine:"true"`
 	GrafanaURL   URL       `env:"GRAFANA_URL" group:"Results" help:"address of a Grafana with the dashboard of leaklab; it is printed for each run whose metrics Prometheus scrapes" docker:"by default that of the lab's" compose:"http://${HOST:-127.0.0.1}:${GRAFANA_PORT:-3000}" machine:"true" redact:"true"`
-	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102" group:"Results" help:"port of the loader's own metrics; the demo server has a METRICS_PORT too, which is 9101" compose:"9102" machine:"true"`
+	MetricsPort  Port      `env:"METRICS_PORT" default:"9102, or a free one if that is taken" group:"Results" help:"port of the loader's own metrics" compose:"9102" machine:"true"`
 	ServerPID    PID       `env:"SERVER_PID" group:"Server" help:"process of a running server; by default the one that listens on HOST:PORT" docker:"shared: the process of the server's container" compose:"shared" machine:"true"`
 	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its process_resident_memory_bytes if no process is visible, the live heap of a Go server" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
 	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
@@ -90,14 +90,33 @@ func (c Config) OfBaseline() Config {
 	return c
 }
 
+// defaultMetricsPort is where Prometheus looks for the loader's own metrics.
+const defaultMetricsPort Port = 9102
+
 // MetricsAddress is where the loader's own metrics are served, as host:port: on loopback if the server is
 // there, else on all addresses, since Prometheus then comes from another machine or container.
 func (c Config) MetricsAddress() string {
+	port := c.MetricsPort
+	if port == 0 && c.Port != defaultMetricsPort && c.BaselinePort != defaultMetricsPort {
+		port = defaultMetricsPort
+	}
+	return c.metricsAddress(port)
+}
+
+// SpareMetricsAddress is a free port for the same, if MetricsAddress is taken; empty if METRICS_PORT is set.
+func (c Config) SpareMetricsAddress() string {
+	if c.MetricsPort != 0 {
+		return ""
+	}
+	return c.metricsAddress(0)
+}
+
+func (c Config) metricsAddress(port Port) string {
 	host := ""
 	if ip := net.ParseIP(string(c.Host)); c.Host == "localhost" || ip.IsLoopback() {
 		host = string(c.Host)
 	}
-	return net.JoinHostPort(host, strconv.Itoa(int(c.MetricsPort)))
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // FromEnvironment reads the settings of this process.

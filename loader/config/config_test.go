@@ -19,7 +19,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
 		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
-		RequestPath: "/hello/warp", Results: "results", MetricsPort: 9102,
+		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
 	c, err := Parse(nil)
@@ -64,7 +64,16 @@ func TestMetricsAreForThisMachineUnlessTheServerIsElsewhere(t *testing.T) {
 		"127.0.0.1": "127.0.0.1:9102", "localhost": "localhost:9102", "::1": "[::1]:9102",
 		"server": ":9102", "192.0.2.1": ":9102",
 	} {
-		assert.Equal(t, want, Config{Host: host, MetricsPort: 9102}.MetricsAddress())
+		chosen := Config{Host: host, MetricsPort: 9102}
+		assert.Equal(t, want, chosen.MetricsAddress())
+		assert.Empty(t, chosen.SpareMetricsAddress(), "it is that port or none")
+		assert.Equal(t, want, Config{Host: host}.MetricsAddress())
+		assert.Equal(t, strings.TrimSuffix(want, "9102")+"0", Config{Host: host}.SpareMetricsAddress())
+	}
+	for _, taken := range []map[string]string{{"PORT": "9102"}, {"PORT": "9101", "BASELINE": "old"}} {
+		c, err := Parse(taken)
+		require.NoError(t, err)
+		assert.Equal(t, "127.0.0.1:0", c.MetricsAddress(), "the port is that of a server")
 	}
 }
 
@@ -200,7 +209,7 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		settings map[string]string
 		want     string
 	}{
-		{map[string]string{"PORT": "9102"}, `METRICS_PORT="9102": expected another port than the server's PORT`},
+		{map[string]string{"PORT": "9102", "METRICS_PORT": "9102"}, `METRICS_PORT="9102": expected another port than the server's PORT`},
 		{map[string]string{"BODY": "a secret", "BODY_FILE": "b"}, `BODY_FILE="b": expected nothing beside BODY; give one of the two`},
 		{map[string]string{"BASIC_AUTH": "me:secret", "HEADERS": "X: y|authorization: secret"}, `HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two`},
 		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
@@ -276,7 +285,7 @@ func TestBaseline(t *testing.T) {
 		{map[string]string{"BASELINE": "'old"}, `BASELINE="'old": expected a ' at the end of what it quotes`},
 		{map[string]string{"BASELINE_PORT": "0"}, `BASELINE_PORT="0": expected a port number from 1 to 65535`},
 		{map[string]string{"BASELINE": "old", "BASELINE_PORT": "3030"}, `BASELINE_PORT="3030": expected ` + port},
-		{map[string]string{"BASELINE": "old", "PORT": "9101"}, `BASELINE_PORT="9102": expected ` + port},
+		{map[string]string{"BASELINE": "old", "PORT": "9101", "METRICS_PORT": "9102"}, `BASELINE_PORT="9102": expected ` + port},
 		{map[string]string{"BASELINE": "old", "PORT": "65535"}, `BASELINE_PORT="0": expected ` + port},
 		{map[string]string{"BASELINE": "old", "TRIES": "auto"}, `TRIES="auto": expected a number with BASELINE: it is one comparison, when all iterations are there`},
 		{map[string]string{"BASELINE": "old", "ALIGN": "true", "METRICS_URL": "http://server:9101/metrics"}, `ALIGN="true": expected false with BASELINE: the servers are loaded in turns, by one loader`},
@@ -350,7 +359,7 @@ func FuzzParse(f *testing.F) {
 		switch {
 		case c.Tries < 0 || c.Tries > 10_000 || c.MaxTries < 1 || c.Iterations() < 1,
 			!(c.Tolerance > 0 && c.Tolerance <= 1e9),
-			c.Port == 0 || c.MetricsPort == 0 || c.Port == c.MetricsPort,
+			c.Port == 0 || c.Port == c.MetricsPort,
 			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
 			c.Settle != AutoRest && !within(time.Duration(c.Settle), 0), c.Release != AutoRest && !within(time.Duration(c.Release), 0), !within(time.Duration(c.ScrapeWait), 0),
 			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < Shared,

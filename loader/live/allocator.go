@@ -57,7 +57,7 @@ func allocators() []allocator {
 		{Allocator{Name: "jemalloc", AtRest: onCalls}, programs.usesMalloc("jemalloc")},
 		{Allocator{Name: "mimalloc", AtRest: onCalls}, programs.usesMalloc("mimalloc")},
 		{Allocator{Name: "tcmalloc", AtRest: onCalls}, programs.usesMalloc("tcmalloc")},
-		{Allocator{Name: "glibc's malloc", AtRest: onFree}, usesGlibcMalloc},
+		{Allocator{Name: "glibc's malloc", AtRest: "gives back only the end of its heap, when the program frees that, and nothing at rest"}, usesGlibcMalloc},
 		{Allocator{Name: "musl's malloc", AtRest: onFree}, mapsPart("ld-musl-")},
 	}
 }
