@@ -104,7 +104,8 @@ watch() {
 # of NAME LIBRARY VARIABLE [backwards] notes that of the program with glibc, below a preloaded library, empty for none.
 of() {
     watch "$1" env "LD_PRELOAD=${2:+$LIBRARIES/$2}" "$3" "$GLIBC/ld-linux-x86-64.so.2" \
-        --library-path "$GLIBC:$LIBRARIES:/lib/$ARCHITECTURE-linux-gnu:/usr/lib/$ARCHITECTURE-linux-gnu" ./with-glibc ${4:+"$4"} &
+        --library-path "$GLIBC:$LIBRARIES:/lib/$ARCHITECTURE-linux-gnu:/usr/lib/$ARCHITECTURE-linux-gnu" \
+        ./with-glibc ${4:+"$4"} &
 }
 of glibc "" NONE=
 of glibc-backwards "" NONE= backwards

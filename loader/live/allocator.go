@@ -46,18 +46,18 @@ func allocators() []allocator {
 		collect = "collects no garbage in the first minute of rest"
 	)
 	return []allocator{
-		{Allocator{Name: "a JVM", AtRest: collect}, func(p process) bool { return p.maps("libjvm.so") }},
+		{Allocator{Name: "a JVM", AtRest: collect}, runsHotSpot},
 		{Allocator{Name: "Node", AtRest: collect}, runsNode},
 		{Allocator{Name: "Go", AtRest: "collects no garbage in the first two minutes of rest"}, golang().runs},
 		{Allocator{Name: "Erlang", AtRest: "gives free memory back within 10 s of rest", Rest: lateRest, Settle: lateRest}, isProgram("beam")},
-		{Allocator{Name: "PHP", AtRest: "gives memory back with the next request, and nothing at rest"}, runsPHP},
+		{Allocator{Name: "PHP", AtRest: "keeps memory for the next request, and gives nothing back at rest"}, runsPHP},
 		{Allocator{Name: "jemalloc", AtRest: "gives free memory back within 15 s of rest, by its background thread", Rest: lateRest}, hasThread(jemallocThread)},
 		{Allocator{Name: "CPython", AtRest: onFree}, runsPython},
 		{Allocator{Name: "Ruby", AtRest: "collects no garbage at rest"}, runsRuby},
 		{Allocator{Name: "jemalloc", AtRest: onCalls}, programs.usesMalloc("jemalloc")},
 		{Allocator{Name: "mimalloc", AtRest: onCalls}, programs.usesMalloc("mimalloc")},
 		{Allocator{Name: "tcmalloc", AtRest: onCalls}, programs.usesMalloc("tcmalloc")},
-		{Allocator{Name: "glibc's malloc", AtRest: "gives back only the end of its heap, when the program frees that, and nothing at rest"}, usesGlibcMalloc},
+		{Allocator{Name: "glibc's malloc", AtRest: "gives back large blocks and the end of its heap when the program frees them, and nothing at rest"}, usesGlibcMalloc},
 		{Allocator{Name: "musl's malloc", AtRest: onFree}, mapsPart("ld-musl-")},
 	}
 }

@@ -25,6 +25,7 @@ func TestAllocatorsByWhatAProcessMaps(t *testing.T) {
 		"tcmalloc":      {"/usr/sbin/server", []string{libc, "/usr/lib/libtcmalloc_minimal.so.4.5.10"}, "tcmalloc"},
 		"mimalloc":      {"/usr/sbin/server", []string{libc, "/usr/lib/libmimalloc.so.2.0"}, "mimalloc"},
 		"Java":          {"/usr/lib/jvm/bin/java", []string{libc, "/usr/lib/jvm/lib/server/libjvm.so"}, "a JVM"},
+		"OpenJ9":        {"/usr/lib/jvm/bin/java", []string{libc, "/jvm/lib/j9vm/libjvm.so", "/jvm/lib/default/libj9vm29.so"}, ""},
 		"Node":          {"/usr/bin/node", []string{libc}, "Node"},
 		"CPython":       {"/usr/bin/python3.11", []string{libc}, "CPython"},
 		"Erlang":        {"/usr/lib/erlang/erts-13.1.5/bin/beam.smp", []string{libc}, "Erlang"},

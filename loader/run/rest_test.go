@@ -1,7 +1,6 @@
 package run
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -36,10 +35,4 @@ func TestIdleTimesSuitTheAllocators(t *testing.T) {
 		p := planned(t, test.settings)
 		assert.Equal(t, test.want, p.rests(test.allocators).String(), name)
 	}
-}
-
-// The test itself is a Go program.
-func TestTheAllocatorOfAServer(t *testing.T) {
-	assert.Equal(t, "Go", allocatorAtRest(os.Getpid()).Name)
-	assert.Empty(t, allocatorAtRest(0).Name, "a server elsewhere")
 }
