@@ -16,6 +16,7 @@ import (
 
 	"leaklab/loader/external"
 	"leaklab/loader/load"
+	"leaklab/loader/scrape"
 )
 
 // Config is what the settings say. Its tags are the one list of them, see Setting.
@@ -55,12 +56,15 @@ type Config struct {
 	GrafanaURL   URL       `env:"GRAFANA_URL" group:"Results" help:"address of a Grafana with the dashboard of leaklab; it is printed for each run whose metrics Prometheus scrapes" docker:"by default that of the lab's" compose:"http://${HOST:-127.0.0.1}:${GRAFANA_PORT:-3000}" machine:"true" redact:"true"`
 	MetricsPort  Port      `env:"METRICS_PORT" default:"9102, or a free one if that is taken" group:"Results" help:"port of the loader's own metrics" compose:"9102" machine:"true"`
 	ServerPID    PID       `env:"SERVER_PID" group:"Server" help:"process of a running server; by default the one that listens on HOST:PORT" docker:"shared: the process of the server's container" compose:"shared" machine:"true"`
-	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its process_resident_memory_bytes if no process is visible, the live heap of a Go server" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
+	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its resident memory if no process is visible, its requests, the heap of its runtime" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
 	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
 	Live         Live      `env:"LIVE" default:"auto for a server that is started for the run, off for one that runs already" group:"Server" help:"runtime that tells live memory, which is what the server still holds after a full collection"`
 	ServerImage  string    `env:"SERVER_IMAGE" group:"Docker" help:"any image in place of the demo server, with compose/image.yml" compose:"-" flag:"-"` // here only for the report
 
 	HostResults File `env:"HOST_RESULTS" group:"Docker" help:"what the host calls the folder that the loader's container has in RESULTS; docker-compose.yml sets it" compose:"${RESULTS:-results}" machine:"true" flag:"-"`
+
+	MetricsMemory   scrape.Selector `env:"METRICS_MEMORY" group:"Server" help:"metric at METRICS_URL that is the resident memory of a server elsewhere, with labels if it has several series; by default it is found" docker:"not available" compose:"-"`
+	MetricsRequests scrape.Selector `env:"METRICS_REQUESTS" group:"Server" help:"metric at METRICS_URL that counts the answered requests, with labels if it has others too; by default it is found"`
 
 	// The demo server's settings: here only to notice what is wrong with them, and that it runs with others. To another
 	// server they may mean another thing.
@@ -87,6 +91,7 @@ func (c Config) OfBaseline() Config {
 		c.Host = c.BaselineHost
 	}
 	c.Port, c.MetricsURL, c.PprofURL = c.BaselinePort, "", ""
+	c.MetricsMemory, c.MetricsRequests = scrape.Selector{}, scrape.Selector{}
 	return c
 }
 
@@ -166,6 +171,7 @@ func (c Config) together() (wrong []error) {
 	if c.Port == c.MetricsPort && c.Port != 0 {
 		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
 	}
+	wrong = append(wrong, c.besideMetrics()...)
 	if c.Body != "" && c.BodyFile != "" {
 		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
 	}
@@ -182,6 +188,22 @@ func (c Config) together() (wrong []error) {
 }
 
 func decimal(rate Rate) string { return strconv.FormatFloat(float64(rate), 'f', -1, 64) }
+
+// besideMetrics names the metrics that are chosen without a page to read them at, or though a process is read.
+func (c Config) besideMetrics() (wrong []error) {
+	for _, chosen := range []struct {
+		name string
+		scrape.Selector
+	}{{"METRICS_MEMORY", c.MetricsMemory}, {"METRICS_REQUESTS", c.MetricsRequests}} {
+		if !chosen.IsZero() && c.MetricsURL == "" {
+			wrong = append(wrong, fmt.Errorf("%s=%q: expected METRICS_URL as well, where that metric is", chosen.name, chosen.String()))
+		}
+	}
+	if !c.MetricsMemory.IsZero() && c.ServerPID != 0 {
+		wrong = append(wrong, fmt.Errorf("METRICS_MEMORY=%q: expected none with SERVER_PID: the memory of that process is read", c.MetricsMemory.String()))
+	}
+	return wrong
+}
 
 // besideLoadCommand names the settings of the loader's own load that LOAD_COMMAND would ignore.
 func (c Config) besideLoadCommand() (wrong []error) {

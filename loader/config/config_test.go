@@ -101,6 +101,7 @@ func wrongSettings() []wrong {
 		process  = `expected a whole number (a process) from 1 to 4194304`
 		size     = `expected a whole number (bytes) from 0 to 1073741824`
 		file     = `expected a path without control characters`
+		metric   = `expected a metric, with labels as in container_memory_rss{name="web"} if it has several series`
 		lines    = `expected lines like "Accept: text/html|X-Color: blue", separated by | or line ends`
 	)
 	return []wrong{
@@ -119,6 +120,8 @@ func wrongSettings() []wrong {
 		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},
 		{"SERVER_PID", "0", `expected a whole number (a process) from 1 to 4194304`}, {"SERVER_PID", "self", `expected a whole number (a process) from 1 to 4194304`},
 		{"METRICS_URL", "server:9101", address}, {"METRICS_URL", "ftp://server/", address}, {"METRICS_URL", "http://", address},
+		{"METRICS_MEMORY", "a b", metric}, {"METRICS_MEMORY", "{}", metric}, {"METRICS_MEMORY", "x{a=b}", metric}, {"METRICS_MEMORY", "x\ny", metric},
+		{"METRICS_REQUESTS", "rate(x[5m])", metric}, {"METRICS_REQUESTS", `x{a=~"b"}`, metric}, {"METRICS_REQUESTS", "x 5", metric},
 		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
 		{"PROTOCOL", "http2", `expected one of http1 https h2c h2`}, {"TLS_INSECURE", "yes please", `expected true or false`},
 		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
@@ -258,6 +261,24 @@ SHAPE="churn,idle": expected one shape with ALIGN=true: all loaders begin and en
 METRICS_URL="": expected where the server counts its requests with ALIGN=true: all loaders begin and end together`)
 	_, err = Parse(map[string]string{"ALIGN": "true", "LOAD_COMMAND": "wrk {url}", "METRICS_URL": "http://server:9101/metrics"})
 	assert.EqualError(t, err, `LOAD_COMMAND: expected none with ALIGN=true: all loaders begin and end together`)
+}
+
+func TestChosenMetrics(t *testing.T) {
+	c, err := Parse(map[string]string{
+		"METRICS_URL": "http://server:9101/metrics", "METRICS_MEMORY": `container_memory_rss{name="web"}`, "METRICS_REQUESTS": "calls_total",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, `container_memory_rss{name="web"} calls_total`, c.MetricsMemory.String()+" "+c.MetricsRequests.String())
+	other := c.OfBaseline()
+	assert.True(t, other.MetricsMemory.IsZero() && other.MetricsRequests.IsZero(), "they are the server's")
+
+	_, err = Parse(map[string]string{"METRICS_MEMORY": `a{b="c"}`, "METRICS_REQUESTS": "d"})
+	assert.EqualError(t, err, `METRICS_MEMORY="a{b=\"c\"}": expected METRICS_URL as well, where that metric is
+METRICS_REQUESTS="d": expected METRICS_URL as well, where that metric is`)
+	for _, pid := range []string{"77", "shared"} {
+		_, err = Parse(map[string]string{"METRICS_URL": "http://server:9101/metrics", "METRICS_MEMORY": "a", "METRICS_REQUESTS": "b", "SERVER_PID": pid})
+		assert.EqualError(t, err, `METRICS_MEMORY="a": expected none with SERVER_PID: the memory of that process is read`)
+	}
 }
 
 func TestBaseline(t *testing.T) {

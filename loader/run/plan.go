@@ -127,6 +127,7 @@ func sideOf(cfg config.Config) side {
 		target: target.Plan{
 			Who: "the server", Host: string(cfg.Host), Port: int(cfg.Port), Address: cfg.Address(),
 			StartTimeout: time.Duration(cfg.StartTimeout), MetricsURL: string(cfg.MetricsURL),
+			MetricsMemory: cfg.MetricsMemory, MetricsRequests: cfg.MetricsRequests,
 		},
 		hostName: "HOST", portName: "PORT",
 		load: load.Plan{

@@ -104,6 +104,12 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if err := s.await(ctx, server); err != nil {
 		return err
 	}
+	if err := s.target.CheckMetrics(ctx); err != nil {
+		return unmeasured(err)
+	}
+	if err := s.target.FindMetrics(ctx); err != nil {
+		return err
+	}
 	if _, err := s.sampler.Read(ctx); err != nil {
 		return err
 	}
@@ -193,6 +199,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	}
 	s.record = s.describe()
 	options := s.plan.options
+	options.Floor = float64(s.target.Floor)
 	if s.target.PID != 0 {
 		options.Collects, options.Defers = live.Collects(memory.Processes(s.target.PID))
 	}
@@ -239,7 +246,7 @@ func (s *session) shown(ctx context.Context) (scrape.Metrics, error) {
 	if s.plan.metrics.server == "" {
 		return nil, nil
 	}
-	metrics, err := scrape.Fetch(ctx, s.plan.metrics.server)
+	metrics, err := scrape.Fetch(ctx, s.plan.metrics.server, s.plan.server.target.MetricsRequests)
 	if err != nil && s.plan.align == 0 {
 		return nil, nil // a server of any other kind
 	}
@@ -256,7 +263,8 @@ func (s *session) checkShown(shown scrape.Metrics) error {
 	if s.plan.align == 0 {
 		return nil
 	}
-	if _, _, found := shown.Requests(); !found {
+	counter := scrape.Counter{Chosen: s.plan.server.target.MetricsRequests, Page: s.plan.metrics.server}
+	if _, _, found := counter.Requests(shown); !found {
 		return unmeasured(errors.New("ALIGN=true: expected a counter of the server's requests at METRICS_URL, for example http_requests_total, since a loader sees only its own"))
 	}
 	return nil

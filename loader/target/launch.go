@@ -25,20 +25,23 @@ func launch(ctx context.Context, plan Plan) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := watched(ctx, process.PID, launchedReader(process))
+	t := watched(ctx, process.PID, launchedReader(process, memory.OfTree(process.PID)))
 	t.Command, t.process, t.output = shell.QuoteAll(plan.Command), process, plan.Output
 	t.Description = fmt.Sprintf("process %d: %s", process.PID, strings.Join(plan.Command, " "))
 	return t, nil
 }
 
-// launchedReader reads the memory of process. When it is gone, the error says how it ended.
-func launchedReader(process *subject.Process) memory.Reader {
-	read := memory.OfTree(process.PID)
+// launchedReader reads the memory of process by read. When it is gone, the error says how it ended, unless
+// ctx ends first.
+func launchedReader(process *subject.Process, read memory.Reader) memory.Reader {
 	return func(ctx context.Context) (memory.Reading, error) {
 		reading, err := read(ctx)
 		if errors.Is(err, memory.ErrGone) {
-			<-process.Exited()
-			err = endedError{process.Err()}
+			select {
+			case <-process.Exited():
+				err = endedError{process.Err()}
+			case <-ctx.Done():
+			}
 		}
 		return reading, err
 	}
