@@ -145,7 +145,7 @@ func (v *Verdict) explainRest(f findings, options Options) string {
 	}
 }
 
-// explain tells what it proves that nothing was given back in a rest of so many seconds.
+// explain tells what it proves that nothing was given back in a rest of that length.
 func (a Allocator) explain(seconds float64) string {
 	switch {
 	case a.Name == "":
