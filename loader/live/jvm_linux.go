@@ -17,8 +17,8 @@ const (
 	jvmReadingLimit = time.Minute
 	// jvmSlowCollection is how long a collection takes if there is no time for two at each reading.
 	jvmSlowCollection = 5 * time.Second
-	// jvmHistogramLimit and jvmAnswerLimit bound the answers of the JVM, in bytes.
-	jvmHistogramLimit, jvmAnswerLimit = 64 << 20, 1 << 20
+	// jvmHistogramLimit bounds the answers of the JVM that are read line by line, in bytes.
+	jvmHistogramLimit = 64 << 20
 )
 
 // jvm is HotSpot. It is asked by its attach protocol, which jcmd speaks, so that no tool of the JDK is needed.
