@@ -60,6 +60,9 @@ func (j *Judge) End(rest *lab.Rest) {
 	j.verdict = verdict.Judge(j.evidence, j.options)
 }
 
+// SetAllocator tells what the server's memory comes from, for the sentence on the rest.
+func (j *Judge) SetAllocator(allocator verdict.Allocator) { j.options.Allocator = allocator }
+
 // Verdict is the verdict on the iterations so far.
 func (j *Judge) Verdict() verdict.Verdict { return j.verdict }
 

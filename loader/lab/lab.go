@@ -16,7 +16,9 @@ import (
 type Plan struct {
 	Tries  int           // iterations, at most
 	Settle time.Duration // rest before each reading
-	Server Server
+	// SettleMore is further rest before each end reading, for servers that give memory back late.
+	SettleMore time.Duration
+	Server     Server
 	// Align is for several loaders of one server: each iteration begins at a time of day that is a multiple of this, so
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
 	// of them. 0 for a loader on its own.
@@ -202,7 +204,7 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 		return iteration, err
 	}
 	iteration.Peak = max(iteration.Start.Total, loaded.Total, server.Sampler.TakePeak())
-	if iteration.End, err = settledReading(ctx, plan.Settle, server.Sampler); err != nil {
+	if iteration.End, err = settledReading(ctx, plan.Settle+plan.SettleMore, server.Sampler); err != nil {
 		return iteration, err
 	}
 	iteration.EndedAt = time.Now()

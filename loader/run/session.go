@@ -46,6 +46,7 @@ type session struct {
 	target   *target.Target
 	*watch
 	baseline *baseline // nil without one
+	rests    rests
 	lab      lab.Plan
 	judge    *judge.Judge
 	exporter *exporter.Exporter
@@ -191,8 +192,9 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	}
 	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}
 	meter := load.NewMeter()
+	s.chooseRests()
 	s.lab = lab.Plan{
-		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
+		Tries: s.plan.tries, Settle: s.rests.settle, SettleMore: s.rests.settleMore, Align: s.plan.align,
 		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
 	s.record = s.describe()
@@ -316,7 +318,7 @@ func (s *session) describe() record.Run {
 	run := record.Run{
 		LeaklabVersion: environment.Version(), StartedAt: s.started.UTC(), State: record.Running,
 		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
-		Tries: s.plan.tries, SettleSeconds: s.plan.settle.Seconds(),
+		Tries: s.plan.tries, SettleSeconds: (s.rests.settle + s.rests.settleMore).Seconds(),
 		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
 	}
 	return run

@@ -33,7 +33,7 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 
 	full, brief := v.account(f, options, interval, judged)
 	var rest strings.Builder
-	for _, sentences := range []string{v.explainSplit(f, options), v.explainRest(f, options.Rest), v.explainParts(f, options.Tolerance)} {
+	for _, sentences := range []string{v.explainSplit(f, options), v.explainRest(f, options), v.explainParts(f, options.Tolerance)} {
 		if sentences != "" {
 			rest.WriteString(" " + sentences)
 		}
@@ -131,16 +131,31 @@ func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // explainRest tells how much of the gain after the warm-up the server returned while it rested. Empty if there was no
 // gain above the floor, or if collections were forced, which return memory too.
-func (v *Verdict) explainRest(f findings, rest *Rest) string {
-	gained := f.held.gained()
+func (v *Verdict) explainRest(f findings, options Options) string {
+	gained, rest := f.held.gained(), options.Rest
 	switch {
 	case rest == nil || f.split.known || gained <= floorBytes:
 		return ""
 	case v.GivenBack < 0.05*gained:
-		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest.", text.Number(gained/mebibyte), text.Number(rest.Seconds))
+		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest. %s",
+			text.Number(gained/mebibyte), text.Number(rest.Seconds), options.Allocator.explain(rest.Seconds))
 	default:
 		return fmt.Sprintf("Of the %s MiB gained, %s MiB were given back in %s s of rest.", text.Number(gained/mebibyte),
 			text.Number(v.GivenBack/mebibyte), text.Number(rest.Seconds))
+	}
+}
+
+// explain tells what it proves that nothing was given back in a rest of that length.
+func (a Allocator) explain(seconds float64) string {
+	switch {
+	case a.Name == "":
+		return "That proves little: most allocators give nothing back at rest."
+	case a.Seconds == 0:
+		return fmt.Sprintf("That proves little: %s %s.", a.Name, a.AtRest)
+	case seconds < a.Seconds:
+		return fmt.Sprintf("That proves little: %s %s (RELEASE=%ss shows it).", a.Name, a.AtRest, text.Number(a.Seconds))
+	default:
+		return fmt.Sprintf("%s %s: what stays is in use or fragmented.", capital(a.Name), a.AtRest)
 	}
 }
 

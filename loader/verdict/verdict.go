@@ -88,6 +88,15 @@ type Options struct {
 	Mapping Mapping
 	// Rest is the reading after a rest without load; nil if there is none.
 	Rest *Rest
+	// Allocator is what the server's memory comes from. It changes the words only.
+	Allocator Allocator
+}
+
+// Allocator is an allocator or a runtime, as its program rests.
+type Allocator struct {
+	Name    string  // "glibc's malloc"; empty if it is not known
+	AtRest  string  // what it does with freed memory then, as the rest of a sentence that begins with Name
+	Seconds float64 // how long a rest shows what is given back; 0 if it shows nothing of use
 }
 
 // HeapLimit is a limit of the heap.
