@@ -44,17 +44,18 @@ type Iteration struct {
 	ErrorsStatus5xx      uint64    `json:"errors_status_5xx" doc:"responses with a 5xx status"`
 	ErrorsOther          uint64    `json:"errors_other" doc:"failures that a load tool does not classify"`
 
-	LiveEndBytes          *uint64  `json:"live_end_bytes,omitempty" unit:"bytes" part:"live memory" doc:"what the programs hold after a full collection, by their runtimes"`
-	HeapCommittedEndBytes *uint64  `json:"heap_committed_end_bytes,omitempty" unit:"bytes" part:"committed heap" doc:"what the runtimes have committed for their heaps"`
-	SwapEndBytes          *uint64  `json:"swap_end_bytes,omitempty" unit:"bytes" part:"swapped out" doc:"memory that is swapped out at the end"`
-	LazyfreeEndBytes      *uint64  `json:"lazyfree_end_bytes,omitempty" unit:"bytes" part:"lazily freed" doc:"resident memory at the end that was given back, and that the kernel takes when it needs to (MADV_FREE)"`
-	HugepagesEndBytes     *uint64  `json:"hugepages_end_bytes,omitempty" unit:"bytes" part:"huge pages" doc:"anonymous memory in huge pages at the end"`
-	OutsideEndBytes       *uint64  `json:"outside_end_bytes,omitempty" unit:"bytes" part:"memory outside the heap" doc:"held after the collection outside the heaps, without pages of mapped files and shared segments"`
-	MappedSizeEndBytes    *uint64  `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
-	LiveIdleBytes         *uint64  `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
-	StoppedSeconds        *float64 `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
-	HugetlbEndBytes       *uint64  `json:"hugetlb_end_bytes,omitempty" unit:"bytes" part:"pages of hugetlbfs" doc:"pages of hugetlbfs at the end, which resident memory does not count"`
-	UnmappedEndBytes      *uint64  `json:"unmapped_end_bytes,omitempty" unit:"bytes" part:"unmapped memory files" doc:"files in memory at the end (memfd, tmpfs), beyond the pages of them that a process maps: the kernel cannot take them back"`
+	LiveEndBytes          *uint64    `json:"live_end_bytes,omitempty" unit:"bytes" part:"live memory" doc:"what the programs hold after a full collection, by their runtimes"`
+	HeapCommittedEndBytes *uint64    `json:"heap_committed_end_bytes,omitempty" unit:"bytes" part:"committed heap" doc:"what the runtimes have committed for their heaps"`
+	SwapEndBytes          *uint64    `json:"swap_end_bytes,omitempty" unit:"bytes" part:"swapped out" doc:"memory that is swapped out at the end"`
+	LazyfreeEndBytes      *uint64    `json:"lazyfree_end_bytes,omitempty" unit:"bytes" part:"lazily freed" doc:"resident memory at the end that was given back, and that the kernel takes when it needs to (MADV_FREE)"`
+	HugepagesEndBytes     *uint64    `json:"hugepages_end_bytes,omitempty" unit:"bytes" part:"huge pages" doc:"anonymous memory in huge pages at the end"`
+	OutsideEndBytes       *uint64    `json:"outside_end_bytes,omitempty" unit:"bytes" part:"memory outside the heap" doc:"held after the collection outside the heaps, without pages of mapped files and shared segments"`
+	MappedSizeEndBytes    *uint64    `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
+	LiveIdleBytes         *uint64    `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
+	StoppedSeconds        *float64   `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
+	HugetlbEndBytes       *uint64    `json:"hugetlb_end_bytes,omitempty" unit:"bytes" part:"pages of hugetlbfs" doc:"pages of hugetlbfs at the end, which resident memory does not count"`
+	UnmappedEndBytes      *uint64    `json:"unmapped_end_bytes,omitempty" unit:"bytes" part:"unmapped memory files" doc:"files in memory at the end (memfd, tmpfs), beyond the pages of them that a process maps: the kernel cannot take them back"`
+	EndedAt               *time.Time `json:"ended_at,omitempty" unit:"UTC" doc:"time of the end reading"`
 }
 
 // NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
@@ -78,6 +79,10 @@ func NewIteration(i lab.Iteration) Iteration {
 		ErrorsConnect: i.Load.Errors[load.Connect], ErrorsTimeout: i.Load.Errors[load.Timeout], ErrorsReset: i.Load.Errors[load.Reset],
 		ErrorsBadResponse: i.Load.Errors[load.BadResponse], ErrorsStatus4xx: i.Load.Errors[load.Status4xx],
 		ErrorsStatus5xx: i.Load.Errors[load.Status5xx], ErrorsOther: i.Load.Errors[load.Other],
+	}
+	if !i.EndedAt.IsZero() {
+		at := i.EndedAt.UTC()
+		row.EndedAt = &at
 	}
 	if p := i.End.Parts; p != nil {
 		row.AnonymousEndBytes, row.FileEndBytes, row.SharedEndBytes = known(p.Anonymous), known(p.File), known(p.Shared)
@@ -130,8 +135,15 @@ func (i Iteration) Evidence() verdict.Iteration {
 			parts[column.Part] = value
 		}
 	}
-	return verdict.Iteration{Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts}
+	evidence := verdict.Iteration{Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts}
+	if i.EndedAt != nil && !i.StartedAt.IsZero() {
+		evidence.StartSecond, evidence.EndSecond = Second(i.StartedAt), Second(*i.EndedAt)
+	}
+	return evidence
 }
+
+// Second is a time as the verdict reads it, in seconds, to the millisecond that tables hold.
+func Second(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 // LeakedBytes is the end reading less the start reading; negative when memory shrank.
 func (i Iteration) LeakedBytes() int64 { return i.RSSEndBytes - i.RSSStartBytes }
