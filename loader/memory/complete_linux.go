@@ -8,6 +8,5 @@ import "context"
 func Completing(root int) []func(context.Context, *Reading) {
 	return []func(context.Context, *Reading){
 		ownCgroup(root),
-		held(root),
 	}
 }

@@ -24,12 +24,18 @@ def _start(name):
     import time
 
     # What a server might replace later is taken now, as gevent does with sockets, threads and sleep.
-    Socket, allocate_lock, get_ident, start_thread = (
-        _socket.socket, _thread.allocate_lock, _thread.get_ident, _thread.start_new_thread)
+    Socket, allocate_lock, get_ident, get_task, start_thread = (
+        _socket.socket, _thread.allocate_lock, _thread.get_ident, _thread.get_native_id, _thread.start_new_thread)
     close, fstat, getpid, geteuid, lseek, pread = os.close, os.fstat, os.getpid, os.geteuid, os.lseek, os.pread
+    stat, get_frame = os.stat, sys._getframe
     sleep, clock = time.sleep, time.perf_counter
     collect, is_enabled, get_threshold = gc.collect, gc.isenabled, gc.get_threshold
     faults = {_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL}
+
+    # Up to bpo-44434 a thread of Python ends by pthread_exit. That aborts the program if libgcc_s is not loaded yet and
+    # cannot be any more: after chroot, or without a free descriptor.
+    if sys.version_info < (3, 10):
+        _ctypes.dlopen("libgcc_s.so.1", 0)
 
     class Int(_ctypes._SimpleCData):
         _type_ = "i"
@@ -123,8 +129,8 @@ def _start(name):
     def identity(descriptor):
         """Tells a socket from a file that the server has opened under the same number since."""
         try:
-            stat = fstat(descriptor)
-            return stat.st_dev, stat.st_ino
+            file = fstat(descriptor)
+            return file.st_dev, file.st_ino
         except OSError:
             return None
 
@@ -149,11 +155,13 @@ def _start(name):
 
     class State:
         thread = None  # identity of the thread that listens
+        task = 0  # its number in the kernel
+        listener = None  # its socket, and the identity of that
         stopping = False
         ended = None  # a lock that the thread releases at its end
 
     def serve(listener, known, users, begun, ended):
-        State.thread = get_ident()
+        State.thread, State.task = get_ident(), get_task()
         begun.release()
         failed = 0
         try:
@@ -161,7 +169,7 @@ def _start(name):
                 try:
                     if identity(listener.fileno()) != known:  # the server closed it
                         listener.detach()
-                        listener, known = listen()
+                        State.listener = listener, known = listen()
                     descriptor, _ = listener._accept()
                     failed = 0
                 except OSError:
@@ -185,7 +193,7 @@ def _start(name):
                 release(listener, known)
             except BaseException:
                 pass
-            State.thread = None
+            State.thread = State.listener = None
             ended.release()
 
     def start():
@@ -194,7 +202,7 @@ def _start(name):
             if State.ended is not None and State.ended.locked():
                 return
             State.stopping = False
-            listener, known = listen()
+            State.listener = listener, known = listen()
             begun, ended = allocate_lock(), allocate_lock()
             begun.acquire()
             ended.acquire()
@@ -204,6 +212,7 @@ def _start(name):
                 State.ended = ended
                 begun.acquire(True, 2)  # Python may crash when it ends while a thread begins
             except BaseException:
+                State.listener = None
                 listener.close()
             finally:
                 _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
@@ -212,25 +221,44 @@ def _start(name):
 
     def stop():
         """Ends the thread, so that a fork and the end of Python find none in the middle of something."""
+        ended = State.ended
+        if ended is None or not ended.locked() or State.thread == get_ident():
+            return
+        State.stopping, stopped = True, False
         try:
-            ended = State.ended
-            if ended is None or not ended.locked() or State.thread == get_ident():
-                return
-            State.stopping = True
             wake = Socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             try:
                 wake.settimeout(0.5)
                 wake.connect(address())
             finally:
                 wake.close()
-            if ended.acquire(True, 2):
+            stopped = ended.acquire(True, 2)
+            if stopped:
                 ended.release()
+                await_end(State.task)
         except Exception:
             pass
+        finally:
+            if not stopped:
+                State.stopping = False  # it goes on, in the parent alone
+
+    def await_end(task):
+        """Waits until the kernel has no such thread any more: Python warns of a fork beside one."""
+        for _ in range(1000):
+            try:
+                stat("/proc/self/task/%d" % task)
+            except OSError:
+                return
+            sleep(0.0001)
 
     def in_child():
-        State.ended = None
-        start()
+        if State.listener is not None:  # of the parent, whose thread could not be stopped
+            release(*State.listener)
+        State.thread = State.listener = State.ended = None
+        # A child of subprocess runs another program next. What it does before may need to be without a second thread.
+        caller = get_frame().f_back
+        if caller is None or caller.f_globals.get("__name__") != "subprocess":
+            start()
 
     start()
     atexit.register(stop)
