@@ -31,7 +31,7 @@ func TestWhatIsBadInAResponseIsNamed(t *testing.T) {
 	}
 }
 
-// The word is in the counts of an iteration, in the error of a first request, and in that of a server that is silent.
+// The word is in the counts of an iteration, and in the error of a first request.
 func TestWhatIsBadInAResponseIsTold(t *testing.T) {
 	for answer, want := range map[string]string{
 		"220 mail.example ESMTP\r\n\r\n":         "not HTTP",
@@ -45,12 +45,17 @@ func TestWhatIsBadInAResponseIsTold(t *testing.T) {
 		assert.Equal(t, want, result.BadResponse)
 		_, err = Probe(t.Context(), plan)
 		assert.EqualError(t, err, "no answer from http://"+plan.Address+"/ (bad_response: "+want+")")
-
-		plan.Timeout, plan.Requests, plan.Duration = 200*time.Millisecond, 0, 10*time.Second
-		_, err = Run(t.Context(), plan, NewMeter())
-		require.ErrorIs(t, err, ErrSilent)
-		assert.Regexp(t, `\(bad_response \d+: `+want+`\)$`, err.Error())
 	}
+}
+
+// And in that of a server that gives no other response.
+func TestWhatIsBadInAllResponsesIsTold(t *testing.T) {
+	t.Parallel()
+	plan := planOf(rawServer(t, "220 mail.example ESMTP\r\n\r\n", false))
+	plan.Timeout, plan.Requests, plan.Duration = 200*time.Millisecond, 0, 10*time.Second
+	_, err := Run(t.Context(), plan, NewMeter())
+	require.ErrorIs(t, err, ErrSilent)
+	assert.Regexp(t, `\(bad_response \d+: not HTTP\)$`, err.Error())
 }
 
 // Data after the end of a response that a loop reads.
