@@ -89,6 +89,7 @@ func wrongSettings() []wrong {
 		port     = `expected a port number from 1 to 65535`
 		length   = `expected a length of time with its unit, for example "3s" or "500ms"`
 		inRange  = `expected a length of time from 0s to 1h0m0s`
+		reuse    = `expected kept or fresh`
 		workers  = `expected a whole number (connections) from 1 to 50000`
 		requests = `expected a whole number of requests, or 0 for as many as fit into DURATION`
 		host     = `expected a host name or an IP address, without a scheme or a port`
@@ -152,6 +153,7 @@ func wrongSettings() []wrong {
 		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean}, {"ALLOW_REMOTE", "maybe", boolean},
 		{"RATE", "NaN", rate}, {"RATE", "Inf", rate}, {"RATE", "0.0001", rate}, {"RATE", "5000/s", rate},
 		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
+		{"CONNECTIONS", "Kept", reuse}, {"CONNECTIONS", "kept,fresh", reuse},
 		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
 		{"METRICS_URL", "http://:9101/metrics", address}, {"METRICS_URL", "http://server:99999/", address}, {"METRICS_URL", "http://server:0/", address},
 		{"GRAFANA_URL", "localhost:3000", address}, {"GRAFANA_URL", "http://:3000/", address},
@@ -191,7 +193,7 @@ func TestSettingsOfTheDemo(t *testing.T) {
 	for _, leak := range []string{"Heap", "all", "heap,map"} {
 		for _, size := range []string{"64k", "-1", "262145"} {
 			assert.EqualError(t, Config{Leak: leak, LeakBytes: size}.CheckDemo(), fmt.Sprintf("LEAK=%q: expected one of abort, body, burst, "+
-				"cache, conn, goroutine, heap, log, map, none, path\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+				"cache, conn, goroutine, heap, log, map, none, path, session\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
 		}
 	}
 }
@@ -238,11 +240,12 @@ func TestLoadCommand(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, c.LoadCommand)
 
-	_, err = Parse(map[string]string{"LOAD_COMMAND": "wrk {url}", "RATE": "0.5", "REQUESTS": "7", "SHAPE": "churn,idle", "URL_FILE": "urls"})
+	_, err = Parse(map[string]string{"LOAD_COMMAND": "wrk {url}", "RATE": "0.5", "REQUESTS": "7", "SHAPE": "churn,idle", "URL_FILE": "urls", "CONNECTIONS": "fresh"})
 	assert.EqualError(t, err, `REQUESTS="7": expected {requests} in LOAD_COMMAND, or 0: LOAD_COMMAND is the load
 RATE="0.5": expected {rate} in LOAD_COMMAND, or 0: LOAD_COMMAND is the load
 SHAPE="churn,idle": expected nothing: LOAD_COMMAND is the load
-URL_FILE="urls": expected nothing: LOAD_COMMAND is the load`)
+URL_FILE="urls": expected nothing: LOAD_COMMAND is the load
+CONNECTIONS="fresh": expected nothing: LOAD_COMMAND is the load`)
 	_, err = Parse(map[string]string{"LOAD_COMMAND": "hey -n {requests} {url}"})
 	assert.EqualError(t, err, `REQUESTS="0": expected more than 0, since LOAD_COMMAND has {requests}`)
 	_, err = Parse(map[string]string{"LOAD_COMMAND": "hey -n {requests} {url}", "REQUESTS": "7"})

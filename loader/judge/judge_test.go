@@ -141,6 +141,19 @@ func TestRemarks(t *testing.T) {
 	assert.Empty(t, unlimited.Remarks(64, 0), "the limit is unknown")
 }
 
+func TestConnectionsThatAServerDoesNotKeepAreTold(t *testing.T) {
+	j := &Judge{}
+	for _, reopened := range []uint64{0, 0, 90} {
+		j.iterations = append(j.iterations, lab.Iteration{Load: load.Result{Connections: 100, Reopened: reopened}})
+	}
+	j.iterations = append(j.iterations, lab.Iteration{Load: load.Result{Connections: 100, Reopened: 9}})
+	assert.Empty(t, j.reopened(), "fewer than a quarter")
+	j.iterations[0].Load.Reopened = 1
+	assert.Equal(t, "The server closed connections that CONNECTIONS=kept keeps open: 100 were opened again in 4 iterations with 100 at a time. "+
+		"What it keeps for each does not add up then. A longer idle timeout of the server, or more requests for each connection, would show it.", j.reopened())
+	assert.Empty(t, (&Judge{iterations: make([]lab.Iteration, 2)}).reopened(), "a load tool's connections are unknown")
+}
+
 func TestErrorPagesAreWarnedAbout(t *testing.T) {
 	answered := func(codes map[int]uint64) lab.Iteration {
 		totals := load.NewMeter().Snapshot()

@@ -29,6 +29,7 @@ type plan struct {
 	release     pause
 	align       time.Duration // 0 for a loader on its own
 	allowRemote bool
+	keep        bool              // connections stay open from one iteration to the next
 	tool        *external.Command // in place of the loader's load; nil for that
 	live        livePlan
 	options     verdict.Options
@@ -69,6 +70,7 @@ func planOf(cfg config.Config, command, exported []string) plan {
 		},
 		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
 		settle: pauseOf(cfg.Settle, usualSettle), release: pauseOf(cfg.Release, usualRelease), allowRemote: cfg.AllowRemote,
+		keep:    cfg.Connections != config.Fresh,
 		grafana: grafanaAddress(string(cfg.GrafanaURL)),
 		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), hostResults: string(cfg.HostResults), leak: cfg.Leak,
 		metrics: metricsPlan{

@@ -60,7 +60,7 @@ func (t *Terminal) Iteration(i lab.Iteration, note string) error {
 	fmt.Fprintf(&b, "Latency (worst case): %s\n", unless(untimed, i.Load.MaxLatency.Seconds(), " secs"))
 	fmt.Fprintf(&b, "Latency (p99): %s\n", unless(untimed, i.Load.Percentile(99).Seconds(), " secs"))
 	if n := i.Load.ErrorCount(); n > 0 {
-		fmt.Fprintf(&b, "Errors: %d (%s)\n", n, describeErrors(i.Load.Errors))
+		fmt.Fprintf(&b, "Errors: %d (%s)\n", n, describeErrors(i.Load.Totals))
 	}
 	fmt.Fprintln(&b, thinRule)
 	fmt.Fprintf(&b, "Starting memory: %d KB\n", i.Start.Total/text.Kibibyte)
@@ -89,12 +89,18 @@ func unless(unknown bool, value float64, unit string) string {
 	return fmt.Sprintf("%.4f%s", value, unit)
 }
 
-func describeErrors(errors map[load.Reason]uint64) string {
+func describeErrors(totals load.Totals) string {
 	var parts []string
 	for _, reason := range load.Reasons() {
-		if n := errors[reason]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", reason, n))
+		n := totals.Errors[reason]
+		if n == 0 {
+			continue
 		}
+		part := fmt.Sprintf("%s %d", reason, n)
+		if reason == load.BadResponse && totals.BadResponse != "" {
+			part += ": " + totals.BadResponse
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }

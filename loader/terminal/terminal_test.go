@@ -75,4 +75,8 @@ func TestTerminalNamesErrors(t *testing.T) {
 	require.NoError(t, New(&out, false).Iteration(i, ", baseline"))
 	assert.Contains(t, out.String(), "secs\nErrors: 42 (timeout 40, status_5xx 2)\n------")
 	assert.Contains(t, out.String(), "\nIteration: 2 of 10, baseline\n")
+
+	i.Load.Errors, i.Load.BadResponse = map[load.Reason]uint64{load.BadResponse: 3}, "not HTTP"
+	require.NoError(t, New(&out, false).Iteration(i, ""))
+	assert.Contains(t, out.String(), "\nErrors: 3 (bad_response 3: not HTTP)\n")
 }
