@@ -23,10 +23,10 @@ const mappingsKept = 16
 // heapFile is in the name of the memory file that ZGC has its heap in, which is no file that fills up to its size.
 const heapFile = "java_heap"
 
-// held returns a function that adds what /proc/PID/smaps tells of the process root and its descendants to a reading. It
-// adds nothing if that of one process may not be read.
-func held(root int) func(context.Context, *Reading) {
-	processes := Processes(root)
+// held returns a function that adds what /proc/PID/smaps tells of the processes that OfTree reads to a reading. It adds
+// nothing if that of one process may not be read.
+func held(root int, adopted ...func() []int) func(context.Context, *Reading) {
+	processes := Processes(root, adopted...)
 	return func(_ context.Context, reading *Reading) {
 		pids, err := processes()
 		if err != nil {

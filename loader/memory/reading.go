@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Reading is the resident memory of a server at one moment, in bytes, summed over its process tree. Other figures that
@@ -26,12 +27,31 @@ type Reading struct {
 	// Cgroup is what the kernel charges to the server's control group; nil if other processes share that group. Complete
 	// readings only.
 	Cgroup *Cgroup
+	// Members are the processes in the sum; nil if it is not known which of them listen. Complete readings only.
+	Members []Member
+	// CPU is the processor time that the processes have used since they started, with their children that have ended; 0 if
+	// unknown. Complete readings only.
+	CPU time.Duration
 	// LiveHeap is the live heap after the last garbage collection; 0 if unknown. Complete readings only.
 	LiveHeap int64
 	// Requests is the number of requests answered since the server started, by its metric RequestsCounter; "" if it has
 	// none. Complete readings only.
 	Requests        uint64
 	RequestsCounter string
+}
+
+// Member is a process of a server.
+type Member struct {
+	PID     int
+	Started uint64    // clock ticks since the boot of the machine
+	Layout  [3]uint64 // addresses that each execve draws anew; 0 if they may not be seen
+	Program string    // path, or the name if the path may not be seen
+	Listens bool      // holds a socket that listens on the server's port, or on any if none listens on that
+}
+
+// Is is true if both are the same process, and it has not replaced its program (execve) in between.
+func (m Member) Is(other Member) bool {
+	return m.PID == other.PID && m.Started == other.Started && m.Layout == other.Layout
 }
 
 // Swapped is what is swapped out less what was lazily freed, in bytes: held memory is Total and that. 0 if it is unknown.

@@ -53,6 +53,10 @@ type Iteration struct {
 	MappedSizeEndBytes    *uint64  `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
 	LiveIdleBytes         *uint64  `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
 	StoppedSeconds        *float64 `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
+
+	Restarts        *uint64  `json:"restarts,omitempty" part:"restarts" doc:"1 if the server restarted in the iteration, or in the rest before it"`
+	WorkersReplaced *uint64  `json:"workers_replaced,omitempty" part:"workers replaced" doc:"worker processes that ended, and were replaced by others"`
+	CPUSeconds      *float64 `json:"cpu_seconds,omitempty" unit:"s" doc:"processor time that the server used"`
 }
 
 // NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
@@ -91,6 +95,17 @@ func NewIteration(i lab.Iteration) Iteration {
 		stopped := l.Stopped.Seconds()
 		row.LiveEndBytes, row.HeapCommittedEndBytes, row.StoppedSeconds = known(l.Bytes), known(l.Committed), &stopped
 		row.OutsideEndBytes, row.LiveIdleBytes = unlessNegative(l.Outside), unlessNegative(l.Idle)
+	}
+	if t := i.Turnover; t != nil {
+		restarts := int64(0)
+		if t.Restarted {
+			restarts = 1
+		}
+		row.Restarts, row.WorkersReplaced = known(restarts), known(int64(t.Replaced))
+	}
+	if used, ok := i.CPU(); ok {
+		seconds := used.Seconds()
+		row.CPUSeconds = &seconds
 	}
 	return row
 }

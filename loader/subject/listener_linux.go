@@ -40,9 +40,7 @@ func listeners(_ context.Context, port int, wanted func(net.IP) bool) ([]int, er
 	}
 	var holders []int
 	for _, p := range processes {
-		// A process that is not visible, or has ended, has no descriptors here.
-		open, _ := p.FileDescriptorTargets()
-		if slices.ContainsFunc(open, func(target string) bool { return sockets[target] }) {
+		if slices.ContainsFunc(descriptors(fs, p), func(target string) bool { return sockets[target] }) {
 			holders = append(holders, p.PID)
 		}
 	}
@@ -51,4 +49,20 @@ func listeners(_ context.Context, port int, wanted func(net.IP) bool) ([]int, er
 	}
 	slices.Sort(holders)
 	return holders, nil
+}
+
+// descriptors are what the descriptors of a process refer to. A process that is not visible, or has ended, has none here.
+// If only its main thread has ended, those of another thread tell.
+func descriptors(fs procfs.FS, p procfs.Proc) []string {
+	open, err := p.FileDescriptorTargets()
+	if err != nil || len(open) > 0 {
+		return open
+	}
+	threads, _ := fs.AllThreads(p.PID)
+	for _, thread := range threads {
+		if open, err := thread.FileDescriptorTargets(); err == nil && len(open) > 0 {
+			return open
+		}
+	}
+	return nil
 }

@@ -28,11 +28,15 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if asHelper() {
+		return
+	}
 	if how := os.Getenv(asLoader); how != "" {
 		p, err := Launch([]string{"sh", "-c", os.Getenv(asServer)}, nil, io.Discard)
 		if err != nil {
 			panic(err)
 		}
+		followNamed(p)
 		fmt.Println(p.PID)
 		if how == "panic" {
 			go func() { panic("the loader has a bug") }()
