@@ -65,6 +65,15 @@ func reapOrphans(done <-chan struct{}) {
 	}
 }
 
+// reapGroup waits for the adopted orphans of a process group that have ended. Its leader has to have been waited for.
+func reapGroup(leader int) {
+	for {
+		if pid, err := unix.Wait4(-leader, nil, unix.WNOHANG, nil); err != nil || pid == 0 {
+			return
+		}
+	}
+}
+
 // zombies returns the children of this program that have ended and were not waited for.
 func zombies() map[int]bool {
 	var first unix.Siginfo // Signo stays 0 if there is none

@@ -167,30 +167,28 @@ func (p *Process) Stop() error {
 	return errors.Join(p.awaitGroup(), <-stopped)
 }
 
-// awaitGroup waits until no process of the server's group is left, and kills the group after 5 s.
+// awaitGroup waits until no process of the server's group is left, and kills the group after 5 s. It waits for 5 s more then.
 func (p *Process) awaitGroup() error {
-	deadline := time.After(stopLimit)
-	for !p.groupEnded() {
-		select {
-		case <-deadline:
-			if err := killGroup(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("cannot kill the server, process %d: %w", p.PID, err)
-			}
-			return p.awaitEnd()
-		case <-time.After(10 * time.Millisecond):
-		}
+	if p.groupEndsInTime() {
+		return nil
+	}
+	if err := killGroup(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("cannot kill the server, process %d: %w", p.PID, err)
+	}
+	if !p.groupEndsInTime() {
+		return stuckError(p.PID)
 	}
 	return nil
 }
 
-// awaitEnd waits until the killed server has ended, for at most 5 s.
-func (p *Process) awaitEnd() error {
-	select {
-	case <-p.exited:
-		return nil
-	case <-time.After(stopLimit):
-		return stuckError(p.PID)
+// groupEndsInTime waits until no process of the server's group is left. It is false if that takes more than 5 s.
+func (p *Process) groupEndsInTime() bool {
+	for deadline := time.Now().Add(stopLimit); !p.groupEnded(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
 	}
+	return true
 }
 
 // stuckError is the error of a process that SIGKILL does not end.
@@ -201,6 +199,7 @@ func stuckError(pid int) error {
 func (p *Process) groupEnded() bool {
 	select {
 	case <-p.exited:
+		reapGroup(p.PID)
 		return errors.Is(killGroup(p.PID, 0), syscall.ESRCH)
 	default:
 		return false
