@@ -30,6 +30,9 @@ func (t *Target) Confirm(ctx context.Context) error {
 	}
 	measured, err := t.Processes()()
 	if err != nil {
+		if _, ended := t.read(ctx); ended != nil { // which says how
+			return ended
+		}
 		return err
 	}
 	found := false

@@ -134,6 +134,16 @@ func TestTheNextServerInTheBackgroundIsMeasured(t *testing.T) {
 	}
 }
 
+// A command that ends when its server is in the background is none that can be watched.
+func TestACommandThatLeavesTheServerBehindIsRefused(t *testing.T) {
+	server, _ := launchScript(t, `(setsid "$0" >/dev/null 2>&1 &)`, freePort(t))
+	<-server.process.Exited()
+	err := server.Confirm(t.Context())
+	assert.EqualError(t, err, "the server ended by itself with exit code 0")
+	assert.ErrorContains(t, server.Explain(err), "in the background, which is stopped now; start it in the foreground instead")
+	assert.False(t, subject.Listening(server.address))
+}
+
 // A port may be one that a container publishes, so that no process here listens on it.
 func TestAServerInAnotherNetworkNamespace(t *testing.T) {
 	listens := false
