@@ -17,9 +17,10 @@ import (
 
 // app is one call of the program: what is not a setting, and its outcome.
 type app struct {
-	json bool   // --json
-	demo string // --demo: the demo server, which is started without a COMMAND
-	code int    // exit code
+	exported []string // the environment that this program was called with, which the server inherits
+	json     bool     // --json
+	demo     string   // --demo: the demo server, which is started without a COMMAND
+	code     int      // exit code
 }
 
 // settingsError is an error of the settings, found before anything was started.
@@ -49,7 +50,7 @@ func (a *app) measure(arguments []string, now bool, again *reproduce.Run) error 
 	if err != nil && again != nil {
 		return recordError(again.Explain(err))
 	}
-	job, wrong := run.Prepare(cfg, arguments, again)
+	job, wrong := run.Prepare(cfg, arguments, a.exported, again)
 	if wrong != nil && again != nil {
 		return recordError(wrong)
 	}
@@ -62,6 +63,7 @@ func (a *app) measure(arguments []string, now bool, again *reproduce.Run) error 
 	if err != nil {
 		return settingsError{err}
 	}
+	outliveReaders()
 	outcome, err := job.Run(ctx, newScreen(a.json, isTerminal, os.Getenv))
 	if err != nil {
 		return settingsError{err}

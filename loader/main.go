@@ -35,7 +35,7 @@ func main() {
 
 // execute returns the exit code of the command that args name.
 func execute(args []string) int {
-	a := &app{}
+	a := &app{exported: os.Environ()}
 	root := newRoot(a)
 	root.SetArgs(args)
 	command, err := root.ExecuteC()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestScreen(t *testing.T) {
@@ -26,15 +27,27 @@ func TestScreen(t *testing.T) {
 		s := newScreen(test.json, func(file *os.File) bool { return file == test.terminal }, environmentOf(test.environment))
 		assert.Equal(t, test.progress, s.Progress, test.name)
 		assert.Equal(t, test.colour, s.Colour, test.name)
-		assert.Equal(t, os.Stderr, s.Notes)
+		assert.Equal(t, pipe{os.Stderr}, s.Notes)
 		if test.json {
-			assert.Equal(t, os.Stdout, s.JSON)
-			assert.Equal(t, os.Stderr, s.Out, "nothing but JSON is on the standard output")
+			assert.Equal(t, pipe{os.Stdout}, s.JSON)
+			assert.Equal(t, pipe{os.Stderr}, s.Out, "nothing but JSON is on the standard output")
 		} else {
-			assert.Equal(t, os.Stdout, s.Out)
+			assert.Equal(t, pipe{os.Stdout}, s.Out)
 			assert.Nil(t, s.JSON)
 		}
 	}
+}
+
+func TestAPipeWithoutAReaderIsNoError(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	n, err := pipe{writer}.Write([]byte("lost"))
+	assert.NoError(t, err)
+	assert.Equal(t, 4, n)
+	require.NoError(t, writer.Close())
+	_, err = pipe{writer}.Write([]byte("lost"))
+	assert.ErrorIs(t, err, os.ErrClosed, "other errors are told")
 }
 
 func environmentOf(values map[string]string) func(string) string {

@@ -21,7 +21,7 @@ func TestResultsThatCannotBeMade(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "started")
 	for name, test := range map[string]struct{ results, message string }{
 		"a file is in their place": {file, "expected a folder, or the name of one that is not there yet"},
-		"no folder above":          {filepath.Join(t.TempDir(), "missing", "results"), "mkdir .*: no such file or directory: nothing was measured"},
+		"a file is above them":     {filepath.Join(file, "results"), "mkdir .*/file: not a directory: nothing was measured"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := lab.Start(t, []string{"RESULTS=" + test.results}, "touch", marker)

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,16 +19,22 @@ import (
 // native runs the loader on a server in C, with settings of both.
 func native(t *testing.T, settings ...string) *lab.Run {
 	t.Helper()
+	r := startNative(t, settings...)
+	r.ExitCode()
+	t.Log(r.Out.String(), r.Err.String())
+	return r
+}
+
+// startNative starts what native runs.
+func startNative(t *testing.T, settings ...string) *lab.Run {
+	t.Helper()
 	lab.Quiet(t)
 	server := filepath.Join(t.TempDir(), "server")
 	source := filepath.Join("testdata", "native", "server.c")
 	output, err := exec.Command(lab.Need(t, "gcc"), "-O1", "-Wall", "-s", "-pthread", "-o", server, source).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	settings = append([]string{"TRIES=7", "REQUESTS=2000", "SETTLE=100ms", "REQUEST_PATH=/"}, settings...)
-	r := lab.Start(t, settings, server)
-	r.ExitCode()
-	t.Log(r.Out.String(), r.Err.String())
-	return r
+	return lab.Start(t, settings, server)
 }
 
 func TestNativeThatKeepsNothing(t *testing.T) {
@@ -55,6 +63,42 @@ func TestNativeThatKeepsMappings(t *testing.T) {
 	assert.Contains(t, lab.Words(r.Out.String()), "memory outside the heap grows by more than the tolerance")
 	assert.Less(t, liveGrowth(t, r), 1.0, "bytes a request")
 	assertLive(t, r)
+}
+
+// Uploads that are left in memory are a leak, though they are in no process's resident memory.
+func TestUploadsThatStayInMemory(t *testing.T) {
+	for name, settings := range map[string][]string{"memfd": nil, "tmpfs": {"UPLOAD_TO=" + filepath.Join("/dev/shm", "leaklab-"+strconv.Itoa(os.Getpid()))}} {
+		t.Run(name, func(t *testing.T) {
+			r := native(t, append(settings, "LIVE=off", "UPLOAD=4096")...)
+			lab.AssertVerdict(t, "leak", r.Out.String())
+			said := lab.Words(r.Out.String())
+			assert.Contains(t, said, "held memory grows by more than the tolerance")
+			assert.Regexp(t, `Files in memory that no process maps \(memfd, tmpfs\) grow by 4,\d+ bytes a request: the kernel cannot take them back`, said)
+			assert.NotContains(t, said, "page cache")
+		})
+	}
+}
+
+// The main thread may end while others serve: the memory of all is measured.
+func TestAMainThreadThatEnds(t *testing.T) {
+	r := native(t, "LIVE=off", "MAIN_ENDS=1", "KEEP=4096")
+	lab.AssertVerdict(t, "leak", r.Out.String())
+	lab.AssertNoServerLeft(t, r.ServerPID(t))
+}
+
+func TestAMainThreadThatEndsBeforeAnyListens(t *testing.T) {
+	r := native(t, "LIVE=off", "MAIN_ENDS=2", "START_TIMEOUT=1s")
+	assert.Equal(t, 125, r.ProcessState.ExitCode())
+	assert.Contains(t, r.Err.String(), "not ready after 1s")
+}
+
+func TestAMainThreadThatEndsIsInterrupted(t *testing.T) {
+	r := startNative(t, "LIVE=off", "MAIN_ENDS=1", "TRIES=100")
+	r.AwaitOutput(t, "Iteration: 1 of 100")
+	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
+	assert.Equal(t, 125, r.ExitCode())
+	assert.Less(t, len(r.Rows(t)), 100)
+	lab.AssertNoServerLeft(t, r.ServerPID(t))
 }
 
 func TestTCMallocOfWhatKeepsNothing(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,15 +56,27 @@ func (s script) run(t *testing.T, environment []string, arguments ...string) (st
 // told is a command that ends at once, and tells what it has been given.
 var told = []string{"sh", "-c", `echo "TRIES=$TRIES LEAK=$LEAK REQUEST_PATH=$REQUEST_PATH $*"; exit 1`, "-"}
 
+// settings are those of the newest of that many runs, as NAME=VALUE.
+func (s script) settings(t *testing.T, runs int) []string {
+	t.Helper()
+	var settings []string
+	for _, setting := range lab.ReadRunFile(t, lab.Newest(t, filepath.Join(s.folder, "results"), runs)).Settings {
+		settings = append(settings, setting.Name+"="+setting.Value)
+	}
+	return settings
+}
+
 func TestSettingsFileIsReadButDoesNotOverride(t *testing.T) {
 	t.Parallel()
 	s := newScript(t)
 	s.write(t, ".env", "# comment\n\nTRIES=10\r\nREQUEST_PATH=/a?b=c\nLEAK=heap")
 	output, code := s.run(t, []string{"TRIES=3", "LEAK="}, append(told, "my server", "--flag")...)
 	assert.Equal(t, 125, code)
-	assert.Contains(t, output, "\n  TRIES=3 LEAK= REQUEST_PATH=/a?b=c my server --flag\n", "what is exported wins, also when it is empty")
+	assert.Contains(t, output, "\n  TRIES=3 LEAK= REQUEST_PATH= my server --flag\n", "the server has what is exported")
+	assert.Subset(t, s.settings(t, 1), []string{"TRIES=3", "REQUEST_PATH=/a?b=c"}, "what is exported wins")
 	output, _ = s.run(t, nil, append([]string{"--request-path", "/d"}, told...)...)
-	assert.Contains(t, output, "\n  TRIES=10 LEAK=heap REQUEST_PATH=/d \n", "a flag wins")
+	assert.Contains(t, output, "\n  TRIES= LEAK= REQUEST_PATH= \n")
+	assert.Subset(t, s.settings(t, 2), []string{"TRIES=10", "REQUEST_PATH=/d"}, "a flag wins")
 
 	s.write(t, ".env", "TRIES=10\nrm -rf x\nTIRES=11\nDURATION=\"3s\"\n")
 	path := filepath.Join(s.folder, ".env")
@@ -71,6 +85,26 @@ func TestSettingsFileIsReadButDoesNotOverride(t *testing.T) {
 	assert.Equal(t, path+":2: expected NAME=VALUE, found: rm -rf x\n"+
 		path+":3: TIRES: expected a setting; did you mean TRIES?\n"+
 		path+":4: expected no quotes around a VALUE, and no comment after it, found: DURATION\n", output, "all at once, and nothing is started")
+}
+
+// The server has what the user has exported, as it was, and is told where to listen.
+func TestTheServerInheritsWhatIsExported(t *testing.T) {
+	t.Parallel()
+	s := newScript(t)
+	s.write(t, ".env", "WORKERS=7\nTIMEOUT=1s\nRATE=5\nHOST=127.0.0.1\n")
+	exported := []string{"LIVE=off", "RATE=2", "name=a", "value=b", "root=c", "line=d", "told=e", "code=f", "vcs=g", "HOST=localhost"}
+	_, code := s.run(t, exported, "--tries", "5", "env")
+	assert.Equal(t, 125, code)
+	log, err := os.ReadFile(filepath.Join(lab.Newest(t, filepath.Join(s.folder, "results"), 1), "server.log"))
+	require.NoError(t, err)
+	inherited := strings.Split(strings.TrimSuffix(string(log), "\n"), "\n")
+	assert.Subset(t, inherited, exported)
+	for _, variable := range inherited {
+		name, _, _ := strings.Cut(variable, "=")
+		if !slices.Contains(exported, variable) {
+			assert.Contains(t, []string{"PATH", "PORT", "RESULTS", "PWD", "OLDPWD", "SHLVL", "_"}, name, "the last few are the shell's")
+		}
+	}
 }
 
 func TestScriptBuildsWhatIsNeeded(t *testing.T) {

@@ -61,6 +61,9 @@ func wrongValues(folder string) map[string][]string {
 		"PPROF_URL":     {"server:6060", "http://server:0/"},
 		"LEAK":          {"all", "Heap"},
 		"LEAK_BYTES":    {"-1", "64k", "262145"},
+
+		"METRICS_MEMORY":   {"a b", "{}", "1x", "process_resident_memory_bytes{app=web}"},
+		"METRICS_REQUESTS": {"http_requests_total 5", "http_requests_total{code=~\"2..\"}"},
 	}
 }
 

@@ -43,11 +43,14 @@ func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict, of
 
 // endOf is an end reading of live memory or memory outside the heap, or else of what the server held, in bytes.
 func endOf(i verdict.Iteration, part verdict.Part) (bytes float64, known bool) {
-	if part == verdict.Live || part == verdict.Outside {
-		read, known := i.Parts[part]
+	read, known := i.Parts[part]
+	switch part {
+	case verdict.Live:
 		return float64(read), known
+	case verdict.Outside:
+		return float64(read) + float64(i.Parts[verdict.Unmapped]), known
 	}
-	return float64(i.EndBytes) + float64(i.Parts[verdict.Swapped]) - float64(i.Parts[verdict.LazyFree]), true
+	return i.HeldBytes(), true
 }
 
 // growthOf is the growth of a part, or else that which was judged.

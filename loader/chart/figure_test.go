@@ -82,6 +82,9 @@ func TestPartsAddUpToWhatIsHeld(t *testing.T) {
 	i.RSSEndBytes, i.LiveEndBytes, i.OutsideEndBytes = 100*text.Mebibyte, mebibytes(20), mebibytes(30)
 	i.FileEndBytes, i.SharedEndBytes, i.SwapEndBytes, i.LazyfreeEndBytes = mebibytes(12), mebibytes(3), mebibytes(7), mebibytes(2)
 	assert.Equal(t, Parts{Live: 20, Outside: 30, Files: 15, Slack: 40}, *New(run, nil, nil).Bars[0].Parts)
+	i.HugetlbEndBytes, i.UnmappedEndBytes = mebibytes(6), mebibytes(5)
+	assert.Equal(t, Parts{Live: 20, Outside: 35, Files: 15, Slack: 46}, *New(run, nil, nil).Bars[0].Parts)
+	i.HugetlbEndBytes, i.UnmappedEndBytes = nil, nil
 	i.FileEndBytes = mebibytes(500)
 	assert.Equal(t, Parts{Live: 20, Outside: 30, Files: 55}, *New(run, nil, nil).Bars[0].Parts)
 	i.LiveEndBytes = mebibytes(400)

@@ -16,6 +16,7 @@ import (
 
 	"leaklab/loader/external"
 	"leaklab/loader/load"
+	"leaklab/loader/scrape"
 )
 
 // Config is what the settings say. Its tags are the one list of them, see Setting.
@@ -53,14 +54,17 @@ type Config struct {
 	ScrapeWait   Pause     `env:"SCRAPE_WAIT" envDefault:"0s" group:"Results" help:"how long to wait, before the first iteration, for the first scrape by Prometheus" docker:"by default 15s" compose:"${SCRAPE_WAIT:-15s}" machine:"true"`
 	Results      File      `env:"RESULTS" envDefault:"results" group:"Results" help:"folder for the files of each run" compose:"/results" machine:"true"`
 	GrafanaURL   URL       `env:"GRAFANA_URL" group:"Results" help:"address of a Grafana with the dashboard of leaklab; it is printed for each run whose metrics Prometheus scrapes" docker:"by default that of the lab's" compose:"http://${HOST:-127.0.0.1}:${GRAFANA_PORT:-3000}" machine:"true" redact:"true"`
-	MetricsPort  Port      `env:"METRICS_PORT" envDefault:"9102" group:"Results" help:"port of the loader's own metrics; the demo server has a METRICS_PORT too, which is 9101" compose:"9102" machine:"true"`
+	MetricsPort  Port      `env:"METRICS_PORT" default:"9102, or a free one if that is taken" group:"Results" help:"port of the loader's own metrics" compose:"9102" machine:"true"`
 	ServerPID    PID       `env:"SERVER_PID" group:"Server" help:"process of a running server; by default the one that listens on HOST:PORT" docker:"shared: the process of the server's container" compose:"shared" machine:"true"`
-	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its process_resident_memory_bytes if no process is visible, the live heap of a Go server" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
+	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its resident memory if no process is visible, its requests, the heap of its runtime" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
 	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
 	Live         Live      `env:"LIVE" default:"auto for a server that is started for the run, off for one that runs already" group:"Server" help:"runtime that tells live memory, which is what the server still holds after a full collection"`
 	ServerImage  string    `env:"SERVER_IMAGE" group:"Docker" help:"any image in place of the demo server, with compose/image.yml" compose:"-" flag:"-"` // here only for the report
 
 	HostResults File `env:"HOST_RESULTS" group:"Docker" help:"what the host calls the folder that the loader's container has in RESULTS; docker-compose.yml sets it" compose:"${RESULTS:-results}" machine:"true" flag:"-"`
+
+	MetricsMemory   scrape.Selector `env:"METRICS_MEMORY" group:"Server" help:"metric at METRICS_URL that is the resident memory of a server elsewhere, with labels if it has several series; by default it is found" docker:"not available" compose:"-"`
+	MetricsRequests scrape.Selector `env:"METRICS_REQUESTS" group:"Server" help:"metric at METRICS_URL that counts the answered requests, with labels if it has others too; by default it is found"`
 
 	// The demo server's settings: here only to notice what is wrong with them, and that it runs with others. To another
 	// server they may mean another thing.
@@ -87,17 +91,37 @@ func (c Config) OfBaseline() Config {
 		c.Host = c.BaselineHost
 	}
 	c.Port, c.MetricsURL, c.PprofURL = c.BaselinePort, "", ""
+	c.MetricsMemory, c.MetricsRequests = scrape.Selector{}, scrape.Selector{}
 	return c
 }
+
+// defaultMetricsPort is where Prometheus looks for the loader's own metrics.
+const defaultMetricsPort Port = 9102
 
 // MetricsAddress is where the loader's own metrics are served, as host:port: on loopback if the server is
 // there, else on all addresses, since Prometheus then comes from another machine or container.
 func (c Config) MetricsAddress() string {
+	port := c.MetricsPort
+	if port == 0 && c.Port != defaultMetricsPort && c.BaselinePort != defaultMetricsPort {
+		port = defaultMetricsPort
+	}
+	return c.metricsAddress(port)
+}
+
+// SpareMetricsAddress is a free port for the same, if MetricsAddress is taken; empty if METRICS_PORT is set.
+func (c Config) SpareMetricsAddress() string {
+	if c.MetricsPort != 0 {
+		return ""
+	}
+	return c.metricsAddress(0)
+}
+
+func (c Config) metricsAddress(port Port) string {
 	host := ""
 	if ip := net.ParseIP(string(c.Host)); c.Host == "localhost" || ip.IsLoopback() {
 		host = string(c.Host)
 	}
-	return net.JoinHostPort(host, strconv.Itoa(int(c.MetricsPort)))
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // FromEnvironment reads the settings of this process.
@@ -147,6 +171,7 @@ func (c Config) together() (wrong []error) {
 	if c.Port == c.MetricsPort && c.Port != 0 {
 		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
 	}
+	wrong = append(wrong, c.besideMetrics()...)
 	if c.Body != "" && c.BodyFile != "" {
 		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
 	}
@@ -163,6 +188,22 @@ func (c Config) together() (wrong []error) {
 }
 
 func decimal(rate Rate) string { return strconv.FormatFloat(float64(rate), 'f', -1, 64) }
+
+// besideMetrics names the metrics that are chosen without a page to read them at, or though a process is read.
+func (c Config) besideMetrics() (wrong []error) {
+	for _, chosen := range []struct {
+		name string
+		scrape.Selector
+	}{{"METRICS_MEMORY", c.MetricsMemory}, {"METRICS_REQUESTS", c.MetricsRequests}} {
+		if !chosen.IsZero() && c.MetricsURL == "" {
+			wrong = append(wrong, fmt.Errorf("%s=%q: expected METRICS_URL as well, where that metric is", chosen.name, chosen.String()))
+		}
+	}
+	if !c.MetricsMemory.IsZero() && c.ServerPID != 0 {
+		wrong = append(wrong, fmt.Errorf("METRICS_MEMORY=%q: expected none with SERVER_PID: the memory of that process is read", c.MetricsMemory.String()))
+	}
+	return wrong
+}
 
 // besideLoadCommand names the settings of the loader's own load that LOAD_COMMAND would ignore.
 func (c Config) besideLoadCommand() (wrong []error) {

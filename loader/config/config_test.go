@@ -19,7 +19,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
 		Settle: Pause(500 * time.Millisecond), Release: Pause(5 * time.Second), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
-		RequestPath: "/hello/warp", Results: "results", MetricsPort: 9102,
+		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
 	c, err := Parse(nil)
@@ -64,7 +64,16 @@ func TestMetricsAreForThisMachineUnlessTheServerIsElsewhere(t *testing.T) {
 		"127.0.0.1": "127.0.0.1:9102", "localhost": "localhost:9102", "::1": "[::1]:9102",
 		"server": ":9102", "192.0.2.1": ":9102",
 	} {
-		assert.Equal(t, want, Config{Host: host, MetricsPort: 9102}.MetricsAddress())
+		chosen := Config{Host: host, MetricsPort: 9102}
+		assert.Equal(t, want, chosen.MetricsAddress())
+		assert.Empty(t, chosen.SpareMetricsAddress(), "it is that port or none")
+		assert.Equal(t, want, Config{Host: host}.MetricsAddress())
+		assert.Equal(t, strings.TrimSuffix(want, "9102")+"0", Config{Host: host}.SpareMetricsAddress())
+	}
+	for _, taken := range []map[string]string{{"PORT": "9102"}, {"PORT": "9101", "BASELINE": "old"}} {
+		c, err := Parse(taken)
+		require.NoError(t, err)
+		assert.Equal(t, "127.0.0.1:0", c.MetricsAddress(), "the port is that of a server")
 	}
 }
 
@@ -92,6 +101,7 @@ func wrongSettings() []wrong {
 		process  = `expected a whole number (a process) from 1 to 4194304`
 		size     = `expected a whole number (bytes) from 0 to 1073741824`
 		file     = `expected a path without control characters`
+		metric   = `expected a metric, with labels as in container_memory_rss{name="web"} if it has several series`
 		lines    = `expected lines like "Accept: text/html|X-Color: blue", separated by | or line ends`
 	)
 	return []wrong{
@@ -110,6 +120,8 @@ func wrongSettings() []wrong {
 		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},
 		{"SERVER_PID", "0", `expected a whole number (a process) from 1 to 4194304`}, {"SERVER_PID", "self", `expected a whole number (a process) from 1 to 4194304`},
 		{"METRICS_URL", "server:9101", address}, {"METRICS_URL", "ftp://server/", address}, {"METRICS_URL", "http://", address},
+		{"METRICS_MEMORY", "a b", metric}, {"METRICS_MEMORY", "{}", metric}, {"METRICS_MEMORY", "x{a=b}", metric}, {"METRICS_MEMORY", "x\ny", metric},
+		{"METRICS_REQUESTS", "rate(x[5m])", metric}, {"METRICS_REQUESTS", `x{a=~"b"}`, metric}, {"METRICS_REQUESTS", "x 5", metric},
 		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
 		{"PROTOCOL", "http2", `expected one of http1 https h2c h2`}, {"TLS_INSECURE", "yes please", `expected true or false`},
 		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
@@ -200,7 +212,7 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		settings map[string]string
 		want     string
 	}{
-		{map[string]string{"PORT": "9102"}, `METRICS_PORT="9102": expected another port than the server's PORT`},
+		{map[string]string{"PORT": "9102", "METRICS_PORT": "9102"}, `METRICS_PORT="9102": expected another port than the server's PORT`},
 		{map[string]string{"BODY": "a secret", "BODY_FILE": "b"}, `BODY_FILE="b": expected nothing beside BODY; give one of the two`},
 		{map[string]string{"BASIC_AUTH": "me:secret", "HEADERS": "X: y|authorization: secret"}, `HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two`},
 		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
@@ -251,6 +263,24 @@ METRICS_URL="": expected where the server counts its requests with ALIGN=true: a
 	assert.EqualError(t, err, `LOAD_COMMAND: expected none with ALIGN=true: all loaders begin and end together`)
 }
 
+func TestChosenMetrics(t *testing.T) {
+	c, err := Parse(map[string]string{
+		"METRICS_URL": "http://server:9101/metrics", "METRICS_MEMORY": `container_memory_rss{name="web"}`, "METRICS_REQUESTS": "calls_total",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, `container_memory_rss{name="web"} calls_total`, c.MetricsMemory.String()+" "+c.MetricsRequests.String())
+	other := c.OfBaseline()
+	assert.True(t, other.MetricsMemory.IsZero() && other.MetricsRequests.IsZero(), "they are the server's")
+
+	_, err = Parse(map[string]string{"METRICS_MEMORY": `a{b="c"}`, "METRICS_REQUESTS": "d"})
+	assert.EqualError(t, err, `METRICS_MEMORY="a{b=\"c\"}": expected METRICS_URL as well, where that metric is
+METRICS_REQUESTS="d": expected METRICS_URL as well, where that metric is`)
+	for _, pid := range []string{"77", "shared"} {
+		_, err = Parse(map[string]string{"METRICS_URL": "http://server:9101/metrics", "METRICS_MEMORY": "a", "METRICS_REQUESTS": "b", "SERVER_PID": pid})
+		assert.EqualError(t, err, `METRICS_MEMORY="a": expected none with SERVER_PID: the memory of that process is read`)
+	}
+}
+
 func TestBaseline(t *testing.T) {
 	c, err := Parse(map[string]string{"BASELINE": `./old --listen "{host}:{port}" '{x}'`, "PORT": "4000", "METRICS_URL": "http://server:9101/metrics", "PPROF_URL": "http://server:9101/debug/pprof/"})
 	require.NoError(t, err)
@@ -276,7 +306,7 @@ func TestBaseline(t *testing.T) {
 		{map[string]string{"BASELINE": "'old"}, `BASELINE="'old": expected a ' at the end of what it quotes`},
 		{map[string]string{"BASELINE_PORT": "0"}, `BASELINE_PORT="0": expected a port number from 1 to 65535`},
 		{map[string]string{"BASELINE": "old", "BASELINE_PORT": "3030"}, `BASELINE_PORT="3030": expected ` + port},
-		{map[string]string{"BASELINE": "old", "PORT": "9101"}, `BASELINE_PORT="9102": expected ` + port},
+		{map[string]string{"BASELINE": "old", "PORT": "9101", "METRICS_PORT": "9102"}, `BASELINE_PORT="9102": expected ` + port},
 		{map[string]string{"BASELINE": "old", "PORT": "65535"}, `BASELINE_PORT="0": expected ` + port},
 		{map[string]string{"BASELINE": "old", "TRIES": "auto"}, `TRIES="auto": expected a number with BASELINE: it is one comparison, when all iterations are there`},
 		{map[string]string{"BASELINE": "old", "ALIGN": "true", "METRICS_URL": "http://server:9101/metrics"}, `ALIGN="true": expected false with BASELINE: the servers are loaded in turns, by one loader`},
@@ -350,7 +380,7 @@ func FuzzParse(f *testing.F) {
 		switch {
 		case c.Tries < 0 || c.Tries > 10_000 || c.MaxTries < 1 || c.Iterations() < 1,
 			!(c.Tolerance > 0 && c.Tolerance <= 1e9),
-			c.Port == 0 || c.MetricsPort == 0 || c.Port == c.MetricsPort,
+			c.Port == 0 || c.Port == c.MetricsPort,
 			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
 			!within(time.Duration(c.Settle), 0) || !within(time.Duration(c.Release), 0) || !within(time.Duration(c.ScrapeWait), 0),
 			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < Shared,

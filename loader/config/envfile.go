@@ -13,10 +13,13 @@ import (
 // mostEnvFile is how large an env file may be, in bytes.
 const mostEnvFile = 1 << 20
 
-// LoadEnvFile reads the settings of a file into the environment of this process, for the loader and for the server that
-// it starts. What the environment has already stays, also if it is empty. The file has NAME=VALUE in each line, each NAME
-// once, or a line that begins with #. Compose would take quotes and comments after a VALUE away, so they are refused. The
-// error names all wrong lines by number, without their values, and then nothing is set.
+// byteOrderMark is what editors of Windows put before a text in UTF-8. Compose leaves it out as well.
+const byteOrderMark = "\uFEFF"
+
+// LoadEnvFile reads the settings of a file into the environment of this process. What the environment has already stays,
+// also if it is empty. The file has NAME=VALUE in each line, each NAME once, or a line that begins with #. Compose would
+// take quotes and comments after a VALUE away, so they are refused. The error names all wrong lines by number, without
+// their values, and then nothing is set.
 func LoadEnvFile(path string) error {
 	content, err := readEnvFile(path)
 	if err != nil {
@@ -76,7 +79,7 @@ func readEnvFile(path string) (string, error) {
 	if err == nil && len(content) > mostEnvFile {
 		err = fmt.Errorf("it is larger than %d MiB", mostEnvFile>>20)
 	}
-	return string(content), err
+	return strings.TrimPrefix(string(content), byteOrderMark), err
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -31,7 +31,7 @@ func TestEnvFileIsReadButDoesNotOverride(t *testing.T) {
 	unset(t, "REQUEST_PATH", "LEAK_BYTES", "COMPOSE_FILE", "BODY")
 	t.Setenv("TRIES", "3")
 	t.Setenv("LEAK", "")
-	path := envFile(t, "# comment\n\nTRIES=10\nREQUEST_PATH=/a?b=c d\nLEAK=heap\r\nLEAK_BYTES=\nCOMPOSE_FILE=a.yml\r\nBODY=#a=b\"")
+	path := envFile(t, byteOrderMark+"TRIES=10\n# comment\n\nREQUEST_PATH=/a?b=c d\nLEAK=heap\r\nLEAK_BYTES=\nCOMPOSE_FILE=a.yml\r\nBODY=#a=b\"")
 	require.NoError(t, LoadEnvFile(path))
 	assert.Equal(t, "3", os.Getenv("TRIES"), "what is exported wins")
 	assert.Equal(t, "", os.Getenv("LEAK"), "also when it is empty")
@@ -85,7 +85,7 @@ max_tries=7
 
 func TestNamesOfAnEnvFileThatComposeReads(t *testing.T) {
 	unset(t, "TRIES")
-	assert.NoError(t, CheckEnvFile(envFile(t, "# a=b\n\nexport TRIES=\"10\" # x\r\nLEAK: heap\n TRIES = 5\nCOMPOSE_PROJECT_NAME=x\n")))
+	assert.NoError(t, CheckEnvFile(envFile(t, byteOrderMark+"DURATION=1s\n# a=b\n\nexport TRIES=\"10\" # x\r\nLEAK: heap\n TRIES = 5\nCOMPOSE_PROJECT_NAME=x\n")))
 	assert.Empty(t, os.Getenv("TRIES"), "values are not taken")
 	path := envFile(t, "TIRES='hunter2'\n\nWORKER=1")
 	assert.EqualError(t, CheckEnvFile(path), path+":1: TIRES: expected a setting; did you mean TRIES?\n"+path+":3: WORKER: expected a setting; did you mean WORKERS?")

@@ -2,8 +2,13 @@ package config
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
 	"os"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -63,9 +68,8 @@ func Usage(settings []Setting, width int) string {
 	return page.String()
 }
 
-// LoadFlags puts the settings that were given as flags into the environment of this process, for the loader and for the
-// server that it starts, then those of ENV_FILE where the environment has none. The error is in terms of settings; Typed
-// names the flags instead.
+// LoadFlags puts the settings that were given as flags into the environment of this process, then those of ENV_FILE where
+// the environment has none. The error is in terms of settings; Typed names the flags instead.
 func LoadFlags(flags *pflag.FlagSet) error {
 	for _, s := range Settings() {
 		if !given(flags, s) {
@@ -116,14 +120,9 @@ func NearestFlag(flags *pflag.FlagSet, name string) string {
 }
 
 // DemoDefaults sets what the demo server needs, where the environment says nothing: it signs its certificate itself,
-// and shows its metrics at a port that is known.
+// and shows its metrics at a free port, so that several of them can run side by side.
 func DemoDefaults() error {
-	host := os.Getenv("HOST")
-	if host == "" {
-		setting, _ := Named("HOST")
-		host = setting.Default
-	}
-	for name, value := range map[string]string{"TLS_INSECURE": "true", "METRICS_URL": demoMetrics(host)} {
+	for name, value := range map[string]string{"TLS_INSECURE": "true", "METRICS_URL": DemoMetrics(os.Getenv)} {
 		if os.Getenv(name) != "" {
 			continue
 		}
@@ -134,10 +133,51 @@ func DemoDefaults() error {
 	return nil
 }
 
-// demoMetrics is where the demo server that listens on host shows its metrics.
-func demoMetrics(host string) string {
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
+// DemoMetrics is where a demo server can show its metrics: a free port of the HOST of environment.
+func DemoMetrics(environment func(string) string) string {
+	host := environment("HOST")
+	if host == "" {
+		setting, _ := Named("HOST")
+		host = setting.Default
 	}
-	return "http://" + host + ":9101/metrics"
+	others := []string{environment("PORT"), environment("METRICS_PORT"), environment("BASELINE_PORT")}
+	return "http://" + net.JoinHostPort(host, freePort(host, others)) + "/metrics"
+}
+
+// OfDemo are the settings that the demo server has too, as variables, NAME=VALUE. It shows its metrics where METRICS_URL
+// says, if that is at its HOST.
+func (c Config) OfDemo() []string {
+	var variables []string
+	metrics, err := url.Parse(string(c.MetricsURL))
+	if err == nil && metrics.Hostname() == string(c.Host) && metrics.Port() != "" {
+		variables = append(variables, "METRICS_PORT="+metrics.Port())
+	}
+	for _, setting := range [][2]string{{"PROTOCOL", string(c.Protocol)}, {"LEAK", c.Leak}, {"LEAK_BYTES", c.LeakBytes}} {
+		if name, value := setting[0], setting[1]; value != "" {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	return variables
+}
+
+// freePort returns a port of host, an address, on which nothing listens, and none of the others. It is any of many, since
+// another loader may choose at the same moment, and none that the kernel gives to clients. If host is a name, it is not
+// tried.
+func freePort(host string, others []string) string {
+	const lowest, number, tries = 10_000, 20_000, 100
+	port := ""
+	for range tries {
+		port = strconv.Itoa(lowest + rand.IntN(number))
+		if slices.Contains(others, port) {
+			continue
+		}
+		if net.ParseIP(host) == nil {
+			break
+		}
+		if listener, err := net.Listen("tcp", net.JoinHostPort(host, port)); err == nil {
+			_ = listener.Close()
+			break
+		}
+	}
+	return port
 }

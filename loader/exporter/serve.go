@@ -34,6 +34,9 @@ func Listen(address string) (*Endpoint, error) {
 	return &Endpoint{listener: listener, scraped: make(chan struct{}), finished: make(chan struct{})}, nil
 }
 
+// Address is where the metrics are served, as host:port.
+func (e *Endpoint) Address() string { return e.listener.Addr().String() }
+
 // Serve answers GET /metrics with the collectors' metrics and the standard process_* and go_*, and GET /metrics/run with
 // the same, where each has one label more, run, which keeps the runs of a scraper apart. It ends with Close.
 func (e *Endpoint) Serve(run string, collected ...prometheus.Collector) {

@@ -27,8 +27,9 @@ const startScript = `read -r _ || exit; exec "$@" </dev/null`
 
 // Command is a load tool that runs once per iteration. It is not safe for concurrent use.
 type Command struct {
-	Words []string // the program and its arguments
-	Log   *os.File // receives the output, with a header for each iteration
+	Words []string      // the program and its arguments
+	Log   *os.File      // receives the output, with a header for each iteration
+	Limit time.Duration // a tool that runs longer is killed
 	// Guard, if not nil, is called with the tool's process group before the tool starts. Until dismiss is called, it ends
 	// the group if the loader is killed. It requires a shell.
 	Guard func(group int) (dismiss func(), err error)
@@ -37,8 +38,8 @@ type Command struct {
 }
 
 // Run runs the tool until it ends, and adds the requests that it reports to meter. If it reports none, the result is
-// Uncounted. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, and
-// when ctx ends first. It also fails when a tool that reported its requests before no longer does.
+// Uncounted. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, does not
+// end within Limit, and when ctx ends first. It also fails when a tool that reported its requests before no longer does.
 func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (load.Result, error) {
 	start := time.Now()
 	if _, err := fmt.Fprintf(c.Log, "== iteration %d, %s\n", iteration, start.UTC().Format(time.RFC3339)); err != nil {
@@ -48,10 +49,15 @@ func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (lo
 	if err != nil {
 		return load.Result{}, err
 	}
-	err = c.run(ctx)
+	limited, cancel := context.WithTimeout(ctx, c.Limit)
+	defer cancel()
+	err = c.run(limited)
 	elapsed := time.Since(start)
 	if ctx.Err() != nil {
 		return load.Result{}, context.Cause(ctx)
+	}
+	if limited.Err() != nil {
+		err = fmt.Errorf("did not end within %s", c.Limit)
 	}
 	output, readErr := c.output(from)
 	if err != nil {

@@ -23,7 +23,7 @@ func command(t *testing.T, words ...string) (c *Command, printed func() string) 
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = log.Close() })
-	return &Command{Words: words, Log: log}, func() string {
+	return &Command{Words: words, Limit: time.Hour, Log: log}, func() string {
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
 		return string(content)
@@ -48,6 +48,16 @@ func TestWhatAToolTellsIsCounted(t *testing.T) {
 	assert.EqualValues(t, 400, totals.Requests)
 	assert.Equal(t, map[int]uint64{404: 400}, totals.Codes)
 	assert.Regexp(t, `^== iteration 1, \S+Z\n\nSummary:[^=]*== iteration 2, \S+Z\n\nSummary:`, printed())
+}
+
+func TestAToolThatDoesNotEndIsKilled(t *testing.T) {
+	c, _ := command(t, "sh", "-c", "echo asking; sleep 1000; echo never")
+	c.Limit = 100 * time.Millisecond
+	_, err := c.Run(t.Context(), 1, load.NewMeter())
+	assert.EqualError(t, err, "LOAD_COMMAND did not end within 100ms")
+	var failure *Failure
+	require.ErrorAs(t, err, &failure)
+	assert.NotContains(t, failure.Ending(), "never")
 }
 
 func TestSomeToolsDoNotTell(t *testing.T) {

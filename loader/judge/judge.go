@@ -52,7 +52,7 @@ func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 // End judges once more, when the run is over: with the reading after a rest, nil if there was none.
 func (j *Judge) End(rest *lab.Rest) {
 	if rest != nil {
-		j.options.Rest = &verdict.Rest{Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.Total)}
+		j.options.Rest = &verdict.Rest{Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.HeldBytes())}
 	}
 	if len(j.iterations) > 0 {
 		j.bounds()

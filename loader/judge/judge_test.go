@@ -112,6 +112,23 @@ func TestRequestsThatTheServerCounted(t *testing.T) {
 	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
 }
 
+func TestHeapThatTheServerReports(t *testing.T) {
+	j := deliberate(4, 0, memory.Limit{})
+	assert.Empty(t, j.ownHeap())
+	for n := range j.iterations {
+		j.iterations[n].End.HeapInUse, j.iterations[n].End.HeapMetric = int64(12+n)<<20, "nodejs_heap_size_used_bytes"
+	}
+	const want = "The server's metric nodejs_heap_size_used_bytes went from 12 to 15 MiB, from the first end reading to the last. " +
+		"It is not judged, since garbage that was not collected yet is in it: it is no live memory."
+	assert.Equal(t, want, j.ownHeap())
+	assert.Contains(t, j.Remarks(0, 0), want)
+	j.iterations[3].Live = &lab.Live{}
+	assert.Empty(t, j.ownHeap(), "live memory tells more")
+	j = deliberate(1, 0, memory.Limit{})
+	j.iterations[0].End.HeapInUse, j.iterations[0].End.HeapMetric = 12<<20, "nodejs_heap_size_used_bytes"
+	assert.Empty(t, j.ownHeap(), "one reading does not change")
+}
+
 func TestRemarks(t *testing.T) {
 	remarks := deliberate(12, 10_000, memory.Limit{Bytes: 2 << 30, Of: "its cgroup"}).Remarks(64, 64)
 	require.Len(t, remarks, 2)

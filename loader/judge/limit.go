@@ -83,7 +83,7 @@ func (j *Judge) ofMemory(rate float64) approach {
 		return never
 	}
 	end := j.Last().End
-	left := float64(j.limit.Bytes - end.Total - end.Swapped())
+	left := float64(j.limit.Bytes - end.HeldBytes())
 	return approach{seconds: max(0, left) / (growth * rate), memory: true, limit: fmt.Sprintf("%s, %s", j.limit.Of, text.MiB(j.limit.Bytes))}
 }
 

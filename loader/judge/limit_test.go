@@ -57,13 +57,19 @@ func TestTheNearestLimitCounts(t *testing.T) {
 	assert.True(t, math.IsInf(measured(Plan{}, keeps(memory.Limit{}, 0)).TimeToLimit(), 1), "no limit")
 }
 
-// What is swapped out counts too.
-func TestSwapNearsTheLimit(t *testing.T) {
-	swapping := measured(Plan{Limit: memory.Limit{Bytes: 300 << 20, Of: "the machine"}}, func(i *lab.Iteration, n int64) {
-		i.End.Held.Swapped = n * 10_000_000
-	})
-	assert.Equal(t, verdict.Held, swapping.Verdict().Of)
-	assert.InEpsilon(t, (float64(200<<20)-100_000_000)/10_000_000, swapping.TimeToLimit(), 0.01)
+// What is held beside resident memory counts too.
+func TestWhatIsHeldBesideResidentMemoryNearsTheLimit(t *testing.T) {
+	for name, held := range map[string]func(bytes int64) memory.Held{
+		"swap":     func(bytes int64) memory.Held { return memory.Held{Swapped: bytes} },
+		"huge":     func(bytes int64) memory.Held { return memory.Held{HugeTLB: bytes} },
+		"unmapped": func(bytes int64) memory.Held { return memory.Held{Unmapped: bytes} },
+	} {
+		growing := measured(Plan{Limit: memory.Limit{Bytes: 300 << 20, Of: "the machine"}}, func(i *lab.Iteration, n int64) {
+			*i.End.Held = held(n * 10_000_000)
+		})
+		assert.Equal(t, verdict.Held, growing.Verdict().Of, name)
+		assert.InEpsilon(t, (float64(200<<20)-100_000_000)/10_000_000, growing.TimeToLimit(), 0.01, name)
+	}
 }
 
 // Descriptors, threads and mappings run out without a leak of memory.

@@ -34,7 +34,7 @@ func (p *Paired) Add(row record.Iteration) {
 // length in seconds, nil if there were none.
 func (p *Paired) End(rest *lab.Rest, seconds float64) {
 	if rest != nil {
-		p.options.Rest = &verdict.Rest{Seconds: seconds, Bytes: uint64(rest.Baseline.Total)}
+		p.options.Rest = &verdict.Rest{Seconds: seconds, Bytes: uint64(rest.Baseline.HeldBytes())}
 	}
 	p.compare()
 }

@@ -11,7 +11,7 @@ import (
 // had open at the most, and filesLimit how many it may have; 0 where that is unknown.
 func (j *Judge) Remarks(openFiles, filesLimit int) []string {
 	var remarks []string
-	for _, remark := range []string{j.errorPages(), j.unanswered(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted()} {
+	for _, remark := range []string{j.errorPages(), j.unanswered(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted(), j.ownHeap()} {
 		if remark != "" {
 			remarks = append(remarks, remark)
 		}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -25,8 +26,9 @@ import (
 
 const (
 	goTimeout  = 30 * time.Second
-	goMaxBytes = 64 << 20 // of a heap profile as text
-	goMost     = 1 << 50  // bytes that a figure can have
+	goStart    = 2 * time.Second // how long a program may take until it listens
+	goMaxBytes = 64 << 20        // of a heap profile as text
+	goMost     = 1 << 50         // bytes that a figure can have
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Their spans of 32 KiB are
 	// partly free, and a few more or less are, from one collection to the next.
 	goStackNoise = 512 << 10
@@ -77,8 +79,8 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	heap := base.JoinPath("heap")
 	heap.RawQuery = url.Values{"gc": {"1"}, "debug": {"1"}}.Encode()
 	program := &goProgram{process: p, url: heap.String()}
-	if !listensAt(p.PID, base) && !program.answers(ctx, base.JoinPath("cmdline")) {
-		return nil, fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(o.PprofURL))
+	if err := program.awaitFound(ctx, base); err != nil {
+		return nil, err
 	}
 	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
 	if _, err := program.live(ctx); err != nil {
@@ -103,8 +105,8 @@ func goHeap(pid int) (int64, error) {
 			return 0, errors.New("the runtime's arenas cannot be told from libraries by their addresses")
 		}
 	}
-	arenas, _, err := residentIn(pid, []addressRange{goArenas}, false)
-	return arenas, err
+	arenas, err := residentIn(pid, []addressRange{goArenas}, false)
+	return arenas.held, err
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
@@ -112,11 +114,9 @@ func goHeap(pid int) (int64, error) {
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
-	client := goClient()
-	defer client.CloseIdleConnections()
 	var stats goStats
 	for range goCollections {
-		text, err := g.get(ctx, client, g.url)
+		text, err := goGet(ctx, g.url)
 		if err == nil {
 			stats, err = parseGoStats(text)
 		}
@@ -151,55 +151,53 @@ func (g *goProgram) said() string {
 	return "asks " + scrape.Public(g.url) + ", which forces collections"
 }
 
-// answers is true if the process is the one that answers at url with its command line.
-func (g *goProgram) answers(ctx context.Context, cmdline *url.URL) bool {
-	ctx, cancel := context.WithTimeout(ctx, goTimeout)
-	defer cancel()
-	client := goClient()
-	defer client.CloseIdleConnections()
-	told, err := g.get(ctx, client, cmdline.String())
-	if err != nil {
-		return false
+// found fails unless the process is the one that answers at base: it listens there, or what answers tells its command
+// line. The error is notYet if nothing listens there.
+func (g *goProgram) found(ctx context.Context, base *url.URL) error {
+	if listensAt(g.PID, base) {
+		return nil
 	}
-	seen, err := os.ReadFile(proc(g.PID, "cmdline"))
-	return err == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00"))
+	told, err := goGet(ctx, base.JoinPath("cmdline").String())
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return notYet{err}
+	}
+	seen, unseen := os.ReadFile(proc(g.PID, "cmdline"))
+	if err == nil && unseen == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00")) {
+		return nil
+	}
+	return fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(base.String()))
 }
 
-// get returns the body at address, of at most goMaxBytes, with status 200.
-func (g *goProgram) get(ctx context.Context, client *http.Client, address string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be requested", scrape.Public(address))
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err
+// awaitFound is found, which is tried again for goStart while nothing listens there.
+func (g *goProgram) awaitFound(ctx context.Context, base *url.URL) error {
+	ctx, cancel := context.WithTimeout(ctx, goTimeout)
+	defer cancel()
+	for until := time.Now().Add(goStart); ; {
+		err := g.found(ctx, base)
+		if !isNotYet(err) || time.Now().After(until) {
+			return err
 		}
-		return nil, fmt.Errorf("%s: %w", scrape.Public(address), err)
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s", scrape.Public(address), response.Status)
+}
+
+// goGet returns the body at address, of at most goMaxBytes, with status 200. It leaves no connection open.
+func goGet(ctx context.Context, address string) ([]byte, error) {
+	body, err := scrape.Get(ctx, address, http.Header{"Connection": {"close"}})
+	if err != nil {
+		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, goMaxBytes+1))
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, goMaxBytes+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", scrape.Public(address), err)
-	case len(body) > goMaxBytes:
+	case len(text) > goMaxBytes:
 		return nil, fmt.Errorf("%s answered more than %d MiB", scrape.Public(address), goMaxBytes>>20)
 	}
-	return body, nil
-}
-
-// goClient keeps its connection for all collections of one reading. It follows no redirect, and unpacks nothing.
-func goClient() *http.Client {
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 1,
-	}
-	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &http.Client{Transport: transport, CheckRedirect: refuse}
+	return text, nil
 }
 
 // goStats are fields of runtime.MemStats, in bytes.
@@ -297,32 +295,6 @@ func listensAt(pid int, address *url.URL) bool {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[address.Scheme]
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return false
-	}
-	const listening = 0x0A // the state in /proc/net/tcp
-	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
-	if err != nil {
-		return false
-	}
-	p, err := fs.Proc(pid)
-	if err != nil {
-		return false
-	}
-	own, err := procfs.NewFS(proc(pid, "")) // its network namespace
-	if err != nil {
-		return false
-	}
-	open, _ := p.FileDescriptorTargets() // none are seen of a process of another user
-	//lint:ignore SA1019 a file that is read once needs no netlink socket
-	for _, read := range []func() (procfs.NetTCP, error){own.NetTCP, own.NetTCP6} {
-		sockets, _ := read() // one of the two may be missing
-		for _, s := range sockets {
-			if s.St == listening && s.LocalPort == number && slices.Contains(open, fmt.Sprintf("socket:[%d]", s.Inode)) {
-				return true
-			}
-		}
-	}
-	return false
+	sockets, _ := listenersOf(pid) // none are seen of a process of another user
+	return slices.ContainsFunc(sockets, func(l listener) bool { return strconv.Itoa(l.at.port) == port })
 }

@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,6 +117,30 @@ func TestGoIsAskedWhereItListens(t *testing.T) {
 	assert.Positive(t, readLive(t, program).Bytes)
 	assert.NotContains(t, program.said(), "gc=1")
 	assert.Contains(t, program.said(), proxy.URL)
+}
+
+// A server may open the port of net/http/pprof after that of its requests.
+func TestGoIsAwaitedUntilItListens(t *testing.T) {
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := reserved.Addr().String()
+	require.NoError(t, reserved.Close())
+	options := Options{PprofURL: "http://" + address + "/"}
+	_, err = golang().open(t.Context(), process{PID: os.Getpid()}, options)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	assert.True(t, isNotYet(err), "it is tried again at the next reading")
+
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, goHeapText) })}
+	defer server.Close()
+	late := time.AfterFunc(100*time.Millisecond, func() {
+		if listener, err := net.Listen("tcp", address); assert.NoError(t, err) {
+			_ = server.Serve(listener)
+		}
+	})
+	defer late.Stop()
+	program, err := golang().open(t.Context(), process{PID: os.Getpid()}, options)
+	require.NoError(t, err)
+	assert.Positive(t, readLive(t, program).Bytes)
 }
 
 func TestGoOpenTakesNoNonsense(t *testing.T) {

@@ -21,7 +21,11 @@ const (
 	vmFlags        = "VM.flags"
 	trimNativeHeap = "System.trim_native_heap" // malloc_trim
 	nativeMemory   = "VM.native_memory summary"
+	vmInfo         = "VM.info"
 )
+
+// jvmAnswerLimit bounds an answer of the JVM that is kept, and a line of one that is not, in bytes.
+const jvmAnswerLimit = 1 << 20
 
 // explicitDisabled is the option with which GC.run does nothing.
 const explicitDisabled = "-XX:+DisableExplicitGC"
@@ -129,6 +133,24 @@ func parseHistogram(answer io.Reader) (int64, error) {
 	return 0, fmt.Errorf("%s ends with %.200q, not with a total", classHistogram, last)
 }
 
+// heapOfC is the line of VM.info with what mallinfo tells of all arenas of glibc's malloc, since Java 17: "C-Heap outstanding
+// allocations: 13988K, retained: 1563K". The figures may be wrong by 4 GiB if the line goes on with "(may have wrapped)".
+var heapOfC = regexp.MustCompile(`^C-Heap outstanding allocations: \d+K, retained: (\d{1,12})K$`)
+
+// parseFreed reads the answer to VM.info to its end, and returns what malloc keeps of freed memory in its arenas, in bytes,
+// whether it is in RAM or not; -1 if the JVM does not tell. The answer holds secrets: the rest of it is not kept.
+func parseFreed(answer io.Reader) (int64, error) {
+	lines, freed := bufio.NewScanner(answer), int64(-1)
+	lines.Buffer(nil, jvmAnswerLimit)
+	for lines.Scan() {
+		if match := heapOfC.FindSubmatch(lines.Bytes()); match != nil {
+			kibibytes, _ := strconv.ParseInt(string(match[1]), 10, 64)
+			freed = kibibytes << 10
+		}
+	}
+	return freed, lines.Err()
+}
+
 // javaSize reads a size such as 256M, in bytes; 0 if it is none.
 func javaSize(text string) int64 {
 	number, err := strconv.ParseInt(text[:len(text)-1], 10, 64)
@@ -166,16 +188,20 @@ const (
 	trackNative = "-XX:NativeMemoryTracking=summary"
 )
 
-// arenas is a line of the answer to nativeMemory: what compilers use, and what they have freed, which HotSpot keeps for up
-// to 5 s, in many megabytes. "-               Arena Chunk (reserved=12263KB, committed=12263KB)".
-var arenas = regexp.MustCompile(`(?m)^-\s+(?:Arena Chunk|Compiler) \(reserved=\d+KB, committed=(\d{1,12})KB\)`)
+// nativeLine is a line of the answer to nativeMemory: "-               Arena Chunk (reserved=12263KB, committed=12263KB)".
+var nativeLine = regexp.MustCompile(`(?m)^-\s+(Arena Chunk|Compiler|GC) \(reserved=\d+KB, committed=(\d{1,12})KB\)`)
 
-// parseArenas is the memory of compilers, in bytes; 0 if the JVM does not track its native memory.
-func parseArenas(text string) int64 {
-	sum := int64(0)
-	for _, match := range arenas.FindAllStringSubmatch(text, -1) {
-		kibibytes, _ := strconv.ParseInt(match[1], 10, 64)
-		sum += kibibytes << 10
+// parseNative is the memory of compilers, and that of the collector's tables, in bytes; 0 if the JVM does not track its
+// native memory. Compilers' includes what they have freed, which HotSpot keeps for up to 5 s, in many megabytes. The tables
+// follow the size of the committed heap, and are not all in RAM.
+func parseNative(text string) (compilers, tables int64) {
+	for _, match := range nativeLine.FindAllStringSubmatch(text, -1) {
+		kibibytes, _ := strconv.ParseInt(match[2], 10, 64)
+		if match[1] == "GC" {
+			tables += kibibytes << 10
+		} else {
+			compilers += kibibytes << 10
+		}
 	}
-	return sum
+	return compilers, tables
 }

@@ -86,7 +86,8 @@ func (a *attachment) identify() error {
 	return nil
 }
 
-// ready checks that SIGQUIT would open the socket, and do nothing else. With -Xrs the socket is open from the start. It waits for a JVM that has just started.
+// ready checks that SIGQUIT would open the socket, and do nothing else. With -Xrs the socket is open from the start. It
+// waits for a JVM that has just started.
 func (a *attachment) ready(ctx context.Context) error {
 	process, err := procfs.NewProc(a.process.PID)
 	if err != nil {
@@ -95,16 +96,16 @@ func (a *attachment) ready(ctx context.Context) error {
 	if stat, err := process.Stat(); err != nil {
 		return err
 	} else if stat.State == "T" || stat.State == "t" {
-		return errors.New("it is stopped (SIGSTOP or a debugger)")
+		return notYet{errors.New("it is stopped (SIGSTOP or a debugger)")}
 	}
 	if attachDisabled(a.options()) {
 		return errors.New("-XX:+DisableAttachMechanism forbids it")
 	}
 	for limit := time.Now().Add(jvmStartLimit); !a.servesQuit(); {
 		if time.Now().After(limit) {
-			return errors.New("it has no handler of SIGQUIT that opens one")
+			return notYet{errors.New("it has no handler of SIGQUIT that opens one")}
 		}
-		if err := a.pause(ctx); err != nil {
+		if err := pause(ctx, attachPoll); err != nil {
 			return err
 		}
 	}
@@ -183,7 +184,7 @@ func (a *attachment) request(ctx context.Context, target *os.Process) error {
 		return file.Close()
 	})
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("another program attaches to it now: /%s exists", trigger)
+		return notYet{fmt.Errorf("another program attaches to it now: /%s exists", trigger)}
 	}
 	if err != nil {
 		return fmt.Errorf("its /tmp cannot be written: %w", err)
@@ -203,11 +204,8 @@ func (a *attachment) request(ctx context.Context, target *os.Process) error {
 		if _, gone := os.Stat(a.process.Root); gone != nil {
 			return gone
 		}
-		if time.Now().After(limit) {
-			return fmt.Errorf("it does not open its attach socket: %w", err)
-		}
-		if err := a.pause(ctx); err != nil {
-			return fmt.Errorf("it does not open its attach socket: %w", err)
+		if time.Now().After(limit) || pause(ctx, attachPoll) != nil {
+			return notYet{fmt.Errorf("it does not open its attach socket: %w", err)}
 		}
 	}
 }
@@ -346,7 +344,7 @@ func (a *attachment) awaitIdle(ctx context.Context) error {
 		if idle == idleLooks {
 			break
 		}
-		if err := a.pause(ctx); err != nil {
+		if err := pause(ctx, attachPoll); err != nil {
 			return err
 		}
 	}
@@ -371,14 +369,4 @@ func (a *attachment) freeing() (worked uint64, busy bool) {
 		busy = busy || strings.HasPrefix(state, "R")
 	}
 	return worked, busy
-}
-
-// pause waits for attachPoll.
-func (a *attachment) pause(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(attachPoll):
-		return nil
-	}
 }

@@ -17,8 +17,8 @@ const (
 	jvmReadingLimit = time.Minute
 	// jvmSlowCollection is how long a collection takes if there is no time for two at each reading.
 	jvmSlowCollection = 5 * time.Second
-	// jvmHistogramLimit and jvmAnswerLimit bound the answers of the JVM, in bytes.
-	jvmHistogramLimit, jvmAnswerLimit = 64 << 20, 1 << 20
+	// jvmHistogramLimit bounds the answers of the JVM that are read line by line, in bytes.
+	jvmHistogramLimit = 64 << 20
 )
 
 // jvm is HotSpot. It is asked by its attach protocol, which jcmd speaks, so that no tool of the JDK is needed.
@@ -83,8 +83,11 @@ type hotSpot struct {
 	attach     attachment
 	limit      int64 // of its heap, in bytes; 0 if unknown
 	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
-	trims      bool  // it can give back what malloc keeps of freed memory
+	trims      bool  // it can give back what malloc keeps of freed memory, which it does not tell
+	tells      bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
+	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
 	slow       bool  // its collection took longer than jvmSlowCollection
+	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
 }
 
 func (h *hotSpot) open(ctx context.Context) error {
@@ -107,7 +110,15 @@ func (h *hotSpot) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.limit, h.concurrent, h.trims = parseMaxHeap(flags), heap.concurrent, strings.Contains(commands, trimNativeHeap)
+	freed, err := h.freed(ctx)
+	if err != nil {
+		return err
+	}
+	h.limit, h.concurrent = parseMaxHeap(flags), heap.concurrent
+	if size, _, err := mallocArenas(h.attach.process.PID); err == nil && freed >= 0 {
+		h.tells = size > freed
+	}
+	h.trims = !h.tells && strings.Contains(commands, trimNativeHeap)
 	if h.concurrent && strings.Contains(flags, explicitDisabled) {
 		return fmt.Errorf("with %s its collector does not collect when it is asked to", explicitDisabled)
 	}
@@ -128,32 +139,75 @@ func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
 	if err := h.collect(ctx, &read); err != nil {
 		return memory.Live{}, err
 	}
-	if err := h.trim(ctx, &read); err != nil {
-		return memory.Live{}, err
-	}
-	heapText, err := h.ask(ctx, heapInfo)
+	native, err := whileSteady(func() (int64, error) { return h.native(ctx) }, func() error { return h.measure(ctx, &read) })
 	if err != nil {
 		return memory.Live{}, err
 	}
-	heap, err := parseHeapInfo(heapText)
-	if err != nil {
-		return memory.Live{}, err
-	}
-	code, err := h.ask(ctx, codeCache)
-	if err != nil {
-		return memory.Live{}, err
-	}
-	native, err := h.ask(ctx, nativeMemory)
-	if err != nil {
-		return memory.Live{}, err
-	}
-	read.Committed = heap.committed
-	read.Heap, read.Shared = h.resident(ctx, heap, parseCodeCache(code))
-	read.Heap = max(read.Heap+parseArenas(native), read.Bytes)
+	read.Heap = max(read.Heap+native, read.Bytes)
 	if h.limit > 0 {
 		read.Limit = memory.Limit{Bytes: h.limit, Of: "its heap (-Xmx)"}
 	}
 	return read, nil
+}
+
+// measure trims, and sets what the heap, the code cache and the metaspace take.
+func (h *hotSpot) measure(ctx context.Context, read *memory.Live) error {
+	if err := h.trim(ctx, read); err != nil {
+		return err
+	}
+	text, err := h.ask(ctx, heapInfo)
+	if err != nil {
+		return err
+	}
+	heap, err := parseHeapInfo(text)
+	if err != nil {
+		return err
+	}
+	code, err := h.ask(ctx, codeCache)
+	if err != nil {
+		return err
+	}
+	read.Committed = heap.committed
+	read.Heap, read.Shared = h.resident(ctx, heap, parseCodeCache(code))
+	idle, err := h.idle(ctx)
+	read.Heap += idle
+	return err
+}
+
+// native is what the JVM has for compilers, and for the collector's tables beyond what these took at first, in bytes.
+func (h *hotSpot) native(ctx context.Context) (int64, error) {
+	text, err := h.ask(ctx, nativeMemory)
+	if err != nil {
+		return 0, err
+	}
+	compilers, tables := parseNative(text)
+	if h.tables == 0 {
+		h.tables = tables
+	}
+	return compilers + tables - h.tables, nil
+}
+
+// steadyMeasures is how often is measured until a figure has stayed the same, to steadyNoise in bytes.
+const steadyMeasures, steadyNoise = 3, 256 << 10
+
+// whileSteady measures, and returns the figure after it. If that differs from before, it measures again: what the JVM takes
+// or frees for itself meanwhile would count as memory outside the heap.
+func whileSteady(figure func() (int64, error), measure func() error) (int64, error) {
+	now, err := figure()
+	for range steadyMeasures {
+		if err == nil {
+			err = measure()
+		}
+		if err != nil {
+			return 0, err
+		}
+		before := now
+		now, err = figure()
+		if change := now - before; err == nil && change >= -steadyNoise && change <= steadyNoise {
+			break
+		}
+	}
+	return now, err
 }
 
 // collect forces the collections, and sets the live bytes and how long the JVM stood still. A histogram of ZGC or
@@ -188,6 +242,30 @@ func (h *hotSpot) histogram(ctx context.Context, read *memory.Live) error {
 	return err
 }
 
+// freed is what malloc keeps of freed memory, in bytes; -1 if the JVM does not tell, as that before Java 17.
+func (h *hotSpot) freed(ctx context.Context) (int64, error) {
+	freed := int64(-1)
+	err := h.attach.command(ctx, vmInfo, jvmHistogramLimit, func(answer io.Reader) (err error) {
+		freed, err = parseFreed(answer)
+		return err
+	})
+	return freed, err
+}
+
+// idle is what of it is in RAM or swapped out. It is not held by the program: compilers leave many megabytes. It is 0 if it
+// cannot be told, and counts as memory outside the heap then.
+func (h *hotSpot) idle(ctx context.Context) (int64, error) {
+	if !h.tells {
+		return 0, nil
+	}
+	freed, err := h.freed(ctx)
+	size, resident, unreadable := mallocArenas(h.attach.process.PID)
+	if err != nil || unreadable != nil || freed < 0 {
+		return 0, err
+	}
+	return max(0, resident-max(0, size-freed)), nil
+}
+
 // trim lets malloc give back what it keeps of freed memory, such as that of direct buffers that were collected: it is not
 // held by the program. Java 17.0.9, 21.0.1 and 22 or later can. Threads that allocate by malloc may wait for it.
 func (h *hotSpot) trim(ctx context.Context, read *memory.Live) error {
@@ -201,29 +279,31 @@ func (h *hotSpot) trim(ctx context.Context, read *memory.Live) error {
 }
 
 // resident is the part of the heap, the code cache and the metaspace that is in RAM or swapped out, and how much of it is
-// of files or shared memory. Code cache and metaspace hold the program's code, and grow for minutes while it warms up. Classes that
-// leak show in the heap as well, where each has an object. Metaspace counts as far as it is committed, in steps of 64 KB.
-// G1 uncommits a while after the collection, which is waited for: at most 2 s.
+// of files or shared memory. Code cache and metaspace hold the program's code, and grow for minutes while it warms up.
+// Classes that leak show in the heap as well, where each has an object. Metaspace counts as far as it is committed, in
+// steps of 64 KB. G1 uncommits a while after the collection, which is waited for: at most 2 s.
 func (h *hotSpot) resident(ctx context.Context, heap javaHeap, code []addressRange) (bytes, shared int64) {
 	const looks = 100
 	pid := h.attach.process.PID
-	bytes, shared, err := residentIn(pid, heap.ranges, heap.named)
-	for look := 1; look < looks && err == nil && !heap.named && bytes > heap.committed && h.attach.pause(ctx) == nil; look++ {
-		bytes, shared, err = residentIn(pid, heap.ranges, heap.named)
+	pages, err := residentIn(pid, heap.ranges, heap.named)
+	for look := 1; look < looks && err == nil && !heap.named && !h.mapsMore && pages.mapped > heap.committed && pause(ctx, attachPoll) == nil; look++ {
+		pages, err = residentIn(pid, heap.ranges, heap.named)
 	}
+	h.mapsMore = err == nil && !heap.named && pages.mapped > heap.committed
+	bytes, shared = pages.held, pages.shared
 	switch {
 	case err != nil:
 		bytes, shared = heap.committed, 0
 	case !heap.named: // pages of ZGC count up to three times
 		bytes, shared = min(bytes, heap.committed), min(shared, heap.committed)
 	}
-	codeBytes, _, err := residentIn(pid, code, false)
+	inCode, err := residentIn(pid, code, false)
 	if err != nil {
 		for _, cache := range code {
-			codeBytes += int64(cache.high - cache.low)
+			inCode.held += int64(cache.high - cache.low)
 		}
 	}
-	return bytes + codeBytes + heap.metaspace, shared
+	return bytes + inCode.held + heap.metaspace, shared
 }
 
 // ask returns the answer to a command that needs no argument.
@@ -243,6 +323,9 @@ func (h *hotSpot) said() string {
 	asked := []string{classHistogram, nativeMemory}
 	if h.concurrent {
 		asked = append(asked, gcRun)
+	}
+	if h.tells {
+		asked = append(asked, vmInfo)
 	}
 	if h.trims {
 		asked = append(asked, trimNativeHeap)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -304,7 +305,49 @@ func TestServesQuit(t *testing.T) {
 	self, err := look(os.Getpid())
 	require.NoError(t, err)
 	assert.True(t, self.handles(int(syscall.SIGQUIT)))
-	assert.False(t, (&attachment{process: self}).servesQuit())
+	a := &attachment{process: self}
+	assert.False(t, a.servesQuit())
+	err = a.ready(t.Context())
+	require.EqualError(t, err, "it has no handler of SIGQUIT that opens one")
+	assert.True(t, isNotYet(err), "a JVM that starts has none yet")
+}
+
+// Compilers free their arenas when they like: what they free between two looks is trimmed and measured again.
+func TestWhileSteady(t *testing.T) {
+	const mib = 1 << 20
+	failed := errors.New("it answers nothing")
+	for _, test := range []struct {
+		name     string
+		figures  []int64 // one look after the other
+		fails    int     // the number of the look that fails; 0 for none
+		measures int
+		want     int64
+	}{
+		{"steady", []int64{24 * mib, 24 * mib}, 0, 1, 24 * mib},
+		{"noise", []int64{24 * mib, 24*mib - 256<<10}, 0, 1, 24*mib - 256<<10},
+		{"freed before the figures are read", []int64{24 * mib, mib, mib}, 0, 2, mib},
+		{"taken before the figures are read", []int64{mib, 24 * mib, 24 * mib}, 0, 2, 24 * mib},
+		{"never steady", []int64{1 * mib, 2 * mib, 3 * mib, 4 * mib}, 0, 3, 4 * mib},
+		{"not tracked", []int64{0, 0}, 0, 1, 0},
+		{"the first look fails", []int64{mib}, 1, 0, 0},
+		{"the second look fails", []int64{mib, mib}, 2, 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			looks, measures := 0, 0
+			got, err := whileSteady(func() (int64, error) {
+				if looks++; looks == test.fails {
+					return 0, failed
+				}
+				return test.figures[looks-1], nil
+			}, func() error { measures++; return nil })
+			assert.Equal(t, test.fails > 0, errors.Is(err, failed))
+			assert.Equal(t, test.want, got)
+			assert.Equal(t, test.measures, measures)
+			assert.Equal(t, len(test.figures), looks)
+		})
+	}
+	_, err := whileSteady(func() (int64, error) { return 0, nil }, func() error { return failed })
+	assert.ErrorIs(t, err, failed)
 }
 
 // TestHotSpotThatForbidsIt must not get SIGQUIT, after which it would write its stacks.
@@ -453,13 +496,12 @@ func TestResidentIn(t *testing.T) {
 	}
 	low := uint64(uintptr(unsafe.Pointer(&memory[0])))
 	within := addressRange{low: low + uint64(pages*size), high: low + uint64(3*pages*size)}
-	held, shared, err := residentIn(os.Getpid(), []addressRange{within}, false)
+	found, err := residentIn(os.Getpid(), []addressRange{within}, false)
 	require.NoError(t, err)
-	assert.Equal(t, int64(pages*size), held, "half of it was touched")
-	assert.Zero(t, shared)
-	_, _, err = residentIn(os.Getpid(), nil, true)
+	assert.Equal(t, mappedPages{mapped: int64(2 * pages * size), held: int64(pages * size)}, found, "half of it was touched")
+	_, err = residentIn(os.Getpid(), nil, true)
 	require.EqualError(t, err, "no mapping of a file java_heap")
-	_, _, err = residentIn(1<<30, nil, false)
+	_, err = residentIn(1<<30, nil, false)
 	assert.Error(t, err)
 }
 

@@ -1,9 +1,11 @@
 package live
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -90,12 +92,16 @@ func TestAttachDisabled(t *testing.T) {
 	assert.False(t, attachDisabled([]string{"-XX:+DisableAttachMechanism", "java", "-XX:-DisableAttachMechanism"}), "the last one counts")
 }
 
-func TestParseArenas(t *testing.T) {
-	assert.Equal(t, int64(12450<<10), parseArenas(`Native Memory Tracking:
+func TestParseNative(t *testing.T) {
+	compilers, tables := parseNative(`Native Memory Tracking:
 
 Total: reserved=1494281KB, committed=198961KB
 -                 Java Heap (reserved=98304KB, committed=98304KB)
                             (mmap: reserved=98304KB, committed=98304KB)
+
+-                        GC (reserved=50123KB, committed=41782KB)
+                            (malloc=5162KB #1203)
+                            (mmap: reserved=44961KB, committed=36620KB)
 
 -                  Compiler (reserved=187KB, committed=187KB)
                             (malloc=22KB #187)
@@ -103,6 +109,30 @@ Total: reserved=1494281KB, committed=198961KB
 
 -               Arena Chunk (reserved=12263KB, committed=12263KB)
                             (malloc=12263KB)
-`))
-	assert.Zero(t, parseArenas("Native memory tracking is not enabled\n"))
+`)
+	assert.Equal(t, int64(12450<<10), compilers)
+	assert.Equal(t, int64(41782<<10), tables)
+	compilers, tables = parseNative("Native memory tracking is not enabled\n")
+	assert.Zero(t, compilers)
+	assert.Zero(t, tables)
+}
+
+func TestParseFreed(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		want       int64
+	}{
+		{"Java 17", "Resident Set Size: 63636K (peak: 63636K)\nC-Heap outstanding allocations: 13988K, retained: 1563K\nx\n", 1563 << 10},
+		{"may be wrong by 4 GiB, before glibc 2.33", "C-Heap outstanding allocations: 13988K, retained: 1563K (may have wrapped)\n", -1},
+		{"before Java 17", "Memory: 4k page, physical 24683884k\n", -1},
+		{"nothing", "", -1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			freed, err := parseFreed(strings.NewReader(test.text))
+			require.NoError(t, err)
+			assert.Equal(t, test.want, freed)
+		})
+	}
+	_, err := parseFreed(iotest.ErrReader(io.ErrUnexpectedEOF))
+	assert.Error(t, err)
 }

@@ -70,9 +70,8 @@ type runtime struct {
 	// launch returns the variables that a server needs in its environment, beside those of environment, to be opened later.
 	// Nil if it needs none.
 	launch func(environment []string, o Options) ([]string, error)
-	// tries is how often opening a process is tried, at one reading after the other, until it can be asked; 0 for once.
-	tries int
-	// open makes a process ready to be asked. The error says in a few words why it cannot be, for the user.
+	// open makes a process ready to be asked. It waits for a few seconds for one that has just started. The error says in a
+	// few words why it cannot be asked, for the user. It wraps notYet if that may change.
 	open func(ctx context.Context, p process, o Options) (opened, error)
 	// tells is what reading it would tell of a server that was running before, in a few words; empty if nothing.
 	tells string
@@ -80,6 +79,26 @@ type runtime struct {
 	never string
 	// A reading stops a process for stopAtLeast and, for each GiB of its memory, stopPerGiB, about.
 	stopAtLeast, stopPerGiB time.Duration
+}
+
+// notYet is the error of a process that may still be starting, or is busy: it may be asked later.
+type notYet struct{ error }
+
+func (e notYet) Unwrap() error { return e.error }
+
+func isNotYet(err error) bool {
+	var later notYet
+	return errors.As(err, &later)
+}
+
+// pause waits. It fails with the cause of a context that ends meanwhile.
+func pause(ctx context.Context, rest time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(rest):
+		return nil
+	}
 }
 
 // opened is a process that can be asked.

@@ -116,13 +116,11 @@ func (n *nativeProgram) retry(ctx context.Context, do func(context.Context) erro
 		if found || err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(nativeRetry):
+		if err := pause(ctx, nativeRetry); err != nil {
+			return err
 		}
 	}
-	return errors.New("each thread was busy, or inside malloc")
+	return notYet{errors.New("each thread was busy, or inside malloc")}
 }
 
 // try does so once. It returns false if no thread was found.

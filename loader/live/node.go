@@ -80,20 +80,12 @@ func markedInspector(host net.IP) bool {
 	return four != nil && four[0] == markedNetwork[0] && four[1] == markedNetwork[1]
 }
 
-// nodeAddress is where an inspector listens. Port is 0 if it may be any.
-type nodeAddress struct {
-	host net.IP
-	port int
-}
-
-func (a nodeAddress) String() string { return net.JoinHostPort(a.host.String(), strconv.Itoa(a.port)) }
-
 // defaultInspector is where Node opens its inspector if no option says otherwise.
-func defaultInspector() nodeAddress { return nodeAddress{host: net.IPv4(127, 0, 0, 1), port: 9229} }
+func defaultInspector() tcpAddress { return tcpAddress{host: net.IPv4(127, 0, 0, 1), port: 9229} }
 
 // inspectorAddress returns where the options of Node let the inspector listen, and whether they open one at the start.
 // Options that come later win, and one that has only a port keeps the host, as in Node.
-func inspectorAddress(options []string) (at nodeAddress, opened bool) {
+func inspectorAddress(options []string) (at tcpAddress, opened bool) {
 	at = defaultInspector()
 	for i, option := range options {
 		name, value, joined := strings.Cut(option, "=")
@@ -113,7 +105,7 @@ func inspectorAddress(options []string) (at nodeAddress, opened bool) {
 }
 
 // with is the address with what an option's value says: HOST:PORT, HOST or PORT.
-func (a nodeAddress) with(value string) nodeAddress {
+func (a tcpAddress) with(value string) tcpAddress {
 	if value == "" {
 		return a
 	}
@@ -134,9 +126,6 @@ func (a nodeAddress) with(value string) nodeAddress {
 	}
 	return a
 }
-
-// same tells if two addresses are equal.
-func (a nodeAddress) same(b nodeAddress) bool { return a.host.Equal(b.host) && a.port == b.port }
 
 // openNode finds the inspector of a process, or opens it.
 func openNode(ctx context.Context, p process) (opened, error) {
@@ -165,18 +154,12 @@ type nodeFound struct {
 	move bool   // it holds the port that the next process needs
 }
 
-// nodeListener is a socket that waits for connections, in the network namespace of its process.
-type nodeListener struct {
-	at    nodeAddress
-	inode uint64
-}
-
 // inspectorAppeared returns the address of a socket at a host, or in the marked network, that listens now and did not before.
-func inspectorAppeared(before, now []nodeListener, host net.IP) (nodeAddress, bool) {
+func inspectorAppeared(before, now []listener, host net.IP) (tcpAddress, bool) {
 	for _, l := range now {
-		if (l.at.host.Equal(host) || markedInspector(l.at.host)) && !slices.ContainsFunc(before, func(b nodeListener) bool { return b.inode == l.inode }) {
+		if (l.at.host.Equal(host) || markedInspector(l.at.host)) && !slices.ContainsFunc(before, func(b listener) bool { return b.inode == l.inode }) {
 			return l.at, true
 		}
 	}
-	return nodeAddress{}, false
+	return tcpAddress{}, false
 }

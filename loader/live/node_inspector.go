@@ -25,7 +25,7 @@ const (
 )
 
 // dialer dials TCP addresses as net.Dialer.DialContext does.
-type inspectorDialer func(ctx context.Context, network, nodeAddress string) (net.Conn, error)
+type inspectorDialer func(ctx context.Context, network, tcpAddress string) (net.Conn, error)
 
 // inspector is a connection to V8's inspector: JSON-RPC over a websocket, as the Chrome DevTools Protocol says, with the
 // domains NodeRuntime and NodeWorker that Node adds. It may not be used from several goroutines.

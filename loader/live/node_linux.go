@@ -20,14 +20,14 @@ import (
 )
 
 // findInspector returns where the inspector of a process listens, and opens it by SIGUSR1 if it does not.
-func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, error) {
+func findInspector(ctx context.Context, p process) (tcpAddress, nodeFound, error) {
 	want, opened := inspectorAddress(nodeArguments(p))
 	starts, cancel := context.WithTimeout(ctx, nodeStarts)
 	defer cancel()
 	for {
-		sockets, err := nodeListening(p.PID)
+		sockets, err := listenersOf(p.PID)
 		if err != nil {
-			return nodeAddress{}, nodeFound{}, err
+			return tcpAddress{}, nodeFound{}, err
 		}
 		for _, l := range sockets {
 			switch {
@@ -44,11 +44,11 @@ func findInspector(ctx context.Context, p process) (nodeAddress, nodeFound, erro
 			}
 		}
 		if opened && want.port == 0 && !markedInspector(want.host) {
-			return nodeAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
+			return tcpAddress{}, nodeFound{}, errors.New("its inspector listens at a port that is not known: expected --inspect=PORT instead of port 0")
 		}
 		// A process that has just started has neither opened what its options tell, nor a handler.
 		if opened || !p.handles(int(syscall.SIGUSR1)) {
-			if nodeWaits(starts) == nil {
+			if pause(starts, nodePoll) == nil {
 				continue
 			}
 		}
@@ -76,54 +76,54 @@ func nodeArguments(p process) []string {
 
 // openBySignal sends SIGUSR1 to a process in which Node handles it, and returns where it listens afterwards. No other
 // port of the process is asked for an inspector than one that appeared on the signal.
-func openBySignal(ctx context.Context, p process, want nodeAddress, before []nodeListener) (nodeAddress, error) {
+func openBySignal(ctx context.Context, p process, want tcpAddress, before []listener) (tcpAddress, error) {
 	target, err := os.FindProcess(p.PID) // holds the process, so that the signal reaches no other
 	if err != nil {
-		return nodeAddress{}, err
+		return tcpAddress{}, err
 	}
 	defer target.Release()
 	if !p.same() {
-		return nodeAddress{}, fmt.Errorf("process %d: %w", p.PID, memory.ErrGone)
+		return tcpAddress{}, fmt.Errorf("process %d: %w", p.PID, memory.ErrGone)
 	}
 	if !exportsNode(p) {
-		return nodeAddress{}, errors.New("SIGUSR1 was not sent: its program has no Node.js in it")
+		return tcpAddress{}, errors.New("SIGUSR1 was not sent: its program has no Node.js in it")
 	}
 	if !p.handles(int(syscall.SIGUSR1)) {
-		return nodeAddress{}, errors.New("SIGUSR1 was not sent: Node.js does not handle it, since it has just started or has --disable-sigusr1")
+		return tcpAddress{}, notYet{errors.New("SIGUSR1 was not sent: Node.js does not handle it, since it has just started or has --disable-sigusr1")}
 	}
 	if err := inNetworkOf(p.PID, func() error { return nil }); err != nil {
-		return nodeAddress{}, fmt.Errorf("SIGUSR1 was not sent: %w", err)
+		return tcpAddress{}, fmt.Errorf("SIGUSR1 was not sent: %w", err)
 	}
 	if ctx.Err() != nil {
-		return nodeAddress{}, context.Cause(ctx)
+		return tcpAddress{}, context.Cause(ctx)
 	}
 	if err := target.Signal(syscall.SIGUSR1); err != nil {
-		return nodeAddress{}, fmt.Errorf("SIGUSR1: %w", err)
+		return tcpAddress{}, fmt.Errorf("SIGUSR1: %w", err)
 	}
 	// From here it is found though the run is interrupted, so that it can be closed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectorCloses)
 	defer cancel()
 	for {
-		now, err := nodeListening(p.PID)
+		now, err := listenersOf(p.PID)
 		if err != nil {
-			return nodeAddress{}, err
+			return tcpAddress{}, err
 		}
 		if at, found := inspectorAppeared(before, now, want.host); found {
 			return at, nil
 		}
 		if moved := moveSibling(ctx, p, want); moved {
 			if err := target.Signal(syscall.SIGUSR1); err != nil {
-				return nodeAddress{}, fmt.Errorf("SIGUSR1: %w", err)
+				return tcpAddress{}, fmt.Errorf("SIGUSR1: %w", err)
 			}
 		}
-		if err := nodeWaits(ctx); err == nil {
+		if err := pause(ctx, nodePoll); err == nil {
 			continue
 		}
 		why := "does another program listen there, does the server handle SIGUSR1 itself, or has it opened an inspector already?"
 		if hasEnded(p.PID) {
 			why = "the process has ended"
 		}
-		return nodeAddress{}, fmt.Errorf("no inspector at %s within %s of SIGUSR1: %s", want, inspectorCloses, why)
+		return tcpAddress{}, fmt.Errorf("no inspector at %s within %s of SIGUSR1: %s", want, inspectorCloses, why)
 	}
 }
 
@@ -132,7 +132,7 @@ func openBySignal(ctx context.Context, p process, want nodeAddress, before []nod
 func clusterWorker(p process) bool { return p.environment("NODE_UNIQUE_ID") != "" }
 
 // moveSibling looks for another worker of the same cluster that listens where the inspector of p should, and moves it away.
-func moveSibling(ctx context.Context, p process, want nodeAddress) (moved bool) {
+func moveSibling(ctx context.Context, p process, want tcpAddress) (moved bool) {
 	if !clusterWorker(p) {
 		return false
 	}
@@ -152,8 +152,8 @@ func moveSibling(ctx context.Context, p process, want nodeAddress) (moved bool) 
 		if its, err := other.Stat(); err != nil || its.PPID != stat.PPID || other.PID == p.PID || !clusterWorker(process{PID: other.PID}) {
 			continue
 		}
-		sockets, _ := nodeListening(other.PID)
-		if !slices.ContainsFunc(sockets, func(l nodeListener) bool { return l.at.same(want) }) {
+		sockets, _ := listenersOf(other.PID)
+		if !slices.ContainsFunc(sockets, func(l listener) bool { return l.at.same(want) }) {
 			continue
 		}
 		sibling, err := look(other.PID)
@@ -178,43 +178,6 @@ func exportsNode(p process) bool {
 	symbols, err := program.DynamicSymbols()
 	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == "node_module_register" })
 }
-
-// nodeListening returns the TCP sockets of a process that listen.
-func nodeListening(pid int) ([]nodeListener, error) {
-	p, err := procfs.NewProc(pid)
-	if err != nil {
-		return nil, err
-	}
-	targets, err := p.FileDescriptorTargets()
-	if err != nil {
-		return nil, err
-	}
-	own := make(map[string]bool)
-	for _, target := range targets {
-		own[target] = true
-	}
-	network, err := procfs.NewFS(proc(pid, "")) // has the files of its network namespace
-	if err != nil {
-		return nil, err
-	}
-	var sockets []nodeListener
-	//lint:ignore SA1019 a socket of netlink would be in another network namespace
-	for _, read := range []func() (procfs.NetTCP, error){network.NetTCP, network.NetTCP6} {
-		lines, err := read() // one of the two may be missing
-		if err != nil {
-			continue
-		}
-		for _, line := range lines {
-			if line.St == listenState && own[fmt.Sprintf("socket:[%d]", line.Inode)] {
-				sockets = append(sockets, nodeListener{nodeAddress{line.LocalAddr, int(line.LocalPort)}, line.Inode})
-			}
-		}
-	}
-	return sockets, nil
-}
-
-// listenState is that of a listening socket in /proc/net/tcp.
-const listenState = 0x0A
 
 // dialInNamespace returns a function that dials in the network namespace of a process.
 func dialInNamespace(pid int) inspectorDialer {

@@ -158,7 +158,7 @@ func TestNodeInspectorIsClosedAgain(t *testing.T) {
 	for name, environment := range map[string][]string{"launched": launched(t), "attached": nil} {
 		t.Run(name, func(t *testing.T) {
 			s := startNode(t, environment, "testdata/node_holds.js")
-			own, err := nodeListening(s.PID)
+			own, err := listenersOf(s.PID)
 			require.NoError(t, err)
 			for range 2 { // it can be opened once more
 				o := openedNode(t, s.process)
@@ -170,7 +170,7 @@ func TestNodeInspectorIsClosedAgain(t *testing.T) {
 				require.Error(t, err)
 				s.ask(t, "") // it goes on
 			}
-			now, err := nodeListening(s.PID)
+			now, err := listenersOf(s.PID)
 			require.NoError(t, err)
 			assert.Subset(t, own, now)
 		})
@@ -180,7 +180,7 @@ func TestNodeInspectorIsClosedAgain(t *testing.T) {
 // Whenever a run is interrupted while it opens a server, no inspector stays open.
 func TestNodeInspectorOfARunThatIsInterrupted(t *testing.T) {
 	s := startNode(t, nil, "testdata/node_holds.js")
-	own, err := nodeListening(s.PID)
+	own, err := listenersOf(s.PID)
 	require.NoError(t, err)
 	began := time.Now()
 	o := openedNode(t, s.process)
@@ -195,7 +195,7 @@ func TestNodeInspectorOfARunThatIsInterrupted(t *testing.T) {
 			require.NoError(t, tree.Close(t.Context()))
 		}
 		s.ask(t, "")
-		now, err := nodeListening(s.PID)
+		now, err := listenersOf(s.PID)
 		require.NoError(t, err)
 		assert.Subset(t, own, now)
 	}
@@ -314,6 +314,7 @@ func TestNodeSignalIsNotSentToOthers(t *testing.T) {
 		require.False(t, s.handles(int(syscall.SIGUSR1)))
 		_, err := openNode(t.Context(), s.process)
 		require.ErrorContains(t, err, "SIGUSR1 was not sent: Node.js does not handle it")
+		assert.True(t, isNotYet(err), "it may have just started")
 		assert.False(t, hasEnded(s.PID))
 	})
 }

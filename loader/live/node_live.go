@@ -13,11 +13,14 @@ import (
 	"leaklab/loader/memory"
 )
 
+// nodePoll is the time between two looks.
+const nodePoll = 10 * time.Millisecond
+
 // nodeProcess is a process whose inspector listens. It connects for each reading anew, because a program of Node's that
 // ends by itself waits until the inspector has no connection.
 type nodeProcess struct {
 	process
-	at   nodeAddress
+	at   tcpAddress
 	dial inspectorDialer
 	ours bool   // the inspector was opened for this, and is closed at the end
 	how  string // it was found or opened
@@ -28,7 +31,7 @@ type nodeProcess struct {
 	last   map[string]nodeFigures
 }
 
-func newNodeProcess(p process, at nodeAddress) *nodeProcess {
+func newNodeProcess(p process, at tcpAddress) *nodeProcess {
 	return &nodeProcess{process: p, at: at, dial: dialInNamespace(p.PID), silent: make(map[string]bool), last: make(map[string]nodeFigures)}
 }
 
@@ -110,7 +113,7 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 	before := int64(0)
 	for round := 1; round <= mostCollections; round++ {
 		if round > 1 {
-			if err := nodeWaits(ctx); err != nil { // finalizers run in a turn of the event loop
+			if err := pause(ctx, nodePoll); err != nil { // finalizers run in a turn of the event loop
 				return memory.Live{}, err
 			}
 		}
@@ -317,7 +320,7 @@ func (o *nodeProcess) end(ctx context.Context, expression string) error {
 func (o *nodeProcess) move(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, inspectorCloses)
 	defer cancel()
-	before, err := nodeListening(o.PID)
+	before, err := listenersOf(o.PID)
 	if err != nil {
 		return err
 	}
@@ -325,7 +328,7 @@ func (o *nodeProcess) move(ctx context.Context) error {
 		return err
 	}
 	for {
-		now, err := nodeListening(o.PID)
+		now, err := listenersOf(o.PID)
 		if err != nil {
 			return o.gone(err)
 		}
@@ -333,7 +336,7 @@ func (o *nodeProcess) move(ctx context.Context) error {
 			o.at = at
 			return nil
 		}
-		if err := nodeWaits(ctx); err != nil {
+		if err := pause(ctx, nodePoll); err != nil {
 			return o.gone(fmt.Errorf("it did not open again at a free port within %s", inspectorCloses))
 		}
 	}
@@ -341,7 +344,7 @@ func (o *nodeProcess) move(ctx context.Context) error {
 
 // undo closes the inspector, which may have been moved or not.
 func (o *nodeProcess) undo(ctx context.Context) {
-	now, _ := nodeListening(o.PID)
+	now, _ := listenersOf(o.PID)
 	for _, l := range now {
 		if markedInspector(l.at.host) {
 			o.at = l.at
@@ -364,28 +367,18 @@ func (o *nodeProcess) close(ctx context.Context) error {
 		return err
 	}
 	for {
-		now, err := nodeListening(o.PID)
+		now, err := listenersOf(o.PID)
 		if hasEnded(o.PID) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(now, func(l nodeListener) bool { return l.at.same(o.at) }) {
+		if !slices.ContainsFunc(now, func(l listener) bool { return l.at.same(o.at) }) {
 			return nil
 		}
-		if err := nodeWaits(ctx); err != nil {
+		if err := pause(ctx, nodePoll); err != nil {
 			return fmt.Errorf("its inspector still listens at %s, %s after it was closed", o.at, inspectorCloses)
 		}
-	}
-}
-
-// nodeWaits waits a moment for something to change.
-func nodeWaits(ctx context.Context) error {
-	select {
-	case <-time.After(10 * time.Millisecond):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -10,10 +10,8 @@ import (
 
 var errNodeOnLinux = errors.New("the inspector of a process is found on Linux only")
 
-func findInspector(context.Context, process) (nodeAddress, nodeFound, error) {
-	return nodeAddress{}, nodeFound{}, errNodeOnLinux
+func findInspector(context.Context, process) (tcpAddress, nodeFound, error) {
+	return tcpAddress{}, nodeFound{}, errNodeOnLinux
 }
-
-func nodeListening(int) ([]nodeListener, error) { return nil, errNodeOnLinux }
 
 func dialInNamespace(int) inspectorDialer { return (&net.Dialer{}).DialContext }

@@ -98,7 +98,7 @@ func fakeInspector(t *testing.T, version, list string, speak func(context.Contex
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	at := server.Listener.Addr().(*net.TCPAddr)
-	o := newNodeProcess(process{PID: os.Getpid(), Inside: os.Getpid()}, nodeAddress{host: at.IP, port: at.Port})
+	o := newNodeProcess(process{PID: os.Getpid(), Inside: os.Getpid()}, tcpAddress{host: at.IP, port: at.Port})
 	o.dial = (&net.Dialer{}).DialContext
 	return o
 }

@@ -145,3 +145,7 @@ func hasEnded(pid int) bool {
 	files, err := mapped(pid)
 	return err == nil && len(files) == 0 || errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
+
+// mappedPages is memory that a process maps, in bytes: all of it, what of it is in RAM or swapped out, and what of that
+// belongs to files or shared memory.
+type mappedPages struct{ mapped, held, shared int64 }

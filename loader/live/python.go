@@ -34,7 +34,7 @@ var pythonHook string
 
 var (
 	errPythonAttached = errors.New("not available: only a CPython server that is launched for the run can be asked")
-	errPythonHook     = errors.New("its hook does not answer: with -I, -E or -S, or without PYTHONPATH in its environment, Python does not load it")
+	errPythonHook     = notYet{errors.New("its hook does not answer: with -I, -E or -S, or without PYTHONPATH in its environment, Python does not load it")}
 )
 
 var (
@@ -49,7 +49,6 @@ func python() runtime {
 		collects:    true,
 		runs:        runsPython,
 		launch:      launchPython,
-		tries:       3, // a process that has just begun has no hook yet
 		never:       "CPython tells it only if the run starts the server",
 		open:        openPython,
 		stopAtLeast: 5 * time.Millisecond,
@@ -112,7 +111,7 @@ func openPython(ctx context.Context, p process, o Options) (opened, error) {
 		return nil, errPythonAttached
 	}
 	name, err := os.ReadFile(filepath.Join(o.Folder, pythonFolder, pythonName))
-	if o.Folder == "" || errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, errPythonAttached
 	}
 	if err != nil {
@@ -180,30 +179,36 @@ func (r pythonReply) number(key string) (int64, error) {
 	return int64(n), nil
 }
 
-// ask asks the hook. The error wraps memory.ErrGone if the process has ended. A hook that does not listen is tried again
-// for a while: it may just begin, or is away while the process forks.
+// ask asks the hook. The error wraps memory.ErrGone if the process has ended. A hook that does not listen, or leaves before
+// it answers, is tried again for a while: it may just begin, or is away while the process forks. The pauses grow, for each
+// question may cost a collection.
 func (a *pythonProcess) ask(ctx context.Context, request string) (pythonReply, error) {
 	until := time.Now().Add(pythonStart)
-	for {
-		connection, err := new(net.Dialer).DialContext(ctx, "unix", a.address)
-		if err == nil {
-			return a.talk(ctx, connection, request)
+	for rest := 20 * time.Millisecond; ; rest *= 2 {
+		reply, err := a.askOnce(ctx, request)
+		if !isNotYet(err) || time.Now().After(until) {
+			return reply, err
 		}
-		switch {
-		case ctx.Err() != nil:
-			return pythonReply{}, context.Cause(ctx)
-		case hasEnded(a.pid):
-			return pythonReply{}, fmt.Errorf("process %d: %w", a.pid, memory.ErrGone)
-		case !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.EAGAIN):
-			return pythonReply{}, fmt.Errorf("its hook: %w", err)
-		case time.Now().After(until):
-			return pythonReply{}, errPythonHook
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
+		if err := pause(ctx, rest); err != nil {
+			return pythonReply{}, err
 		}
 	}
+}
+
+// askOnce connects and asks. The error is notYet if nothing listens, or if it leaves before it answers.
+func (a *pythonProcess) askOnce(ctx context.Context, request string) (pythonReply, error) {
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", a.address)
+	switch {
+	case err == nil:
+		return a.talk(ctx, connection, request)
+	case ctx.Err() != nil:
+		return pythonReply{}, context.Cause(ctx)
+	case hasEnded(a.pid):
+		return pythonReply{}, fmt.Errorf("process %d: %w", a.pid, memory.ErrGone)
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EAGAIN):
+		return pythonReply{}, errPythonHook
+	}
+	return pythonReply{}, fmt.Errorf("its hook: %w", err)
 }
 
 // talk sends a request and reads the answer. Whoever else listens at the address is not asked.
@@ -231,6 +236,8 @@ func (a *pythonProcess) talk(ctx context.Context, connection net.Conn, request s
 		return reply, fmt.Errorf("its hook has not answered: %w", context.Cause(ctx))
 	case hasEnded(a.pid):
 		return reply, fmt.Errorf("process %d: %w", a.pid, memory.ErrGone)
+	case len(reply.head) == 0:
+		return reply, notYet{fmt.Errorf("its hook: %w", err)}
 	}
 	return reply, fmt.Errorf("its hook: %w", err)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	platform "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -294,8 +296,114 @@ func TestPythonForks(t *testing.T) {
 			assert.InDelta(t, before.Bytes, s.mustLive(t, s.Process.Pid).Bytes, 64<<10, "the parent answers as before")
 			require.NoError(t, syscall.Kill(child, syscall.SIGKILL))
 		}
-		assert.Empty(t, s.err.String())
+		for _, method := range []string{"fork", "spawn", "forkserver"} {
+			child, err := strconv.Atoi(s.do(t, fmt.Sprintf(
+				"import multiprocessing; p = multiprocessing.get_context(%q).Process(target=time.sleep, args=(60,)); p.start(); kept.append(p); answer = p.pid", method)))
+			require.NoError(t, err)
+			s.mustLive(t, child)
+			require.NoError(t, syscall.Kill(child, syscall.SIGKILL))
+		}
+		s.do(t, "[os.fork() or os._exit(0) for _ in range(100)]")
+		s.mustLive(t, s.Process.Pid)
+		assert.Empty(t, s.err.String(), "Python 3.12 and later warn of a fork beside another thread")
 	}
+}
+
+func TestPythonForksFromSeveralThreads(t *testing.T) {
+	for _, program := range everyPython(t) {
+		s := startPython(t, nil, program, "testdata/holder.py")
+		s.do(t, "import os, signal, threading; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+		s.do(t, "threads = [threading.Thread(target=lambda: [os.fork() or os._exit(0) for _ in range(20)]) for _ in range(4)]; "+
+			"[thread.start() for thread in threads]; [thread.join() for thread in threads]")
+		s.mustLive(t, s.Process.Pid)
+	}
+}
+
+// A child of subprocess may need to be without a second thread, as for unshare(CLONE_NEWUSER).
+func TestPythonChildrenThatRunAnotherProgram(t *testing.T) {
+	for _, program := range everyPython(t) {
+		s := startPython(t, nil, program, "testdata/holder.py")
+		s.do(t, "import os, subprocess; threads = lambda: os.write(1, b'%d' % len(os.listdir('/proc/self/task')))")
+		assert.Equal(t, "b'1'", s.do(t, "answer = subprocess.check_output(['true'], preexec_fn=threads)"))
+		s.mustLive(t, s.Process.Pid)
+	}
+}
+
+// Without a free descriptor the hook's thread cannot be woken, and a fork finds it at work.
+func TestPythonForksWithoutAFreeDescriptor(t *testing.T) {
+	for _, program := range everyPython(t) {
+		s := startPython(t, nil, program, "testdata/holder.py")
+		s.do(t, "import os, resource, signal, time; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+		s.mustLive(t, s.Process.Pid)
+		child, err := strconv.Atoi(s.do(t, "free = os.dup(0); os.close(free); most = resource.getrlimit(resource.RLIMIT_NOFILE); "+
+			"resource.setrlimit(resource.RLIMIT_NOFILE, (free, most[1])); answer = os.fork(); resource.setrlimit(resource.RLIMIT_NOFILE, most); "+
+			"answer or (time.sleep(60), os._exit(0))"))
+		require.NoError(t, err)
+		s.mustLive(t, s.Process.Pid)
+		s.mustLive(t, s.Process.Pid)
+		s.mustLive(t, child)
+		assert.Eventually(t, func() bool { // the connection of the last question is closed in a moment
+			sockets, err := filepath.Glob(proc(child, "fd/*"))
+			require.NoError(t, err)
+			sockets = slices.DeleteFunc(sockets, func(name string) bool {
+				target, _ := os.Readlink(name)
+				return !strings.HasPrefix(target, "socket:")
+			})
+			return len(sockets) == 1
+		}, 20*time.Second, 10*time.Millisecond, "the socket of the parent is closed")
+		require.NoError(t, syscall.Kill(child, syscall.SIGKILL))
+	}
+}
+
+// A server that has moved its root away can load no library any more, which Python 3.8 does at the end of a thread.
+func TestPythonForksAfterChroot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	for _, program := range everyPython(t) {
+		s := startPython(t, nil, program, "testdata/holder.py")
+		s.do(t, fmt.Sprintf("import os, time; os.chroot(%q)", t.TempDir()))
+		child, err := strconv.Atoi(s.do(t, "answer = os.fork(); answer or (time.sleep(60), os._exit(0))"))
+		require.NoError(t, err)
+		s.mustLive(t, child)
+		s.mustLive(t, s.Process.Pid)
+		require.NoError(t, syscall.Kill(child, syscall.SIGKILL))
+	}
+}
+
+// A hook that leaves for a fork between a connection and its answer is asked again.
+func TestPythonHookThatLeavesBeforeItAnswers(t *testing.T) {
+	if platform.GOOS != "linux" {
+		t.Skip("abstract sockets are Linux's")
+	}
+	name := "leaklab-test-" + rand.Text()
+	listener, err := net.Listen("unix", "@"+name)
+	require.NoError(t, err)
+	defer listener.Close()
+	answers := make(chan string, 4)
+	go func() {
+		for answer := range answers {
+			connection, err := listener.Accept()
+			if !assert.NoError(t, err) {
+				return
+			}
+			_, _ = io.WriteString(connection, answer)
+			_ = connection.Close()
+		}
+	}()
+	hook := &pythonProcess{pid: os.Getpid(), address: "@" + name}
+	answers <- ""
+	answers <- ""
+	answers <- "ready=1\n"
+	reply, err := hook.ask(t.Context(), "?")
+	require.NoError(t, err)
+	assert.Equal(t, "1", reply.head["ready"])
+
+	answers <- "rounds=1 stopped=1 python=5 malloc=5\nshort"
+	_, err = hook.ask(t.Context(), "!")
+	require.ErrorContains(t, err, "ends too early", "the server has collected for it")
+	assert.False(t, isNotYet(err))
+	close(answers)
 }
 
 func TestPythonThatClosesAllAndMovesAway(t *testing.T) {

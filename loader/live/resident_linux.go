@@ -11,18 +11,17 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// residentIn returns how many bytes of a process are in RAM or swapped out in ranges of addresses, and how many of them
-// belong to files or shared memory. With named it adds the mappings of a file java_heap, which is ZGC's heap; the error is
-// that there is none. A page that is mapped several times counts each time, as in VmRSS. Pages are counted by
-// /proc/PID/pagemap, since the kernel may show the heap and memory beside it as one mapping.
-func residentIn(pid int, ranges []addressRange, named bool) (held, shared int64, err error) {
+// residentIn returns what a process maps readably in ranges of addresses. With named it adds the mappings of a file
+// java_heap, which is ZGC's heap; the error is that there is none. A page that is mapped several times counts each time, as
+// in VmRSS. Pages are counted by /proc/PID/pagemap, since the kernel may show the heap and memory beside it as one mapping.
+func residentIn(pid int, ranges []addressRange, named bool) (mappedPages, error) {
 	process, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0, 0, err
+		return mappedPages{}, err
 	}
 	mappings, err := process.ProcMaps()
 	if err != nil {
-		return 0, 0, err
+		return mappedPages{}, err
 	}
 	found := false
 	var parts []addressRange
@@ -43,25 +42,27 @@ func residentIn(pid int, ranges []addressRange, named bool) (held, shared int64,
 		}
 	}
 	if named && !found {
-		return 0, 0, errors.New("no mapping of a file java_heap")
+		return mappedPages{}, errors.New("no mapping of a file java_heap")
 	}
 	pagemap, err := os.Open(proc(pid, "pagemap"))
 	if err != nil {
-		return 0, 0, err
+		return mappedPages{}, err
 	}
 	defer pagemap.Close()
+	var sum mappedPages
 	for _, part := range parts {
-		heldPages, sharedPages, err := pagesIn(pagemap, part)
+		held, shared, err := pagesIn(pagemap, part)
 		if err != nil {
-			return 0, 0, err
+			return mappedPages{}, err
 		}
-		held += heldPages * int64(os.Getpagesize())
-		shared += sharedPages * int64(os.Getpagesize())
+		sum.mapped += int64(part.high - part.low)
+		sum.held += held
+		sum.shared += shared
 	}
-	return held, shared, nil
+	return sum, nil
 }
 
-// pagesIn counts the pages of a range that are in RAM or swapped out, and those of them that belong to files or shared
+// pagesIn returns the bytes of a range that are in RAM or swapped out, and those of them that belong to files or shared
 // memory. pagemap has 64 bits for each page of the address space.
 func pagesIn(pagemap io.ReaderAt, within addressRange) (held, shared int64, err error) {
 	const entry = 8 // bytes
@@ -79,9 +80,9 @@ func pagesIn(pagemap io.ReaderAt, within addressRange) (held, shared int64, err 
 			if bits&heldBits == 0 {
 				continue
 			}
-			held++
+			held += int64(size)
 			if bits&sharedBit != 0 {
-				shared++
+				shared += int64(size)
 			}
 		}
 		page += uint64(n / entry)

@@ -17,6 +17,8 @@ import (
 )
 
 const (
+	// openings is how often opening a process is tried that may still be starting: at first, and at the readings that follow.
+	openings = 3
 	// askedAtOnce is how many processes are asked at a time.
 	askedAtOnce = 4
 	// openTimeout and liveTimeout limit how long one process is waited for.
@@ -46,8 +48,8 @@ type member struct {
 	began  identity
 	kind   Kind
 	asked  opened // nil if it cannot be asked
-	tries  int    // how often it may be opened again
-	reason error  // why it cannot; nil if it can, or runs no such runtime
+	tries  int    // how often it may still be opened
+	reason error  // why it cannot be asked; nil if it can, or runs no such runtime
 }
 
 // Open opens the processes of a server, which processes lists. The error wraps ErrNone if none can be asked, and tells why
@@ -58,15 +60,30 @@ func Open(ctx context.Context, processes func() ([]int, error), options Options)
 
 func open(ctx context.Context, processes func() ([]int, error), options Options, runtimes []runtime) (*Tree, error) {
 	t := &Tree{options: options, runtimes: runtimes, processes: processes, opened: make(map[int]*member)}
-	if err := t.refresh(ctx); err != nil {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		return nil, errors.Join(err, t.Close(closing))
+	for range openings {
+		if err := t.refresh(ctx); err != nil {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			return nil, errors.Join(err, t.Close(closing))
+		}
+		if len(t.askable()) > 0 || !t.starting() {
+			break
+		}
 	}
 	if len(t.askable()) == 0 {
 		return nil, t.none()
 	}
 	return t, nil
+}
+
+// starting tells if a process has a runtime that may be asked later.
+func (t *Tree) starting() bool {
+	for _, m := range t.opened {
+		if isNotYet(m.reason) && m.tries > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Said is what has been opened in the server or sent to it, a line each.
@@ -241,7 +258,7 @@ func (t *Tree) refresh(ctx context.Context) error {
 			continue
 		}
 		if !same {
-			known = &member{began: began}
+			known = &member{began: began, tries: openings}
 		}
 		fresh[pid], now[pid] = known, known
 	}
@@ -260,11 +277,13 @@ func (t *Tree) refresh(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// open opens a process by the first runtime that it runs.
+// open opens a process by the first runtime that it runs. One without a runtime is looked at again too: it may not have
+// loaded the library of its runtime yet.
 func (t *Tree) open(ctx context.Context, pid int, m *member) {
+	m.tries--
 	p, err := look(pid)
 	if errors.Is(err, os.ErrPermission) {
-		m.reason = errOtherUser
+		m.reason, m.tries = errOtherUser, 0
 	}
 	if err != nil {
 		return // it has ended, or is of another user: its memory is outside
@@ -273,11 +292,10 @@ func (t *Tree) open(ctx context.Context, pid int, m *member) {
 		if !r.chosen(t.options.Kind) || !r.runs(p) {
 			continue
 		}
-		if m.kind == "" {
-			m.tries = r.tries
+		m.kind = r.kind
+		if m.asked, m.reason = r.open(ctx, p, t.options); m.reason != nil && !isNotYet(m.reason) {
+			m.tries = 0
 		}
-		m.kind, m.tries = r.kind, max(0, m.tries-1)
-		m.asked, m.reason = r.open(ctx, p, t.options)
 		return
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -241,10 +242,9 @@ func TestTreeOpensAProcessAgain(t *testing.T) {
 	var closed atomic.Int64
 	opens := 0
 	slow := answering(Python, nil, nil)
-	slow.tries = 3
 	slow.open = func(context.Context, process, Options) (opened, error) {
 		if opens++; opens < 3 {
-			return nil, errors.New("it has just begun")
+			return nil, notYet{errors.New("it has just begun")}
 		}
 		return told{read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed}, nil
 	}
@@ -260,4 +260,59 @@ func TestTreeOpensAProcessAgain(t *testing.T) {
 		assert.Equal(t, want, read.Bytes)
 	}
 	assert.Equal(t, 3, opens, "it is open then")
+}
+
+// A server all of whose processes are still starting is waited for, and one that cannot be asked is not.
+func TestTreeWaitsForAServerThatStarts(t *testing.T) {
+	var closed atomic.Int64
+	for _, test := range []struct {
+		name  string
+		fails []error // one opening after the other
+		opens int
+		want  string // the error; empty for none
+	}{
+		{"at once", nil, 1, ""},
+		{"at the last opening", []error{notYet{errors.New("it starts")}, fmt.Errorf("wrapped: %w", notYet{errors.New("it starts")})}, 3, ""},
+		{"too late", slices.Repeat([]error{notYet{errors.New("it starts")}}, 9), 3, "jvm: it starts"},
+		{"never", slices.Repeat([]error{errors.New("it forbids it")}, 9), 1, "jvm: it forbids it"},
+		{"not, as is seen later", []error{notYet{errors.New("it starts")}, errors.New("it forbids it")}, 2, "jvm: it forbids it"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			opens := 0
+			r := answering(JVM, nil, nil)
+			r.open = func(context.Context, process, Options) (opened, error) {
+				if opens++; opens <= len(test.fails) {
+					return nil, test.fails[opens-1]
+				}
+				return told{read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed}, nil
+			}
+			_, err := open(t.Context(), func() ([]int, error) { return []int{os.Getpid()}, nil }, Options{Kind: Auto}, []runtime{r})
+			assert.Equal(t, test.opens, opens)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, ErrNone)
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+// A launcher such as that of Java loads the library of its runtime when it is running already.
+func TestTreeLooksAgainForARuntime(t *testing.T) {
+	var closed atomic.Int64
+	self, launcher := os.Getpid(), child(t)
+	loaded := false
+	late := answering(JVM, map[int]told{launcher: {read: memory.Live{Bytes: 7, Processes: 1}, closed: &closed}}, nil)
+	late.runs = func(p process) bool { return p.PID == launcher && loaded }
+	other := answering(Go, map[int]told{self: {read: memory.Live{Bytes: 100, Processes: 1}, closed: &closed}}, nil)
+	other.runs = func(p process) bool { return p.PID == self }
+	tree, err := open(t.Context(), func() ([]int, error) { return []int{self, launcher}, nil }, Options{Kind: Auto}, []runtime{late, other})
+	require.NoError(t, err)
+	for _, want := range []int64{100, 107} {
+		read, err := tree.Live(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, read.Bytes)
+		loaded = true
+	}
 }

@@ -18,7 +18,7 @@ type account struct {
 }
 
 // accountKeys are the names in memory.stat of the fields of Cgroup.
-type accountKeys struct{ anonymous, file, socket string }
+type accountKeys struct{ anonymous, file, shared, socket string }
 
 // accounts returns the groups that account for memory, in the same order.
 func accounts(groups []cgroup.Group) []account {
@@ -26,9 +26,9 @@ func accounts(groups []cgroup.Group) []account {
 	for _, group := range groups {
 		switch {
 		case group.Controllers == nil:
-			all = append(all, account{group.Folder, "memory.max", accountKeys{"anon", "file", "sock"}})
+			all = append(all, account{group.Folder, "memory.max", accountKeys{"anon", "file", "shmem", "sock"}})
 		case group.Has("memory"):
-			all = append(all, account{group.Folder, "memory.limit_in_bytes", accountKeys{"total_rss", "total_cache", ""}})
+			all = append(all, account{group.Folder, "memory.limit_in_bytes", accountKeys{"total_rss", "total_cache", "total_shmem", ""}})
 		}
 	}
 	return all
@@ -48,7 +48,16 @@ func ownCgroup(root int) func(context.Context, *Reading) {
 		}
 		if memory, err := own.read(); err == nil {
 			reading.Cgroup = &memory
+			reading.addUnmapped(memory.Shared)
 		}
+	}
+}
+
+// addUnmapped takes into account how much shared memory the control group shows, in bytes: files in a tmpfs that no process
+// has open are there alone.
+func (r *Reading) addUnmapped(shared int64) {
+	if r.Held != nil && r.Parts != nil {
+		r.Held.Unmapped = max(r.Held.Unmapped, shared-r.Parts.Shared-r.Held.heapFiles)
 	}
 }
 
@@ -96,5 +105,6 @@ func (k accountKeys) parse(text string) Cgroup {
 			values[name], _ = strconv.ParseInt(value, 10, 64)
 		}
 	}
-	return Cgroup{Anonymous: values[k.anonymous], File: values[k.file], Socket: values[k.socket]}
+	shared := values[k.shared] // which the kernel counts as file, too
+	return Cgroup{Anonymous: values[k.anonymous], File: max(0, values[k.file]-shared), Shared: shared, Socket: values[k.socket]}
 }

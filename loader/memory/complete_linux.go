@@ -8,7 +8,6 @@ import "context"
 func Completing(root, port int, adopted ...func() []int) []func(context.Context, *Reading) {
 	return []func(context.Context, *Reading){
 		ownCgroup(root),
-		held(root, adopted...),
 		members(root, port, adopted...),
 	}
 }

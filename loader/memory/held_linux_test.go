@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,27 +29,53 @@ Rss:                1024 kB
 SwapPss:               4 kB
 7f0060000000-7f0070000000 rw-s 00000000 00:01 5                          /memfd:java_heap (deleted)
 Rss:                8192 kB
+7f0080000000-7f0080100000 rw-p 00000000 08:01 4712                       /usr/bin/server
+Rss:                 200 kB
+Anonymous:            64 kB
 `
 
 func TestMappings(t *testing.T) {
-	m := mappings{of: make(map[string]*Mapping)}
-	require.NoError(t, m.parse(strings.NewReader(smaps)))
-	require.NoError(t, m.parse(strings.NewReader(strings.ReplaceAll(smaps, "1024 kB", "2048 kB"))), "of a child")
+	m := newMappings()
+	require.NoError(t, m.parse(strings.NewReader(smaps), mounts{}))
+	require.NoError(t, m.parse(strings.NewReader(strings.ReplaceAll(smaps, "1024 kB", "2048 kB")), mounts{}), "of a child")
 	held := m.held()
 	assert.Equal(t, int64(2*16<<10), held.Swapped)
 	assert.Equal(t, int64(2*8<<10), held.LazyFree)
 	assert.Equal(t, int64(2*2048<<10), held.HugePages)
-	assert.Equal(t, int64(512<<20+4<<10+32<<20), held.MappedSize, "each once, whoever maps it")
-	assert.Equal(t, 5, held.Count)
+	assert.Equal(t, int64(512<<20+4<<10+32<<20+1<<20), held.MappedSize, "each once, whoever maps it")
+	assert.Equal(t, 6, held.Count)
+	assert.Equal(t, int64(41100<<10), m.filePages(), "of the process that has most, without private copies")
 	assert.Equal(t, []Mapping{
 		{Name: "/data/my base.mdb", Size: 512<<20 + 4<<10, Resident: 40964 << 10},
 		{Name: "/dev/zero (deleted)", Shared: true, Size: 32 << 20, Resident: 2 << 20},
+		{Name: "/usr/bin/server", Size: 1 << 20, Resident: 200 << 10},
 	}, held.Mappings)
 }
 
+const hugeSmaps = `7f0000000000-7f0000400000 rw-p 00000000 00:10 7                          /anon_hugepage (deleted)
+Rss:                   0 kB
+Shared_Hugetlb:     2048 kB
+Private_Hugetlb:    4096 kB
+7f0000400000-7f0000800000 rw-s 00000000 00:10 8                          /dev/hugepages/segment
+Rss:                   0 kB
+Private_Hugetlb:    8192 kB
+`
+
+// A child shares with its parent what neither has written since. Pages of hugetlbfs are in no process's Rss.
+func TestHugeTLB(t *testing.T) {
+	m := newMappings()
+	require.NoError(t, m.parse(strings.NewReader(hugeSmaps), mounts{}))
+	assert.Equal(t, int64((2+4+8)<<20), m.held().HugeTLB)
+	assert.Equal(t, int64((2+4)<<20), m.anonymousHuge())
+	child, _, _ := strings.Cut(hugeSmaps, "7f0000400000-7f0000800000")
+	require.NoError(t, m.parse(strings.NewReader(child), mounts{}))
+	assert.Equal(t, int64((2+4+4+8)<<20), m.held().HugeTLB)
+	assert.Zero(t, m.filePages())
+}
+
 func TestMappingsOfAnything(t *testing.T) {
-	m := mappings{of: make(map[string]*Mapping)}
-	require.NoError(t, m.parse(strings.NewReader("Rss: x kB\n:\n\nzz-1 r 0 0 1\nRss: 9 kB\n"+strings.Repeat("a", 9000)+"\nRss: 4 kB")))
+	m := newMappings()
+	require.NoError(t, m.parse(strings.NewReader("Rss: x kB\n:\n\nzz-1 r 0 0 1\nRss: 9 kB\n"+strings.Repeat("a", 9000)+"\nRss: 4 kB"), mounts{}))
 	assert.Equal(t, &Held{}, m.held())
 }
 
@@ -68,8 +93,8 @@ func TestMappedFileIsSeen(t *testing.T) {
 		sum += int(mapped[n])
 	}
 	require.Zero(t, sum)
-	var reading Reading
-	held(os.Getpid())(context.Background(), &reading)
+	reading, err := OfTree(os.Getpid())(completely(t.Context()))
+	require.NoError(t, err)
 	require.NotNil(t, reading.Held)
 	assert.Contains(t, reading.Held.Mappings, Mapping{Name: path, Size: 8 << 20, Resident: 8 << 20})
 	assert.GreaterOrEqual(t, reading.Held.MappedSize, int64(8<<20))

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"runtime"
@@ -130,53 +128,11 @@ func TestProcessIsGone(t *testing.T) {
 	assert.ErrorIs(t, err, ErrGone)
 }
 
-func endpoint(t *testing.T, status int, body string) Reader {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = w.Write([]byte(body))
-	}))
-	t.Cleanup(server.Close)
-	return FromEndpoint(server.URL + "/metrics")
-}
-
-func TestEndpoint(t *testing.T) {
-	for name, body := range map[string]string{
-		"typed":          "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes 1.2345344e+07\n",
-		"untyped":        "up 1\nprocess_resident_memory_bytes 12345344\n",
-		"with labels":    "process_resident_memory_bytes{app=\"x\"} 12345344\n",
-		"among the rest": "# HELP a A.\n# TYPE a counter\na 1\nprocess_resident_memory_bytes 12345344 1700000000000\nz{b=\"c\"} 2\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			reading, err := endpoint(t, 200, body)(t.Context())
-			require.NoError(t, err)
-			assert.Equal(t, Reading{Total: 12345344}, reading)
-		})
-	}
-}
-
-func TestEndpointErrors(t *testing.T) {
-	for name, test := range map[string]struct {
-		status     int
-		body, want string
-	}{
-		"missing":     {200, "up 1\n", "process_resident_memory_bytes is missing"},
-		"not metrics": {200, "<html>\n", "text format parsing error"},
-		"status":      {404, "", "answered 404 Not Found"},
-		"NaN":         {200, "process_resident_memory_bytes NaN\n", "is NaN; expected a number of bytes"},
-		"negative":    {200, "process_resident_memory_bytes -1\n", "is -1; expected a number of bytes"},
-		"infinite":    {200, "process_resident_memory_bytes +Inf\n", "is +Inf; expected a number of bytes"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := endpoint(t, test.status, test.body)(t.Context())
-			assert.ErrorContains(t, err, test.want)
-		})
-	}
-}
-
 func TestSamplerKeepsLatestAndPeak(t *testing.T) {
 	totals := []int64{5, 9, 7}
 	next := 0
-	sampler := NewSampler(func(context.Context) (Reading, error) {
+	sampler := NewSampler(func(ctx context.Context) (Reading, error) {
+		assert.False(t, isComplete(ctx))
 		next++
 		return Reading{Total: totals[next-1]}, nil
 	})
@@ -192,7 +148,10 @@ func TestSamplerKeepsLatestAndPeak(t *testing.T) {
 
 func TestReadAllIsCompleteAndCounts(t *testing.T) {
 	sampler := NewSampler(
-		func(context.Context) (Reading, error) { return Reading{Total: 7}, nil },
+		func(ctx context.Context) (Reading, error) {
+			assert.True(t, isComplete(ctx))
+			return Reading{Total: 7}, nil
+		},
 		func(_ context.Context, r *Reading) { r.LiveHeap = r.Total - 1 },
 		func(_ context.Context, r *Reading) { r.Cgroup = &Cgroup{Socket: r.LiveHeap} },
 	)
@@ -276,36 +235,4 @@ func BenchmarkOfTree(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-func TestOwnAccount(t *testing.T) {
-	const pacer = "go_memstats_next_gc_bytes 6e6\ngo_gc_gogc_percent 200\n"
-	for text, want := range map[string]int64{
-		"go_gc_heap_live_bytes 123456\n" + pacer: 123456,
-		pacer:                                    2e6,
-		pacer + "go_gc_gomemlimit_bytes 9.223372036854776e+18\n":   2e6,
-		pacer + "go_gc_gomemlimit_bytes 1e+08\n":                   0,
-		"go_memstats_next_gc_bytes 6e6\n":                          0,
-		"go_memstats_next_gc_bytes 6e6\ngo_gc_gogc_percent -100\n": 0,
-		"process_resident_memory_bytes 5\n":                        0,
-	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, text)
-		}))
-		reading := Reading{Total: 1}
-		OwnAccount(server.URL)(t.Context(), &reading)
-		server.Close()
-		assert.Equal(t, Reading{Total: 1, LiveHeap: want}, reading, "%q", text)
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "http_requests_total{code=\"200\"} 40\nhttp_requests_total{code=\"404\"} 2\n")
-	}))
-	defer server.Close()
-	counted := Reading{Total: 1}
-	OwnAccount(server.URL)(t.Context(), &counted)
-	assert.Equal(t, Reading{Total: 1, Requests: 42, RequestsCounter: "http_requests_total"}, counted)
-
-	reading := Reading{Total: 1}
-	OwnAccount("http://127.0.0.1:1/")(t.Context(), &reading)
-	assert.Equal(t, Reading{Total: 1}, reading)
 }

@@ -14,8 +14,7 @@ type Reading struct {
 	Total int64
 	// Parts splits Total by kind of memory; nil where the system does not.
 	Parts *Parts
-	// Proportional is true if a page that several processes share counts once, in equal shares (PSS); false if it counts for
-	// each of them (RSS).
+	// Proportional is true if a page that several processes share counts once; false if it counts for each of them.
 	Proportional bool
 
 	Processes int // in the sum; 0 if unknown
@@ -34,6 +33,10 @@ type Reading struct {
 	CPU time.Duration
 	// LiveHeap is the live heap after the last garbage collection; 0 if unknown. Complete readings only.
 	LiveHeap int64
+	// HeapInUse is what the server's metric HeapMetric tells of its heap, with garbage that was not collected yet; 0 if it
+	// has none, or if LiveHeap is known. Complete readings only.
+	HeapInUse  int64
+	HeapMetric string
 	// Requests is the number of requests answered since the server started, by its metric RequestsCounter; "" if it has
 	// none. Complete readings only.
 	Requests        uint64
@@ -54,12 +57,12 @@ func (m Member) Is(other Member) bool {
 	return m.PID == other.PID && m.Started == other.Started && m.Layout == other.Layout
 }
 
-// Swapped is what is swapped out less what was lazily freed, in bytes: held memory is Total and that. 0 if it is unknown.
-func (r Reading) Swapped() int64 {
+// HeldBytes is held memory: Total, and what is held beside resident memory as far as that is known.
+func (r Reading) HeldBytes() int64 {
 	if r.Held == nil {
-		return 0
+		return r.Total
 	}
-	return r.Held.Swapped - r.Held.LazyFree
+	return r.Total + r.Held.Swapped - r.Held.LazyFree + r.Held.HugeTLB + r.Held.Unmapped
 }
 
 // Parts of resident memory, in bytes.
@@ -73,7 +76,14 @@ type Parts struct {
 type Held struct {
 	Swapped   int64 // out of RAM, into swap
 	LazyFree  int64 // resident, but given back: the kernel takes it when it needs to (MADV_FREE)
-	HugePages int64 // of the anonymous memory, what is in huge pages
+	HugePages int64 // of the anonymous memory, what is in huge pages (AnonHugePages)
+	HugeTLB   int64 // in pages of hugetlbfs, which are in no process's resident memory
+	// Unmapped is what files in memory hold beyond the pages of them that are mapped: memfd, tmpfs and hugetlbfs. The kernel
+	// cannot take it back while a file exists. It counts the files that the processes have open, but not their standard
+	// streams, which whoever started them may have redirected there. If the control group shows more, that counts.
+	Unmapped int64
+	// heapFiles is the same of files that are a runtime's heap.
+	heapFiles int64
 	// MappedSize is the size of the mapped files and shared segments: the most that their pages can take. One that several
 	// processes map counts once.
 	MappedSize int64
@@ -94,12 +104,24 @@ type Mapping struct {
 // group reads and writes, and kernel memory.
 type Cgroup struct {
 	Anonymous int64
-	File      int64 // page cache, mapped or not
+	File      int64 // page cache, mapped or not, without Shared
+	Shared    int64 // shared memory and tmpfs, mapped or not
 	Socket    int64 // socket buffers; always 0 in version 1, which does not report them
 }
 
 // Reader takes one reading. Its error wraps ErrGone when the server has ended.
 type Reader func(context.Context) (Reading, error)
+
+// completeKey marks the context of a complete reading.
+type completeKey struct{}
+
+// completely is the context for a Reader to take a complete reading.
+func completely(ctx context.Context) context.Context {
+	return context.WithValue(ctx, completeKey{}, true)
+}
+
+// isComplete reports if a complete reading is asked for.
+func isComplete(ctx context.Context) bool { return ctx.Value(completeKey{}) != nil }
 
 // ErrGone is the error when the server process does not exist.
 var ErrGone = errors.New("the server process is gone")

@@ -59,9 +59,10 @@ func (s *Sampler) Run(ctx context.Context) error {
 	}
 }
 
-// ReadAll takes a complete reading now: Read, plus the control group and what the server reports. It fails when Read does.
+// ReadAll takes a complete reading now, which is a sample as well: an exact one, with the control group and what the server
+// reports. It returns the error of the Reader.
 func (s *Sampler) ReadAll(ctx context.Context) (Reading, error) {
-	reading, err := s.Read(ctx)
+	reading, err := s.Read(completely(ctx))
 	if err != nil {
 		return Reading{}, err
 	}

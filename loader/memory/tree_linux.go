@@ -17,13 +17,22 @@ import (
 // TreeSource describes what OfTree reads.
 const TreeSource = "/proc, summed over the server's process tree"
 
-// OfTree returns a Reader for the process root and all its descendants. The figures are the kernel's, in /proc/PID/status
-// (VmRSS and its parts), so that the processes do no work. From the first reading with several processes, shared pages
-// count once, by /proc/PID/smaps_rollup (PSS), where it is readable. The functions adopted return children of this program
-// that belong to the server as well, with their descendants.
+// OfTree returns a Reader for the process root and all its descendants. The figures are the kernel's, so that the
+// processes do no work.
+//
+// A complete reading is exact on every kernel: it is taken from /proc/PID/smaps_rollup and smaps, which walk the page
+// tables. It counts anonymous and shared pages of the tree once each (Pss_Anon, Pss_Shmem), and a mapped file by the
+// process that has most of it in RAM. So it does not change when other programs map the same files, nor when a first
+// child appears. Other readings add to the last exact one what /proc/PID/status says has changed since: it takes a
+// fraction of the time, but lags on many kernels. When processes have come or gone, a reading is exact as well.
+//
+// Where smaps_rollup is not readable, or has no parts (before Linux 5.9), all readings are the sums of what status
+// tells: VmRSS and its parts. What several processes share counts for each of them then.
+//
+// The functions adopted return children of this program that belong to the server as well, with their descendants.
 func OfTree(root int, adopted ...func() []int) Reader {
 	t := &tree{root: root, adopted: adopted}
-	return func(context.Context) (Reading, error) { return t.read() }
+	return t.read
 }
 
 // Processes returns a function that lists the processes that OfTree reads. Its error wraps ErrGone when root has ended.
@@ -42,95 +51,161 @@ type tree struct {
 	root    int
 	adopted []func() []int // children of this program that belong to the server
 
-	mu           sync.Mutex
-	parents      map[int]int
-	proportional sharing
+	mu        sync.Mutex
+	parents   map[int]int
+	last      reference
+	forbidden bool // smaps_rollup is not readable; it stays so, for readings to be comparable
 }
 
-// sharing is how shared pages count. It never goes back, so that readings stay comparable.
-type sharing int
+// reference is an exact reading that others are relative to. It has no processes before the first.
+type reference struct {
+	pids  []int
+	exact Parts
+	quick Parts // what status told then
+}
 
-const (
-	alone     sharing = iota // one process
-	counted                  // once (PSS)
-	forbidden                // for each process (RSS), since smaps_rollup is not readable
-)
-
-func (t *tree) read() (Reading, error) {
-	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
-	if err != nil {
-		return Reading{}, err
-	}
+// read takes a reading, which is exact if a complete one is asked for.
+func (t *tree) read(ctx context.Context) (Reading, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	pids, err := t.descendants()
 	if err != nil {
 		return Reading{}, err
 	}
-	if t.proportional == alone && len(pids) > 1 {
-		t.proportional = counted
-	}
-	if t.proportional == counted {
-		sum, err := sumOf(fs, pids, readProportional)
+	if !t.forbidden && (isComplete(ctx) || !slices.Equal(t.last.pids, pids)) {
+		sum, err := t.readExact(pids, isComplete(ctx))
 		if !errors.Is(err, os.ErrPermission) {
-			sum.Proportional = true
 			return t.alive(sum, err)
 		}
-		t.proportional = forbidden
+		t.forbidden = true
 	}
-	return t.alive(sumOf(fs, pids, readResident))
+	sum, err := t.readQuick(pids)
+	return t.alive(sum, err)
 }
 
-// alive returns the sum, or ErrGone if it is 0: a zombie has no memory either.
+// alive returns the sum, or ErrGone if no process has memory: a zombie has none.
 func (t *tree) alive(sum Reading, err error) (Reading, error) {
-	if err == nil && sum.Total == 0 {
+	if err == nil && (sum.Processes == 0 || sum.Total == 0) {
 		err = fmt.Errorf("process %d: %w", t.root, ErrGone)
 	}
 	return sum, err
 }
 
-// sumOf adds up the memory of processes, by read, and their threads and open files.
-func sumOf(fs procfs.FS, pids []int, read func(procfs.Proc) (Parts, error)) (Reading, error) {
-	sum := Reading{Parts: &Parts{}}
+// readQuick reads status of all processes, and relates it to the last exact reading.
+func (t *tree) readQuick(pids []int) (Reading, error) {
+	var quick quickSum
+	sum, err := sumOf(pids, func(process shown) error {
+		if !process.hasMemory() {
+			return syscall.ESRCH
+		}
+		quick.add(process)
+		return nil
+	})
+	if err != nil {
+		return Reading{}, err
+	}
+	parts := quick.each
+	if !t.forbidden && sum.Processes > 0 {
+		parts = t.last.exact.plus(quick.once().minus(t.last.quick))
+	}
+	return sum.of(parts, !t.forbidden), nil
+}
+
+// readExact reads smaps_rollup and smaps of all processes. It adds Held if the reading is to be complete.
+func (t *tree) readExact(pids []int, complete bool) (Reading, error) {
+	var quick quickSum
+	var parts Parts
+	all := newMappings()
+	sum, err := sumOf(pids, func(process shown) error {
+		text, err := process.read("smaps_rollup")
+		if err != nil {
+			return err
+		}
+		own, err := parseRollup(text)
+		if err != nil {
+			return err
+		}
+		in := mountsOf(process)
+		if err := all.add(process, in); err != nil {
+			return err
+		}
+		if complete {
+			all.addOpenFiles(process, in)
+		}
+		quick.add(process)
+		parts.Anonymous += own.Anonymous
+		parts.Shared += own.Shared
+		return nil
+	})
+	if err != nil {
+		return Reading{}, err
+	}
+	parts.File = all.filePages()
+	t.last = reference{pids: pids, exact: parts, quick: quick.once()}
+	if complete {
+		sum.Held = all.held()
+	}
+	return sum.of(parts, true), nil
+}
+
+// quickSum is what status tells of several processes.
+type quickSum struct {
+	each Parts // summed over the processes
+	most Parts // of the process that has most
+}
+
+func (q *quickSum) add(process shown) {
+	own := Parts{Anonymous: int64(process.status.RssAnon), File: int64(process.status.RssFile), Shared: int64(process.status.RssShmem)}
+	q.each = q.each.plus(own)
+	q.most.File, q.most.Shared = max(q.most.File, own.File), max(q.most.Shared, own.Shared)
+}
+
+// once is the sum as far as it follows what a page that counts once does: workers that map the same file or segment have
+// its pages together.
+func (q *quickSum) once() Parts {
+	return Parts{Anonymous: q.each.Anonymous, File: q.most.File, Shared: q.most.Shared}
+}
+
+// plus is the sum of parts.
+func (p Parts) plus(other Parts) Parts {
+	return Parts{Anonymous: p.Anonymous + other.Anonymous, File: p.File + other.File, Shared: p.Shared + other.Shared}
+}
+
+// minus is the difference of parts, which may be negative.
+func (p Parts) minus(other Parts) Parts {
+	return Parts{Anonymous: p.Anonymous - other.Anonymous, File: p.File - other.File, Shared: p.Shared - other.Shared}
+}
+
+// of is the reading with its parts, none of which is below 0, and their sum.
+func (r Reading) of(parts Parts, once bool) Reading {
+	r.Parts = &Parts{Anonymous: max(0, parts.Anonymous), File: max(0, parts.File), Shared: max(0, parts.Shared)}
+	r.Total = r.Parts.Anonymous + r.Parts.File + r.Parts.Shared
+	r.Proportional = once
+	return r
+}
+
+// sumOf calls read with each process that has not ended, and adds up their threads and open files.
+func sumOf(pids []int, read func(shown) error) (Reading, error) {
+	var sum Reading
 	for _, pid := range pids {
-		process, err := fs.Proc(pid)
-		var parts Parts
-		if err == nil {
-			parts, err = read(process)
-		}
-		switch {
-		case isGone(err):
-			continue
-		case err != nil:
+		err := visit(pid, func(process shown) error {
+			if err := read(process); err != nil {
+				return err
+			}
+			sum.Processes++
+			if stat, err := process.Stat(); err == nil {
+				sum.Threads += stat.NumThreads
+			}
+			if open, err := process.FileDescriptorsLen(); err == nil {
+				sum.OpenFiles += open
+			}
+			return nil
+		})
+		if err != nil && !isGone(err) {
 			return Reading{}, fmt.Errorf("memory of process %d: %w", pid, err)
-		}
-		sum.Parts.Anonymous += parts.Anonymous
-		sum.Parts.File += parts.File
-		sum.Parts.Shared += parts.Shared
-		sum.Total += parts.Anonymous + parts.File + parts.Shared
-		sum.Processes++
-		if stat, err := process.Stat(); err == nil {
-			sum.Threads += stat.NumThreads
-		}
-		if open, err := process.FileDescriptorsLen(); err == nil {
-			sum.OpenFiles += open
 		}
 	}
 	return sum, nil
-}
-
-func readResident(process procfs.Proc) (Parts, error) {
-	status, err := process.NewStatus()
-	return Parts{Anonymous: int64(status.RssAnon), File: int64(status.RssFile), Shared: int64(status.RssShmem)}, err
-}
-
-// readProportional reads the parts of the process's proportional set size, which /proc has since Linux 5.9.
-func readProportional(process procfs.Proc) (Parts, error) {
-	text, err := os.ReadFile(fmt.Sprintf("%s/%d/smaps_rollup", procfs.DefaultMountPoint, process.PID))
-	if err != nil {
-		return Parts{}, err
-	}
-	return parseRollup(text)
 }
 
 // parseRollup reads lines such as "Pss_Anon:  112 kB", in units of 1024 bytes. A process that has just ended, a kernel

@@ -1,10 +1,15 @@
 package memory
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
+	"time"
 
-	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -37,8 +42,7 @@ func TestParseRollup(t *testing.T) {
 // Three shells share their program, their libraries and their memory from before the fork.
 func TestSharedPagesOfATreeAreCountedOnce(t *testing.T) {
 	shells := run(t, `exec 3<&0; (read x <&3) & (read x <&3) & echo ready; read x`)
-	tree := &tree{root: shells.Process.Pid}
-	reading, err := tree.read()
+	reading, err := OfTree(shells.Process.Pid)(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 3, reading.Processes)
 	assert.True(t, reading.Proportional)
@@ -46,11 +50,7 @@ func TestSharedPagesOfATreeAreCountedOnce(t *testing.T) {
 	assert.Equal(t, 3, reading.Threads)
 	assert.GreaterOrEqual(t, reading.OpenFiles, 6)
 
-	fs, err := procfs.NewDefaultFS()
-	require.NoError(t, err)
-	pids, err := tree.descendants()
-	require.NoError(t, err)
-	twice, err := sumOf(fs, pids, readResident)
+	twice, err := (&tree{root: shells.Process.Pid, forbidden: true}).read(t.Context())
 	require.NoError(t, err)
 	assert.Less(t, reading.Total, twice.Total*2/3)
 	assert.Less(t, reading.Parts.Anonymous, twice.Parts.Anonymous)
@@ -58,11 +58,95 @@ func TestSharedPagesOfATreeAreCountedOnce(t *testing.T) {
 
 func TestSharedPagesAreCountedForEachWhereThatIsAllOneMaySee(t *testing.T) {
 	shells := run(t, `exec 3<&0; (read x <&3) & echo ready; read x`)
-	tree := &tree{root: shells.Process.Pid, proportional: forbidden}
-	reading, err := tree.read()
+	tree := &tree{root: shells.Process.Pid, forbidden: true}
+	reading, err := tree.read(completely(t.Context()))
 	require.NoError(t, err)
 	assert.Equal(t, 2, reading.Processes)
 	assert.False(t, reading.Proportional)
+	assert.Nil(t, reading.Held)
+}
+
+// The shell and its child map the same files. What they share does not change what is counted, and neither do other
+// programs that map these files.
+func TestAFirstChildAndStrangersChangeNothing(t *testing.T) {
+	shell := run(t, `exec 3<&0; echo ready; read x; (echo started; read x <&3) & read x`)
+	read := OfTree(shell.Process.Pid)
+	alone, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, 1, alone.Processes)
+
+	for range 3 {
+		run(t, "echo ready; read x")
+	}
+	besides, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	assert.Equal(t, alone.Parts, besides.Parts)
+
+	_, err = io.WriteString(shell.stdin, "\n")
+	require.NoError(t, err)
+	shell.awaitLine(t)
+	both, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	require.Equal(t, 2, both.Processes)
+	assert.InDelta(t, alone.Parts.File, both.Parts.File, 128<<10, "the shell may have come to more of its program")
+	assert.InDelta(t, alone.Parts.Anonymous, both.Parts.Anonymous, 512<<10)
+}
+
+// What all threads share is shown, though the main thread has ended.
+func TestAMainThreadThatHasEnded(t *testing.T) {
+	program := compile(t, "testdata/main_ends.c")
+	server := run(t, "exec "+program)
+	read := OfTree(server.Process.Pid)
+	for _, ctx := range []context.Context{completely(t.Context()), t.Context()} {
+		reading, err := read(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, 1, reading.Processes)
+		assert.Equal(t, 2, reading.Threads)
+		assert.GreaterOrEqual(t, reading.OpenFiles, 3)
+		assert.Greater(t, reading.Parts.Anonymous, int64(20<<20))
+		assert.Positive(t, reading.Parts.File)
+	}
+	anonymous, err := AnonymousOf(server.Process.Pid)
+	require.NoError(t, err)
+	assert.Greater(t, anonymous, int64(20<<20))
+	require.NoError(t, server.Process.Kill())
+	assert.Eventually(t, func() bool {
+		_, err := read(t.Context())
+		return errors.Is(err, ErrGone)
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// compile makes a program of a file in C.
+func compile(t *testing.T, source string) string {
+	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("gcc is not installed")
+	}
+	program := filepath.Join(t.TempDir(), "program")
+	output, err := exec.Command("gcc", "-O1", "-Wall", "-pthread", "-o", program, source).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return program
+}
+
+// A quick reading adds to the last exact one what has changed since, and is never below 0.
+func TestAQuickReadingFollowsTheLastExactOne(t *testing.T) {
+	child := run(t, "echo ready; read x").Process.Pid
+	tree := &tree{root: child}
+	exact, err := tree.read(completely(t.Context()))
+	require.NoError(t, err)
+	assert.NotNil(t, exact.Held)
+	quick, err := tree.read(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, exact.Parts, quick.Parts, "nothing has changed")
+	assert.Nil(t, quick.Held)
+
+	tree.last.quick.Anonymous -= 4096
+	tree.last.exact.Shared = 8192
+	tree.last.quick.File += 1 << 30
+	quick, err = tree.read(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, &Parts{Anonymous: exact.Parts.Anonymous + 4096, Shared: 8192}, quick.Parts)
+	assert.Equal(t, quick.Parts.Anonymous+8192, quick.Total)
 }
 
 // A process that has entered a PID namespace from outside has parent 0 there.

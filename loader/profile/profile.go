@@ -3,13 +3,11 @@
 package profile
 
 import (
-	"bytes"
 	"cmp"
 	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,20 +95,16 @@ func unpack(packed io.Reader) ([]byte, error) {
 	return content, err
 }
 
-// Save writes each profile to folder as KIND-LABEL.pb.gz, which `go tool pprof` reads. It returns the names of the files
-// written, also with the error of writing one.
-func (s Snapshot) Save(folder, label string) ([]string, error) {
+// Save has each profile written as KIND-LABEL.pb.gz, which `go tool pprof` reads. replace is called with the name of a file
+// and with what writes its content. Save returns the names of the files written, also with the error of writing one.
+func (s Snapshot) Save(replace func(name string, write func(io.Writer) error) error, label string) ([]string, error) {
 	var names []string
 	for _, kind := range Kinds() {
 		if s[kind] == nil {
 			continue
 		}
-		var b bytes.Buffer
-		if err := s[kind].Write(&b); err != nil {
-			return names, err
-		}
 		name := fmt.Sprintf("%s-%s.pb.gz", kind, label)
-		if err := os.WriteFile(filepath.Join(folder, name), b.Bytes(), 0o644); err != nil {
+		if err := replace(name, s[kind].Write); err != nil {
 			return names, err
 		}
 		names = append(names, name)

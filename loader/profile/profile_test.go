@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/pprof"
@@ -52,9 +54,9 @@ func TestTheLeakIsNamed(t *testing.T) {
 	require.NotEmpty(t, sites)
 	assert.Equal(t, "leaklab/loader/profile.keep", sites[0].Function)
 	assert.Equal(t, "profile_test.go", filepath.Base(sites[0].File))
-	assert.EqualValues(t, 22, sites[0].Number)
+	assert.EqualValues(t, 24, sites[0].Number)
 	assert.Equal(t, "leaklab/loader/profile.TestTheLeakIsNamed", sites[0].Caller.Function)
-	assert.Regexp(t, `^leaklab/loader/profile.keep \(profile_test.go:22\)$`, sites[0].String())
+	assert.Regexp(t, `^leaklab/loader/profile.keep \(profile_test.go:24\)$`, sites[0].String())
 	assert.InDelta(t, 50<<20, sites[0].Growth, 15<<20, "a sample of the allocations")
 
 	sites, err = Growth(before, after, Goroutine, 3)
@@ -65,7 +67,11 @@ func TestTheLeakIsNamed(t *testing.T) {
 	assert.Equal(t, "leaklab/loader/profile.TestTheLeakIsNamed.func1", sites[0].Function)
 
 	folder := t.TempDir()
-	names, err := after.Save(folder, "end")
+	names, err := after.Save(func(name string, write func(io.Writer) error) error {
+		file, err := os.Create(filepath.Join(folder, name))
+		require.NoError(t, err)
+		return errors.Join(write(file), file.Close())
+	}, "end")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"heap-end.pb.gz", "goroutine-end.pb.gz"}, names)
 	for _, kind := range Kinds() {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,20 +12,75 @@ import (
 )
 
 func TestFolders(t *testing.T) {
-	results := filepath.Join(t.TempDir(), "results")
+	above := filepath.Join(t.TempDir(), "missing")
+	results := filepath.Join(above, "results")
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 3600))
 	for _, want := range []string{"20261123T080000Z", "20261123T080000Z-2", "20261123T080000Z-3"} {
 		folder, err := CreateFolder(results, start, "")
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(results, want), folder)
-		info, err := os.Stat(folder)
-		require.NoError(t, err)
-		assert.Equal(t, os.FileMode(0o777), info.Mode().Perm())
+		for _, made := range []string{above, results, folder} {
+			info, err := os.Stat(made)
+			require.NoError(t, err)
+			assert.Zero(t, info.Mode().Perm()&0o022, "%s: others may write there: %s", made, info.Mode())
+		}
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err := CreateFolder(file, start, "")
 	assert.ErrorContains(t, err, file)
 	_, err = CreateFolder(filepath.Join(file, "missing", "results"), start, "")
-	assert.ErrorContains(t, err, "missing")
+	assert.ErrorContains(t, err, file+": not a directory")
+}
+
+// A folder where everybody may write is one where others could replace the folder of a run.
+func TestSharedResultsAreProtected(t *testing.T) {
+	results := t.TempDir()
+	require.NoError(t, os.Chmod(results, 0o777))
+	_, err := CreateFolder(results, time.Now(), "")
+	require.NoError(t, err)
+	info, err := os.Stat(results)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o777)|os.ModeSticky|os.ModeDir, info.Mode())
+}
+
+// Whoever guesses the name of a run's folder can put a link there before.
+func TestAFolderIsNeverALink(t *testing.T) {
+	results, elsewhere := t.TempDir(), t.TempDir()
+	start := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(results, "20261123T080000Z")))
+	folder, err := CreateFolder(results, start, "")
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(results, "20261123T080000Z-2"), folder)
+}
+
+// A link in the folder of a run leads to a file of somebody else, which stays as it is.
+func TestNoFileIsOpenedThroughALink(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	require.NoError(t, os.WriteFile(victim, []byte("mine"), 0o600))
+	folder := t.TempDir()
+	link := func(name, to string) { require.NoError(t, os.Symlink(to, filepath.Join(folder, name))) }
+
+	link("iterations.csv", victim)
+	_, err := CreateTable(folder, "iterations.csv")
+	assert.ErrorContains(t, err, "the folder of this run was changed by another program: open "+filepath.Join(folder, "iterations.csv"))
+	link("samples.csv", victim)
+	_, err = CreateSamples(folder, "samples.csv")
+	assert.ErrorContains(t, err, "changed by another program")
+	link("load.log", filepath.Join(filepath.Dir(victim), "new"))
+	_, err = CreateFile(folder, "load.log", os.O_WRONLY)
+	assert.ErrorContains(t, err, "changed by another program")
+	assert.NoFileExists(t, filepath.Join(filepath.Dir(victim), "new"), "a link to nothing")
+
+	link("run.json", victim)
+	require.NoError(t, Replace(folder, "run.json", func(out io.Writer) error {
+		_, err := io.WriteString(out, "{}")
+		return err
+	}))
+	info, err := os.Lstat(filepath.Join(folder, "run.json"))
+	require.NoError(t, err)
+	assert.True(t, info.Mode().IsRegular(), "the link is replaced")
+	content, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	assert.Equal(t, "mine", string(content))
 }

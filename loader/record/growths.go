@@ -52,15 +52,16 @@ func (i Iteration) EndBytes(part verdict.Part) (int64, bool) {
 		}
 		return int64(*column)
 	}
-	held := i.RSSEndBytes + value(i.SwapEndBytes) - value(i.LazyfreeEndBytes)
+	held := i.RSSEndBytes + value(i.SwapEndBytes) - value(i.LazyfreeEndBytes) + value(i.HugetlbEndBytes) + value(i.UnmappedEndBytes)
+	outside := value(i.OutsideEndBytes) + value(i.UnmappedEndBytes)
 	switch part {
 	case verdict.Live:
 		return value(i.LiveEndBytes), i.LiveEndBytes != nil
 	case verdict.Outside:
-		return value(i.OutsideEndBytes), i.OutsideEndBytes != nil
+		return outside, i.OutsideEndBytes != nil
 	case verdict.Slack:
 		files := value(i.FileEndBytes) + value(i.SharedEndBytes)
-		return max(0, held-files-value(i.LiveEndBytes)-value(i.OutsideEndBytes)), i.LiveEndBytes != nil && i.OutsideEndBytes != nil
+		return max(0, held-files-value(i.LiveEndBytes)-outside), i.LiveEndBytes != nil && i.OutsideEndBytes != nil
 	case verdict.Held:
 		return held, true
 	}

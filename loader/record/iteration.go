@@ -29,7 +29,7 @@ type Iteration struct {
 	FileEndBytes         *uint64   `json:"file_end_bytes,omitempty" unit:"bytes" part:"mapped files" doc:"mapped files at the end, programs and libraries among them"`
 	SharedEndBytes       *uint64   `json:"shared_end_bytes,omitempty" unit:"bytes" part:"shared memory" doc:"shared memory and tmpfs at the end"`
 	LiveHeapEndBytes     *uint64   `json:"live_heap_end_bytes,omitempty" unit:"bytes" part:"live heap" doc:"heap in use by the last garbage collection"`
-	CgroupFileEndBytes   *uint64   `json:"cgroup_file_end_bytes,omitempty" unit:"bytes" part:"page cache" doc:"page cache of the server's control group"`
+	CgroupFileEndBytes   *uint64   `json:"cgroup_file_end_bytes,omitempty" unit:"bytes" part:"page cache" doc:"page cache of the server's control group, without shared memory and tmpfs"`
 	CgroupSocketEndBytes *uint64   `json:"cgroup_socket_end_bytes,omitempty" unit:"bytes" part:"socket buffers" doc:"socket buffers of the server's control group"`
 	OpenFiles            *uint64   `json:"open_files,omitempty" part:"open files" doc:"open descriptors at the end, sockets included"`
 	Threads              *uint64   `json:"threads,omitempty" part:"threads" doc:"threads at the end"`
@@ -53,6 +53,8 @@ type Iteration struct {
 	MappedSizeEndBytes    *uint64  `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
 	LiveIdleBytes         *uint64  `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
 	StoppedSeconds        *float64 `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
+	HugetlbEndBytes       *uint64  `json:"hugetlb_end_bytes,omitempty" unit:"bytes" part:"pages of hugetlbfs" doc:"pages of hugetlbfs at the end, which resident memory does not count"`
+	UnmappedEndBytes      *uint64  `json:"unmapped_end_bytes,omitempty" unit:"bytes" part:"unmapped memory files" doc:"files in memory at the end (memfd, tmpfs), beyond the pages of them that a process maps: the kernel cannot take them back"`
 
 	Restarts        *uint64  `json:"restarts,omitempty" part:"restarts" doc:"1 if the server restarted in the iteration, or in the rest before it"`
 	WorkersReplaced *uint64  `json:"workers_replaced,omitempty" part:"workers replaced" doc:"worker processes that ended, and were replaced by others"`
@@ -89,7 +91,7 @@ func NewIteration(i lab.Iteration) Iteration {
 	}
 	if h := i.End.Held; h != nil {
 		row.SwapEndBytes, row.LazyfreeEndBytes, row.HugepagesEndBytes = known(h.Swapped), known(h.LazyFree), known(h.HugePages)
-		row.MappedSizeEndBytes = known(h.MappedSize)
+		row.MappedSizeEndBytes, row.HugetlbEndBytes, row.UnmappedEndBytes = known(h.MappedSize), known(h.HugeTLB), known(h.Unmapped)
 	}
 	if l := i.Live; l != nil {
 		stopped := l.Stopped.Seconds()

@@ -91,6 +91,14 @@ func (r *Run) End(reason error) {
 	}
 }
 
+// EarlyEnd tells in a clause how far a run came that ended early; empty if it did not. Reason tells why.
+func (r Run) EarlyEnd() string {
+	if r.State != EndedEarly {
+		return ""
+	}
+	return fmt.Sprintf("The run ended early, after %d of %d iterations", len(r.Iterations), r.Tries)
+}
+
 // Evidence is what the verdict reads of the iterations.
 func (r Run) Evidence() []verdict.Iteration {
 	var all []verdict.Iteration

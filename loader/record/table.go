@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"os"
-	"path/filepath"
 )
 
 // Table is iterations.csv, or another table of that kind: a row an iteration, each on disk when it has been appended.
@@ -58,7 +57,7 @@ type rows struct {
 }
 
 func createRows(folder, name string) (*rows, error) {
-	file, err := os.OpenFile(filepath.Join(folder, name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o666)
+	file, err := CreateFile(folder, name, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}

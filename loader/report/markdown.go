@@ -27,11 +27,11 @@ func writeMarkdown(out io.Writer, run record.Run) error {
 		fmt.Fprintf(&b, "## Comparison: %s\n\n%s\n\nBaseline: %s\n\n", other.Difference.Headline(), escape(other.Difference.Sentence), escape(other.Verdict.Sentence))
 	}
 	fmt.Fprintf(&b, "## Verdict: %s\n\n", run.Verdict.Headline())
+	if early := run.EarlyEnd(); early != "" {
+		fmt.Fprintf(&b, "%s: %s\n\n", early, code(run.Reason))
+	}
 	for _, statement := range statements(run) {
 		fmt.Fprintf(&b, "%s\n\n", escape(statement))
-	}
-	if run.Reason != "" {
-		fmt.Fprintf(&b, "It ended with: %s\n\n", code(run.Reason))
 	}
 
 	markdownGrowths(&b, growths(run))
@@ -144,21 +144,19 @@ func markdownIterations(b *strings.Builder, run record.Run) {
 // statements are the sentences at the top of a report.
 func statements(run record.Run) []string {
 	all := append([]string{run.Verdict.Sentence, run.Verdict.Advice}, run.Remarks...)
-	all = append(all, progressOf(run))
+	if run.State != record.EndedEarly { // otherwise that stands first
+		all = append(all, progressOf(run))
+	}
 	return slices.DeleteFunc(all, func(statement string) bool { return statement == "" })
 }
 
-// progressOf is how many iterations there are, and why not all.
+// progressOf is how many iterations there are of a run that did not end early.
 func progressOf(run record.Run) string {
 	done := fmt.Sprintf("%d of %d iterations", len(run.Iterations), run.Tries)
-	switch run.State {
-	case record.Running:
+	if run.State == record.Running {
 		return done + " so far. If the run is not going on any more, it was killed."
-	case record.EndedEarly:
-		return done + "; then it ended early."
-	default:
-		return done + "."
 	}
+	return done + "."
 }
 
 // baselineEnd is the baseline's end reading of the same iteration, in KiB; empty if there is none.

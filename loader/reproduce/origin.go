@@ -42,6 +42,13 @@ func OriginOf(command []string, inCompose bool, image string) Origin {
 	}
 }
 
+// StartsDemo is true if a word of command is the demo server of a checkout, as in env GOGC=50 .build/server.
+func StartsDemo(command []string) bool {
+	return slices.ContainsFunc(command, func(word string) bool {
+		return strings.HasSuffix("/"+filepath.ToSlash(word), "/.build/server")
+	})
+}
+
 // IsDemo tells whether the server is the demo server.
 func (o Origin) IsDemo() bool { return o == Demo || o == Composed }
 

@@ -40,8 +40,8 @@ func Open(path string) (*Run, error) {
 // origin is how the server of the recorded run came to be measured.
 func (r *Run) origin() Origin { return Origin(r.Record.Origin) }
 
-// Restore puts the recorded settings into the environment of this process, for itself and for the server that it
-// starts. The error names the settings that are missing or unknown.
+// Restore puts the recorded settings into the environment of this process. The error names the settings that are missing
+// or unknown.
 func (r *Run) Restore() error {
 	settings, err := r.settings(os.Getenv)
 	if err != nil {
@@ -109,6 +109,9 @@ func (r *Run) settings(environment func(string) string) (map[string]string, erro
 			settings[name] = value
 		}
 	}
+	if r.origin() == Demo && settings["METRICS_URL"] != "" && environment("METRICS_URL") == "" {
+		settings["METRICS_URL"] = config.DemoMetrics(func(name string) string { return settings[name] }) // the recorded port may be taken
+	}
 	return settings, errors.Join(wrong...)
 }
 
@@ -161,13 +164,14 @@ func (r *Run) folder() string {
 }
 
 // AtAnyPlace is a run without the settings that belong to where it was made. Where the demo server is does not matter
-// either.
+// either, nor where it shows its metrics.
 func AtAnyPlace(run record.Run) record.Run {
+	demo := Origin(run.Origin) == Demo
 	run.Settings = slices.DeleteFunc(slices.Clone(run.Settings), func(s record.Setting) bool {
 		known, _ := config.Named(s.Name)
-		return known.Machine
+		return known.Machine || demo && s.Name == "METRICS_URL"
 	})
-	if Origin(run.Origin) == Demo {
+	if demo {
 		run.ServerCommand = ""
 	}
 	return run

@@ -47,6 +47,27 @@ func TestRecordedSettingsWin(t *testing.T) {
 	assert.NotContains(t, settings, "A_LATER_ONE")
 }
 
+// The port of the recorded run may be taken by now.
+func TestTheDemoServerShowsItsMetricsElsewhere(t *testing.T) {
+	const recorded = "http://127.0.0.2:9101/metrics"
+	again := recordedRun(Demo, record.Setting{Name: "HOST", Value: "127.0.0.2"}, record.Setting{Name: "METRICS_URL", Value: recorded})
+	settings, err := again.settings(environmentOf(nil))
+	require.NoError(t, err)
+	assert.Regexp(t, `^http://127\.0\.0\.2:[12]\d{4}/metrics$`, settings["METRICS_URL"])
+	settings, err = again.settings(environmentOf(map[string]string{"METRICS_URL": "http://here/metrics"}))
+	require.NoError(t, err)
+	assert.Equal(t, "http://here/metrics", settings["METRICS_URL"])
+	settings, err = recordedRun(Demo).settings(environmentOf(nil))
+	require.NoError(t, err)
+	assert.Empty(t, settings["METRICS_URL"], "there was none")
+	assert.NotContains(t, AtAnyPlace(again.Record).Settings, record.Setting{Name: "METRICS_URL", Value: recorded})
+	launched := recordedRun(Launched, record.Setting{Name: "METRICS_URL", Value: recorded})
+	settings, err = launched.settings(environmentOf(nil))
+	require.NoError(t, err)
+	assert.Equal(t, recorded, settings["METRICS_URL"])
+	assert.Equal(t, launched.Record.Settings, AtAnyPlace(launched.Record).Settings)
+}
+
 func TestSettingsOfTheServerAreTodays(t *testing.T) {
 	now := environmentOf(map[string]string{"LEAK": "none", "SERVER_IMAGE": "nginx:1.30"})
 	for w, want := range map[Origin]map[string]string{

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"leaklab/loader/judge"
+	"leaklab/loader/lab"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/target"
@@ -33,6 +34,27 @@ func TestARunThatFailsAfterItsFirstReport(t *testing.T) {
 	assert.Equal(t, record.EndedEarly, again.Record.State)
 	assert.Equal(t, "nothing can be printed", again.Record.Reason)
 	assert.Contains(t, json.String(), `"state":"ended early"`)
+
+	assert.Empty(t, again.Record.Verdict.Advice, "more iterations are no remedy")
+	content, err := os.ReadFile(filepath.Join(s.folder, "report.md"))
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "## Verdict: inconclusive\n\nThe run ended early, after 0 of 0 iterations: `nothing can be printed`\n\n")
+}
+
+// What ended a run stands above the verdict on the terminal, and no more iterations are advised.
+func TestARunThatEndedEarlySaysSoFirst(t *testing.T) {
+	var out bytes.Buffer
+	s := &session{
+		plan: &plan{options: verdict.Options{Tolerance: 4}}, folder: "results/x", judge: judge.New(judge.Plan{}), terminal: terminal.New(&out, false),
+		record: record.Run{Tries: 10},
+	}
+	row := record.Iteration{Iteration: 1, Requests: 100, RSSStartBytes: 1 << 20, RSSEndBytes: 1 << 20}
+	s.judge.Add(lab.Iteration{Number: 1, Of: 10, Requests: 100}, row)
+	s.record.Iterations = []record.Iteration{row}
+	s.record.End(errors.New("iteration 2 of 10: the server ended by itself with exit code 3"))
+	require.NoError(t, s.print())
+	assert.Regexp(t, `\ninconclusive\n-+\nThe run ended early, after 1 of 10 iterations: iteration 2 of 10: the server\s+ended by itself with exit code 3\n`, out.String())
+	assert.NotContains(t, out.String(), "Run at least")
 }
 
 // The record of a run with a baseline that is refused before anything was judged can be read.

@@ -42,6 +42,7 @@ func livePlanOf(setting string, started bool) livePlan {
 type liveSource interface {
 	live.Source
 	Said() []string
+	Runtimes() []string
 }
 
 // liveReader reads live memory after each iteration, for as long as that works.
@@ -65,12 +66,12 @@ func (s *session) prepareLive(server *side) (*liveReader, error) {
 	if l.plan.kind == live.Off || server.target.Command == nil {
 		return l, nil
 	}
-	folder, err := os.MkdirTemp("", "leaklab-")
+	folder, err := newScratch(os.TempDir())
 	if err != nil {
 		return l, l.unavailable(err)
 	}
-	s.onClose(func() error { return os.RemoveAll(folder) })
-	l.options.Folder = folder
+	s.onClose(folder.remove)
+	l.options.Folder = folder.path
 	variables, err := live.Environment(server.target.Environment, l.options)
 	if err != nil && l.named() {
 		return nil, unmeasured(err)
@@ -176,7 +177,7 @@ func (l *liveReader) read(ctx context.Context) *memory.Live {
 	read, err := l.source.Live(ctx)
 	switch {
 	case err == nil:
-		l.missed = 0
+		l.missed, l.record.Runtimes = 0, l.source.Runtimes() // some may have come since
 		return &read
 	case ctx.Err() != nil, errors.Is(err, memory.ErrGone):
 		return nil

@@ -109,6 +109,7 @@ type failing struct {
 func (f failing) Live(context.Context) (memory.Live, error) { *f.asked++; return memory.Live{}, f.err }
 func (f failing) Close(context.Context) error               { return f.err }
 func (failing) Said() []string                              { return nil }
+func (failing) Runtimes() []string                          { return []string{"jvm", "native"} }
 
 func TestLiveThatFailsIsToldOnce(t *testing.T) {
 	var notes bytes.Buffer
@@ -145,7 +146,9 @@ func TestLiveOfBothServersOrOfNeither(t *testing.T) {
 	server, baseline = &liveReader{source: failing{asked: &asked}}, &liveReader{source: failing{&asked, errors.New("it answers nothing")}, notes: io.Discard}
 	bothOrNeither(server, baseline)
 	assert.NotNil(t, server.source)
+	server.record.Runtimes = []string{"native"}
 	assert.NotNil(t, server.read(t.Context()))
+	assert.Equal(t, []string{"jvm", "native"}, server.record.Runtimes, "one was still starting when it was opened")
 	for range missesInARow {
 		assert.Nil(t, baseline.read(t.Context()))
 	}

@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"leaklab/loader/config"
@@ -51,15 +50,16 @@ type side struct {
 
 // metricsPlan is where the metrics of the loader are served, and those of the server are found.
 type metricsPlan struct {
-	address string // host:port
-	port    int
+	address string        // host:port
+	spare   string        // the same with any free port, if address is taken; empty if there is no choice
 	wait    time.Duration // for the first scrape
 	server  string        // METRICS_URL
 	pprof   string        // PPROF_URL
 }
 
-// planOf translates the settings. command starts the server; nil if it runs already.
-func planOf(cfg config.Config, command []string) plan {
+// planOf translates the settings. command starts the server; nil if it runs already. exported are the variables that it
+// inherits.
+func planOf(cfg config.Config, command, exported []string) plan {
 	inCompose := cfg.Host == "server" && (cfg.ServerPID == config.Shared || cfg.ServerPID == 1)
 	p := plan{
 		shapes: cfg.Shapes, origin: reproduce.OriginOf(command, inCompose, cfg.ServerImage), command: command, image: cfg.ServerImage,
@@ -72,7 +72,7 @@ func planOf(cfg config.Config, command []string) plan {
 		grafana: grafanaAddress(string(cfg.GrafanaURL)),
 		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), hostResults: string(cfg.HostResults), leak: cfg.Leak,
 		metrics: metricsPlan{
-			address: cfg.MetricsAddress(), port: int(cfg.MetricsPort), wait: time.Duration(cfg.ScrapeWait),
+			address: cfg.MetricsAddress(), spare: cfg.SpareMetricsAddress(), wait: time.Duration(cfg.ScrapeWait),
 			server: string(cfg.MetricsURL), pprof: string(cfg.PprofURL),
 		},
 	}
@@ -87,9 +87,9 @@ func planOf(cfg config.Config, command []string) plan {
 		p.tool = &external.Command{Words: external.Fill(cfg.LoadCommand, external.Values{
 			Duration: time.Duration(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
 			URL: load.Protocol(cfg.Protocol).Scheme() + "://" + cfg.Address() + string(cfg.RequestPath),
-		})}
+		}), Limit: toolLimit(cfg.LoadCommand, time.Duration(cfg.Duration+cfg.Timeout))}
 	}
-	p.server.target.Command, p.server.target.Environment = command, subject.Environment()
+	p.server.target.Command, p.server.target.Environment = command, environmentOf(p.server.target, command, exported, cfg.OfDemo())
 	p.server.target.PID, p.server.target.Shared = max(0, int(cfg.ServerPID)), cfg.ServerPID == config.Shared
 	p.server.target.Setting = fmt.Sprintf("SERVER_PID=\"%d\"", cfg.ServerPID)
 	if p.server.target.Shared {
@@ -104,11 +104,21 @@ func planOf(cfg config.Config, command []string) plan {
 		if !b.target.Shared {
 			b.target.Command = cfg.Baseline.At(cfg.OfBaseline().Host, cfg.BaselinePort)
 			// Both servers may read METRICS_PORT, and cannot both listen on it: 0 is any port that is free.
-			b.target.Environment = append(subject.Environment(), "PORT="+strconv.Itoa(b.target.Port), "METRICS_PORT=0")
+			b.target.Environment = append(environmentOf(b.target, b.target.Command, exported, cfg.OfBaseline().OfDemo()), "METRICS_PORT=0")
 		}
 		p.baseline = &b
 	}
 	return p
+}
+
+// toolLimit is how long a load tool may run: an hour, or, if it is told DURATION, twice the time that this and TIMEOUT take,
+// since it may warm the server up. It then reports, for which k6 takes up to a minute and a half.
+func toolLimit(command []string, told time.Duration) time.Duration {
+	const rest = 2 * time.Minute
+	if external.Uses(command, "{duration}") || external.Uses(command, "{seconds}") {
+		return 2*told + rest
+	}
+	return time.Hour
 }
 
 // sideOf returns what the settings say of a server, wherever it comes from.
@@ -117,6 +127,7 @@ func sideOf(cfg config.Config) side {
 		target: target.Plan{
 			Who: "the server", Host: string(cfg.Host), Port: int(cfg.Port), Address: cfg.Address(),
 			StartTimeout: time.Duration(cfg.StartTimeout), MetricsURL: string(cfg.MetricsURL),
+			MetricsMemory: cfg.MetricsMemory, MetricsRequests: cfg.MetricsRequests,
 		},
 		hostName: "HOST", portName: "PORT",
 		load: load.Plan{

@@ -37,7 +37,7 @@ func TestHowARunIsJudged(t *testing.T) {
 func TestWhereTheServerIs(t *testing.T) {
 	cfg, err := config.Parse(map[string]string{"PORT": "4040"})
 	require.NoError(t, err)
-	p := planOf(cfg, []string{"./serve", "-x"})
+	p := planOf(cfg, []string{"./serve", "-x"}, nil)
 	assert.Equal(t, reproduce.Launched, p.origin)
 	assert.Equal(t, []string{"./serve", "-x"}, p.server.target.Command)
 	assert.Equal(t, "127.0.0.1:4040", p.server.target.Address)
@@ -63,8 +63,7 @@ func TestWhereTheBaselineIs(t *testing.T) {
 	assert.Equal(t, []string{"old", "--listen", "127.0.0.1:4041"}, p.baseline.target.Command)
 	assert.Equal(t, []string{"old", "--listen", "{host}:{port}"}, p.baseline.command)
 	assert.Equal(t, "127.0.0.1:4041", p.baseline.load.Address)
-	assert.Contains(t, p.baseline.target.Environment, "PORT=4041")
-	assert.Contains(t, p.baseline.target.Environment, "METRICS_PORT=0")
+	assert.Equal(t, []string{"HOST=127.0.0.1", "PORT=4041", "METRICS_PORT=0"}, p.baseline.target.Environment)
 	assert.Empty(t, p.baseline.target.MetricsURL, "which are the server's")
 
 	p = planned(t, map[string]string{"HOST": "server", "SERVER_PID": "shared", "BASELINE": "nginx:1.28", "BASELINE_HOST": "baseline", "BASELINE_PORT": "80"})
@@ -76,4 +75,12 @@ func TestWhereTheBaselineIs(t *testing.T) {
 func TestHowOftenAlignedIterationsBegin(t *testing.T) {
 	assert.Zero(t, planned(t, nil).align)
 	assert.Equal(t, 5*time.Second, planned(t, map[string]string{"ALIGN": "true", "METRICS_URL": "http://127.0.0.1:9101/metrics"}).align)
+}
+
+func TestHowLongALoadToolMayRun(t *testing.T) {
+	for command, want := range map[string]time.Duration{
+		"wrk -d {duration} {url}": 2*15*time.Second + 2*time.Minute, "ab -t {seconds} {url}": 2*15*time.Second + 2*time.Minute, "./load.sh {url}": time.Hour,
+	} {
+		assert.Equal(t, want, planned(t, map[string]string{"LOAD_COMMAND": command, "DURATION": "10s", "TIMEOUT": "5s"}).tool.Limit, command)
+	}
 }

@@ -31,6 +31,9 @@ func (p *plan) check() error {
 			wrong = append(wrong, fmt.Errorf("BASELINE=%.200q: expected a program that can be run: %w", shell.QuoteAll(p.baseline.command), err))
 		}
 	}
+	if chosen := p.server.target.MetricsMemory; !chosen.IsZero() && p.server.target.Command != nil {
+		wrong = append(wrong, fmt.Errorf("METRICS_MEMORY=%q: expected none for a server that the loader starts: its processes are read", chosen.String()))
+	}
 	if p.tool == nil {
 		return errors.Join(append(wrong, p.checkWorkers())...)
 	}

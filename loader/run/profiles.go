@@ -49,7 +49,12 @@ func (p *profiler) afterLoad(ctx context.Context) {
 		return
 	}
 	p.before = snapshot
-	p.found.Files, p.err = snapshot.Save(p.folder, "warm")
+	p.found.Files, p.err = snapshot.Save(p.replace, "warm")
+}
+
+// replace writes a file of the run.
+func (p *profiler) replace(name string, write func(io.Writer) error) error {
+	return record.Replace(p.folder, name, write)
 }
 
 // add counts the requests since the first profiles.
@@ -78,7 +83,7 @@ func (p *profiler) finish(ctx context.Context) error {
 		note(p.notes, "loader: no profiles in the end:", err)
 		return nil
 	}
-	names, err := after.Save(p.folder, "end")
+	names, err := after.Save(p.replace, "end")
 	if err != nil {
 		return err
 	}

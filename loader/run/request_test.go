@@ -19,7 +19,7 @@ func planned(t *testing.T, settings map[string]string) plan {
 	t.Helper()
 	cfg, err := config.Parse(settings)
 	require.NoError(t, err)
-	return planOf(cfg, nil)
+	return planOf(cfg, nil, nil)
 }
 
 func TestRequestOfTheSettings(t *testing.T) {

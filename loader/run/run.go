@@ -68,15 +68,16 @@ type Job struct {
 }
 
 // Prepare translates the settings. command starts the server; nil if it runs already, or if again, a recorded run that is
-// made again, tells it. The error names each setting that is wrong on this machine; nothing has been started then.
-func Prepare(cfg config.Config, command []string, again *reproduce.Run) (*Job, error) {
+// made again, tells it. The server inherits exported, variables as in os.Environ. The error names each setting that is
+// wrong on this machine; nothing has been started then.
+func Prepare(cfg config.Config, command, exported []string, again *reproduce.Run) (*Job, error) {
 	if again != nil {
 		var err error
-		if command, err = again.Command(planOf(cfg, nil).origin); err != nil {
+		if command, err = again.Command(planOf(cfg, nil, nil).origin); err != nil {
 			return nil, err
 		}
 	}
-	job := &Job{plan: planOf(cfg, command), again: again}
+	job := &Job{plan: planOf(cfg, command, exported), again: again}
 	err := job.plan.check()
 	if job.plan.origin.IsDemo() {
 		err = errors.Join(err, cfg.CheckDemo())

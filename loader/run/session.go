@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -103,6 +105,12 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if err := s.target.Confirm(ctx); err != nil {
 		return err
 	}
+	if err := s.target.CheckMetrics(ctx); err != nil {
+		return unmeasured(err)
+	}
+	if err := s.target.FindMetrics(ctx); err != nil {
+		return err
+	}
 	if _, err := s.sampler.Read(ctx); err != nil {
 		return err
 	}
@@ -116,14 +124,9 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 
 // createFolder reserves the port of the metrics, and creates the folder of the run.
 func (s *session) createFolder(ctx context.Context) error {
-	metrics := s.plan.metrics
 	var err error
-	s.endpoint, err = exporter.Listen(metrics.address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = fmt.Errorf("%w: %s listens there", err, subject.ListenerName(ctx, metrics.address))
-	}
-	if err != nil {
-		return fmt.Errorf("METRICS_PORT=\"%d\": %w", metrics.port, err)
+	if s.endpoint, err = s.plan.metrics.listen(ctx, s.screen.Notes); err != nil {
+		return err
 	}
 	s.onClose(s.endpoint.Close)
 	label := ""
@@ -134,6 +137,24 @@ func (s *session) createFolder(ctx context.Context) error {
 		return fmt.Errorf("RESULTS=%q: %w", s.plan.results, err)
 	}
 	return nil
+}
+
+// listen reserves the port of the metrics, and tells on notes if it is not the usual one.
+func (m metricsPlan) listen(ctx context.Context, notes io.Writer) (*exporter.Endpoint, error) {
+	endpoint, err := exporter.Listen(m.address)
+	if errors.Is(err, syscall.EADDRINUSE) && m.spare != "" {
+		if endpoint, err = exporter.Listen(m.spare); err == nil {
+			fmt.Fprintf(notes, "loader: %s is taken; the metrics of this run are at %s\n", m.address, endpoint.Address())
+		}
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: %s listens there", err, subject.ListenerName(ctx, m.address))
+	}
+	if err != nil {
+		_, port, _ := net.SplitHostPort(m.address)
+		return nil, fmt.Errorf("METRICS_PORT=%q: %w", port, err)
+	}
+	return endpoint, nil
 }
 
 // await waits until a server answers, and warns when it does not like the request.
@@ -178,6 +199,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	}
 	s.record = s.describe()
 	options := s.plan.options
+	options.Floor = float64(s.target.Floor)
 	if s.target.PID != 0 {
 		options.Collects, options.Defers = live.Collects(s.target.Processes())
 	}
@@ -206,12 +228,12 @@ func (s *session) generator(server side) (lab.Generator, error) {
 	if s.plan.tool == nil {
 		return lab.Generate(server.load), nil
 	}
-	log, err := os.OpenFile(filepath.Join(s.folder, "load.log"), os.O_CREATE|os.O_EXCL|os.O_APPEND|os.O_RDWR, 0o666)
+	log, err := record.CreateFile(s.folder, "load.log", os.O_APPEND|os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
 	s.onClose(log.Close)
-	tool := &external.Command{Words: s.plan.tool.Words, Log: log}
+	tool := &external.Command{Words: s.plan.tool.Words, Limit: s.plan.tool.Limit, Log: log}
 	if _, err := exec.LookPath("sh"); err == nil { // a container has none, and kills the tool with the loader
 		tool.Guard = subject.GuardGroup
 	}
@@ -224,7 +246,7 @@ func (s *session) shown(ctx context.Context) (scrape.Metrics, error) {
 	if s.plan.metrics.server == "" {
 		return nil, nil
 	}
-	metrics, err := scrape.Fetch(ctx, s.plan.metrics.server)
+	metrics, err := scrape.Fetch(ctx, s.plan.metrics.server, s.plan.server.target.MetricsRequests)
 	if err != nil && s.plan.align == 0 {
 		return nil, nil // a server of any other kind
 	}
@@ -241,7 +263,8 @@ func (s *session) checkShown(shown scrape.Metrics) error {
 	if s.plan.align == 0 {
 		return nil
 	}
-	if _, _, found := shown.Requests(); !found {
+	counter := scrape.Counter{Chosen: s.plan.server.target.MetricsRequests, Page: s.plan.metrics.server}
+	if _, _, found := counter.Requests(shown); !found {
 		return unmeasured(errors.New("ALIGN=true: expected a counter of the server's requests at METRICS_URL, for example http_requests_total, since a loader sees only its own"))
 	}
 	return nil

@@ -17,11 +17,10 @@ func (s *session) write() error {
 	if s.watch != nil {
 		series = s.samples.Series()
 	}
+	s.record.Verdict = record.NewVerdict(s.verdict(), tolerance)
 	if s.judge == nil { // the run ends before it has begun
-		s.record.Verdict = record.NewVerdict(verdict.Judge(nil, verdict.Options{}), tolerance)
 		return report.Write(s.folder, s.record, series, nil)
 	}
-	s.record.Verdict = record.NewVerdict(s.judge.Verdict(), tolerance)
 	s.record.Remarks = s.judge.Remarks(int(s.openFiles.Load()), s.target.FilesLimit())
 	s.record.Live = s.live.recorded()
 	s.record.Remarks = append(s.record.Remarks, s.record.Live.Sentences()...)
@@ -41,13 +40,26 @@ func (s *session) print() error {
 		return s.printJSON()
 	}
 	end := terminal.End{
-		Verdict: s.judge.Verdict(), Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
+		Verdict: s.verdict(), Early: s.record.EarlyEnd(), Reason: s.record.Reason, Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
 		Dashboard: s.dashboard(time.Now()),
 	}
 	if s.record.Profiles != nil {
 		end.Sites = s.record.Profiles.Lines()
 	}
 	return errors.Join(s.terminal.Verdict(end), s.printJSON(), s.comparison(), s.reproduction())
+}
+
+// verdict is the verdict so far. A run that ended before there was anything to judge needs no more iterations, but another
+// end.
+func (s *session) verdict() verdict.Verdict {
+	v := verdict.Judge(nil, verdict.Options{})
+	if s.judge != nil {
+		v = s.judge.Verdict()
+	}
+	if s.record.State == record.EndedEarly && !v.Estimated {
+		v.Advice, v.MoreIterations = "", 0
+	}
+	return v
 }
 
 // printJSON prints the outcome of the run as JSON, if that is asked for.

@@ -16,10 +16,10 @@ const (
 	lineLimit = 32 << 10 // of a line that is kept
 )
 
-// filter returns the lines of text that belong to a declared Metric, without histogram buckets. It keeps lines that are no
-// metric at all as well, so that the parser reports them. A page of 100,000 series costs no more than reading it. It
-// fails when a limit above is exceeded or reading does.
-func filter(text io.Reader) ([]byte, error) {
+// filter returns the lines of text that belong to a metric that is wanted, without histogram buckets. It keeps lines that
+// are no metric at all as well, so that the parser reports them. A page of 100,000 series costs no more than reading it.
+// It fails when a limit above is exceeded or reading does.
+func filter(text io.Reader, wanted func(name string) bool) ([]byte, error) {
 	limited := &io.LimitedReader{R: text, N: maxBytes + 1}
 	lines := bufio.NewReaderSize(limited, lineLimit)
 	var kept []byte
@@ -27,7 +27,7 @@ func filter(text io.Reader) ([]byte, error) {
 	for {
 		line, err := lines.ReadSlice('\n')
 		cut := errors.Is(err, bufio.ErrBufferFull)
-		if !inside && belongs(line) {
+		if !inside && belongs(line, wanted) {
 			if cut {
 				return nil, fmt.Errorf("a line is longer than %d bytes", lineLimit)
 			}
@@ -47,29 +47,44 @@ func filter(text io.Reader) ([]byte, error) {
 	}
 }
 
-// belongs is true for a line of a declared Metric, and for one that is no metric.
-func belongs(line []byte) bool {
+// wanted is true for a declared Metric, for the metric in which an exporter tells its version, and for those that are
+// chosen. The latter may be named by the count of a histogram or a summary.
+func wanted(chosen ...Selector) func(name string) bool {
+	also := make(map[string]bool)
+	for _, s := range chosen {
+		if !s.IsZero() {
+			also[s.name], also[strings.TrimSuffix(s.name, "_count")] = true, true
+		}
+	}
+	return func(name string) bool {
+		return declared[name] || also[name] || strings.HasSuffix(name, exporterSuffix)
+	}
+}
+
+// belongs is true for a line of a metric that is wanted, and for one that is no metric.
+func belongs(line []byte, wanted func(name string) bool) bool {
 	line = bytes.TrimLeft(line, " \t")
 	if rest, comment := bytes.CutPrefix(line, []byte("#")); comment {
 		words := bytes.Fields(rest[:min(len(rest), 256)])
-		return len(words) > 1 && string(words[0]) == "TYPE" && declared[string(words[1])]
+		return len(words) > 1 && string(words[0]) == "TYPE" && wanted(string(words[1]))
 	}
-	end := bytes.IndexFunc(line, func(r rune) bool { return !isName(r) })
+	end := bytes.IndexFunc(line, notName)
 	switch {
 	case end < 0:
 		return len(line) < lineLimit // the text ends within the line
 	case end == 0:
-		return line[0] != '{' && line[0] != '\n' // no declared name needs quotes
+		return line[0] != '{' && line[0] != '\n' // no metric that is wanted needs quotes
 	}
 	name := string(line[:end])
 	for _, suffix := range []string{"_count", "_sum"} {
-		if base, found := strings.CutSuffix(name, suffix); found && declared[base] {
+		if base, found := strings.CutSuffix(name, suffix); found && wanted(base) {
 			return true
 		}
 	}
-	return declared[name]
+	return wanted(name)
 }
 
-func isName(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == ':'
+// notName is true for what no name of a metric has, unless it is quoted.
+func notName(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == ':')
 }

@@ -1,7 +1,7 @@
 package scrape
 
-// Metric is a metric that this module reads. Fetch keeps these and drops all others, so another package cannot make one:
-// it is declared below, once, and can be read then.
+// Metric is a metric that this module reads. Fetch keeps these, and those that a Selector names, and drops all others. So
+// another package cannot make one: it is declared below or in memory.go, and can be read then.
 type Metric struct{ name string }
 
 // The metrics of a server, besides its counters of requests. Values are in base units: bytes, numbers, percent.
@@ -23,15 +23,17 @@ var (
 )
 
 // requestCounters are the metrics in which servers and their libraries count the requests that they have answered:
-// Prometheus's own examples, Micrometer (Spring), OpenTelemetry, and the exporters or modules of common servers.
-// Histograms and summaries are listed without _count.
+// Prometheus's own examples, Micrometer (Spring), OpenTelemetry with and without a unit, prometheus-net, and the exporters
+// or modules of common servers. Histograms and summaries are listed without _count. None counts outgoing calls.
 var requestCounters = []Metric{
-	declare("http_requests_total"), declare("http_server_requests_total"), declare("http_request_total"),
-	declare("http_server_requests_seconds"), declare("http_server_request_duration_seconds"), declare("http_request_duration_seconds"),
+	declare("http_requests_total"), declare("http_server_requests_total"), declare("http_request_total"), declare("http_requests_received_total"),
+	declare("http_server_requests_seconds"), declare("http_server_request_duration_seconds"), declare("http_server_request_duration"),
+	declare("http_request_duration_seconds"),
 	declare("http_requests_duration_seconds"), declare("http_server_duration_milliseconds"), declare("http_server_duration"),
-	declare("nginx_http_requests_total"), declare("apache_accesses_total"), declare("caddy_http_requests_total"),
+	declare("nginx_http_requests_total"), declare("apache_accesses_total"), caddyRequests,
 	declare("traefik_entrypoint_requests_total"), declare("envoy_http_downstream_rq_total"), declare("haproxy_frontend_http_requests_total"),
 	declare("flask_http_request_total"), declare("django_http_requests_before_middlewares_total"), declare("starlette_requests_total"),
+	declare("grpc_server_handled_total"), declare("cowboy_requests_total"), declare("prometheus_http_requests_total"),
 	declare("leaklab_requests_total"), // of a loader that is measured itself
 }
 

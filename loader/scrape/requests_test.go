@@ -29,7 +29,7 @@ func TestRequests(t *testing.T) {
 	} {
 		metrics, err := Parse(strings.NewReader(text))
 		require.NoError(t, err)
-		total, name, found := metrics.Requests()
+		total, name, found := new(Counter).Requests(metrics)
 		assert.Equal(t, want.name != "", found, text)
 		if found {
 			assert.Equal(t, want.total, total, text)

@@ -1,5 +1,5 @@
-// Package scrape reads metrics of a server in the Prometheus text format. It keeps only the metrics that metric.go
-// declares.
+// Package scrape reads metrics of a server in the Prometheus text format: its memory, its requests, and what its runtime
+// tells. It keeps only the metrics that it declares, and those that are chosen by hand.
 package scrape
 
 import (
@@ -39,9 +39,14 @@ func limited(transport http.RoundTripper) http.RoundTripper {
 // Metrics are the metric families of an endpoint.
 type Metrics map[Metric]*dto.MetricFamily
 
-// Fetch reads the metrics at url, of those that are declared as a Metric. It fails unless a complete response with status
-// 200 in the text format arrives within 2 s.
-func Fetch(ctx context.Context, url string) (Metrics, error) {
+// Fetch reads the metrics at url, of those that are declared as a Metric or chosen. It fails unless a complete response
+// with status 200 in the text format arrives within 2 s.
+func Fetch(ctx context.Context, url string, chosen ...Selector) (Metrics, error) {
+	return fetch(ctx, url, wanted(chosen...))
+}
+
+// fetch reads the metrics at url that are wanted.
+func fetch(ctx context.Context, url string, wanted func(name string) bool) (Metrics, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body, err := Get(ctx, url, http.Header{
@@ -52,7 +57,7 @@ func Fetch(ctx context.Context, url string) (Metrics, error) {
 		return nil, err
 	}
 	defer body.Close()
-	text, err := filter(body)
+	text, err := filter(body, wanted)
 	if err != nil {
 		return nil, public(url, err)
 	}
@@ -103,28 +108,38 @@ func (m Metrics) Value(metric Metric) (float64, bool) {
 	if len(series) == 0 {
 		return 0, false
 	}
+	return valueOf(series[0])
+}
+
+// Sum returns the sum of the values of all series of a metric, such as those of several workers; false if there is none.
+func (m Metrics) Sum(metric Metric) (sum float64, found bool) {
+	for _, series := range m[metric].GetMetric() {
+		if value, known := valueOf(series); known {
+			sum, found = sum+value, true
+		}
+	}
+	return sum, found
+}
+
+// valueOf returns the value of a series of a gauge, counter or untyped metric; false if it is of another type.
+func valueOf(series *dto.Metric) (float64, bool) {
 	switch {
-	case series[0].Gauge != nil:
-		return series[0].Gauge.GetValue(), true
-	case series[0].Counter != nil:
-		return series[0].Counter.GetValue(), true
-	case series[0].Untyped != nil:
-		return series[0].Untyped.GetValue(), true
+	case series.Gauge != nil:
+		return series.Gauge.GetValue(), true
+	case series.Counter != nil:
+		return series.Counter.GetValue(), true
+	case series.Untyped != nil:
+		return series.Untyped.GetValue(), true
 	default:
 		return 0, false
 	}
 }
 
 // Label returns the value of a label of the first series of a metric; "" if there is none.
-func (m Metrics) Label(metric Metric, label string) string {
+func (m Metrics) Label(metric Metric, name string) string {
 	series := m[metric].GetMetric()
 	if len(series) == 0 {
 		return ""
 	}
-	for _, pair := range series[0].GetLabel() {
-		if pair.GetName() == label {
-			return pair.GetValue()
-		}
-	}
-	return ""
+	return labelOf(series[0], name)
 }

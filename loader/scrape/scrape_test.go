@@ -76,7 +76,7 @@ func TestFetch(t *testing.T) {
 func TestEveryDeclaredMetricIsKept(t *testing.T) {
 	assert.Greater(t, len(declared), len(requestCounters))
 	for name := range declared {
-		kept, err := filter(strings.NewReader(name + " 7\nother 8\n"))
+		kept, err := filter(strings.NewReader(name+" 7\nother 8\n"), wanted())
 		require.NoError(t, err)
 		metrics, err := Parse(bytes.NewReader(kept))
 		require.NoError(t, err)
@@ -120,11 +120,11 @@ func TestWhatAServerDoesNotEndIsGivenUp(t *testing.T) {
 		"no metrics":            {&endless{text: "<html>\n"}, "there is more than 1 MiB of the metrics asked for"},
 		"an end that is broken": {io.MultiReader(strings.NewReader("other 1\n"), iotest.ErrReader(io.ErrUnexpectedEOF)), "unexpected EOF"},
 	} {
-		_, err := filter(test.text)
+		_, err := filter(test.text, wanted())
 		assert.ErrorContains(t, err, test.want, name)
 	}
 	many := "# TYPE other counter\n" + strings.Repeat("other{a=\"b\"} 1\n", 500_000)
-	kept, err := filter(strings.NewReader(many + "go_threads 7\nother"))
+	kept, err := filter(strings.NewReader(many+"go_threads 7\nother"), wanted())
 	require.NoError(t, err)
 	assert.Equal(t, "go_threads 7\nother", string(kept), "the parser must see the incomplete last line")
 }
@@ -132,13 +132,14 @@ func TestWhatAServerDoesNotEndIsGivenUp(t *testing.T) {
 // FuzzFilter compares the declared metrics of the filtered text with those of the whole text, where that is well-formed.
 func FuzzFilter(f *testing.F) {
 	f.Add(shown)
+	f.Add("process_resident_memory_bytes{pid=\"1\"} 5\nx_exporter_build_info 1\n")
 	f.Add("go_threads{a=\"\\\"\n\"} NaN\n  go_threads 1")
 	f.Fuzz(func(t *testing.T, text string) {
 		whole, err := Parse(strings.NewReader(text))
 		if err != nil || strings.Contains(text, "_bucket") { // a histogram with buckets only has no count
 			return
 		}
-		kept, err := filter(strings.NewReader(text))
+		kept, err := filter(strings.NewReader(text), wanted())
 		if err != nil {
 			t.Skip(err)
 		}
@@ -153,8 +154,12 @@ func FuzzFilter(f *testing.F) {
 				t.Fatalf("%s is %v, %t; expected %v, %t", name, got, kept, want, found)
 			}
 		}
-		want, wantName, found := whole.Requests()
-		if got, name, kept := metrics.Requests(); want != got && !math.IsNaN(want) || name != wantName || found != kept {
+		wantMemory, wantErr := whole.Memory(Selector{})
+		if got, err := metrics.Memory(Selector{}); got != wantMemory || (err == nil) != (wantErr == nil) {
+			t.Fatalf("memory is %v, %v; expected %v, %v", got, err, wantMemory, wantErr)
+		}
+		want, wantName, found := new(Counter).Requests(whole)
+		if got, name, kept := new(Counter).Requests(metrics); want != got && !math.IsNaN(want) || name != wantName || found != kept {
 			t.Fatalf("%v requests of %s, %t; expected %v of %s, %t", got, name, kept, want, wantName, found)
 		}
 	})

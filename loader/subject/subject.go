@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -219,12 +217,4 @@ func signalName(signal syscall.Signal) string {
 		return name
 	}
 	return fmt.Sprintf("signal %d", int(signal))
-}
-
-// Environment returns the loader's environment for the server, without METRICS_PORT: both programs read it, and cannot both
-// listen on it.
-func Environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(setting string) bool {
-		return strings.HasPrefix(setting, "METRICS_PORT=")
-	})
 }

@@ -211,13 +211,6 @@ func TestTail(t *testing.T) {
 	assert.Equal(t, []string{"0123456789", "0123456789", "0123456789"}, Tail(path, 3))
 }
 
-func TestEnvironmentLeavesOutMetricsPort(t *testing.T) {
-	t.Setenv("METRICS_PORT", "9999")
-	t.Setenv("LEAK", "none")
-	assert.Contains(t, Environment(), "LEAK=none")
-	assert.NotContains(t, Environment(), "METRICS_PORT=9999")
-}
-
 func TestUptime(t *testing.T) {
 	p, _ := launch(t, "sleep 1000")
 	time.Sleep(1100 * time.Millisecond)

@@ -5,17 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"leaklab/loader/memory"
+	"leaklab/loader/record"
 	"leaklab/loader/shell"
 	"leaklab/loader/subject"
 )
 
 // launch starts a server by its command, and keeps what it prints in plan.Output.
 func launch(ctx context.Context, plan Plan) (*Target, error) {
-	output, err := os.Create(plan.Output)
+	output, err := record.CreateFile(filepath.Dir(plan.Output), filepath.Base(plan.Output), os.O_WRONLY)
 	if err != nil {
 		return nil, err
 	}

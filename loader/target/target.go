@@ -14,11 +14,12 @@ import (
 
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
+	"leaklab/loader/scrape"
 	"leaklab/loader/subject"
 )
 
 // Plan says where the server is. The first of Command, Shared and PID that is set decides; else it is the one that
-// listens on Address, or one that is remote if Host is not of this machine.
+// listens on Address, or one that is remote if Host is not of this machine or MetricsMemory is set.
 type Plan struct {
 	Who     string // "the server" or "the baseline"
 	Prefix  string // of the errors of its readings; may be empty
@@ -35,6 +36,10 @@ type Plan struct {
 
 	StartTimeout time.Duration // to wait until it listens on Address, and until it answers
 	MetricsURL   string        // what it says of itself; empty if it says nothing
+
+	// MetricsMemory and MetricsRequests choose what is read there. With the former memory is read there even if a process
+	// listens on Address.
+	MetricsMemory, MetricsRequests scrape.Selector
 }
 
 // Target is a server under test. Its memory can be read until it is stopped.
@@ -43,6 +48,7 @@ type Target struct {
 	Command     string // as it was started; empty if no process can be seen
 	PID         int    // 0 if no process can be seen
 	Source      string // what is read
+	Floor       int64  // how far resident memory may be off, in bytes; 0 where it is exact
 	Limit       memory.Limit
 
 	host     string
@@ -52,6 +58,9 @@ type Target struct {
 	read     memory.Reader
 	complete []func(context.Context, *memory.Reading)
 	process  *subject.Process // nil if it was not started here
+
+	endpoint   *memory.Endpoint // nil without MetricsURL
+	processors int              // of the machine; 0 if that is unknown
 }
 
 // Open starts the server of plan, or finds it, and waits until somebody listens where it is expected. It writes to
@@ -60,7 +69,7 @@ type Target struct {
 func Open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 	t, err := open(ctx, plan, notes)
 	if err != nil && plan.Command == nil && plan.MetricsURL != "" { // no process can be seen, but the server tells
-		t, err = remote(plan), nil
+		t, err = remote(ctx, plan), nil
 	}
 	if err != nil {
 		return nil, err
@@ -70,7 +79,10 @@ func Open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 		t.read = prefixed(t.read, plan.Prefix)
 	}
 	if plan.MetricsURL != "" {
-		t.complete = append(t.complete, memory.OwnAccount(plan.MetricsURL))
+		if t.endpoint == nil {
+			t.endpoint = endpointOf(plan)
+		}
+		t.complete = append(t.complete, t.endpoint.Complete)
 	}
 	return t, nil
 }
@@ -87,10 +99,10 @@ func open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 			return nil, fmt.Errorf("%s: expected the process of the server: %w", plan.Setting, err)
 		}
 		return t, nil
-	case subject.IsLocal(ctx, plan.Host):
+	case plan.MetricsMemory.IsZero() && subject.IsLocal(ctx, plan.Host):
 		return attachToListener(ctx, plan, notes)
 	default:
-		return remote(plan), nil
+		return remote(ctx, plan), nil
 	}
 }
 
@@ -133,7 +145,9 @@ func (t *Target) OrGone(err error) error {
 	if err == nil || t.PID == 0 || errors.Is(err, memory.ErrGone) {
 		return err
 	}
-	if _, gone := t.read(context.Background()); errors.Is(gone, memory.ErrGone) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, gone := t.read(ctx); errors.Is(gone, memory.ErrGone) {
 		err = fmt.Errorf("%w; %w", err, gone)
 	}
 	return err

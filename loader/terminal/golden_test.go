@@ -26,8 +26,9 @@ func TestTerminalIsGolden(t *testing.T) {
 			if c.Profiles != nil {
 				sites = c.Profiles.Lines()
 			}
+			run := c.Ended()
 			require.NoError(t, terminal.Verdict(End{
-				Verdict: c.Verdict, Tolerance: 4, Sites: sites, Remarks: c.Remarks, Results: "results/20261123T090000Z",
+				Verdict: c.Verdict, Early: run.EarlyEnd(), Reason: run.Reason, Tolerance: 4, Sites: sites, Remarks: c.Remarks, Results: "results/20261123T090000Z",
 			}))
 			if c.Baseline != "" {
 				require.NoError(t, terminal.Comparison(c.Comparison, Side{"baseline", c.Baseline}, Side{"suspect", c.Run.ServerCommand}))

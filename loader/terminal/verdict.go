@@ -11,6 +11,8 @@ import (
 // End is what stands below the blocks of the iterations.
 type End struct {
 	Verdict   verdict.Verdict
+	Early     string   // how far the run came, if it ended early, in a clause
+	Reason    string   // why it did
 	Tolerance float64  // bytes per request
 	Sites     []string // the code that grew, a sentence each
 	Remarks   []string // a paragraph each
@@ -18,14 +20,17 @@ type End struct {
 	Dashboard string   // the address that shows the run; empty if there is none
 }
 
-// Verdict prints the verdict: in one line, then the code that grew, then what explains it. Each figure stands there once:
-// the sentences leave out those of the line, and a figure that they hold has no line.
+// Verdict prints the verdict: in one line, then that the run ended early, the code that grew, and what explains it. Each
+// figure stands there once: the sentences leave out those of the line, and a figure that they hold has no line.
 func (t *Terminal) Verdict(end End) error {
 	v := end.Verdict
 	var b strings.Builder
 	fmt.Fprintln(&b, thickRule)
 	fmt.Fprintln(&b, t.headline(v, end.Tolerance))
 	fmt.Fprintln(&b, thinRule)
+	if end.Early != "" {
+		paragraphs(&b, end.Early+": "+end.Reason)
+	}
 	if len(end.Sites) > 0 {
 		paragraphs(&b, end.Sites...)
 		fmt.Fprintln(&b, thinRule)

@@ -40,7 +40,8 @@
 //     reason to test trends without knowing if noise is stationary or a random walk.
 //  5. Floor. No interval is narrower than 256 KiB to either side over the judged
 //     range: smaller changes are within the granularity of kernel counters and of
-//     allocators.
+//     allocators. Where resident memory is read less exactly, it is what that reading
+//     may be off by (Options.Floor).
 //  6. Slowing down. A leak goes on; a cache fills. There is no leak in any of these
 //     cases: the second half of the requests grows by less than three quarters of the
 //     first, with 95% probability under the same noise; a logarithm fits the readings
@@ -55,7 +56,10 @@
 //
 // # By parts
 //
-// Held memory is resident memory and what is swapped out, without what is lazily freed.
+// Held memory is resident memory, and what is held beside it: swapped out, in pages of
+// hugetlbfs, and in files in memory that no process maps. What is lazily freed does not
+// count. Pages of mapped files are filling if they count once, but for those that come
+// with ever new mappings.
 // Where live memory is known, held = live + slack + outside + filling. Steps 2 to 6 are
 // applied to each, with a warm-up of its own.
 //

@@ -56,11 +56,32 @@ type scale struct {
 // ofPages is the scale of what the kernel counts in pages.
 var ofPages = scale{floor: floorBytes, grain: pageBytes}
 
+// besidePart is a part that held memory has beside resident memory, if its sign is 1, or has not, if it is -1.
+type besidePart struct {
+	Part
+	sign float64
+}
+
+// beside are the parts that make held memory of resident memory.
+var beside = []besidePart{{Swapped, 1}, {LazyFree, -1}, {HugeTLB, 1}, {Unmapped, 1}}
+
+// HeldBytes is held memory after settling, in bytes, as far as it is known.
+func (it Iteration) HeldBytes() float64 {
+	held := float64(it.EndBytes)
+	for _, part := range beside {
+		held += part.sign * float64(it.Parts[part.Part])
+	}
+	return held
+}
+
 // newCurve returns the curve of memory held at the end of the iterations. Requests are cumulative from the
 // start of the first, so that the first point lies at that iteration's requests.
 func newCurve(iterations []Iteration) curve {
 	c := curveOf(iterations, ofPages, func(it Iteration) uint64 { return it.EndBytes })
-	return c.plus(1, partCurve(iterations, Swapped, ofPages)).plus(-1, partCurve(iterations, LazyFree, ofPages))
+	for _, part := range beside {
+		c = c.plus(part.sign, partCurve(iterations, part.Part, ofPages))
+	}
+	return c
 }
 
 // curveOf returns the curve of a value of the iterations.

@@ -269,6 +269,58 @@ func TestFilesThatFill(t *testing.T) {
 	assert.InDelta(t, 60, v.Growth, 0.1)
 }
 
+// Pages of files are apart where each counts once. Tables from before that are judged as they were.
+func TestFilePagesAreApart(t *testing.T) {
+	read := 1.0
+	programs := func(i float64) float64 { return read * i } // pages of programs and libraries that are read in
+	its := func(heap float64) []verdict.Iteration {
+		ends := grow(40, 12, func(i float64) float64 { return heap*i + programs(i) })
+		all := with(trace(50000, 38, ends...), verdict.File, func(i float64) float64 { return (20 + programs(i)) * megabyte })
+		return with(with(all, verdict.Shared, linear(0, 0)), verdict.MappedSize, linear(100e6, 0))
+	}
+	once := func(heap float64) []verdict.Iteration {
+		return with(with(its(heap), verdict.HugeTLB, linear(0, 0)), verdict.Unmapped, linear(0, 0))
+	}
+	v := verdict.Judge(once(0), fixed)
+	assert.Equal(t, verdict.NoLeak, v.Kind, v.Sentence)
+	assert.Equal(t, verdict.Resident, v.Of)
+	v = verdict.Judge(once(3), fixed)
+	assert.Equal(t, verdict.Leak, v.Kind, v.Sentence)
+	assert.InDelta(t, 60, v.Growth, 0.1)
+
+	// So few pages were judged before.
+	read = 0.02
+	before, after := verdict.Judge(its(0), fixed), verdict.Judge(once(0), fixed)
+	assert.InDelta(t, 0.4, before.Growth, 0.05)
+	assert.InDelta(t, 0, after.Growth, 0.01)
+}
+
+// Files in memory that no process maps are outside the heap.
+func TestUnmappedFilesAreOutsideTheHeap(t *testing.T) {
+	its := split(12, 50000, linear(30e6, 0), linear(40e6, 0), linear(30e6, 0))
+	its = with(with(its, verdict.HugeTLB, linear(0, 0)), verdict.Unmapped, linear(5e6, 3e6))
+	v := verdict.Judge(its, fixed)
+	assert.Equal(t, verdict.Leak, v.Kind, v.Sentence)
+	assert.Equal(t, verdict.Outside, v.Of)
+	assert.InDelta(t, 60, v.Growth, 0.1)
+	assert.Contains(t, v.Sentence, "Files in memory that no process maps (memfd, tmpfs) grow by 60 bytes a request")
+	assert.InDelta(t, 60, v.GrowthOf(verdict.Held).Growth, 0.1)
+	assert.InDelta(t, 0, v.GrowthOf(verdict.Slack).Growth, 0.1)
+}
+
+// Held memory is what was given back, wherever it was.
+func TestUnmappedFilesThatAreGivenBack(t *testing.T) {
+	its := with(with(flat(), verdict.HugeTLB, linear(0, 0)), verdict.Unmapped, linear(0, 3*megabyte))
+	resident := float64(its[11].EndBytes)
+	judge := func(unmapped float64) verdict.Verdict {
+		return verdict.Judge(its, verdict.Options{Tolerance: 4, Rest: &verdict.Rest{Seconds: 5, Bytes: uint64(resident + unmapped)}})
+	}
+	assert.Equal(t, verdict.Leak, judge(36*megabyte).Kind)
+	gone := judge(0)
+	assert.Equal(t, verdict.Inconclusive, gone.Kind)
+	assert.EqualValues(t, 36*megabyte, gone.GivenBack)
+}
+
 // Only a server that collects garbage, and whose live memory is unknown, may have garbage in what grows.
 func TestGarbageIsSpokenOfWhereThereIsAny(t *testing.T) {
 	const garbage = "Resident memory cannot tell kept memory from garbage that was not collected yet."

@@ -44,8 +44,8 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 // outlier is replaced as in the readings of one server. The last two stay: a rise or a fall there may be a step of
 // either server.
 func differenceCurve(baseline, suspect []Iteration) curve {
-	c := newCurve(suspect)
-	for i, level := range newCurve(baseline).bytes {
+	c := apart(suspect)
+	for i, level := range apart(baseline).bytes {
 		c.bytes[i] -= level
 	}
 	cleaned := withoutOutliers(c)

@@ -80,6 +80,17 @@ func TestPairingCancelsDrift(t *testing.T) {
 
 // Pairs are judged after the warm-up and the restart of either server. If the baseline is one iteration behind, the last
 // iteration is left out.
+// Pages of programs and libraries that one of the two reads in are apart.
+func TestFilePagesOfAPairAreApart(t *testing.T) {
+	pages := func(perIteration float64) verdict.Judged {
+		its := trace(50000, 38, grow(40, 12, func(i float64) float64 { return perIteration * i })...)
+		its = with(with(its, verdict.File, steady(perIteration)), verdict.Shared, linear(0, 0))
+		return judged(with(with(its, verdict.MappedSize, linear(100e6, 0)), verdict.HugeTLB, linear(0, 0)))
+	}
+	c := verdict.ComparePaired(pages(0), pages(1), fixed)
+	assert.Equal(t, verdict.Same, c.Change, c.Sentence)
+}
+
 func TestPairsThatAreJudged(t *testing.T) {
 	baseline, suspect := drifting(5, 20, 3e4, 0)
 	c := verdict.ComparePaired(baseline, suspect, fixed)

@@ -30,6 +30,8 @@ const (
 	Swapped    Part = "swapped out"             // beside resident memory
 	LazyFree   Part = "lazily freed"            // resident, but given back (MADV_FREE)
 	HugePages  Part = "huge pages"              // of anonymous memory
+	HugeTLB    Part = "pages of hugetlbfs"      // beside resident memory
+	Unmapped   Part = "unmapped memory files"   // beside resident memory: memfd and tmpfs, beyond the pages that are mapped
 	Outside    Part = "memory outside the heap" // held after a full collection
 	MappedSize Part = "size of mapped files"    // and shared segments: the most that their pages can take
 	LiveIdle   Part = "live memory at rest"     // how far two readings of live memory differ without load
@@ -42,14 +44,14 @@ const (
 // Names of memory that is not read as it is.
 const (
 	Resident Part = "resident memory"
-	Held     Part = "held memory" // resident memory and what is swapped out, without what is lazily freed
+	Held     Part = "held memory" // resident memory and what is held beside it, without what is lazily freed
 	Slack    Part = "heap slack"  // held, but neither live nor outside the heap
 )
 
 // Parts are all that tables hold, in the order in which they are named.
 func Parts() []Part {
 	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads,
-		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, Restarts, Replaced}
+		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped, Restarts, Replaced}
 }
 
 // Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".
@@ -144,6 +146,10 @@ func (v *Verdict) explainResident(f findings, tolerance float64) []string {
 		case share < 0.1 || g.Lower <= 0:
 		case g.Part == Anonymous:
 			said = append(said, of+"anonymous memory: heap or stacks.")
+		case g.Part == HugePages && share >= 0.5:
+			said = append(said, of+"in huge pages, which are resident as a whole once a byte of them is used.")
+		case g.Part == HugeTLB:
+			said = append(said, of+"pages of hugetlbfs.")
 		case f.split.fills():
 			// Pages of files and shared memory are not all judged.
 		case g.Part == File:
@@ -183,6 +189,10 @@ func (v *Verdict) explainCounts(tolerance float64) []string {
 	one := v.Unit.one()
 	var said []string
 	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
+	if files, known := v.part(Unmapped); known && files.grows(tolerance) {
+		say("Files in memory that no process maps (memfd, tmpfs) grow by %s bytes %s: the kernel cannot take them back.",
+			text.Number(files.Growth), one)
+	}
 	if cache, known := v.part(PageCache); known && cache.grows(tolerance) {
 		say("The page cache of its control group grows by %s bytes %s: files that it writes or reads, which the kernel takes "+
 			"back when it needs to; no leak of the heap.", text.Number(cache.Growth), one)

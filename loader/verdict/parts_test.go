@@ -100,6 +100,32 @@ func TestPartsAreNamed(t *testing.T) {
 			saysNone: []string{"Open files"},
 		},
 		{
+			name: "uploads that stay in a tmpfs",
+			its:  with(with(with(flat(), verdict.Unmapped, steady(3)), verdict.HugeTLB, steady(0)), verdict.PageCache, steady(0)),
+			kind: verdict.Leak,
+			says: []string{"held memory grows by 60 bytes a request",
+				"Files in memory that no process maps (memfd, tmpfs) grow by 60 bytes a request: the kernel cannot take them back."},
+			saysNone: []string{"page cache"},
+		},
+		{
+			name: "pages of hugetlbfs",
+			its:  with(with(flat(), verdict.HugeTLB, steady(3)), verdict.Unmapped, steady(0)),
+			kind: verdict.Leak,
+			says: []string{"held memory grows by 60 bytes a request", "Nearly all of it is pages of hugetlbfs."},
+		},
+		{
+			name: "a heap in huge pages",
+			its:  with(with(leaking(), verdict.Anonymous, steady(3)), verdict.HugePages, steady(2.4)),
+			kind: verdict.Leak,
+			says: []string{"About 80% of it is in huge pages, which are resident as a whole once a byte of them is used."},
+		},
+		{
+			name:     "a few huge pages",
+			its:      with(with(leaking(), verdict.Anonymous, steady(3)), verdict.HugePages, steady(0.9)),
+			kind:     verdict.Leak,
+			saysNone: []string{"huge"},
+		},
+		{
 			name: "a log file that grows, and sockets",
 			its:  with(with(flat(), verdict.PageCache, steady(5)), verdict.Sockets, steady(2)),
 			kind: verdict.NoLeak,

@@ -18,7 +18,8 @@ type split struct {
 	known bool // live memory and memory outside the heap were read in every iteration
 	held  curve
 	live  curve
-	// outside is memory outside the heap, with pages of files and shared segments that are mapped ever anew.
+	// outside is memory outside the heap, with pages of files and shared segments that are mapped ever anew, and files in
+	// memory that no process maps.
 	outside curve
 	slack   curve // held, but neither live, nor outside, nor filling
 	// filling is pages that fill files and shared segments of a known size.
@@ -34,7 +35,7 @@ func newSplit(iterations []Iteration) split {
 	}
 	idle, _ := iterations[0].Parts[LiveIdle]
 	s.live = partCurve(iterations, Live, scale{floor: max(liveFloorBytes, float64(idle)), grain: liveGrain})
-	s.outside = partCurve(iterations, Outside, ofPages).plus(1, pages).plus(-1, s.filling)
+	s.outside = partCurve(iterations, Outside, ofPages).plus(1, pages).plus(-1, s.filling).plus(1, partCurve(iterations, Unmapped, ofPages))
 	s.slack = s.held.plus(-1, s.live).plus(-1, s.outside).plus(-1, s.filling)
 	return s
 }
@@ -59,6 +60,19 @@ func filling(iterations []Iteration, pages curve) curve {
 		fills.bytes[i] -= first
 	}
 	return fills
+}
+
+// countsOnce reports if the pages of a mapped file were counted once. Then they are apart: those of programs and libraries
+// tell of no leak. Tables from before that had no pages of hugetlbfs, and count otherwise once a first child appears.
+func countsOnce(iterations []Iteration) bool { return readAlways(iterations, HugeTLB) }
+
+// apart is held memory at the end of the iterations without what fills mapped files, if their pages were counted once.
+func apart(iterations []Iteration) curve {
+	s := newSplit(iterations)
+	if !countsOnce(iterations) {
+		return s.held
+	}
+	return s.held.plus(-1, s.filling)
 }
 
 // fills reports if more pages than the floor fill files and shared segments of a known size. A verdict without live

@@ -1,6 +1,9 @@
 package verdict
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// pageBytes is the unit in which an operating system counts resident memory.
@@ -78,6 +81,9 @@ type Options struct {
 	// Defers is true if it lets its heap grow up to a limit before it collects all garbage. Resident memory that grows is
 	// no proof of a leak then.
 	Defers bool
+	// Floor is the least significant change in resident memory, in bytes, where that is read less exactly than from the
+	// kernel; 0 where it is not.
+	Floor float64
 	// Mapping is what is mapped and fills the most; its Bytes are 0 if that is unknown.
 	Mapping Mapping
 	// Rest is the reading after a rest without load; nil if there is none.
@@ -99,7 +105,7 @@ type Mapping struct {
 // Rest is a reading without load after the last iteration.
 type Rest struct {
 	Seconds float64 // since the last end reading
-	Bytes   uint64  // resident memory
+	Bytes   uint64  // held memory
 }
 
 // Verdict is the verdict on a run, with its estimates.
@@ -137,13 +143,13 @@ type Verdict struct {
 	JudgedRequests uint64
 	// Parts is the growth of each part that is known.
 	Parts []PartGrowth
-	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is swapped out or
-	// lazily freed.
+	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is held beside resident
+	// memory or lazily freed.
 	Of Part
 	// Growths is the growth of live memory, heap slack, memory outside the heap and held memory, each after a warm-up of
 	// its own. Without live memory there is that of held memory alone.
 	Growths []PartGrowth
-	// GivenBack is the fall in resident bytes from the last end reading to the one after the rest; 0 without a rest.
+	// GivenBack is the fall in bytes held from the last end reading to the one after the rest; 0 without a rest.
 	GivenBack float64
 
 	// NextLook is the number of iterations at the next look of a sequential run. 0 if
@@ -203,13 +209,13 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		Of:         Resident,
 		Confidence: confidenceOf(options.MaxIterations),
 	}
-	f := newFindings(iterations, options.Tolerance, v.Confidence)
+	f := newFindings(iterations, options, v.Confidence)
 	if f.restarted > 0 {
 		v.RestartedBefore = f.restarted + 1
 	}
 	if f.held.known && f.total.known && (!f.split.known || f.live.known && f.outside.known) {
 		if options.Rest != nil {
-			v.GivenBack = difference(iterations[len(iterations)-1].EndBytes, options.Rest.Bytes)
+			v.GivenBack = iterations[len(iterations)-1].HeldBytes() - float64(options.Rest.Bytes)
 		}
 		v.Growths = f.growths()
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
@@ -220,8 +226,8 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 	return v, f
 }
 
-// newFindings computes the findings, with intervals of the given confidence level. tolerance is in bytes per request.
-func newFindings(iterations []Iteration, tolerance, confidence float64) findings {
+// newFindings computes the findings, with intervals of the given confidence level.
+func newFindings(iterations []Iteration, options Options, confidence float64) findings {
 	f := findings{restarted: restart(iterations), of: Resident}
 	f.from, f.gap = liveSince(iterations, f.restarted)
 	if f.from == len(iterations) {
@@ -229,18 +235,19 @@ func newFindings(iterations []Iteration, tolerance, confidence float64) findings
 	}
 	judged := iterations[f.from:]
 	f.split = newSplit(judged)
+	f.split.held.floor = max(f.split.held.floor, options.Floor)
 	first := difference(judged[0].EndBytes, judged[0].StartBytes)
 	f.total = newEvidence(f.split.held, first, confidence)
 	f.held = f.total
-	if f.split.fills() {
+	if f.split.fills() || countsOnce(judged) {
 		f.held = newEvidence(f.split.held.plus(-1, f.split.filling), first, confidence)
 	}
 	if f.split.known {
 		f.live = newLiveEvidence(f.split.live, confidence)
-		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), tolerance, confidence)
+		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
 		f.slack = newEvidence(f.split.slack, 0, confidence)
 	}
-	if anyNonZero(judged, Swapped) || anyNonZero(judged, LazyFree) {
+	if slices.ContainsFunc(beside, func(part besidePart) bool { return anyNonZero(judged, part.Part) }) {
 		f.of = Held
 	}
 	return f

@@ -24,12 +24,18 @@ def _start(name):
     import time
 
     # What a server might replace later is taken now, as gevent does with sockets, threads and sleep.
-    Socket, allocate_lock, get_ident, start_thread = (
-        _socket.socket, _thread.allocate_lock, _thread.get_ident, _thread.start_new_thread)
+    Socket, allocate_lock, get_ident, get_task, start_thread = (
+        _socket.socket, _thread.allocate_lock, _thread.get_ident, _thread.get_native_id, _thread.start_new_thread)
     close, fstat, getpid, geteuid, lseek, pread = os.close, os.fstat, os.getpid, os.geteuid, os.lseek, os.pread
+    stat, get_frame = os.stat, sys._getframe
     sleep, clock = time.sleep, time.perf_counter
     collect, is_enabled, get_threshold = gc.collect, gc.isenabled, gc.get_threshold
     faults = {_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL}
+
+    # Up to bpo-44434 a thread of Python ends by pthread_exit. That aborts the program if libgcc_s is not loaded yet and
+    # cannot be any more: after chroot, or without a free descriptor.
+    if sys.version_info < (3, 10):
+        _ctypes.dlopen("libgcc_s.so.1", 0)
 
     class Int(_ctypes._SimpleCData):
         _type_ = "i"
@@ -123,13 +129,16 @@ def _start(name):
     def identity(descriptor):
         """Tells a socket from a file that the server has opened under the same number since."""
         try:
-            stat = fstat(descriptor)
-            return stat.st_dev, stat.st_ino
+            file = fstat(descriptor)
+            return file.st_dev, file.st_ino
         except OSError:
             return None
 
+    def is_open(socket, known):
+        return identity(socket.fileno()) == known
+
     def release(socket, known):
-        if identity(socket.fileno()) == known:
+        if is_open(socket, known):
             socket.close()
         else:
             socket.detach()
@@ -147,90 +156,136 @@ def _start(name):
             raise
         return listener, identity(listener.fileno())
 
-    class State:
-        thread = None  # identity of the thread that listens
-        stopping = False
-        ended = None  # a lock that the thread releases at its end
+    class Listening:
+        """A thread that listens."""
 
-    def serve(listener, known, users, begun, ended):
-        State.thread = get_ident()
+        def __init__(self):
+            self.thread, self.task = None, 0  # its identity in Python, and in the kernel
+            self.listener = self.connection = None  # each a socket, and the identity of that
+            self.stopping = False
+            self.ended = allocate_lock()  # it releases that at its end
+            self.ended.acquire()
+
+    class State:
+        current = None  # the thread that was started last
+        starting = allocate_lock()
+
+    def serve(own, users, begun):
+        own.thread, own.task = get_ident(), get_task()
         begun.release()
         failed = 0
         try:
-            while not State.stopping and failed < 20:
+            while not own.stopping and failed < 20:
                 try:
-                    if identity(listener.fileno()) != known:  # the server closed it
-                        listener.detach()
-                        listener, known = listen()
-                    descriptor, _ = listener._accept()
+                    if own.listener is not None and not is_open(*own.listener):  # the server closed it
+                        own.listener[0].detach()
+                        own.listener = None
+                    if own.listener is None:
+                        own.listener = listen()
+                    descriptor, _ = own.listener[0]._accept()
                     failed = 0
                 except OSError:
                     failed += 1
                     sleep(0.05)
                     continue
                 connection = Socket(fileno=descriptor)
-                accepted = identity(descriptor)
+                own.connection = connection, identity(descriptor)
                 try:
                     connection.settimeout(10)
                     peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-                    if not State.stopping and int.from_bytes(peer[4:8], sys.byteorder) in users:
+                    if not own.stopping and int.from_bytes(peer[4:8], sys.byteorder) in users:
                         answer(connection)
                 except Exception:
                     pass
-                release(connection, accepted)
+                release(*own.connection)
+                own.connection = None
         except BaseException:
             pass
         finally:
             try:
-                release(listener, known)
+                if own.listener is not None:
+                    release(*own.listener)
             except BaseException:
                 pass
-            State.thread = None
-            ended.release()
+            own.thread = own.listener = None
+            own.ended.release()
 
     def start():
-        """Starts the thread. It takes no signals, which are for the threads of the server."""
+        """Starts the thread, if none runs."""
         try:
-            if State.ended is not None and State.ended.locked():
-                return
-            State.stopping = False
-            listener, known = listen()
-            begun, ended = allocate_lock(), allocate_lock()
-            begun.acquire()
-            ended.acquire()
-            mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - faults)
-            try:
-                start_thread(serve, (listener, known, (0, geteuid()), begun, ended))
-                State.ended = ended
-                begun.acquire(True, 2)  # Python may crash when it ends while a thread begins
-            except BaseException:
-                listener.close()
-            finally:
-                _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            # Several threads may fork. A signal's handler that forks in here, in this thread, must not wait for ever.
+            if State.starting.acquire(True, 1):
+                try:
+                    if State.current is None or not State.current.ended.locked():
+                        launch()
+                finally:
+                    State.starting.release()
         except Exception:
             pass
 
+    def launch():
+        """Starts a thread. It takes no signals, which are for the threads of the server."""
+        own, begun = Listening(), allocate_lock()
+        try:
+            own.listener = listen()
+        except OSError:
+            pass  # a process that was forked meanwhile has the address for a moment: the thread tries again
+        begun.acquire()
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - faults)
+        try:
+            start_thread(serve, (own, (0, geteuid()), begun))
+            State.current = own
+            begun.acquire(True, 2)  # Python may crash when it ends while a thread begins
+        except BaseException:
+            if own.listener is not None:
+                release(*own.listener)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
     def stop():
         """Ends the thread, so that a fork and the end of Python find none in the middle of something."""
+        current = State.current
+        if current is None or not current.ended.locked() or current.thread == get_ident():
+            return
+        current.stopping, stopped = True, False
         try:
-            ended = State.ended
-            if ended is None or not ended.locked() or State.thread == get_ident():
-                return
-            State.stopping = True
             wake = Socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             try:
                 wake.settimeout(0.5)
                 wake.connect(address())
+            except ConnectionRefusedError:
+                pass  # it ends already, or does not listen yet
             finally:
                 wake.close()
-            if ended.acquire(True, 2):
-                ended.release()
+            stopped = current.ended.acquire(True, 2)
+            if stopped:
+                current.ended.release()
+                await_end(current.task)
         except Exception:
             pass
+        finally:
+            if not stopped:
+                current.stopping = False  # it goes on, in the parent alone
+
+    def await_end(task):
+        """Waits until the kernel has no such thread any more: Python warns of a fork beside one."""
+        for _ in range(1000):
+            try:
+                stat("/proc/self/task/%d" % task)
+            except OSError:
+                return
+            sleep(0.0001)
 
     def in_child():
-        State.ended = None
-        start()
+        if State.current is not None:
+            for held in State.current.listener, State.current.connection:
+                if held is not None:  # by the thread of the parent, which goes on there
+                    release(*held)
+        State.current, State.starting = None, allocate_lock()
+        # A child of subprocess runs another program next. What it does before may need to be without a second thread.
+        caller = get_frame().f_back
+        if caller is None or caller.f_globals.get("__name__") != "subprocess":
+            start()
 
     start()
     atexit.register(stop)

@@ -11,6 +11,7 @@ class Node:
         self.filling = list(range(100))
 
 
-for line in sys.stdin:
-    exec(line, globals())
-    print(answer, flush=True)
+if __name__ == "__main__":  # processes of multiprocessing load this file too, and have the same input
+    for line in sys.stdin:
+        exec(line, globals())
+        print(answer, flush=True)

@@ -234,6 +234,7 @@ func Cases() map[string]*Case {
 		Reason: errors.New("PORT=\"3030\": expected a server on 127.0.0.1:3030: nothing listens there\nafter 30s"),
 	}
 	early.Run.Origin, early.Run.ServerArguments = "attached", nil
+	early.Verdict.Advice = "" // more iterations are no remedy
 
 	uncounted := &Case{
 		Run: goldenRun(4), Iterations: goldenIterations(4, 2_000_000, 0), Verdict: goldenUndecided("Inconclusive: 4 iterations; nothing can be said of fewer than 5."),

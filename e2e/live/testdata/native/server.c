@@ -1,6 +1,10 @@
 /* An HTTP server with a thread for each connection. In each request it takes memory and frees it, then keeps KEEP bytes of
-   malloc, and MAP bytes of a mapping that malloc knows nothing of. */
+   malloc, MAP bytes of a mapping that malloc knows nothing of, and UPLOAD bytes of a file: the one named UPLOAD_TO, which
+   is unlinked, or else one of memfd_create. With MAIN_ENDS=1 the main thread ends at once, and others serve; with
+   MAIN_ENDS=2 none listens. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static unsigned long keep, map;
+static unsigned long keep, map, upload;
+static int uploads, listener;
 
 static unsigned long setting(const char *name) {
 	const char *value = getenv(name);
@@ -17,6 +22,7 @@ static unsigned long setting(const char *name) {
 }
 
 static void request(void) {
+	static const char block[4096];
 	void *garbage[100];
 	for (int i = 0; i < 100; i++)
 		memset(garbage[i] = malloc(10 * i + 1), 1, 10 * i + 1);
@@ -26,6 +32,9 @@ static void request(void) {
 		memset(malloc(keep), 1, keep);
 	if (map)
 		memset(mmap(NULL, map, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, map);
+	for (unsigned long n = 0; n < upload; n += sizeof block)
+		if (write(uploads, block, sizeof block) != sizeof block)
+			perror("upload");
 }
 
 static void *serve(void *connection) {
@@ -50,21 +59,48 @@ static void *serve(void *connection) {
 	return NULL;
 }
 
-int main(void) {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(setting("PORT"))};
-	int yes = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
-	keep = setting("KEEP");
-	map = setting("MAP");
-	inet_aton("127.0.0.1", &address.sin_addr);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 128)) {
-		perror("listen");
-		return 1;
-	}
+static void *await_connections(void *ignored) {
 	for (;;) {
 		pthread_t thread;
 		int connection = accept(listener, NULL, NULL);
 		if (connection >= 0 && !pthread_create(&thread, NULL, serve, (void *)(long)connection))
 			pthread_detach(thread);
 	}
+	return ignored;
+}
+
+static void *await_end(void *ignored) {
+	pause();
+	return ignored;
+}
+
+static void open_uploads(void) {
+	const char *path = getenv("UPLOAD_TO");
+	uploads = path ? open(path, O_CREAT | O_EXCL | O_RDWR, 0600) : memfd_create("uploads", 0);
+	if (uploads < 0 || (path && unlink(path))) {
+		perror("UPLOAD_TO");
+		exit(1);
+	}
+}
+
+int main(void) {
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(setting("PORT"))};
+	pthread_t thread;
+	int yes = 1;
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	keep = setting("KEEP");
+	map = setting("MAP");
+	if ((upload = setting("UPLOAD")))
+		open_uploads();
+	if (setting("MAIN_ENDS") == 2 && !pthread_create(&thread, NULL, await_end, NULL))
+		pthread_exit(NULL);
+	inet_aton("127.0.0.1", &address.sin_addr);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 128)) {
+		perror("listen");
+		return 1;
+	}
+	if (setting("MAIN_ENDS") && !pthread_create(&thread, NULL, await_connections, NULL))
+		pthread_exit(NULL);
+	await_connections(NULL);
 }
