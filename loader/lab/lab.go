@@ -85,6 +85,9 @@ type Iteration struct {
 	// iteration.
 	Requests  uint64
 	Uncounted bool
+	Turnover  *Turnover // nil if it is not known which processes there are
+
+	members []memory.Member // at the end, or when they were last known
 }
 
 // Live is the live memory of a server.
@@ -98,10 +101,17 @@ type Live struct {
 // Leaked is the difference between the end and the start reading, in bytes; negative when memory shrank.
 func (i Iteration) Leaked() int64 { return i.End.Total - i.Start.Total }
 
-// WithoutLatencies returns the iteration without the histogram of its latencies, for whoever keeps all iterations of a
-// run: it takes fifty times as much memory as the rest.
+// CPU is the processor time that the server has used between the two readings; false if it is unknown, as after a restart.
+func (i Iteration) CPU() (time.Duration, bool) {
+	used := i.End.CPU - i.Start.CPU
+	return used, i.Start.CPU > 0 && used >= 0 && (i.Turnover == nil || !i.Turnover.Restarted)
+}
+
+// WithoutLatencies returns the iteration without the histogram of its latencies and the list of its processes, for whoever
+// keeps all iterations of a run: they take fifty times as much memory as the rest.
 func (i Iteration) WithoutLatencies() Iteration {
 	i.Load.Latency = nil
+	i.Start.Members, i.End.Members, i.members = nil, nil, nil
 	return i
 }
 
@@ -126,7 +136,7 @@ func (i Iteration) Answered() error {
 // ends, a reading fails, or the server answers nothing any more.
 func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 	return func(yield func(Iteration, error) bool) {
-		var before Iteration
+		var before, beforeOfBaseline Iteration
 		began := time.Now()
 		for number := 1; number <= plan.Tries; number++ {
 			iteration, err := iterate(ctx, plan, number, plan.Server)
@@ -134,6 +144,7 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 				iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
 				iteration.EndedAt = began.Add(iteration.EndedAt.Sub(began))
 				err = iteration.count(before, plan.Align > 0, plan.Server.Meter)
+				iteration.compare(before)
 				before = iteration
 			}
 			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
@@ -143,6 +154,8 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 				continue
 			}
 			iteration, err = plan.Baseline.follow(ctx, plan, iteration)
+			iteration.compare(beforeOfBaseline)
+			beforeOfBaseline = iteration
 			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
 				return
 			}

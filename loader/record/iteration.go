@@ -44,18 +44,22 @@ type Iteration struct {
 	ErrorsStatus5xx      uint64    `json:"errors_status_5xx" doc:"responses with a 5xx status"`
 	ErrorsOther          uint64    `json:"errors_other" doc:"failures that a load tool does not classify"`
 
-	LiveEndBytes          *uint64    `json:"live_end_bytes,omitempty" unit:"bytes" part:"live memory" doc:"what the programs hold after a full collection, by their runtimes"`
-	HeapCommittedEndBytes *uint64    `json:"heap_committed_end_bytes,omitempty" unit:"bytes" part:"committed heap" doc:"what the runtimes have committed for their heaps"`
-	SwapEndBytes          *uint64    `json:"swap_end_bytes,omitempty" unit:"bytes" part:"swapped out" doc:"memory that is swapped out at the end"`
-	LazyfreeEndBytes      *uint64    `json:"lazyfree_end_bytes,omitempty" unit:"bytes" part:"lazily freed" doc:"resident memory at the end that was given back, and that the kernel takes when it needs to (MADV_FREE)"`
-	HugepagesEndBytes     *uint64    `json:"hugepages_end_bytes,omitempty" unit:"bytes" part:"huge pages" doc:"anonymous memory in huge pages at the end"`
-	OutsideEndBytes       *uint64    `json:"outside_end_bytes,omitempty" unit:"bytes" part:"memory outside the heap" doc:"held after the collection outside the heaps, without pages of mapped files and shared segments"`
-	MappedSizeEndBytes    *uint64    `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
-	LiveIdleBytes         *uint64    `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
-	StoppedSeconds        *float64   `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
-	HugetlbEndBytes       *uint64    `json:"hugetlb_end_bytes,omitempty" unit:"bytes" part:"pages of hugetlbfs" doc:"pages of hugetlbfs at the end, which resident memory does not count"`
-	UnmappedEndBytes      *uint64    `json:"unmapped_end_bytes,omitempty" unit:"bytes" part:"unmapped memory files" doc:"files in memory at the end (memfd, tmpfs), beyond the pages of them that a process maps: the kernel cannot take them back"`
-	EndedAt               *time.Time `json:"ended_at,omitempty" unit:"UTC" doc:"time of the end reading"`
+	LiveEndBytes          *uint64  `json:"live_end_bytes,omitempty" unit:"bytes" part:"live memory" doc:"what the programs hold after a full collection, by their runtimes"`
+	HeapCommittedEndBytes *uint64  `json:"heap_committed_end_bytes,omitempty" unit:"bytes" part:"committed heap" doc:"what the runtimes have committed for their heaps"`
+	SwapEndBytes          *uint64  `json:"swap_end_bytes,omitempty" unit:"bytes" part:"swapped out" doc:"memory that is swapped out at the end"`
+	LazyfreeEndBytes      *uint64  `json:"lazyfree_end_bytes,omitempty" unit:"bytes" part:"lazily freed" doc:"resident memory at the end that was given back, and that the kernel takes when it needs to (MADV_FREE)"`
+	HugepagesEndBytes     *uint64  `json:"hugepages_end_bytes,omitempty" unit:"bytes" part:"huge pages" doc:"anonymous memory in huge pages at the end"`
+	OutsideEndBytes       *uint64  `json:"outside_end_bytes,omitempty" unit:"bytes" part:"memory outside the heap" doc:"held after the collection outside the heaps, without pages of mapped files and shared segments"`
+	MappedSizeEndBytes    *uint64  `json:"mapped_size_end_bytes,omitempty" unit:"bytes" part:"size of mapped files" doc:"size of the mapped files and shared segments at the end: the most that their pages can take"`
+	LiveIdleBytes         *uint64  `json:"live_idle_bytes,omitempty" unit:"bytes" part:"live memory at rest" doc:"how far two readings of live memory in a row differed, without load; in the first row"`
+	StoppedSeconds        *float64 `json:"stopped_seconds,omitempty" unit:"s" doc:"how long the server stood still for the reading of live memory, at most"`
+	HugetlbEndBytes       *uint64  `json:"hugetlb_end_bytes,omitempty" unit:"bytes" part:"pages of hugetlbfs" doc:"pages of hugetlbfs at the end, which resident memory does not count"`
+	UnmappedEndBytes      *uint64  `json:"unmapped_end_bytes,omitempty" unit:"bytes" part:"unmapped memory files" doc:"files in memory at the end (memfd, tmpfs), beyond the pages of them that a process maps: the kernel cannot take them back"`
+
+	Restarts        *uint64    `json:"restarts,omitempty" part:"restarts" doc:"1 if the server restarted in the iteration, or in the rest before it"`
+	WorkersReplaced *uint64    `json:"workers_replaced,omitempty" part:"workers replaced" doc:"worker processes that ended, and were replaced by others"`
+	CPUSeconds      *float64   `json:"cpu_seconds,omitempty" unit:"s" doc:"processor time that the server used"`
+	EndedAt         *time.Time `json:"ended_at,omitempty" unit:"UTC" doc:"time of the end reading"`
 }
 
 // NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
@@ -98,6 +102,17 @@ func NewIteration(i lab.Iteration) Iteration {
 		stopped := l.Stopped.Seconds()
 		row.LiveEndBytes, row.HeapCommittedEndBytes, row.StoppedSeconds = known(l.Bytes), known(l.Committed), &stopped
 		row.OutsideEndBytes, row.LiveIdleBytes = unlessNegative(l.Outside), unlessNegative(l.Idle)
+	}
+	if t := i.Turnover; t != nil {
+		restarts := int64(0)
+		if t.Restarted {
+			restarts = 1
+		}
+		row.Restarts, row.WorkersReplaced = known(restarts), known(int64(t.Replaced))
+	}
+	if used, ok := i.CPU(); ok {
+		seconds := used.Seconds()
+		row.CPUSeconds = &seconds
 	}
 	return row
 }

@@ -23,6 +23,7 @@ type Verdict struct {
 	JudgedLast                int             `json:"judged_last"`
 	JudgedRequests            uint64          `json:"judged_requests"`
 	RestartedBefore           int             `json:"restarted_before,omitempty"` // iteration
+	WorkersReplaced           int             `json:"workers_replaced,omitempty"` // in the judged iterations
 	GivenBackBytes            float64         `json:"given_back_bytes"`
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
@@ -44,7 +45,7 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		GrowthBytesPerRequest: v.Growth, LowerBytesPerRequest: v.Lower, UpperBytesPerRequest: v.Upper,
 		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
-		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
+		RestartedBefore: v.RestartedBefore, WorkersReplaced: v.Replaced, GivenBackBytes: v.GivenBack,
 		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
 		Of: of, Growths: partGrowths(v.Growths),
 	}

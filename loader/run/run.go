@@ -223,7 +223,7 @@ func (s *session) take(i lab.Iteration) error {
 	if s.baseline == nil { // otherwise its iteration follows
 		err = errors.Join(err, s.writeIfDue(i.Number))
 	}
-	return errors.Join(err, s.terminal.Iteration(i, ""), s.profiles.add(i))
+	return errors.Join(err, s.terminal.Iteration(i, ""), s.profiles.add(i), s.judge.Served())
 }
 
 // takeBaseline hands an iteration of the baseline on.

@@ -21,7 +21,6 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/live"
 	"leaklab/loader/load"
-	"leaklab/loader/memory"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/scrape"
@@ -104,6 +103,9 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	}
 	s.onClose(s.watch.stop)
 	if err := s.await(ctx, server); err != nil {
+		return err
+	}
+	if err := s.target.Confirm(ctx); err != nil {
 		return err
 	}
 	if err := s.target.CheckMetrics(ctx); err != nil {
@@ -225,7 +227,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	options := s.plan.options
 	options.Floor = float64(s.target.Floor)
 	if s.target.PID != 0 {
-		options.Collects, options.Defers = live.Collects(memory.Processes(s.target.PID))
+		options.Collects, options.Defers = live.Collects(s.target.Processes())
 	}
 	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{

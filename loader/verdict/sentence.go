@@ -45,13 +45,14 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 	}
 }
 
-// explainBasis says which iterations are not judged though they were measured, and why live memory is not judged though it
-// was read. Empty, or ends with a space.
+// explainBasis says which iterations are not judged though they were measured, that workers were replaced, and why live
+// memory is not judged though it was read. Empty, or ends with a space.
 func (v *Verdict) explainBasis(f findings) string {
 	said := ""
 	if v.RestartedBefore > 0 {
 		said = fmt.Sprintf("The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
 	}
+	said += v.explainReplaced()
 	switch {
 	case f.gap > 0 && f.split.known:
 		said += fmt.Sprintf("Live memory could not be read after iteration %d: only what came after is judged. ", f.gap)
@@ -94,6 +95,8 @@ func (v *Verdict) accountUndecided(f findings, options Options, growth, interval
 	tolerance := options.Tolerance
 	late, grows := text.Number(v.Late), capital(string(v.Of))+" grows"
 	switch {
+	case v.hidden:
+		return v.accountHidden(judged)
 	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
 		before := fmt.Sprintf("but it grew faster before, and for longer: the first %s. It may be a cache that fills.", count(v.WarmUp, "iteration"))
 		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, before)
@@ -207,6 +210,9 @@ func (v *Verdict) advise(f findings, n int, options Options) {
 	}
 	have := float64(len(e.judged.bytes) - 1)
 	switch {
+	case v.hidden:
+		v.Advice = adviceHidden
+		return
 	case v.NextLook > 0:
 		v.MoreIterations = v.NextLook - n
 		v.Advice = fmt.Sprintf("The next look is after iteration %d.", v.NextLook)

@@ -146,6 +146,9 @@ type Verdict struct {
 	// RestartedBefore is the iteration, counted from 1, before or during which the
 	// server last restarted; 0 if it did not. Earlier iterations are not judged.
 	RestartedBefore int
+	// Replaced is how many workers were replaced in the judged iterations.
+	Replaced int
+	hidden   bool // Replaced alone keeps it from being NoLeak
 	// WarmUp is the number of warm-up iterations, after a restart if there was one.
 	WarmUp int
 	// Judged is the range of iterations whose growth is judged, JudgedRequests the
@@ -234,6 +237,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
 		v.decide(&f, len(iterations), options)
 		f.overTime = newOverTime(v, f, iterations, options.Rest)
+		v.hideLeaks(iterations)
 	}
 	v.explain(f, len(iterations), options)
 	return v, f
