@@ -48,8 +48,8 @@ func allocators() []allocator {
 	return []allocator{
 		{Allocator{Name: "a JVM", AtRest: collect}, runsHotSpot},
 		{Allocator{Name: "Node", AtRest: collect}, runsNode},
-		{Allocator{Name: "Go", AtRest: "collects no garbage in the first two minutes of rest"}, golang().runs},
-		{Allocator{Name: "Erlang", AtRest: "gives free memory back within 10 s of rest", Rest: lateRest, Settle: lateRest}, isProgram("beam")},
+		{Allocator{Name: "Go", AtRest: collect}, golang().runs},
+		{Allocator{Name: "Erlang", AtRest: "gives free memory back within 15 s of rest", Rest: lateRest, Settle: lateRest}, isProgram("beam")},
 		{Allocator{Name: "PHP", AtRest: "keeps memory for the next request, and gives nothing back at rest"}, runsPHP},
 		{Allocator{Name: "jemalloc", AtRest: "gives free memory back within 15 s of rest, by its background thread", Rest: lateRest}, hasThread(jemallocThread)},
 		{Allocator{Name: "CPython", AtRest: onFree}, runsPython},
