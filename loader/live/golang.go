@@ -30,8 +30,8 @@ const (
 	goMaxBytes = 64 << 20        // of a heap profile as text
 	goMost     = 1 << 50         // bytes that a figure can have
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Their spans of 32 KiB are
-	// partly free, and a few more or less are, from one collection to the next.
-	goStackNoise = 512 << 10
+	// partly free, and a few more or less are, from one collection to the next: up to 600 KB were seen on a busy machine.
+	goStackNoise = 1 << 20
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
