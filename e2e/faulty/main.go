@@ -2,10 +2,13 @@
 // the number FAULT_AFTER on, counted from 1, it does what FAULT says:
 //
 //	crash   ends with exit code 3, once if FAULT_ONCE names a file, which it creates then
+//	reexec  starts anew in the same process, with execve, once as crash
 //	hang    accepts and never answers
 //	close   closes each connection, and every new one
 //
-// It says on stderr when that has begun, and when it is asked to end. It listens after START_AFTER, keeps KEEP bytes of each request, and takes ANSWER_AFTER to answer.
+// It says on stderr when that has begun, and when it is asked to end. It listens after START_AFTER, keeps KEEP bytes of
+// each request, and takes ANSWER_AFTER to answer. With MASTER set it is a master that listens, and whose worker does all
+// this; when that ends, another one follows.
 package main
 
 import (
@@ -13,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"sync"
@@ -29,17 +33,32 @@ func main() {
 		os.Exit(0)
 	}()
 	time.Sleep(duration("START_AFTER"))
+	listener, err := listen()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if os.Getenv("MASTER") != "" {
+		fmt.Fprintln(os.Stderr, work(listener))
+		os.Exit(1)
+	}
 	fault, after, keep, pause := os.Getenv("FAULT"), number("FAULT_AFTER"), number("KEEP"), duration("ANSWER_AFTER")
 	var requests atomic.Int64
 	var begins sync.Once
 	var mu sync.Mutex
 	var kept [][]byte
-	err := http.ListenAndServe(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	err = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if requests.Add(1) >= after && after > 0 {
 			begins.Do(func() { fmt.Fprintln(os.Stderr, "fault:", fault, "at", time.Now().Format(time.RFC3339Nano)) })
 			switch fault {
 			case "crash":
-				crash(os.Getenv("FAULT_ONCE"))
+				if first(os.Getenv("FAULT_ONCE")) {
+					os.Exit(3)
+				}
+			case "reexec":
+				if first(os.Getenv("FAULT_ONCE")) {
+					fmt.Fprintln(os.Stderr, syscall.Exec(os.Args[0], os.Args, os.Environ()))
+				}
 			case "hang":
 				select {}
 			case "close":
@@ -62,16 +81,46 @@ func main() {
 	os.Exit(1)
 }
 
-// crash ends the server, if it has not done so before.
-func crash(once string) {
-	if once != "" {
-		file, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return
-		}
-		_ = file.Close()
+// inherited is the file descriptor of a worker that is the master's socket.
+const inherited = 3
+
+// listen listens on HOST:PORT, or takes the socket of the master.
+func listen() (net.Listener, error) {
+	if os.Getenv("WORKER") != "" {
+		return net.FileListener(os.NewFile(inherited, "listener"))
 	}
-	os.Exit(3)
+	return net.Listen("tcp", net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")))
+}
+
+// work runs one worker after the other. It returns why there can be none.
+func work(listener net.Listener) error {
+	socket, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	for {
+		worker := exec.Command(os.Args[0])
+		worker.Env = append(os.Environ(), "MASTER=", "WORKER=yes", "START_AFTER=")
+		worker.Stderr = os.Stderr
+		worker.ExtraFiles = []*os.File{socket}
+		if err := worker.Start(); err != nil {
+			return err
+		}
+		_ = worker.Wait() // however it ends
+	}
+}
+
+// first is true unless the file that once names is there; it is created then. Without a name it is always true.
+func first(once string) bool {
+	if once == "" {
+		return true
+	}
+	file, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	_ = file.Close()
+	return true
 }
 
 func number(name string) int64 {

@@ -18,7 +18,7 @@ import (
 func TestDefaults(t *testing.T) {
 	want := Config{
 		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
-		Settle: Pause(500 * time.Millisecond), Release: Pause(5 * time.Second), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
+		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
@@ -114,7 +114,7 @@ func wrongSettings() []wrong {
 		{"PORT", "0", port}, {"PORT", "65536", port}, {"PORT", "http", port}, {"METRICS_PORT", "-1", port},
 		{"DURATION", "3", `missing unit, for example "3s"`}, {"DURATION", "three", length}, {"DURATION", "0s", `expected more than 0`},
 		{"DURATION", "-1s", inRange}, {"DURATION", "2h", inRange}, {"SETTLE", "500", `missing unit, for example "500s"`},
-		{"SETTLE", "-1ms", inRange}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
+		{"SETTLE", "-1ms", inRange + `, or "auto"`}, {"SETTLE", "Auto", length + `, or "auto"`}, {"RELEASE", "never", length + `, or "auto"`}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
 		{"WORKERS", "0", workers}, {"WORKERS", "100k", workers}, {"WORKERS", "50001", workers},
 		{"REQUESTS", "-1", requests}, {"REQUESTS", "1e6", requests},
 		{"REQUEST_PATH", "hello", path}, {"REQUEST_PATH", "http://example.org/", path}, {"REQUEST_PATH", "/a b", path},
@@ -385,7 +385,7 @@ func FuzzParse(f *testing.F) {
 			!(c.Tolerance > 0 && c.Tolerance <= 1e9),
 			c.Port == 0 || c.Port == c.MetricsPort,
 			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
-			!within(time.Duration(c.Settle), 0) || !within(time.Duration(c.Release), 0) || !within(time.Duration(c.ScrapeWait), 0),
+			c.Settle != AutoRest && !within(time.Duration(c.Settle), 0), c.Release != AutoRest && !within(time.Duration(c.Release), 0), !within(time.Duration(c.ScrapeWait), 0),
 			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < Shared,
 			!(c.Rate == 0 || c.Rate >= 0.001),
 			len(c.Shapes) == 0 || c.Results == "":

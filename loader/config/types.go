@@ -141,6 +141,26 @@ func (p *Pause) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Rest is a length of time from 0 to an hour, or AutoRest.
+type Rest time.Duration
+
+// AutoRest stands for a length of time that suits the server.
+const AutoRest Rest = -1
+
+// UnmarshalText fails when text is neither such a length of time, with its unit, nor "auto".
+func (r *Rest) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*r = AutoRest
+		return nil
+	}
+	value, err := duration(text)
+	if err != nil {
+		err = fmt.Errorf("%w, or \"auto\"", err)
+	}
+	*r = Rest(value)
+	return err
+}
+
 func duration(text []byte) (time.Duration, error) {
 	value, err := time.ParseDuration(string(text))
 	if err != nil {

@@ -16,7 +16,9 @@ import (
 type Plan struct {
 	Tries  int           // iterations, at most
 	Settle time.Duration // rest before each reading
-	Server Server
+	// SettleMore is further rest before each end reading, for servers that give memory back late.
+	SettleMore time.Duration
+	Server     Server
 	// Align is for several loaders of one server: each iteration begins at a time of day that is a multiple of this, so
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
 	// of them. 0 for a loader on its own.
@@ -62,6 +64,8 @@ type Baseline struct {
 type Rest struct {
 	Reading memory.Reading
 	Length  time.Duration // since the end reading
+	EndedAt time.Time     // when the reading was taken, on the clock of the iterations
+	Live    *memory.Live  // after the reading; nil if it is not known
 	// Baseline is the reading of the baseline; nil if there is none.
 	Baseline *memory.Reading
 }
@@ -81,6 +85,9 @@ type Iteration struct {
 	// iteration.
 	Requests  uint64
 	Uncounted bool
+	Turnover  *Turnover // nil if it is not known which processes there are
+
+	members []memory.Member // at the end, or when they were last known
 }
 
 // Live is the live memory of a server.
@@ -94,10 +101,17 @@ type Live struct {
 // Leaked is the difference between the end and the start reading, in bytes; negative when memory shrank.
 func (i Iteration) Leaked() int64 { return i.End.Total - i.Start.Total }
 
-// WithoutLatencies returns the iteration without the histogram of its latencies, for whoever keeps all iterations of a
-// run: it takes fifty times as much memory as the rest.
+// CPU is the processor time that the server has used between the two readings; false if it is unknown, as after a restart.
+func (i Iteration) CPU() (time.Duration, bool) {
+	used := i.End.CPU - i.Start.CPU
+	return used, i.Start.CPU > 0 && used >= 0 && (i.Turnover == nil || !i.Turnover.Restarted)
+}
+
+// WithoutLatencies returns the iteration without the histogram of its latencies and the list of its processes, for whoever
+// keeps all iterations of a run: they take fifty times as much memory as the rest.
 func (i Iteration) WithoutLatencies() Iteration {
 	i.Load.Latency = nil
+	i.Start.Members, i.End.Members, i.members = nil, nil, nil
 	return i
 }
 
@@ -122,13 +136,15 @@ func (i Iteration) Answered() error {
 // ends, a reading fails, or the server answers nothing any more.
 func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 	return func(yield func(Iteration, error) bool) {
-		var before Iteration
+		var before, beforeOfBaseline Iteration
 		began := time.Now()
 		for number := 1; number <= plan.Tries; number++ {
 			iteration, err := iterate(ctx, plan, number, plan.Server)
 			if err == nil {
 				iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
+				iteration.EndedAt = began.Add(iteration.EndedAt.Sub(began))
 				err = iteration.count(before, plan.Align > 0, plan.Server.Meter)
+				iteration.compare(before)
 				before = iteration
 			}
 			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
@@ -138,6 +154,8 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 				continue
 			}
 			iteration, err = plan.Baseline.follow(ctx, plan, iteration)
+			iteration.compare(beforeOfBaseline)
+			beforeOfBaseline = iteration
 			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
 				return
 			}
@@ -152,14 +170,23 @@ func inIteration(number, of int, err error) error {
 	return fmt.Errorf("iteration %d of %d: %w", number, of, err)
 }
 
-// AwaitRest lets the server rest after its last iteration, and takes one more reading. The baseline was loaded last, so
-// that the server's rest is longer. It fails when ctx ends or a reading fails.
+// AwaitRest lets the server rest after its last iteration, and takes one more reading, of live memory as well. The baseline
+// was loaded last, so that the server's rest is longer. It fails when ctx ends or a reading fails.
 func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iteration) (*Rest, error) {
 	rested, err := settledReading(ctx, length, plan.Server.Sampler)
 	if err != nil {
 		return nil, fmt.Errorf("rest after the last iteration: %w", err)
 	}
-	rest := &Rest{Reading: rested, Length: length}
+	rest := &Rest{Reading: rested, Length: length, EndedAt: last.EndedAt.Add(time.Since(last.EndedAt))}
+	if plan.Server.Live != nil && last.Live != nil {
+		read, err := plan.Server.readLive(ctx, false)
+		if err != nil {
+			return nil, fmt.Errorf("rest after the last iteration: %w", err)
+		}
+		if read != nil {
+			rest.Live = &read.Live
+		}
+	}
 	if plan.Baseline != nil {
 		rest.Length = time.Since(last.EndedAt)
 		other, err := plan.Baseline.Sampler.ReadAll(ctx)
@@ -202,7 +229,7 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 		return iteration, err
 	}
 	iteration.Peak = max(iteration.Start.Total, loaded.Total, server.Sampler.TakePeak())
-	if iteration.End, err = settledReading(ctx, plan.Settle, server.Sampler); err != nil {
+	if iteration.End, err = settledReading(ctx, plan.Settle+plan.SettleMore, server.Sampler); err != nil {
 		return iteration, err
 	}
 	iteration.EndedAt = time.Now()

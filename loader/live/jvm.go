@@ -24,6 +24,9 @@ const (
 	vmInfo         = "VM.info"
 )
 
+// jvmAnswerLimit bounds an answer of the JVM that is kept, and a line of one that is not, in bytes.
+const jvmAnswerLimit = 1 << 20
+
 // explicitDisabled is the option with which GC.run does nothing.
 const explicitDisabled = "-XX:+DisableExplicitGC"
 

@@ -74,7 +74,7 @@ func TestClosedFilesInATmpfsAreSeenInTheControlGroup(t *testing.T) {
 	server := run(t, "echo ready; read x; head -c 8388608 /dev/zero >"+file.Name()+"; echo written; read x")
 	pid := server.Process.Pid
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0))
-	sampler := NewSampler(OfTree(pid), Completing(pid)...)
+	sampler := NewSampler(OfTree(pid), Completing(pid, 0)...)
 	before, err := sampler.ReadAll(t.Context())
 	require.NoError(t, err)
 	require.NotNil(t, before.Cgroup)

@@ -5,6 +5,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Reading is the resident memory of a server at one moment, in bytes, summed over its process tree. Other figures that
@@ -25,6 +26,11 @@ type Reading struct {
 	// Cgroup is what the kernel charges to the server's control group; nil if other processes share that group. Complete
 	// readings only.
 	Cgroup *Cgroup
+	// Members are the processes in the sum; nil if it is not known which of them listen. Complete readings only.
+	Members []Member
+	// CPU is the processor time that the processes have used since they started, with their children that have ended; 0 if
+	// unknown. Complete readings only.
+	CPU time.Duration
 	// LiveHeap is the live heap after the last garbage collection; 0 if unknown. Complete readings only.
 	LiveHeap int64
 	// HeapInUse is what the server's metric HeapMetric tells of its heap, with garbage that was not collected yet; 0 if it
@@ -35,6 +41,20 @@ type Reading struct {
 	// none. Complete readings only.
 	Requests        uint64
 	RequestsCounter string
+}
+
+// Member is a process of a server.
+type Member struct {
+	PID     int
+	Started uint64    // clock ticks since the boot of the machine
+	Layout  [3]uint64 // addresses that each execve draws anew; 0 if they may not be seen
+	Program string    // path, or the name if the path may not be seen
+	Listens bool      // holds a socket that listens on the server's port, or on any if none listens on that
+}
+
+// Is is true if both are the same process, and it has not replaced its program (execve) in between.
+func (m Member) Is(other Member) bool {
+	return m.PID == other.PID && m.Started == other.Started && m.Layout == other.Layout
 }
 
 // HeldBytes is held memory: Total, and what is held beside resident memory as far as that is known.

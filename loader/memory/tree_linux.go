@@ -28,15 +28,16 @@ const TreeSource = "/proc, summed over the server's process tree"
 //
 // Where smaps_rollup is not readable, or has no parts (before Linux 5.9), all readings are the sums of what status
 // tells: VmRSS and its parts. What several processes share counts for each of them then.
-func OfTree(root int) Reader {
-	t := &tree{root: root}
+//
+// The functions adopted return children of this program that belong to the server as well, with their descendants.
+func OfTree(root int, adopted ...func() []int) Reader {
+	t := &tree{root: root, adopted: adopted}
 	return t.read
 }
 
-// Processes returns a function that lists the process root and its descendants. Its error wraps ErrGone when root has
-// ended.
-func Processes(root int) func() ([]int, error) {
-	t := &tree{root: root}
+// Processes returns a function that lists the processes that OfTree reads. Its error wraps ErrGone when root has ended.
+func Processes(root int, adopted ...func() []int) func() ([]int, error) {
+	t := &tree{root: root, adopted: adopted}
 	return func() ([]int, error) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -47,7 +48,8 @@ func Processes(root int) func() ([]int, error) {
 // tree finds the descendants of a process. It caches the parent of every process: reading all of them ten times a second
 // would cost noticeable CPU time.
 type tree struct {
-	root int
+	root    int
+	adopted []func() []int // children of this program that belong to the server
 
 	mu        sync.Mutex
 	parents   map[int]int
@@ -262,6 +264,13 @@ func (t *tree) descendants() ([]int, error) {
 		children[parent] = append(children[parent], pid)
 	}
 	tree := append([]int{t.root}, t.orphans(children[1])...)
+	for _, adopted := range t.adopted {
+		for _, pid := range adopted() {
+			if slices.Contains(children[os.Getpid()], pid) { // it still is: no other process has its PID
+				tree = append(tree, pid)
+			}
+		}
+	}
 	for i := 0; i < len(tree); i++ {
 		tree = append(tree, children[tree[i]]...)
 	}

@@ -13,8 +13,8 @@ import (
 // TreeSource describes what OfTree reads.
 const TreeSource = "the system's process table, summed over the server's process tree"
 
-// OfTree returns a Reader for the process root and all its descendants.
-func OfTree(root int) Reader {
+// OfTree returns a Reader for the process root and all its descendants. No orphans are adopted here.
+func OfTree(root int, _ ...func() []int) Reader {
 	return func(ctx context.Context) (Reading, error) {
 		var sum Reading
 		if err := sum.addTree(ctx, int32(root)); err != nil {
@@ -34,7 +34,7 @@ func AnonymousOf(int) (int64, error) {
 
 // Processes returns a function that lists the process root and its descendants. Its error wraps ErrGone when root has
 // ended.
-func Processes(root int) func() ([]int, error) {
+func Processes(root int, _ ...func() []int) func() ([]int, error) {
 	return func() ([]int, error) { return family(context.Background(), int32(root)) }
 }
 

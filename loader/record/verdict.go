@@ -23,6 +23,7 @@ type Verdict struct {
 	JudgedLast                int             `json:"judged_last"`
 	JudgedRequests            uint64          `json:"judged_requests"`
 	RestartedBefore           int             `json:"restarted_before,omitempty"` // iteration
+	WorkersReplaced           int             `json:"workers_replaced,omitempty"` // in the judged iterations
 	GivenBackBytes            float64         `json:"given_back_bytes"`
 	Sentence                  string          `json:"sentence"`
 	Advice                    string          `json:"advice,omitempty"`
@@ -44,7 +45,7 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		GrowthBytesPerRequest: v.Growth, LowerBytesPerRequest: v.Lower, UpperBytesPerRequest: v.Upper,
 		Confidence: v.Confidence, ResolutionBytesPerRequest: v.Resolution,
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
-		RestartedBefore: v.RestartedBefore, GivenBackBytes: v.GivenBack,
+		RestartedBefore: v.RestartedBefore, WorkersReplaced: v.Replaced, GivenBackBytes: v.GivenBack,
 		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
 		Of: of, Growths: partGrowths(v.Growths),
 	}
@@ -65,6 +66,9 @@ func (v Verdict) Headline() string {
 	switch {
 	case !v.Estimated:
 		return string(v.Kind)
+	case v.Kind == verdict.NoLeak && v.UpperBytesPerRequest < 0:
+		return fmt.Sprintf("%s, %sfalls by %.1f bytes/request (%.1f to %.1f, %s)", v.Kind, of, -v.GrowthBytesPerRequest,
+			-v.UpperBytesPerRequest, -v.LowerBytesPerRequest, text.Percent(v.Confidence))
 	case v.Kind == verdict.NoLeak:
 		return fmt.Sprintf("%s, %sless than %.1f bytes/request (%s)", v.Kind, of, v.UpperBytesPerRequest, text.Percent(v.Confidence))
 	default:

@@ -57,6 +57,9 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 	}
 	s.onClose(b.watch.stop)
 	if err = s.await(ctx, server); err == nil {
+		err = b.target.Confirm(ctx)
+	}
+	if err == nil {
 		_, err = b.sampler.Read(ctx)
 	}
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *session) openLive(ctx context.Context, l *liveReader, server *target.Ta
 	if server.PID == 0 {
 		return l.unavailable(errors.New("no process of the server can be seen"))
 	}
-	processes := memory.Processes(server.PID)
+	processes := server.Processes()
 	if l.plan.kind == live.Off {
 		if !l.plan.set {
 			l.record.Offer = live.Offer(processes, sampler.Latest().Total)

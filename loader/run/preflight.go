@@ -66,7 +66,7 @@ func (p *plan) checkWorkers() error {
 }
 
 // preflight tells what stands in the way of a run at this moment: strangers that would be loaded, ports that are taken,
-// and a server whose memory cannot be read. Nothing is sent or started. It warns on notes of strangers that may be
+// a command whose server another process would start, and a server whose memory cannot be read. Nothing is sent or started. It warns on notes of strangers that may be
 // loaded.
 func (p *plan) preflight(ctx context.Context, notes io.Writer) error {
 	var strangers error
@@ -82,6 +82,13 @@ func (p *plan) preflight(ctx context.Context, notes io.Writer) error {
 		return fmt.Errorf("BASELINE=%q: expected a command for the server as well, as in ./test-me.sh COMMAND: the loader starts both", shell.QuoteAll(p.baseline.command))
 	}
 	for _, s := range p.sides() {
+		setting := "COMMAND"
+		if s == p.baseline {
+			setting = "BASELINE"
+		}
+		if err := subject.CheckCommand(setting, s.target.Command); err != nil {
+			return err
+		}
 		if s.target.Command != nil && subject.Listening(s.target.Address) {
 			return fmt.Errorf("%s=\"%d\": %s listens on %s already", s.portName, s.target.Port, subject.ListenerName(ctx, s.target.Address), s.target.Address)
 		}

@@ -22,13 +22,14 @@ type scratch struct {
 // processes have left there.
 func newScratch(in string) (*scratch, error) {
 	removeLeftOver(in)
-	for {
+	const tries = 10
+	for n := 1; ; n++ {
 		path, err := os.MkdirTemp(in, scratchPattern)
 		if err != nil {
 			return nil, err
 		}
 		lock, err := lockFolder(path)
-		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
+		if n < tries && (errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist)) {
 			continue // another run has taken it for left over
 		}
 		return &scratch{path: path, lock: lock}, nil // some file systems have no locks, and then it is never taken for that

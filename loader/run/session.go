@@ -21,7 +21,6 @@ import (
 	"leaklab/loader/lab"
 	"leaklab/loader/live"
 	"leaklab/loader/load"
-	"leaklab/loader/memory"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
 	"leaklab/loader/scrape"
@@ -46,6 +45,7 @@ type session struct {
 	target   *target.Target
 	*watch
 	baseline *baseline // nil without one
+	rests    rests
 	lab      lab.Plan
 	judge    *judge.Judge
 	exporter *exporter.Exporter
@@ -103,6 +103,9 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	}
 	s.onClose(s.watch.stop)
 	if err := s.await(ctx, server); err != nil {
+		return err
+	}
+	if err := s.target.Confirm(ctx); err != nil {
 		return err
 	}
 	if err := s.target.CheckMetrics(ctx); err != nil {
@@ -215,15 +218,16 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	})
 	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}
 	meter := load.NewMeter()
+	s.chooseRests()
 	s.lab = lab.Plan{
-		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
+		Tries: s.plan.tries, Settle: s.rests.settle, SettleMore: s.rests.settleMore, Align: s.plan.align,
 		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
 	s.record = s.describe()
 	options := s.plan.options
 	options.Floor = float64(s.target.Floor)
 	if s.target.PID != 0 {
-		options.Collects, options.Defers = live.Collects(memory.Processes(s.target.PID))
+		options.Collects, options.Defers = live.Collects(s.target.Processes())
 	}
 	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{
@@ -340,7 +344,7 @@ func (s *session) describe() record.Run {
 	run := record.Run{
 		LeaklabVersion: environment.Version(), StartedAt: s.started.UTC(), State: record.Running,
 		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
-		Tries: s.plan.tries, SettleSeconds: s.plan.settle.Seconds(),
+		Tries: s.plan.tries, SettleSeconds: (s.rests.settle + s.rests.settleMore).Seconds(),
 		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
 	}
 	return run

@@ -4,22 +4,27 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
 	"syscall"
 )
 
-// guardScript reads the process group to guard, then waits for the end of its input. That comes when the loader ends
-// for any reason, SIGKILL included. The script then ends the group and all descendants of its leader, which may have
-// left the group: SIGTERM, and SIGKILL after 5 s. A shell needs 1 MB. It runs no other program but ps, where there is
-// no /proc.
+// guardScript reads the process group to guard, then lines with orphans of it, PID:START, until the end of its input. That
+// comes when the loader ends for any reason, SIGKILL included. The script then ends the group, the orphans that started at
+// that time, and all descendants: SIGTERM, and SIGKILL after 5 s. A shell needs 1 MB. It runs no other program but ps,
+// where there is no /proc.
 const guardScript = `read -r group || exit 0
-read -r _
+orphans=" "
+while read -r orphan; do orphans="$orphans$orphan "; done
 processes=$(
 	found=
 	for stat in /proc/[0-9]*/stat; do
 		{ read -r line <"$stat"; } 2>/dev/null || continue
 		set -- ${line##*) }
 		found=yes
-		echo "${line%% *}:$2"
+		case $orphans in
+		*" ${line%% *}:${20} "*) echo "${line%% *}:$group" ;;
+		*) echo "${line%% *}:$2" ;;
+		esac
 	done
 	[ "$found" ] || ps -A -o pid=,ppid= | while read -r pid parent; do echo "$pid:$parent"; done
 )
@@ -79,8 +84,15 @@ func GuardGroup(group int) (dismiss func(), err error) {
 }
 
 // watch tells the guard its process group.
-func (g *guard) watch(group int) error {
-	if _, err := fmt.Fprintln(g.input, group); err != nil {
+func (g *guard) watch(group int) error { return g.tell(strconv.Itoa(group)) }
+
+// watchOrphan tells the guard a process that its group has orphaned, and when it started, in clock ticks since the boot.
+func (g *guard) watchOrphan(pid int, started uint64) error {
+	return g.tell(fmt.Sprintf("%d:%d", pid, started))
+}
+
+func (g *guard) tell(line string) error {
+	if _, err := fmt.Fprintln(g.input, line); err != nil {
 		return fmt.Errorf("cannot reach its guard process: %w", err)
 	}
 	return nil

@@ -8,38 +8,55 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// ErrNoListener is the error when no process of this machine listens at the address.
-var ErrNoListener = errors.New("no process listens there")
+// Errors of a search for the process that listens at an address.
+var (
+	ErrNoListener = errors.New("no process listens there")
+	ErrUnseen     = errors.New("a process listens there but is not visible")
+)
 
-// FindListener returns the process of this machine that listens at address (host:port; without a host, at any address of
-// the machine). If several share the socket, as a master and its workers do, it returns their common ancestor. The error
-// wraps ErrNoListener if there is none. If the process is ambiguous or not visible, the error names the remedy.
-func FindListener(ctx context.Context, address string) (pid int, err error) {
+// Holders returns the processes of this machine with a socket that listens at address (host:port; without a host, at any
+// address of the machine), in ascending order. Only sockets of this program's network namespace are seen. The error wraps
+// ErrNoListener if nothing listens there, and ErrUnseen if the process that does is not visible.
+func Holders(ctx context.Context, address string) ([]int, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var wanted []net.IP
 	if host != "" {
 		if wanted, err = net.DefaultResolver.LookupIP(ctx, "ip", host); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	portNumber, err := net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	holders, err := listeners(ctx, portNumber, func(bound net.IP) bool {
+	return listeners(ctx, portNumber, func(bound net.IP) bool {
 		return host == "" || bound.IsUnspecified() || slices.ContainsFunc(wanted, bound.Equal)
 	})
+}
+
+// FindListener returns the process that listens at address, as Holders does. If several share the socket, as a master and
+// its workers do, it returns their common ancestor. Of a worker whose master does not listen it returns the master. The
+// error names the remedy if the process is ambiguous.
+func FindListener(ctx context.Context, address string) (pid int, err error) {
+	holders, err := Holders(ctx, address)
 	if err != nil {
 		return 0, err
 	}
-	tops := withoutDescendants(holders, parentOf)
+	var masters []int
+	for _, pid := range withoutDescendants(holders, parentOf) {
+		if pid = master(pid); !slices.Contains(masters, pid) {
+			masters = append(masters, pid)
+		}
+	}
+	tops := withoutDescendants(masters, parentOf)
 	if len(tops) > 1 {
 		// A service manager may hold the sockets of its services as well (socket activation).
 		tops = slices.DeleteFunc(tops, func(pid int) bool { return pid == 1 })
@@ -48,10 +65,36 @@ func FindListener(ctx context.Context, address string) (pid int, err error) {
 		return 0, fmt.Errorf("processes %s all listen there; set SERVER_PID to the server's, or to their common parent",
 			strings.Trim(fmt.Sprint(tops), "[]"))
 	}
-	if name := nameOf(tops[0]); name == "docker-proxy" {
-		return 0, fmt.Errorf("the port is published by Docker, and process %d only forwards it; set SERVER_PID=$(docker inspect -f '{{.State.Pid}}' CONTAINER), or use the lab's SERVER_IMAGE", tops[0])
-	}
 	return tops[0], nil
+}
+
+// master returns the process that pid is a worker of: the highest ancestor that runs the same program in the same process
+// group, as do those in between. It is pid itself if there is none. A supervisor starts each program in a new group.
+func master(pid int) int {
+	for program, group := programOf(pid), groupOf(pid); program != ""; {
+		parent := parentOf(pid)
+		if parent <= 1 || parent == os.Getpid() || programOf(parent) != program || groupOf(parent) != group {
+			break
+		}
+		pid = parent
+	}
+	return pid
+}
+
+// programOf is the path of the program that a process runs; "" if unknown.
+func programOf(pid int) string {
+	p, err := process.NewProcess(int32(pid))
+	if err != nil {
+		return ""
+	}
+	path, _ := p.Exe()
+	return path
+}
+
+// groupOf is the process group of a process; 0 if unknown.
+func groupOf(pid int) int {
+	group, _ := syscall.Getpgid(pid)
+	return group
 }
 
 // ListenerName describes the process that FindListener finds at address, for an error message.
@@ -60,12 +103,22 @@ func ListenerName(ctx context.Context, address string) string {
 	if err != nil {
 		return "another program"
 	}
+	return Describe(pid)
+}
+
+// Describe is a process and its command line, for an error message.
+func Describe(pid int) string {
+	return fmt.Sprintf("process %d, %q,", pid, shortCommandLine(pid))
+}
+
+// shortCommandLine is the first 200 bytes of a process's command line.
+func shortCommandLine(pid int) string {
 	const most = 200
 	command := CommandLine(pid)
 	if len(command) > most {
 		command = command[:most] + "..."
 	}
-	return fmt.Sprintf("process %d, %q,", pid, command)
+	return command
 }
 
 // withoutDescendants returns the processes that descend from none of the others. Process 1 does not count, since all
@@ -134,5 +187,5 @@ func IsLocal(ctx context.Context, host string) bool {
 
 // unseen is the error when the process that listens is not visible.
 func unseen() error {
-	return fmt.Errorf("a process listens there but is not visible to user %d; run this as the server's user or as root, or set SERVER_PID", os.Getuid())
+	return fmt.Errorf("%w to user %d; run this as the server's user or as root, or set SERVER_PID", ErrUnseen, os.Getuid())
 }

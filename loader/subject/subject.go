@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,6 +24,10 @@ type Process struct {
 	guard   *guard
 	exited  chan struct{} // closed when the process has ended and status is set
 	status  error
+	stopped chan struct{} // closed by Stop
+
+	mu      sync.Mutex
+	orphans []*process.Process // that were given to Follow
 }
 
 // Launch starts command with the given environment (as in exec.Cmd) in a new process group, so that Ctrl-C reaches only the
@@ -33,6 +38,7 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 	if err != nil {
 		return nil, err
 	}
+	adoptOrphans()
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = environment
 	cmd.Stdout = output
@@ -47,12 +53,48 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 		guard.dismiss()
 		return nil, errors.Join(err, cmd.Wait())
 	}
-	p := &Process{PID: cmd.Process.Pid, command: cmd, guard: guard, exited: make(chan struct{})}
+	p := &Process{PID: cmd.Process.Pid, command: cmd, guard: guard, exited: make(chan struct{}), stopped: make(chan struct{})}
 	go func() {
 		p.status = cmd.Wait()
 		close(p.exited)
 	}()
+	go reapOrphans(p.stopped)
 	return p, nil
+}
+
+// Follow takes the process pid for a part of the server if it descends from this program, though not from the server's
+// first process: the server has put it into the background. Stop ends its whole tree, and so does the guard if the loader
+// ends before. The result is false if it does not descend from this program, as it is on systems other than Linux. It fails
+// if the guard cannot be reached.
+func (p *Process) Follow(pid int) (followed bool, err error) {
+	top := ancestry(pid)
+	if top == 0 || top == p.PID || slices.Contains(p.Orphans(), top) {
+		return top != 0, nil
+	}
+	started, err := startOf(top)
+	if err != nil {
+		return false, nil // it has just ended
+	}
+	orphan, err := process.NewProcess(int32(top))
+	if err != nil {
+		return false, nil
+	}
+	_, _ = orphan.CreateTime() // which tells it from a later process with the same PID
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.orphans = append(p.orphans, orphan)
+	return true, p.guard.watchOrphan(top, started)
+}
+
+// Orphans are the children of this program that Follow has found. Some may have ended.
+func (p *Process) Orphans() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var pids []int
+	for _, orphan := range p.orphans {
+		pids = append(pids, int(orphan.Pid))
+	}
+	return pids
 }
 
 // Exited is closed when the server has ended.
@@ -92,13 +134,27 @@ func (p *Process) Err() error {
 }
 
 // Stop ends the server and everything it started: SIGTERM, and SIGKILL after 5 s. It returns when no process of the
-// server's group is left, nor any descendant that had left the group. It fails when a process cannot be signalled.
+// server's group is left, nor any descendant that had left the group, nor any that Follow has found. It fails when a process
+// cannot be signalled, or has not ended 5 s after SIGKILL, as one that is frozen.
 func (p *Process) Stop() error {
+	p.mu.Lock()
+	orphans := p.orphans
+	select {
+	case <-p.stopped:
+	default:
+		close(p.stopped)
+	}
+	p.mu.Unlock()
 	defer p.guard.dismiss()
 	strays := slices.DeleteFunc(descendants(p.PID), func(child *process.Process) bool {
 		group, err := syscall.Getpgid(int(child.Pid))
 		return err != nil || group == p.PID
 	})
+	for _, orphan := range orphans {
+		if running(orphan) {
+			strays = append(append(strays, orphan), descendants(int(orphan.Pid))...)
+		}
+	}
 	// The group first: a master may want to end its workers itself.
 	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
@@ -109,26 +165,39 @@ func (p *Process) Stop() error {
 	return errors.Join(p.awaitGroup(), <-stopped)
 }
 
-// awaitGroup waits until no process of the server's group is left, and kills the group after 5 s.
+// awaitGroup waits until no process of the server's group is left, and kills the group after 5 s. It waits for 5 s more then.
 func (p *Process) awaitGroup() error {
-	deadline := time.After(stopLimit)
-	for !p.groupEnded() {
-		select {
-		case <-deadline:
-			if err := killGroup(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("cannot kill the server, process %d: %w", p.PID, err)
-			}
-			<-p.exited
-			return nil
-		case <-time.After(10 * time.Millisecond):
-		}
+	if p.groupEndsInTime() {
+		return nil
+	}
+	if err := killGroup(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("cannot kill the server, process %d: %w", p.PID, err)
+	}
+	if !p.groupEndsInTime() {
+		return stuckError(p.PID)
 	}
 	return nil
+}
+
+// groupEndsInTime waits until no process of the server's group is left. It is false if that takes more than 5 s.
+func (p *Process) groupEndsInTime() bool {
+	for deadline := time.Now().Add(stopLimit); !p.groupEnded(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// stuckError is the error of a process that SIGKILL does not end.
+func stuckError(pid int) error {
+	return fmt.Errorf("process %d has not ended %s after SIGKILL: it is frozen, traced, or stuck in the kernel", pid, stopLimit)
 }
 
 func (p *Process) groupEnded() bool {
 	select {
 	case <-p.exited:
+		reapGroup(p.PID)
 		return errors.Is(killGroup(p.PID, 0), syscall.ESRCH)
 	default:
 		return false

@@ -11,7 +11,8 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// StopTree ends a process and its descendants: SIGTERM, and SIGKILL after 5 s. It fails when one cannot be signalled.
+// StopTree ends a process and its descendants: SIGTERM, and SIGKILL after 5 s. It fails when one cannot be signalled, or
+// has not ended 5 s after SIGKILL.
 func StopTree(pid int) error {
 	root, err := process.NewProcess(int32(pid))
 	if errors.Is(err, process.ErrorProcessNotRunning) {
@@ -37,32 +38,48 @@ func descendants(pid int) []*process.Process {
 	return all
 }
 
-// stopAll ends the processes that still run. gopsutil compares creation times, so that another process that has taken over
-// the PID is safe.
-func stopAll(processes []*process.Process) error {
-	running := func(p *process.Process) bool {
-		ok, err := p.IsRunning()
-		status, _ := p.Status()
-		return err == nil && ok && !slices.Contains(status, process.Zombie)
+// running is true if the process has not ended. gopsutil compares creation times, so that another process that has taken
+// over the PID does not count. A zombie with other threads runs: its first thread alone has ended.
+func running(p *process.Process) bool {
+	if ok, err := p.IsRunning(); err != nil || !ok {
+		return false
 	}
-	deadline := time.Now().Add(stopLimit)
-	signal := syscall.SIGTERM
-	for {
-		processes = slices.DeleteFunc(processes, func(p *process.Process) bool { return !running(p) })
-		if len(processes) == 0 {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			signal = syscall.SIGKILL
-		}
-		if signal != 0 {
+	if states, _ := p.Status(); !slices.Contains(states, process.Zombie) {
+		return true
+	}
+	threads, _ := p.NumThreads()
+	return threads > 1
+}
+
+// stopAll ends the processes that still run. It fails as StopTree does.
+func stopAll(processes []*process.Process) error {
+	for _, signals := range [][]syscall.Signal{{syscall.SIGTERM, syscall.SIGCONT}, {syscall.SIGKILL}} { // a stopped one would not handle SIGTERM
+		deadline := time.Now().Add(stopLimit)
+		for asked := false; time.Now().Before(deadline); asked = true {
+			processes = slices.DeleteFunc(processes, func(p *process.Process) bool { return !running(p) })
+			if len(processes) == 0 {
+				return nil
+			}
+			if asked {
+				time.Sleep(10 * time.Millisecond)
+				continue
+			}
 			for _, p := range processes {
-				if err := p.SendSignal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
-					return fmt.Errorf("cannot stop process %d: %w", p.Pid, err)
+				if err := signalAll(p, signals); err != nil {
+					return err
 				}
 			}
 		}
-		signal = 0
-		time.Sleep(10 * time.Millisecond)
 	}
+	return stuckError(int(processes[0].Pid))
+}
+
+// signalAll sends the signals to a process. One that has ended meanwhile is no error.
+func signalAll(p *process.Process, signals []syscall.Signal) error {
+	for _, signal := range signals {
+		if err := p.SendSignal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("cannot stop process %d: %w", p.Pid, err)
+		}
+	}
+	return nil
 }

@@ -51,8 +51,10 @@ type Target struct {
 	Floor       int64  // how far resident memory may be off, in bytes; 0 where it is exact
 	Limit       memory.Limit
 
+	host     string
 	address  string
 	output   string
+	adopted  []func() []int // return what it has put into the background
 	read     memory.Reader
 	complete []func(context.Context, *memory.Reading)
 	process  *subject.Process // nil if it was not started here
@@ -72,7 +74,7 @@ func Open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.address = plan.Address
+	t.host, t.address = plan.Host, plan.Address
 	if plan.Prefix != "" {
 		t.read = prefixed(t.read, plan.Prefix)
 	}
@@ -92,7 +94,7 @@ func open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 	case plan.Shared:
 		return attachToShared(ctx, plan)
 	case plan.PID != 0:
-		t, err := attach(ctx, plan.PID)
+		t, err := attach(ctx, plan.PID, plan.Port)
 		if err != nil {
 			return nil, fmt.Errorf("%s: expected the process of the server: %w", plan.Setting, err)
 		}
@@ -129,11 +131,12 @@ func (t *Target) Listener(ctx context.Context) int {
 	return t.PID
 }
 
-// Stop ends the server, if it was started here.
+// Stop ends the server, if it was started here, also what it has put into the background.
 func (t *Target) Stop() error {
 	if t.process == nil {
 		return nil
 	}
+	t.followAll() // it may have gone into the background since, or before it answered
 	return t.process.Stop()
 }
 
@@ -171,11 +174,15 @@ func (t *Target) Explain(err error) error {
 	return errors.Join(&lastWords{err, said}, t.stopStray())
 }
 
-// stopStray stops a server that was started here, but has gone into the background: the port was free before.
+// stopStray stops a server that was started here, but has gone into the background. A process that does not descend from
+// it is named alone.
 func (t *Target) stopStray() error {
 	pid, err := subject.FindListener(context.Background(), t.address)
 	if err != nil {
 		return nil // the usual case: there is none
+	}
+	if followed, err := t.process.Follow(pid); err != nil || !followed && subject.AdoptsOrphans { // elsewhere it is enough that the port was free before
+		return errors.Join(notStarted(pid, t.address), err)
 	}
 	return errors.Join(
 		fmt.Errorf("it has left process %d in the background, which is stopped now; start it in the foreground instead", pid),
@@ -235,14 +242,16 @@ func tellingOOM(read memory.Reader, killed func() bool, limit memory.Limit) memo
 	}
 }
 
-// watched is a server whose process can be seen, and is read by read.
-func watched(ctx context.Context, pid int, read memory.Reader) *Target {
+// watched is a server whose process can be seen, listens on port, and is read by read. adopted are functions that return
+// what it has put into the background.
+func watched(ctx context.Context, pid, port int, read memory.Reader, adopted ...func() []int) *Target {
 	limit := memory.LimitOf(pid)
 	return &Target{
 		PID:      pid,
 		read:     tellingOOM(read, memory.WatchOOM(ctx, pid), limit),
 		Source:   memory.TreeSource,
-		complete: memory.Completing(pid),
+		complete: memory.Completing(pid, port, adopted...),
 		Limit:    limit,
+		adopted:  adopted,
 	}
 }

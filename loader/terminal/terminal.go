@@ -65,11 +65,20 @@ func (t *Terminal) Iteration(i lab.Iteration, note string) error {
 	fmt.Fprintln(&b, thinRule)
 	fmt.Fprintf(&b, "Starting memory: %d KB\n", i.Start.Total/text.Kibibyte)
 	fmt.Fprintf(&b, "Ending memory: %d KB\n", i.End.Total/text.Kibibyte)
-	fmt.Fprintf(&b, "Memory leaked: %d KB\n", i.End.Total/text.Kibibyte-i.Start.Total/text.Kibibyte)
+	fmt.Fprintf(&b, "Memory leaked: %d KB%s\n", i.End.Total/text.Kibibyte-i.Start.Total/text.Kibibyte, ofGarbage(i))
 	if i.Live != nil {
 		fmt.Fprintf(&b, "Live memory: %d KB\n", i.Live.Bytes/text.Kibibyte)
 	}
 	return t.print(b.String())
+}
+
+// ofGarbage says why resident memory may seem to leak in each iteration where live memory is read: the start reading comes
+// after a full collection, the end reading before the next one. Nothing was collected before the first start reading.
+func ofGarbage(i lab.Iteration) string {
+	if i.Live == nil || i.Number == 1 {
+		return ""
+	}
+	return " (with garbage, which was collected before the start alone)"
 }
 
 // unless is a figure with its unit, or "not known".

@@ -36,6 +36,9 @@ const (
 	MappedSize Part = "size of mapped files"    // and shared segments: the most that their pages can take
 	LiveIdle   Part = "live memory at rest"     // how far two readings of live memory differ without load
 	Mappings   Part = "mappings"                // areas of the address space; not in tables
+
+	Restarts Part = "restarts"         // of the server, in the iteration or in the rest before it
+	Replaced Part = "workers replaced" // processes that ended, and were replaced by others
 )
 
 // Names of memory that is not read as it is.
@@ -48,7 +51,7 @@ const (
 // Parts are all that tables hold, in the order in which they are named.
 func Parts() []Part {
 	return []Part{Anonymous, File, Shared, LiveHeap, PageCache, Sockets, OpenFiles, Threads,
-		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped}
+		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped, Restarts, Replaced}
 }
 
 // Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".
@@ -87,11 +90,11 @@ func (g PartGrowth) grows(tolerance float64) bool {
 
 // partGrowths returns the growth of each part that was read in every iteration, estimated like that of resident memory,
 // after the same warm-up. A count is scaled by the page size, so that its floor is 64. judged is the range for the
-// result. The parts that have a warm-up of their own are not among them.
+// result. The parts that have a warm-up of their own are not among them, nor what became of the processes.
 func partGrowths(iterations []Iteration, warmUp int, judged Range, confidence float64) []PartGrowth {
 	var all []PartGrowth
 	for _, part := range append(Parts(), Mappings) {
-		if part == Live || part == Outside || !readAlways(iterations, part) {
+		if part == Live || part == Outside || part == Restarts || part == Replaced || !readAlways(iterations, part) {
 			continue
 		}
 		unit := 1.0
@@ -164,6 +167,10 @@ func (v *Verdict) explainLiveHeap(tolerance float64) []string {
 	var said []string
 	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
 	if live, known := v.part(LiveHeap); known && v.Kind != NoLeak {
+		still := fmt.Sprintf("does not grow (less than %s bytes %s)", text.Number(live.Upper), one)
+		if live.Upper < 0 {
+			still = fmt.Sprintf("falls (by more than %s bytes %s)", text.Number(-live.Upper), one)
+		}
 		figure := fmt.Sprintf("%s bytes %s (%s to %s)", text.Number(live.Growth), one, text.Number(live.Lower), text.Number(live.Upper))
 		switch {
 		case live.grows(tolerance) && live.Growth < 0.9*v.Growth:
@@ -171,11 +178,9 @@ func (v *Verdict) explainLiveHeap(tolerance float64) []string {
 		case live.grows(tolerance):
 			say("The live heap, which the garbage collector found in use, grows by %s.", figure)
 		case live.Upper < tolerance && v.Lower > tolerance:
-			say("The live heap does not grow (less than %s bytes %s): what grows is outside of it, such as stacks, or "+
-				"pages that the runtime keeps.", text.Number(live.Upper), one)
+			say("The live heap %s: what grows is outside of it, such as stacks, or pages that the runtime keeps.", still)
 		case live.Upper < tolerance:
-			say("The live heap does not grow (less than %s bytes %s): what goes up and down are pages that the runtime "+
-				"keeps for a while.", text.Number(live.Upper), one)
+			say("The live heap %s: what goes up and down are pages that the runtime keeps for a while.", still)
 		}
 	}
 	return said

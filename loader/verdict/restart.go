@@ -4,6 +4,24 @@ import "math"
 
 // restart returns the index of the first iteration after the server's last restart, 0
 // if there was none. Readings before a restart tell nothing about the new process.
+// It is known from the processes, if these were seen in any iteration, and guessed from
+// falling memory otherwise, as in tables without them.
+func restart(iterations []Iteration) int {
+	seen, first := false, 0
+	for i, it := range iterations {
+		restarts, known := it.Parts[Restarts]
+		seen = seen || known
+		if restarts > 0 {
+			first = i + 1 // this iteration may cover both processes
+		}
+	}
+	if seen {
+		return first
+	}
+	return guessRestart(iterations)
+}
+
+// guessRestart is restart by falling memory.
 //
 // Between two iterations there is no load. A restart there is a fall to where the
 // first iteration started, or to within a tenth of all that was gained since. A
@@ -11,7 +29,7 @@ import "math"
 // about the first iteration's end reading. Either must exceed a floor and be more than
 // twice any other change of the run. Otherwise it is normal fluctuation. Where live memory is read, the full collection
 // makes resident memory fall between iterations: then live memory or memory outside the heap must fall too.
-func restart(iterations []Iteration) int {
+func guessRestart(iterations []Iteration) int {
 	first := 0
 	for i := 1; i < len(iterations); i++ {
 		it, before := iterations[i], iterations[i-1]

@@ -134,8 +134,11 @@ def _start(name):
         except OSError:
             return None
 
+    def is_open(socket, known):
+        return identity(socket.fileno()) == known
+
     def release(socket, known):
-        if identity(socket.fileno()) == known:
+        if is_open(socket, known):
             socket.close()
         else:
             socket.detach()
@@ -153,94 +156,116 @@ def _start(name):
             raise
         return listener, identity(listener.fileno())
 
-    class State:
-        thread = None  # identity of the thread that listens
-        task = 0  # its number in the kernel
-        listener = None  # its socket, and the identity of that
-        stopping = False
-        ended = None  # a lock that the thread releases at its end
+    class Listening:
+        """A thread that listens."""
 
-    def serve(listener, known, users, begun, ended):
-        State.thread, State.task = get_ident(), get_task()
+        def __init__(self):
+            self.thread, self.task = None, 0  # its identity in Python, and in the kernel
+            self.listener = self.connection = None  # each a socket, and the identity of that
+            self.stopping = False
+            self.ended = allocate_lock()  # it releases that at its end
+            self.ended.acquire()
+
+    class State:
+        current = None  # the thread that was started last
+        starting = allocate_lock()
+
+    def serve(own, users, begun):
+        own.thread, own.task = get_ident(), get_task()
         begun.release()
         failed = 0
         try:
-            while not State.stopping and failed < 20:
+            while not own.stopping and failed < 20:
                 try:
-                    if identity(listener.fileno()) != known:  # the server closed it
-                        listener.detach()
-                        State.listener = listener, known = listen()
-                    descriptor, _ = listener._accept()
+                    if own.listener is not None and not is_open(*own.listener):  # the server closed it
+                        own.listener[0].detach()
+                        own.listener = None
+                    if own.listener is None:
+                        own.listener = listen()
+                    descriptor, _ = own.listener[0]._accept()
                     failed = 0
                 except OSError:
                     failed += 1
                     sleep(0.05)
                     continue
                 connection = Socket(fileno=descriptor)
-                accepted = identity(descriptor)
+                own.connection = connection, identity(descriptor)
                 try:
                     connection.settimeout(10)
                     peer = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-                    if not State.stopping and int.from_bytes(peer[4:8], sys.byteorder) in users:
+                    if not own.stopping and int.from_bytes(peer[4:8], sys.byteorder) in users:
                         answer(connection)
                 except Exception:
                     pass
-                release(connection, accepted)
+                release(*own.connection)
+                own.connection = None
         except BaseException:
             pass
         finally:
             try:
-                release(listener, known)
+                if own.listener is not None:
+                    release(*own.listener)
             except BaseException:
                 pass
-            State.thread = State.listener = None
-            ended.release()
+            own.thread = own.listener = None
+            own.ended.release()
 
     def start():
-        """Starts the thread. It takes no signals, which are for the threads of the server."""
+        """Starts the thread, if none runs."""
         try:
-            if State.ended is not None and State.ended.locked():
-                return
-            State.stopping = False
-            State.listener = listener, known = listen()
-            begun, ended = allocate_lock(), allocate_lock()
-            begun.acquire()
-            ended.acquire()
-            mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - faults)
-            try:
-                start_thread(serve, (listener, known, (0, geteuid()), begun, ended))
-                State.ended = ended
-                begun.acquire(True, 2)  # Python may crash when it ends while a thread begins
-            except BaseException:
-                State.listener = None
-                listener.close()
-            finally:
-                _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            # Several threads may fork. A signal's handler that forks in here, in this thread, must not wait for ever.
+            if State.starting.acquire(True, 1):
+                try:
+                    if State.current is None or not State.current.ended.locked():
+                        launch()
+                finally:
+                    State.starting.release()
         except Exception:
             pass
 
+    def launch():
+        """Starts a thread. It takes no signals, which are for the threads of the server."""
+        own, begun = Listening(), allocate_lock()
+        try:
+            own.listener = listen()
+        except OSError:
+            pass  # a process that was forked meanwhile has the address for a moment: the thread tries again
+        begun.acquire()
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals() - faults)
+        try:
+            start_thread(serve, (own, (0, geteuid()), begun))
+            State.current = own
+            begun.acquire(True, 2)  # Python may crash when it ends while a thread begins
+        except BaseException:
+            if own.listener is not None:
+                release(*own.listener)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
     def stop():
         """Ends the thread, so that a fork and the end of Python find none in the middle of something."""
-        ended = State.ended
-        if ended is None or not ended.locked() or State.thread == get_ident():
+        current = State.current
+        if current is None or not current.ended.locked() or current.thread == get_ident():
             return
-        State.stopping, stopped = True, False
+        current.stopping, stopped = True, False
         try:
             wake = Socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             try:
                 wake.settimeout(0.5)
                 wake.connect(address())
+            except ConnectionRefusedError:
+                pass  # it ends already, or does not listen yet
             finally:
                 wake.close()
-            stopped = ended.acquire(True, 2)
+            stopped = current.ended.acquire(True, 2)
             if stopped:
-                ended.release()
-                await_end(State.task)
+                current.ended.release()
+                await_end(current.task)
         except Exception:
             pass
         finally:
             if not stopped:
-                State.stopping = False  # it goes on, in the parent alone
+                current.stopping = False  # it goes on, in the parent alone
 
     def await_end(task):
         """Waits until the kernel has no such thread any more: Python warns of a fork beside one."""
@@ -252,9 +277,11 @@ def _start(name):
             sleep(0.0001)
 
     def in_child():
-        if State.listener is not None:  # of the parent, whose thread could not be stopped
-            release(*State.listener)
-        State.thread = State.listener = State.ended = None
+        if State.current is not None:
+            for held in State.current.listener, State.current.connection:
+                if held is not None:  # by the thread of the parent, which goes on there
+                    release(*held)
+        State.current, State.starting = None, allocate_lock()
         # A child of subprocess runs another program next. What it does before may need to be without a second thread.
         caller = get_frame().f_back
         if caller is None or caller.f_globals.get("__name__") != "subprocess":

@@ -1,0 +1,84 @@
+package memory
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAProcessThatReplacesItsProgramIsAnother(t *testing.T) {
+	shell := run(t, `echo ready; read x; exec sh -c 'echo again; read x'`)
+	before, _, err := memberOf(shell.Process.Pid)
+	require.NoError(t, err)
+	if before.Layout == [3]uint64{} {
+		t.Skip("the layout of other processes may not be seen here")
+	}
+	again, _, err := memberOf(shell.Process.Pid)
+	require.NoError(t, err)
+	assert.True(t, before.Is(again))
+
+	_, err = fmt.Fprintln(shell.stdin)
+	require.NoError(t, err)
+	shell.awaitLine(t)
+	after, _, err := memberOf(shell.Process.Pid)
+	require.NoError(t, err)
+	assert.Equal(t, before.PID, after.PID)
+	assert.Equal(t, before.Started, after.Started)
+	assert.False(t, before.Is(after))
+}
+
+func TestMembersAreKnownIfOneListens(t *testing.T) {
+	child := run(t, "echo ready; read x").Process.Pid
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := listener.Addr().(*net.TCPAddr).Port
+
+	listening := func(root, port int) map[int]bool {
+		var reading Reading
+		members(root, port)(t.Context(), &reading)
+		pids := make(map[int]bool)
+		for _, m := range reading.Members {
+			pids[m.PID] = m.Listens
+		}
+		return pids
+	}
+	of := listening(os.Getpid(), port)
+	assert.True(t, of[os.Getpid()])
+	require.Contains(t, of, child)
+	assert.False(t, of[child])
+	assert.True(t, listening(os.Getpid(), 1)[os.Getpid()], "on another port, if none listens on that")
+	assert.Empty(t, listening(child, port))
+	require.NoError(t, listener.Close())
+}
+
+func TestProcessorTimeOfMembers(t *testing.T) {
+	used := func() time.Duration {
+		var reading Reading
+		members(os.Getpid(), 0)(t.Context(), &reading)
+		return reading.CPU
+	}
+	before := used()
+	if before == 0 {
+		t.Skip("this kernel does not tell how long threads run")
+	}
+	for sum, begin := 0, time.Now(); time.Since(begin) < 50*time.Millisecond; sum++ {
+	}
+	assert.Greater(t, used()-before, time.Millisecond)
+}
+
+// What a server has put into the background is a child of this program.
+func TestAdoptedProcessesAreRead(t *testing.T) {
+	root, other := run(t, "echo ready; read x").Process.Pid, run(t, "sh -c 'echo ready; read x'; true").Process.Pid
+	adopted := func() []int { return []int{other, 1} }
+	reading, err := OfTree(root, adopted)(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 3, reading.Processes, "one that is no child of this program is not read")
+	pids, err := Processes(root, adopted)()
+	require.NoError(t, err)
+	assert.Subset(t, pids, []int{root, other})
+}
