@@ -76,7 +76,11 @@ const (
 func newExchange(e Exchange, streamed bool) *Exchange {
 	size := sizeOf(e.Body)
 	e.streamed = streamed && size > 0
-	b := make([]byte, 0, e.headerSize()+len(e.Path))
+	room := e.headerSize() + len(e.Path)
+	if !e.streamed {
+		room += int(size + size/256) // chunks have lines between them
+	}
+	b := make([]byte, 0, room)
 	b = append(b, e.Method+" "...)
 	b = append(b, e.Path...)
 	b = append(b, " HTTP/1.1\r\nHost: "+e.Host+"\r\n"...)

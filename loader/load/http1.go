@@ -98,8 +98,8 @@ func (c *connection) exchange(ctx context.Context, now time.Time, e *Exchange) (
 	return answer, nil
 }
 
-// closedWhileIdle is true if the server has closed an idle connection, or has sent what was not asked for, or if that is
-// unknown. A TLS server may have sent a ticket, or an alert that it closes; they are read.
+// closedWhileIdle is true if the server has closed an idle connection, or has sent what was not asked for. A TLS server
+// may have sent a ticket, or an alert that it closes; they are read.
 func (c *connection) closedWhileIdle() bool {
 	if c.raw == nil {
 		return false
