@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ func (a *app) compare(command *cobra.Command, args []string) error {
 			return settingsError{err}
 		}
 	}
+	options.Unit = unitOf(slices.Concat(runs[0], runs[1]))
 	c := verdict.Compare(runs[0], runs[1], options)
 	screen := newScreen(a.json, isTerminal, os.Getenv)
 	err = terminal.New(screen.Out, screen.Colour).Comparison(c, terminal.Side{Name: "old", Of: args[0]}, terminal.Side{Name: "new", Of: args[1]})

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -24,12 +26,27 @@ func (a *app) verdict(command *cobra.Command, args []string) error {
 	options.Unit = unitOf(iterations)
 	v := verdict.Judge(iterations, options)
 	screen := newScreen(a.json, isTerminal, os.Getenv)
-	err = terminal.New(screen.Out, screen.Colour).Verdict(terminal.End{Verdict: v, Tolerance: options.Tolerance})
+	end := terminal.End{Verdict: v, Tolerance: options.Tolerance, Remarks: aboutTable(args[0], options.Unit)}
+	err = terminal.New(screen.Out, screen.Colour).Verdict(end)
 	if err == nil && screen.JSON != nil {
-		err = terminal.WriteJSON(screen.JSON, record.Run{Verdict: record.NewVerdict(v, options.Tolerance), Iterations: make([]record.Iteration, len(iterations))}, "")
+		err = terminal.WriteJSON(screen.JSON, record.Run{
+			Verdict: record.NewVerdict(v, options.Tolerance), Remarks: end.Remarks, Iterations: make([]record.Iteration, len(iterations)),
+		}, "")
 	}
 	a.printed(err, run.OutcomeOf(v.Kind))
 	return nil
+}
+
+// aboutTable says which table was judged in place of the samples that path names, and that the requests are unknown.
+func aboutTable(path string, unit verdict.Unit) []string {
+	var remarks []string
+	if table := record.TableOf(path); filepath.Ext(path) == ".csv" && table != path {
+		remarks = append(remarks, fmt.Sprintf("%s holds no requests: %s beside it was judged.", filepath.Base(path), filepath.Base(table)))
+	}
+	if unit == verdict.PerIteration {
+		remarks = append(remarks, "The number of requests is unknown. The growth, and TOLERANCE, are in bytes per iteration.")
+	}
+	return remarks
 }
 
 // unitOf is the iteration if each has one request, as in a run whose number of requests was unknown. If there really was

@@ -46,9 +46,10 @@ func newRoot(a *app) *cobra.Command {
 		a.with(only("TOLERANCE"), &cobra.Command{
 			Use:   "verdict FILE.csv",
 			Short: "judge a recorded run",
-			Long:  "Judges a recorded run by its table, which needs the columns iteration, requests, rss_start_bytes and rss_end_bytes.",
-			Args:  exactly(1, "a FILE.csv"),
-			RunE:  a.verdict,
+			Long: "Judges a recorded run by its table, which needs the columns iteration, requests, rss_start_bytes and rss_end_bytes;\n" +
+				"or by samples.csv, which stands for the table beside it, or alone for iterations whose requests are unknown.",
+			Args: exactly(1, "a FILE.csv"),
+			RunE: a.verdict,
 		}),
 		a.with(only("TOLERANCE"), &cobra.Command{
 			Use:   "compare OLD NEW",

@@ -31,6 +31,7 @@ func leakModes() []mode {
 		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", leakAborted},
 		{"body", true, "keeps the bytes if the request has a body of 1 KiB or more", "upload", leakBody},
 		{"path", true, "keeps the bytes for each distinct path", "unique", leakPath},
+		{"session", true, "keeps the bytes of each request on its connection, and frees them when it closes", "keepalive", leakSession},
 	}
 }
 
@@ -135,8 +136,13 @@ func useAndFree(size int) func() {
 // connectionKey is the key of the *connection in a request's context.
 type connectionKey struct{}
 
-// connection is the state of a client's connection.
-type connection struct{ greeted atomic.Bool }
+// connection is the state of a client's connection. It is freed when the connection closes.
+type connection struct {
+	greeted atomic.Bool
+
+	mu   sync.Mutex // guards kept: over HTTP/2, requests of a connection overlap
+	kept [][]byte
+}
 
 // withConnection is an http.Server's ConnContext.
 func withConnection(ctx context.Context, _ net.Conn) context.Context {
@@ -149,6 +155,18 @@ func leakConnection(size int) leak {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && !c.greeted.Swap(true) {
 			keep()
+		}
+	}
+}
+
+// leakSession keeps size bytes for each request on its connection, like a session that only ends with its client.
+func leakSession(size int) leak {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+			b := filled(size)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.kept = append(c.kept, b)
 		}
 	}
 }

@@ -134,8 +134,18 @@ func gained(t *testing.T, mode leakMode, load func(t *testing.T, url string, cli
 		load(t, server.URL, server.Client())
 	}
 	time.Sleep(50 * time.Millisecond) // until the server has noticed
+	grown := liveHeap() - before
 	server.Client().CloseIdleConnections()
-	return (liveHeap() - before) / size
+	return grown / size
+}
+
+// What hangs on a connection is found only while it is open.
+func TestASessionIsFreedWithItsConnection(t *testing.T) {
+	assert.GreaterOrEqual(t, gained(t, "session", plainly), int64(2*times))
+	assert.InDelta(t, 0, gained(t, "session", func(t *testing.T, url string, client *http.Client) {
+		plainly(t, url, client)
+		client.CloseIdleConnections()
+	}), times/2)
 }
 
 func ask(t *testing.T, client *http.Client, method, url string, body io.Reader) {

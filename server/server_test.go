@@ -87,7 +87,7 @@ func TestConfigReportsAllThatIsWrong(t *testing.T) {
 	assert.EqualError(t, err, `PORT="0": expected a port number from 1 to 65535
 METRICS_PORT="70000": expected a port number from 1 to 65535, or 0 for any that is free
 PROTOCOL="h3": expected one of http1 https h2c h2
-LEAK="Heap": expected one of abort, body, burst, cache, conn, goroutine, heap, log, map, none, path
+LEAK="Heap": expected one of abort, body, burst, cache, conn, goroutine, heap, log, map, none, path, session
 LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144`)
 	_, err = parseConfig(map[string]string{"HOST": "http://localhost", "PORT": "9101", "LEAK_BYTES": "1048576"})
 	assert.EqualError(t, err, `HOST="http://localhost": expected a host name or an IP address, without a scheme or a port

@@ -14,5 +14,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveHostile(os.Args[2]))
 		os.Exit(1)
 	}
+	if len(os.Args) == 2 && os.Args[1] == "swallow" {
+		fmt.Fprintln(os.Stderr, serveSwallowing())
+		os.Exit(1)
+	}
 	os.Exit(lab.Main(m))
 }

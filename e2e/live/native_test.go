@@ -29,12 +29,20 @@ func native(t *testing.T, settings ...string) *lab.Run {
 func startNative(t *testing.T, settings ...string) *lab.Run {
 	t.Helper()
 	lab.Quiet(t)
+	return lab.Start(t, append(slices.Clone(shortRun), settings...), compileNative(t))
+}
+
+// shortRun are the settings of a run on the server in C.
+var shortRun = []string{"TRIES=7", "REQUESTS=2000", "SETTLE=100ms", "REQUEST_PATH=/"}
+
+// compileNative compiles the server in C.
+func compileNative(t *testing.T) string {
+	t.Helper()
 	server := filepath.Join(t.TempDir(), "server")
 	source := filepath.Join("testdata", "native", "server.c")
 	output, err := exec.Command(lab.Need(t, "gcc"), "-O1", "-Wall", "-s", "-pthread", "-o", server, source).CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	settings = append([]string{"TRIES=7", "REQUESTS=2000", "SETTLE=100ms", "REQUEST_PATH=/"}, settings...)
-	return lab.Start(t, settings, server)
+	return server
 }
 
 func TestNativeThatKeepsNothing(t *testing.T) {
@@ -84,6 +92,20 @@ func TestAMainThreadThatEnds(t *testing.T) {
 	r := native(t, "LIVE=off", "MAIN_ENDS=1", "KEEP=4096")
 	lab.AssertVerdict(t, "leak", r.Out.String())
 	lab.AssertNoServerLeft(t, r.ServerPID(t))
+}
+
+// The sockets of such a server are those of its other threads.
+func TestAMainThreadThatHasEndedIsAttachedTo(t *testing.T) {
+	lab.Quiet(t)
+	port := lab.FreePorts(t, 1)[0]
+	server := exec.Command(compileNative(t))
+	server.Env = append(os.Environ(), "PORT="+port, "MAIN_ENDS=1", "KEEP=4096")
+	require.NoError(t, server.Start())
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	r := lab.Attach(t, append(slices.Clone(shortRun), "HOST=127.0.0.1", "PORT="+port, "WORKERS=10"))
+	r.ExitCode()
+	lab.AssertVerdict(t, "leak", r.Out.String())
+	assert.Contains(t, r.Out.String(), "Server:  process "+strconv.Itoa(server.Process.Pid))
 }
 
 func TestAMainThreadThatEndsBeforeAnyListens(t *testing.T) {

@@ -34,6 +34,19 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 	}
 }
 
+// What a server keeps on a connection until it closes adds up only if it stays open.
+func TestWhatHangsOnAConnectionIsFoundIfItIsKept(t *testing.T) {
+	lab.Quiet(t)
+	settings := []string{"LEAK=session", "WORKERS=20", "TRIES=7", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512"}
+	kept := lab.Start(t, settings)
+	assert.Equal(t, 1, kept.ExitCode(), "%s%s", &kept.Out, &kept.Err)
+	fresh := lab.Start(t, append(settings, "CONNECTIONS=fresh"))
+	assert.NotEqual(t, 1, fresh.ExitCode(), "%s%s", &fresh.Out, &fresh.Err)
+	for _, row := range append(kept.Rows(t), fresh.Rows(t)...) {
+		assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
+	}
+}
+
 // The run of the first shape, which leaks, decides the exit code of both.
 func TestALeakInOneShapeIsALeak(t *testing.T) {
 	lab.Quiet(t)

@@ -163,3 +163,65 @@ http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), H
 	assert.Equal(t, r.ProcessState.ExitCode(), code)
 	assert.Contains(t, lab.Words(again), "Open files and connections grow by 1,000 per 1,000 requests")
 }
+
+// Memory that grows with time is no matter of the requests.
+func TestGrowthWithTimeIsNamed(t *testing.T) {
+	python := lab.Need(t, "python3")
+	script := `
+import http.server, os, threading, time
+kept = []
+def job():
+    while True:
+        time.sleep(0.01)
+        kept.append(os.urandom(20_000))
+class Hello(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *_): pass
+threading.Thread(target=job, daemon=True).start()
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Hello).serve_forever()
+`
+	for _, live := range []string{"off", "python"} {
+		t.Run(live, func(t *testing.T) {
+			r := lab.Start(t, []string{"TRIES=6", "DURATION=200ms", "WORKERS=2", "REQUEST_PATH=/", "SETTLE=300ms", "RELEASE=1s", "LIVE=" + live}, python, "-c", script)
+			r.ExitCode()
+			assert.Contains(t, lab.Words(r.Out.String()), " grows with time, not with requests: without load by ", "%s", &r.Err)
+		})
+	}
+}
+
+// The samples of a run stand for the run, and alone for its iterations.
+func TestSamplesAreJudged(t *testing.T) {
+	r := lab.Start(t, []string{"TRIES=6", "REQUESTS=2000", "LEAK=heap", "LEAK_BYTES=4096", "LIVE=off"})
+	r.ExitCode()
+	folder := r.Folder(t)
+	whole, code := judge(t, filepath.Join(folder, "iterations.csv"), "")
+	again, codeAgain := judge(t, filepath.Join(folder, "samples.csv"), "")
+	assert.Equal(t, code, codeAgain)
+	assert.NotContains(t, whole, "with time", "it leaks with requests")
+	assert.Contains(t, lab.Words(again), "samples.csv holds no requests: iterations.csv beside it was judged.")
+	assert.Equal(t, lab.Words(whole), strings.Replace(lab.Words(again), "samples.csv holds no requests: iterations.csv beside it was judged. ", "", 1))
+
+	alone := filepath.Join(t.TempDir(), "samples.csv")
+	content, err := os.ReadFile(filepath.Join(folder, "samples.csv"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(alone, content, 0o600))
+	printed, _ := judge(t, alone, "")
+	assert.Contains(t, printed, "bytes/iteration")
+	assert.Contains(t, lab.Words(printed), "The number of requests is unknown. The growth, and TOLERANCE, are in bytes per iteration.")
+}
+
+func TestImplausibleTablesAreRefused(t *testing.T) {
+	t.Parallel()
+	var kilobytes strings.Builder
+	kilobytes.WriteString("iteration,requests,rss_start_bytes,rss_end_bytes\n")
+	for n := range 12 {
+		fmt.Fprintf(&kilobytes, "%d,100000,%d,%d\n", n+1, 50_000+n*400, 50_000+(n+1)*400)
+	}
+	output, code := judge(t, write(t, kilobytes.String()), "")
+	assert.Equal(t, 2, code)
+	assert.Contains(t, output, "run.csv:2:10: rss_start_bytes is 50,000 bytes, less than any server takes: is it in KiB or MiB?")
+}

@@ -30,13 +30,14 @@ type Config struct {
 	Duration     Duration  `env:"DURATION" envDefault:"3s" group:"Run" help:"length of an iteration's load"`
 	Workers      Workers   `env:"WORKERS" envDefault:"100" group:"Load" help:"connections that load the server, each with one request at a time"`
 	Requests     uint64    `env:"REQUESTS" envDefault:"0" group:"Run" help:"requests in an iteration instead of DURATION, for the same run on any machine; 0: DURATION decides"`
-	Settle       Pause     `env:"SETTLE" envDefault:"500ms" group:"Run" help:"idle time before each reading of memory"`
-	Release      Pause     `env:"RELEASE" envDefault:"5s" group:"Run" help:"idle time after the last iteration, before a final reading that shows how much memory the server returns; 0: no such reading"`
+	Settle       Rest      `env:"SETTLE" envDefault:"auto" group:"Run" help:"idle time before each reading of memory; auto: 500ms, and 15s after each load of an Erlang server"`
+	Release      Rest      `env:"RELEASE" envDefault:"auto" group:"Run" help:"idle time after the last iteration, before a reading of what is given back; 0: none; auto: 5s, or 15s where that shows more"`
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
 	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS"`
 	TLSInsecure  bool      `env:"TLS_INSECURE" default:"false; true for the demo server" group:"Load" help:"accept any server certificate (skip verification)" compose:"${TLS_INSECURE:-true}"`
+	Connections  Reuse     `env:"CONNECTIONS" default:"kept" group:"Load" help:"connections stay open from one iteration to the next where the server allows it, or are opened anew in each"`
 	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`
 	URLFile      File      `env:"URL_FILE" group:"Request" help:"file with a URL or a path in each line, requested in turn instead of REQUEST_PATH" docker:"not available" compose:"-" movable:"true"`
@@ -225,6 +226,9 @@ func (c Config) besideLoadCommand() (wrong []error) {
 	}
 	if c.URLFile != "" {
 		ignored("URL_FILE", string(c.URLFile), "nothing")
+	}
+	if c.Connections != "" {
+		ignored("CONNECTIONS", string(c.Connections), "nothing")
 	}
 	return wrong
 }

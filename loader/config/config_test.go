@@ -18,7 +18,7 @@ import (
 func TestDefaults(t *testing.T) {
 	want := Config{
 		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
-		Settle: Pause(500 * time.Millisecond), Release: Pause(5 * time.Second), Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
+		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
@@ -89,6 +89,7 @@ func wrongSettings() []wrong {
 		port     = `expected a port number from 1 to 65535`
 		length   = `expected a length of time with its unit, for example "3s" or "500ms"`
 		inRange  = `expected a length of time from 0s to 1h0m0s`
+		reuse    = `expected kept or fresh`
 		workers  = `expected a whole number (connections) from 1 to 50000`
 		requests = `expected a whole number of requests, or 0 for as many as fit into DURATION`
 		host     = `expected a host name or an IP address, without a scheme or a port`
@@ -113,7 +114,7 @@ func wrongSettings() []wrong {
 		{"PORT", "0", port}, {"PORT", "65536", port}, {"PORT", "http", port}, {"METRICS_PORT", "-1", port},
 		{"DURATION", "3", `missing unit, for example "3s"`}, {"DURATION", "three", length}, {"DURATION", "0s", `expected more than 0`},
 		{"DURATION", "-1s", inRange}, {"DURATION", "2h", inRange}, {"SETTLE", "500", `missing unit, for example "500s"`},
-		{"SETTLE", "-1ms", inRange}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
+		{"SETTLE", "-1ms", inRange + `, or "auto"`}, {"SETTLE", "Auto", length + `, or "auto"`}, {"RELEASE", "never", length + `, or "auto"`}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
 		{"WORKERS", "0", workers}, {"WORKERS", "100k", workers}, {"WORKERS", "50001", workers},
 		{"REQUESTS", "-1", requests}, {"REQUESTS", "1e6", requests},
 		{"REQUEST_PATH", "hello", path}, {"REQUEST_PATH", "http://example.org/", path}, {"REQUEST_PATH", "/a b", path},
@@ -152,6 +153,7 @@ func wrongSettings() []wrong {
 		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean}, {"ALLOW_REMOTE", "maybe", boolean},
 		{"RATE", "NaN", rate}, {"RATE", "Inf", rate}, {"RATE", "0.0001", rate}, {"RATE", "5000/s", rate},
 		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
+		{"CONNECTIONS", "Kept", reuse}, {"CONNECTIONS", "kept,fresh", reuse},
 		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
 		{"METRICS_URL", "http://:9101/metrics", address}, {"METRICS_URL", "http://server:99999/", address}, {"METRICS_URL", "http://server:0/", address},
 		{"GRAFANA_URL", "localhost:3000", address}, {"GRAFANA_URL", "http://:3000/", address},
@@ -191,7 +193,7 @@ func TestSettingsOfTheDemo(t *testing.T) {
 	for _, leak := range []string{"Heap", "all", "heap,map"} {
 		for _, size := range []string{"64k", "-1", "262145"} {
 			assert.EqualError(t, Config{Leak: leak, LeakBytes: size}.CheckDemo(), fmt.Sprintf("LEAK=%q: expected one of abort, body, burst, "+
-				"cache, conn, goroutine, heap, log, map, none, path\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+				"cache, conn, goroutine, heap, log, map, none, path, session\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
 		}
 	}
 }
@@ -238,11 +240,12 @@ func TestLoadCommand(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, c.LoadCommand)
 
-	_, err = Parse(map[string]string{"LOAD_COMMAND": "wrk {url}", "RATE": "0.5", "REQUESTS": "7", "SHAPE": "churn,idle", "URL_FILE": "urls"})
+	_, err = Parse(map[string]string{"LOAD_COMMAND": "wrk {url}", "RATE": "0.5", "REQUESTS": "7", "SHAPE": "churn,idle", "URL_FILE": "urls", "CONNECTIONS": "fresh"})
 	assert.EqualError(t, err, `REQUESTS="7": expected {requests} in LOAD_COMMAND, or 0: LOAD_COMMAND is the load
 RATE="0.5": expected {rate} in LOAD_COMMAND, or 0: LOAD_COMMAND is the load
 SHAPE="churn,idle": expected nothing: LOAD_COMMAND is the load
-URL_FILE="urls": expected nothing: LOAD_COMMAND is the load`)
+URL_FILE="urls": expected nothing: LOAD_COMMAND is the load
+CONNECTIONS="fresh": expected nothing: LOAD_COMMAND is the load`)
 	_, err = Parse(map[string]string{"LOAD_COMMAND": "hey -n {requests} {url}"})
 	assert.EqualError(t, err, `REQUESTS="0": expected more than 0, since LOAD_COMMAND has {requests}`)
 	_, err = Parse(map[string]string{"LOAD_COMMAND": "hey -n {requests} {url}", "REQUESTS": "7"})
@@ -382,7 +385,7 @@ func FuzzParse(f *testing.F) {
 			!(c.Tolerance > 0 && c.Tolerance <= 1e9),
 			c.Port == 0 || c.Port == c.MetricsPort,
 			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
-			!within(time.Duration(c.Settle), 0) || !within(time.Duration(c.Release), 0) || !within(time.Duration(c.ScrapeWait), 0),
+			c.Settle != AutoRest && !within(time.Duration(c.Settle), 0), c.Release != AutoRest && !within(time.Duration(c.Release), 0), !within(time.Duration(c.ScrapeWait), 0),
 			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < Shared,
 			!(c.Rate == 0 || c.Rate >= 0.001),
 			len(c.Shapes) == 0 || c.Results == "":

@@ -42,6 +42,24 @@ func (p *Protocol) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Reuse tells if an iteration uses the connections of the one before: Kept, Fresh, or empty if it is not set, which is Kept.
+type Reuse string
+
+// The kinds of Reuse.
+const (
+	Kept  Reuse = "kept"
+	Fresh Reuse = "fresh"
+)
+
+// UnmarshalText fails when text is neither.
+func (r *Reuse) UnmarshalText(text []byte) error {
+	*r = Reuse(text)
+	if *r != Kept && *r != Fresh {
+		return fmt.Errorf("expected %s or %s", Kept, Fresh)
+	}
+	return nil
+}
+
 // Rate is a number of requests per second; 0 is as fast as they are answered.
 type Rate float64
 

@@ -103,6 +103,8 @@ func settingOf(field reflect.StructField) Setting {
 		for _, protocol := range load.Protocols() {
 			s.Choices = append(s.Choices, string(protocol))
 		}
+	case "CONNECTIONS":
+		s.Choices = []string{string(Kept), string(Fresh)}
 	case "LIVE":
 		s.Choices = liveKinds
 	case "LEAK":

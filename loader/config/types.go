@@ -141,6 +141,26 @@ func (p *Pause) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Rest is a length of time from 0 to an hour, or AutoRest.
+type Rest time.Duration
+
+// AutoRest stands for a length of time that suits the server.
+const AutoRest Rest = -1
+
+// UnmarshalText fails when text is neither such a length of time, with its unit, nor "auto".
+func (r *Rest) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*r = AutoRest
+		return nil
+	}
+	value, err := duration(text)
+	if err != nil {
+		err = fmt.Errorf("%w, or \"auto\"", err)
+	}
+	*r = Rest(value)
+	return err
+}
+
 func duration(text []byte) (time.Duration, error) {
 	value, err := time.ParseDuration(string(text))
 	if err != nil {
@@ -235,7 +255,7 @@ func (l *Live) UnmarshalText(text []byte) error {
 }
 
 // leakModes are the values of LEAK. A test of the demo server compares them with its own list.
-var leakModes = []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path"}
+var leakModes = []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path", "session"}
 
 // CheckDemo returns what is wrong with the settings of the demo server, in its words.
 func (c Config) CheckDemo() error {

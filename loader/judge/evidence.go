@@ -15,6 +15,20 @@ func evidence(i lab.Iteration, row record.Iteration) verdict.Iteration {
 	return evidence
 }
 
+// readingAtRest is what the verdict reads of a rest.
+func readingAtRest(rest *lab.Rest) *verdict.Rest {
+	read := &verdict.Rest{
+		Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.HeldBytes()), EndSecond: record.Second(rest.EndedAt), Parts: make(map[verdict.Part]uint64),
+	}
+	if live := rest.Live; live != nil {
+		read.Parts[verdict.Live] = uint64(live.Bytes)
+		if live.Outside >= 0 {
+			read.Parts[verdict.Outside] = uint64(live.Outside)
+		}
+	}
+	return read
+}
+
 // bounds sets what bounds the growth of the server's heap and of its mappings, as it was read last.
 func (j *Judge) bounds() {
 	if live := j.Last().Live; live != nil && live.Limit.Bytes > 0 {

@@ -52,13 +52,16 @@ func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 // End judges once more, when the run is over: with the reading after a rest, nil if there was none.
 func (j *Judge) End(rest *lab.Rest) {
 	if rest != nil {
-		j.options.Rest = &verdict.Rest{Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.HeldBytes())}
+		j.options.Rest = readingAtRest(rest)
 	}
 	if len(j.iterations) > 0 {
 		j.bounds()
 	}
 	j.verdict = verdict.Judge(j.evidence, j.options)
 }
+
+// SetAllocator tells what the server's memory comes from, for the sentence on the rest.
+func (j *Judge) SetAllocator(allocator verdict.Allocator) { j.options.Allocator = allocator }
 
 // Verdict is the verdict on the iterations so far.
 func (j *Judge) Verdict() verdict.Verdict { return j.verdict }

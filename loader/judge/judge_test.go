@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,19 @@ func TestRemarks(t *testing.T) {
 	assert.Empty(t, unlimited.Remarks(64, 0), "the limit is unknown")
 }
 
+func TestConnectionsThatAServerDoesNotKeepAreTold(t *testing.T) {
+	j := &Judge{}
+	for _, reopened := range []uint64{0, 0, 90} {
+		j.iterations = append(j.iterations, lab.Iteration{Load: load.Result{Connections: 100, Reopened: reopened}})
+	}
+	j.iterations = append(j.iterations, lab.Iteration{Load: load.Result{Connections: 100, Reopened: 9}})
+	assert.Empty(t, j.reopened(), "fewer than a quarter")
+	j.iterations[0].Load.Reopened = 1
+	assert.Equal(t, "The server closed connections that CONNECTIONS=kept keeps open: 100 were opened again in 4 iterations with 100 at a time. "+
+		"What it keeps for each does not add up then. A longer idle timeout of the server, or more requests for each connection, would show it.", j.reopened())
+	assert.Empty(t, (&Judge{iterations: make([]lab.Iteration, 2)}).reopened(), "a load tool's connections are unknown")
+}
+
 func TestErrorPagesAreWarnedAbout(t *testing.T) {
 	answered := func(codes map[int]uint64) lab.Iteration {
 		totals := load.NewMeter().Snapshot()
@@ -166,4 +180,27 @@ func TestRequestsWithoutAnAnswerAreWarnedAbout(t *testing.T) {
 	assert.Empty(t, j.unanswered())
 	j.iterations = append(j.iterations, iteration(100, map[load.Reason]uint64{load.Connect: 40, load.Timeout: 61}))
 	assert.Equal(t, "In 1 of 3 iterations most requests got no answer but, for the most part, the error timeout: this is the verdict on the few that did.", j.unanswered())
+}
+
+// A reading of live memory after the rest tells growth with time.
+func TestLiveMemoryThatGrowsAtRest(t *testing.T) {
+	began := time.Unix(1e9, 0)
+	for gained, says := range map[int64]bool{500_000: true, 0: false} {
+		j := New(Plan{Options: verdict.Options{Tolerance: 4}})
+		var last lab.Iteration
+		for n := range 10 {
+			started := began.Add(time.Duration(n) * 4 * time.Second)
+			last = lab.Iteration{
+				Number: n + 1, Of: 10, Requests: 1000, Load: load.Result{Totals: totals(1000), StartedAt: started, Elapsed: 3 * time.Second},
+				Start: memory.Reading{Total: 90 << 20}, End: memory.Reading{Total: 90 << 20}, EndedAt: started.Add(3500 * time.Millisecond),
+				Live: &lab.Live{Live: memory.Live{Bytes: 4e6 + int64(n)*400_000, Heap: 50 << 20, Outside: 10 << 20}, Idle: -1},
+			}
+			add(j, last)
+		}
+		after := last.Live.Live
+		after.Bytes += gained
+		j.End(&lab.Rest{Reading: memory.Reading{Total: 90 << 20}, Length: 5 * time.Second, EndedAt: last.EndedAt.Add(5 * time.Second), Live: &after})
+		assert.Equal(t, verdict.Live, j.Verdict().Of)
+		assert.Equal(t, says, strings.Contains(j.Verdict().Sentence, "Live memory grows with time, not with requests: without load by 100,000 bytes/second"), j.Verdict().Sentence)
+	}
 }

@@ -46,7 +46,7 @@ func (j *Judge) nearest(memory bool) approach {
 		return never
 	}
 	nearest := never
-	for _, a := range append(j.ofCounts(rate), j.ofMemory(rate), j.ofHeap(rate)) {
+	for _, a := range append(j.ofCounts(rate), j.ofMemory(rate), j.ofHeap(rate), j.ofBuffers(rate)) {
 		if a.seconds < nearest.seconds && (memory || !a.memory) {
 			nearest = a
 		}
@@ -98,6 +98,34 @@ func (j *Judge) ofHeap(rate float64) approach {
 	processes := float64(max(1, live.Processes))
 	left := float64(live.Limit.Bytes) - float64(live.Bytes)/processes
 	return approach{seconds: max(0, left) / (growth / processes * rate), memory: true, limit: fmt.Sprintf("%s, %s", live.Limit.Of, text.MiB(live.Limit.Bytes))}
+}
+
+// ofBuffers is the approach to the limit of buffers outside the heap, if memory outside the heap is sure to grow, by what
+// they have gained since the warm-up. The limit is one of a process; the server's processes are taken as equal.
+func (j *Judge) ofBuffers(rate float64) approach {
+	live := j.Last().Live
+	if _, sure := j.sureGrowth(verdict.Outside); !sure || live == nil || live.BuffersLimit.Bytes == 0 {
+		return never
+	}
+	gained, requests := 0.0, 0.0
+	first := j.verdict.GrowthOf(verdict.Outside).Judged.First
+	for n := len(j.iterations) - 1; n > 0 && j.iterations[n].Number >= first; n-- {
+		before := j.iterations[n-1].Live
+		if before == nil {
+			break
+		}
+		requests += float64(j.iterations[n].Requests)
+		gained = float64(live.Buffers - before.Buffers)
+	}
+	if gained <= 0 || requests == 0 {
+		return never
+	}
+	processes := float64(max(1, live.Processes))
+	left := float64(live.BuffersLimit.Bytes) - float64(live.Buffers)/processes
+	return approach{
+		seconds: max(0, left) / (gained / requests / processes * rate), memory: true,
+		limit: fmt.Sprintf("%s, %s", live.BuffersLimit.Of, text.MiB(live.BuffersLimit.Bytes)),
+	}
 }
 
 // ofCounts are the approaches to the limits of other resources.

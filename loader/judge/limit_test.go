@@ -57,6 +57,29 @@ func TestTheNearestLimitCounts(t *testing.T) {
 	assert.True(t, math.IsInf(measured(Plan{}, keeps(memory.Limit{}, 0)).TimeToLimit(), 1), "no limit")
 }
 
+// Buffers outside the heap have a limit that the heap's does not tell.
+func TestTheLimitOfBuffersCounts(t *testing.T) {
+	direct := memory.Limit{Bytes: 256 << 20, Of: "its direct buffers (-XX:MaxDirectMemorySize)"}
+	grow := func(buffers, processes int64, limit memory.Limit) func(i *lab.Iteration, n int64) {
+		return func(i *lab.Iteration, n int64) {
+			i.Live = &lab.Live{Live: memory.Live{
+				Bytes: 10 << 20, Heap: 20 << 20, Limit: memory.Limit{Bytes: 512 << 20, Of: "-Xmx"}, Processes: int(processes),
+				Outside: 30<<20 + n*10_000_000, Buffers: 20<<20 + n*buffers, BuffersLimit: limit,
+			}, Idle: -1}
+		}
+	}
+	j := measured(Plan{}, grow(10_000_000, 1, direct))
+	assert.Equal(t, verdict.Outside, j.Verdict().Of)
+	assert.InEpsilon(t, (float64(256<<20)-20<<20-100_000_000)/10_000_000, j.TimeToLimit(), 0.01)
+	assert.Equal(t, "Under this load the server reaches the limit of its direct buffers (-XX:MaxDirectMemorySize), 256 MiB, in 14 s.", j.timeToLimit())
+
+	two := measured(Plan{}, grow(10_000_000, 2, direct))
+	assert.InEpsilon(t, (float64(256<<20)-(20<<20+100_000_000)/2.0)/5_000_000, two.TimeToLimit(), 0.01, "each has half of it")
+
+	assert.True(t, math.IsInf(measured(Plan{}, grow(0, 1, direct)).TimeToLimit(), 1), "other memory outside the heap grows")
+	assert.True(t, math.IsInf(measured(Plan{}, grow(10_000_000, 1, memory.Limit{})).TimeToLimit(), 1), "no limit")
+}
+
 // What is held beside resident memory counts too.
 func TestWhatIsHeldBesideResidentMemoryNearsTheLimit(t *testing.T) {
 	for name, held := range map[string]func(bytes int64) memory.Held{

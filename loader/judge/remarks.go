@@ -11,7 +11,7 @@ import (
 // had open at the most, and filesLimit how many it may have; 0 where that is unknown.
 func (j *Judge) Remarks(openFiles, filesLimit int) []string {
 	var remarks []string
-	for _, remark := range []string{j.errorPages(), j.unanswered(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted(), j.ownHeap()} {
+	for _, remark := range []string{j.errorPages(), j.unanswered(), j.reopened(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted(), j.ownHeap()} {
 		if remark != "" {
 			remarks = append(remarks, remark)
 		}
@@ -68,6 +68,21 @@ func (j *Judge) unanswered() string {
 	}
 	return fmt.Sprintf("In %d of %d iterations most requests got no answer but, for the most part, the error %s: this is the verdict on the few that did.",
 		bad, len(j.iterations), most)
+}
+
+// reopened says that the server closes connections that were to stay open; empty if it closes few or none.
+func (j *Judge) reopened() string {
+	var again, open uint64
+	for _, i := range j.iterations {
+		again += i.Load.Reopened
+		open += uint64(i.Load.Connections)
+	}
+	if again == 0 || again < open/4 {
+		return ""
+	}
+	return fmt.Sprintf("The server closed connections that CONNECTIONS=kept keeps open: %d were opened again in %d iterations with %d at a time. "+
+		"What it keeps for each does not add up then. A longer idle timeout of the server, or more requests for each connection, would show it.",
+		again, len(j.iterations), j.Last().Load.Connections)
 }
 
 // outOfFiles says that the server had as many files open as it may have; empty if it had not.

@@ -16,7 +16,9 @@ import (
 type Plan struct {
 	Tries  int           // iterations, at most
 	Settle time.Duration // rest before each reading
-	Server Server
+	// SettleMore is further rest before each end reading, for servers that give memory back late.
+	SettleMore time.Duration
+	Server     Server
 	// Align is for several loaders of one server: each iteration begins at a time of day that is a multiple of this, so
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
 	// of them. 0 for a loader on its own.
@@ -62,6 +64,8 @@ type Baseline struct {
 type Rest struct {
 	Reading memory.Reading
 	Length  time.Duration // since the end reading
+	EndedAt time.Time     // when the reading was taken, on the clock of the iterations
+	Live    *memory.Live  // after the reading; nil if it is not known
 	// Baseline is the reading of the baseline; nil if there is none.
 	Baseline *memory.Reading
 }
@@ -138,6 +142,7 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 			iteration, err := iterate(ctx, plan, number, plan.Server)
 			if err == nil {
 				iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
+				iteration.EndedAt = began.Add(iteration.EndedAt.Sub(began))
 				err = iteration.count(before, plan.Align > 0, plan.Server.Meter)
 				iteration.compare(before)
 				before = iteration
@@ -165,14 +170,23 @@ func inIteration(number, of int, err error) error {
 	return fmt.Errorf("iteration %d of %d: %w", number, of, err)
 }
 
-// AwaitRest lets the server rest after its last iteration, and takes one more reading. The baseline was loaded last, so
-// that the server's rest is longer. It fails when ctx ends or a reading fails.
+// AwaitRest lets the server rest after its last iteration, and takes one more reading, of live memory as well. The baseline
+// was loaded last, so that the server's rest is longer. It fails when ctx ends or a reading fails.
 func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iteration) (*Rest, error) {
 	rested, err := settledReading(ctx, length, plan.Server.Sampler)
 	if err != nil {
 		return nil, fmt.Errorf("rest after the last iteration: %w", err)
 	}
-	rest := &Rest{Reading: rested, Length: length}
+	rest := &Rest{Reading: rested, Length: length, EndedAt: last.EndedAt.Add(time.Since(last.EndedAt))}
+	if plan.Server.Live != nil && last.Live != nil {
+		read, err := plan.Server.readLive(ctx, false)
+		if err != nil {
+			return nil, fmt.Errorf("rest after the last iteration: %w", err)
+		}
+		if read != nil {
+			rest.Live = &read.Live
+		}
+	}
 	if plan.Baseline != nil {
 		rest.Length = time.Since(last.EndedAt)
 		other, err := plan.Baseline.Sampler.ReadAll(ctx)
@@ -215,7 +229,7 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 		return iteration, err
 	}
 	iteration.Peak = max(iteration.Start.Total, loaded.Total, server.Sampler.TakePeak())
-	if iteration.End, err = settledReading(ctx, plan.Settle, server.Sampler); err != nil {
+	if iteration.End, err = settledReading(ctx, plan.Settle+plan.SettleMore, server.Sampler); err != nil {
 		return iteration, err
 	}
 	iteration.EndedAt = time.Now()

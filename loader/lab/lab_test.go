@@ -262,7 +262,7 @@ func TestAnExternalLoadThatFails(t *testing.T) {
 func TestItSettlesBeforeEachReading(t *testing.T) {
 	server := newLeaky(t)
 	plan := server.plan(1)
-	plan.Settle = 50 * time.Millisecond
+	plan.Settle, plan.SettleMore = 50*time.Millisecond, 100*time.Millisecond
 	var readings []time.Time
 	plan.Server.Sampler = memory.NewSampler(func(ctx context.Context) (memory.Reading, error) {
 		readings = append(readings, time.Now())
@@ -273,7 +273,7 @@ func TestItSettlesBeforeEachReading(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, readings, 3, "start, end of the load, end")
 	assert.GreaterOrEqual(t, readings[0].Sub(begin), plan.Settle)
-	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle)
+	assert.GreaterOrEqual(t, readings[2].Sub(readings[1]), plan.Settle+plan.SettleMore)
 }
 
 func TestAReadingAfterARest(t *testing.T) {

@@ -71,3 +71,20 @@ func TestLiveMemoryOfARunThatEnds(t *testing.T) {
 	_, err := measure(ctx, plan)
 	assert.ErrorContains(t, err, "interrupted")
 }
+
+// Live memory is read once more after the rest: what grows there grows without requests.
+func TestLiveMemoryIsReadAfterTheRest(t *testing.T) {
+	server := &collected{live: []int64{100, 100, 140, 190}}
+	plan := server.plan(2)
+	iterations, err := measure(t.Context(), plan)
+	require.NoError(t, err)
+	rest, err := AwaitRest(t.Context(), 0, plan, iterations[1])
+	require.NoError(t, err)
+	require.NotNil(t, rest.Live)
+	assert.Equal(t, int64(190), rest.Live.Bytes)
+	assert.False(t, rest.EndedAt.Before(iterations[1].EndedAt))
+
+	rest, err = AwaitRest(t.Context(), 0, plan, iterations[1])
+	require.NoError(t, err)
+	assert.Nil(t, rest.Live, "not known any more")
+}

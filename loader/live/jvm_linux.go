@@ -88,6 +88,8 @@ type hotSpot struct {
 	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
 	slow       bool  // its collection took longer than jvmSlowCollection
 	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
+
+	direct memory.Limit // of its direct buffers
 }
 
 func (h *hotSpot) open(ctx context.Context) error {
@@ -110,6 +112,7 @@ func (h *hotSpot) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.direct = parseMaxDirect(flags)
 	freed, err := h.freed(ctx)
 	if err != nil {
 		return err
@@ -131,7 +134,19 @@ func (h *hotSpot) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, jvmReadingLimit)
 	defer cancel()
 	read, err := h.read(ctx)
+	if err == nil && h.direct.Bytes > 0 {
+		err = h.readDirect(ctx, &read)
+	}
 	return read, h.attach.ended(err)
+}
+
+// readDirect sets what direct buffers take, and their limit.
+func (h *hotSpot) readDirect(ctx context.Context, read *memory.Live) error {
+	native, err := h.ask(ctx, nativeMemory)
+	if bytes, known := parseDirect(native); known {
+		read.Buffers, read.BuffersLimit = bytes, h.direct
+	}
+	return err
 }
 
 func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {

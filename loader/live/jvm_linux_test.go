@@ -513,3 +513,15 @@ func TestJVMsTrackTheirNativeMemory(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary"}, set)
 }
+
+// What direct buffers take is known where their limit is set and native memory is tracked, as at launch.
+func TestHotSpotTellsItsDirectBuffers(t *testing.T) {
+	p := java(t, compiled(t), trackNative, "-XX:MaxDirectMemorySize=64m")
+	o, err := p.attach()
+	require.NoError(t, err)
+	before := reading(t, o)
+	assert.Equal(t, memory.Limit{Bytes: 64 * mebibyte, Of: "its direct buffers (-XX:MaxDirectMemorySize)"}, before.BuffersLimit)
+	p.do("direct", 100)
+	after := reading(t, o)
+	assert.InDelta(t, 100*64<<10, after.Buffers-before.Buffers, mebibyte/2)
+}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/memory"
 )
 
 // The answers in testdata/jvm are those of OpenJDK 17.0.15 with a heap of 256 MB.
@@ -66,6 +68,19 @@ func TestParseCodeCache(t *testing.T) {
 func TestParseMaxHeap(t *testing.T) {
 	assert.Equal(t, int64(256<<20), parseMaxHeap(answer(t, "flags")))
 	assert.Zero(t, parseMaxHeap("-XX:MinHeapSize=1"))
+}
+
+func TestParseDirectBuffers(t *testing.T) {
+	assert.Equal(t, memory.Limit{Bytes: 64 << 20, Of: "its direct buffers (-XX:MaxDirectMemorySize)"}, parseMaxDirect("-XX:MarkStackSize=4194304 -XX:MaxDirectMemorySize=67108864 -XX:MaxHeapSize=1"))
+	assert.Zero(t, parseMaxDirect(answer(t, "flags")), "it is not set")
+	bytes, known := parseDirect("Native Memory Tracking:\n\n-                     Other (reserved=10275KB, committed=10275KB)\n                            (malloc=10275KB #22)\n")
+	assert.True(t, known)
+	assert.EqualValues(t, 10275<<10, bytes)
+	bytes, known = parseDirect("Native Memory Tracking:\n\n-                 Java Heap (reserved=98304KB, committed=98304KB)\n")
+	assert.True(t, known)
+	assert.Zero(t, bytes)
+	_, known = parseDirect("Native memory tracking is not enabled\n")
+	assert.False(t, known)
 }
 
 func TestParseHistogram(t *testing.T) {

@@ -221,6 +221,7 @@ func TestNodePortOfTheInspectorIsTaken(t *testing.T) {
 	_, err = openNode(t.Context(), s.process)
 	require.ErrorContains(t, err, "no inspector at 127.0.0.1:"+port)
 	require.ErrorContains(t, err, "does another program listen there")
+	assert.False(t, isNotYet(err), "SIGUSR1 is sent once")
 	s.ask(t, "")
 
 	require.NoError(t, taken.Close())

@@ -198,6 +198,10 @@ func add(sum *memory.Live, one memory.Live) {
 	if one.Limit.Bytes > 0 && (sum.Limit.Bytes == 0 || one.Limit.Bytes < sum.Limit.Bytes) {
 		sum.Limit = one.Limit
 	}
+	sum.Buffers += one.Buffers
+	if one.BuffersLimit.Bytes > 0 && (sum.BuffersLimit.Bytes == 0 || one.BuffersLimit.Bytes < sum.BuffersLimit.Bytes) {
+		sum.BuffersLimit = one.BuffersLimit
+	}
 	if !strings.Contains(sum.Forced, one.Forced) {
 		sum.Forced = strings.TrimPrefix(sum.Forced+", "+one.Forced, ", ")
 	}

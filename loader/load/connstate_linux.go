@@ -64,7 +64,7 @@ func (l *loop) receive(c *connState) {
 	c.partial = c.partial[:0]
 	more := l.reader.Buffered() > 0 || len(l.arrived.rest) > 0
 	if more && answer.code != http.StatusSwitchingProtocols { // data after the end of the response
-		l.counts.failed(BadResponse)
+		l.counts.failed(errDataAfterEnd)
 	} else {
 		taken, unread := now.Sub(c.turn.start), time.Duration(0)
 		if stamped {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,8 @@ const receiveBuffer = 64 << 10
 // not read may never end.
 type h2conn struct {
 	transport *http.Transport
+	tls       *security     // nil without TLS
+	dialled   atomic.Uint64 // TCP connections
 
 	mu     sync.Mutex
 	open   map[*tracked]bool // usually one
@@ -50,14 +53,16 @@ func newH2Conn(plan *Plan) *h2conn {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, plan.Address)
 			if err != nil {
-				return nil, dialError{err}
+				return nil, connectError{error: err}
 			}
+			h.dialled.Add(1)
 			return h.track(conn)
 		},
 	}
 	if plan.Protocol == H2 {
 		h.transport.Protocols.SetHTTP2(true)
-		h.transport.TLSClientConfig = plan.tls("h2")
+		h.tls = plan.tls("h2")
+		h.transport.TLSClientConfig = h.tls.config
 		h.transport.TLSHandshakeTimeout = plan.Timeout
 	} else {
 		h.transport.Protocols.SetUnencryptedHTTP2(true)
@@ -108,8 +113,3 @@ func (h *h2conn) close() {
 		_ = conn.Close()
 	}
 }
-
-// dialError marks an error of dialling.
-type dialError struct{ error }
-
-func (e dialError) Unwrap() error { return e.error }

@@ -35,6 +35,11 @@ func (w *worker) handOver(ctx context.Context, now *time.Time) (time.Time, bool)
 		}
 		switch {
 		case r.ended:
+			if r.fd >= 0 {
+				w.plan.Kept.mu.Lock()
+				connection.takeBack(r)
+				w.plan.Kept.mu.Unlock()
+			}
 			return time.Time{}, false
 		case r.turn.exchange != nil:
 			connection.takeBack(r)
@@ -52,7 +57,7 @@ func (c *connection) lend() (fd int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, ok := c.conn.(*socket)
-	if !ok || c.aborted || c.reader.Buffered() > 0 || len(s.ahead) > 0 {
+	if !ok || c.aborted || c.reader != nil && c.reader.Buffered() > 0 || len(s.ahead) > 0 {
 		return -1, false
 	}
 	var failed error
@@ -65,7 +70,8 @@ func (c *connection) lend() (fd int, ok bool) {
 	return fd, true
 }
 
-// takeBack takes over a descriptor that was lent, so that its exchange can continue. On failure the exchange starts over.
+// takeBack takes over a descriptor that was lent, so that its exchange can continue, or a later one use it. On failure
+// that starts over.
 func (c *connection) takeBack(r returned) {
 	file := os.NewFile(uintptr(r.fd), "")
 	conn, err := net.FileConn(file)

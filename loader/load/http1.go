@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -19,53 +18,76 @@ type connection struct {
 	address string
 	timeout time.Duration
 	control func(string, string, syscall.RawConn) error
-	tls     *tls.Config // nil without TLS
+	tls     *security // nil without TLS
 
 	mu      sync.Mutex // guards conn and aborted, between the worker and abort
 	conn    net.Conn
 	aborted bool
 
-	reader   *bufio.Reader
-	deadline time.Time // of conn
-	sent     int       // bytes of the next exchange that conn has already sent
+	raw      syscall.RawConn // of conn; nil if it has no file descriptor
+	reader   *bufio.Reader   // nil while conn is idle
+	deadline time.Time       // of conn
+	sent     int             // bytes of the next exchange that conn has already sent
+	last     time.Time       // start of the last exchange
+	rested   bool            // conn has been idle since the last iteration
+	dialled  uint64          // connections so far
 }
 
 const (
 	readBufferSize = 8 << 10
-	deadlineSlack  = 16          // a request may exceed the timeout by one part in this many
-	closeLimit     = time.Second // for the server to close a connection on request
+	deadlineSlack  = 16               // a request may exceed the timeout by one part in this many
+	closeLimit     = time.Second      // for the server to close a connection on request
+	idleFrom       = time.Millisecond // after the start of an exchange; later, the server may have closed the connection
 )
 
 var errAborted = errors.New("aborted")
 
-func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason) {
+func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, error) {
+	rested := c.rested
+	c.rested = false
+	if c.conn != nil && c.sent == 0 && now.Sub(c.last) >= idleFrom && c.closedWhileIdle() {
+		c.close()
+	}
+	answer, err := c.exchange(ctx, now, e)
+	if err != nil && rested && !answer.begun() && classify(err) == Reset { // the server closed it at that moment
+		answer, err = c.exchange(ctx, now, e)
+	}
+	return answer.code, err
+}
+
+// exchange sends a request, over a new connection if there is none, and reads the response.
+func (c *connection) exchange(ctx context.Context, now time.Time, e *Exchange) (response, error) {
+	c.last = now
+	answer := response{budget: headerLimit}
 	if c.conn == nil {
 		if err := c.open(ctx); err != nil {
-			return 0, Connect
+			return answer, err
 		}
 	}
+	if c.reader == nil {
+		c.reader = bufio.NewReaderSize(c.conn, readBufferSize)
+	}
 	if e.Cut != CutNothing {
-		return c.vanish(now, e)
+		return answer, c.vanish(now, e)
 	}
 	err := c.limit(now)
 	if e.Slow {
 		c.reader.Reset(&slowReader{c.conn})
 	}
-	if s, ok := c.conn.(*socket); ok {
+	if s, ok := c.conn.(*socket); ok && !e.streamed {
 		s.pending, c.sent = e.wire[c.sent:], 0
 	} else if err == nil {
-		_, err = c.conn.Write(e.wire)
+		err = e.send(c.conn, sizeOf(e.Body))
 	}
-	var answer response
 	if err == nil {
 		answer, err = readResponse(c.reader, e.Method)
 	}
 	if err == nil && c.reader.Buffered() > 0 && answer.code != http.StatusSwitchingProtocols {
-		err = errBadResponse // data after its end, which would become part of the next response
+		err = errDataAfterEnd
 	}
 	if err != nil {
 		c.close()
-		return 0, classify(err)
+		return response{budget: answer.budget}, c.tls.explain(err)
 	}
 	if e.Close {
 		c.awaitClose()
@@ -73,7 +95,32 @@ func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, R
 	if e.Close || answer.close {
 		c.close()
 	}
-	return answer.code, ""
+	return answer, nil
+}
+
+// closedWhileIdle is true if the server has closed an idle connection, or has sent what was not asked for, or if that is
+// unknown. A TLS server may have sent a ticket, or an alert that it closes; they are read.
+func (c *connection) closedWhileIdle() bool {
+	if c.raw == nil {
+		return false
+	}
+	var n int
+	var failed error
+	peek := func(fd uintptr) { n, _, failed = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK) }
+	switch err := c.raw.Control(peek); {
+	case err != nil:
+		return true
+	case failed != nil:
+		return !again(failed)
+	case n == 0 || c.tls == nil:
+		return true
+	}
+	c.deadline = time.Time{}
+	if c.conn.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
+		return true
+	}
+	_, err := c.conn.Read(make([]byte, 1))
+	return err == nil || classify(err) != Timeout
 }
 
 // limit sets the deadline of an exchange that starts now. Setting a deadline has a cost, so it is set ahead by
@@ -87,24 +134,24 @@ func (c *connection) limit(now time.Time) error {
 }
 
 // vanish sends half of the request, or all of it and waits for the first byte of the response, then resets the connection.
-func (c *connection) vanish(now time.Time, e *Exchange) (int, Reason) {
+func (c *connection) vanish(now time.Time, e *Exchange) error {
 	defer c.close()
 	if conn, ok := c.conn.(interface{ SetLinger(int) error }); ok {
 		_ = conn.SetLinger(0) // close sends RST, and the port is free at once
 	}
 	err := c.limit(now)
-	if err == nil && e.Cut == CutRequest {
+	switch {
+	case err != nil:
+	case e.Cut == CutRequest && e.streamed:
+		err = e.send(c.conn, sizeOf(e.Body)/2)
+	case e.Cut == CutRequest:
 		_, err = c.conn.Write(e.wire[:len(e.wire)/2])
-	}
-	if err == nil && e.Cut == CutAnswer {
-		if _, err = c.conn.Write(e.wire); err == nil {
+	default:
+		if err = e.send(c.conn, sizeOf(e.Body)); err == nil {
 			_, err = c.reader.Peek(1)
 		}
 	}
-	if err != nil {
-		return 0, classify(err)
-	}
-	return 0, ""
+	return c.tls.explain(err)
 }
 
 // awaitClose waits until the server has closed the connection, as requested. The side that closes first keeps the port in
@@ -119,14 +166,15 @@ func (c *connection) open(ctx context.Context) error {
 	dialer := net.Dialer{Timeout: c.timeout, Control: c.control}
 	conn, err := dialer.DialContext(ctx, "tcp", c.address)
 	if err != nil {
-		return err
+		return connectError{error: err}
 	}
+	c.dialled++
 	if c.tls != nil {
-		secure := tls.Client(conn, c.tls)
+		secure := tls.Client(conn, c.tls.config)
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return errors.Join(err, conn.Close())
+			return connectError{error: errors.Join(err, conn.Close()), cause: c.tls.cause(err)}
 		}
 		conn = secure
 	} else {
@@ -140,18 +188,36 @@ func (c *connection) use(conn net.Conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.aborted {
-		return errors.Join(errAborted, conn.Close())
+		return connectError{error: errors.Join(errAborted, conn.Close())}
 	}
-	c.conn, c.deadline = conn, time.Time{}
-	if c.reader == nil {
-		c.reader = bufio.NewReaderSize(conn, readBufferSize)
-	} else {
+	c.conn, c.raw, c.deadline = conn, rawOf(conn), time.Time{}
+	if c.reader != nil {
 		c.reader.Reset(conn)
 	}
 	return nil
 }
 
+// rawOf returns access to the file descriptor of a connection; nil if it has none.
+func rawOf(conn net.Conn) syscall.RawConn {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if system, ok := conn.(syscall.Conn); ok {
+		if raw, err := system.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
+}
+
 func (c *connection) releaseBuffers() { c.reader = nil }
+
+func (c *connection) rest() {
+	c.releaseBuffers()
+	c.rested = c.conn != nil
+}
+
+func (c *connection) opened() uint64 { return c.dialled }
 
 func (c *connection) close() {
 	c.mu.Lock()
@@ -172,21 +238,8 @@ func (c *connection) abort() {
 	}
 }
 
-func classify(err error) Reason {
-	var network net.Error
-	switch {
-	case errors.As(err, &network) && network.Timeout():
-		return Timeout
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
-		return Reset
-	default:
-		return BadResponse
-	}
-}
-
 // Probe sends the first request of plan once and returns the status code of the response. It fails without a response
-// within plan.Timeout, and when ctx ends first.
+// within plan.Timeout, and when ctx ends first. The error has the cause if a user can do something about it.
 func Probe(ctx context.Context, plan Plan) (int, error) {
 	c := newClient(&plan)
 	defer c.close()
@@ -194,14 +247,18 @@ func Probe(ctx context.Context, plan Plan) (int, error) {
 	defer stop()
 	e := *plan.Behaviour.Next()
 	e.Cut, e.Slow = CutNothing, false
-	code, reason := c.do(ctx, time.Now(), &e)
+	code, err := c.do(ctx, time.Now(), &e)
+	if err == nil {
+		return code, nil
+	}
+	reason, cause := classify(err), causeOf(err)
 	if reason == Reset && ctx.Err() != nil { // aborted above
 		reason = Timeout
 	}
-	if reason != "" {
-		return 0, fmt.Errorf("no answer from %s://%s%s (%s)", plan.Protocol.Scheme(), plan.Address, e.Path, reason)
+	if cause != "" {
+		cause = ": " + cause
 	}
-	return code, nil
+	return 0, fmt.Errorf("no answer from %s://%s%s (%s%s)", plan.Protocol.Scheme(), plan.Address, e.Path, reason, cause)
 }
 
 func hostOf(address string) string {

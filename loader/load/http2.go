@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,10 +11,12 @@ import (
 
 // http2 is an HTTP/2 client with one connection and one stream at a time.
 type http2 struct {
-	plan *Plan
-	conn *h2conn
-	ctx  context.Context // ends with abort
-	stop context.CancelFunc
+	plan   *Plan
+	conn   *h2conn
+	before uint64          // connections before conn
+	rested bool            // conn has been idle since the last iteration
+	ctx    context.Context // ends with abort
+	stop   context.CancelFunc
 }
 
 func newHTTP2(plan *Plan) *http2 {
@@ -24,7 +25,18 @@ func newHTTP2(plan *Plan) *http2 {
 	return c
 }
 
-func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason) {
+func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, error) {
+	rested := c.rested
+	c.rested = false
+	code, err := c.attempt(ctx, now, e)
+	if err != nil && rested && code == 0 && classify(err) == Reset { // the server closed it at that moment
+		code, err = c.attempt(ctx, now, e)
+	}
+	return code, err
+}
+
+// attempt performs an exchange, over a new connection if there is none. The status is 0 if there was no response at all.
+func (c *http2) attempt(ctx context.Context, now time.Time, e *Exchange) (int, error) {
 	ctx, cancel := context.WithDeadline(ctx, now.Add(c.plan.Timeout))
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
@@ -33,19 +45,13 @@ func (c *http2) do(ctx context.Context, now time.Time, e *Exchange) (int, Reason
 		c.conn.transport.CloseIdleConnections()
 	}
 	if err == nil {
-		return code, ""
+		return code, nil
 	}
 	c.conn.close() // as over HTTP/1.1: the server may have stopped reading
+	err = c.conn.tls.explain(err)
+	c.before += c.conn.dialled.Load()
 	c.conn = newH2Conn(c.plan)
-	var dialing dialError
-	switch {
-	case errors.As(err, &dialing):
-		return 0, Connect
-	case errors.Is(err, context.DeadlineExceeded):
-		return 0, Timeout
-	default:
-		return 0, classify(err)
-	}
+	return code, err
 }
 
 // exchange returns the status of the response; 0 if the client vanished before it.
@@ -60,16 +66,20 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 	for _, field := range e.Header {
 		request.Header.Add(field.Name, field.Value)
 	}
-	if len(e.Body) > 0 {
-		request.Body = io.NopCloser(bytes.NewReader(e.Body))
-		request.ContentLength = int64(len(e.Body))
+	size := sizeOf(e.Body)
+	if size > 0 {
+		request.Body = io.NopCloser(marked{io.NewSectionReader(e.Body, 0, size)})
+		request.ContentLength = size
 		if e.Chunked {
 			request.ContentLength = -1
 		}
 	}
 	if e.Cut == CutRequest {
 		// The stream is reset after half of the body, even if it is empty.
-		request.Body = io.NopCloser(&vanishing{rest: e.Body[:len(e.Body)/2], vanish: cancel})
+		request.Body = io.NopCloser(&vanishing{vanish: cancel})
+		if size > 0 {
+			request.Body = io.NopCloser(&vanishing{first: io.NewSectionReader(e.Body, 0, size/2), vanish: cancel})
+		}
 		request.ContentLength = -1
 	}
 	code, err := c.answer(request.WithContext(ctx), e)
@@ -109,23 +119,27 @@ func (d during) Read(p []byte) (int, error) {
 	return d.Reader.Read(p)
 }
 
-// vanishing is a body whose sender vanishes after the rest.
+// vanishing is a body whose sender vanishes after the first part.
 type vanishing struct {
-	rest   []byte
+	first  io.Reader // nil if there is none
 	vanish func()
 }
 
 func (v *vanishing) Read(p []byte) (int, error) {
-	if len(v.rest) == 0 {
-		v.vanish()
-		return 0, context.Canceled
+	if v.first != nil {
+		if n, err := v.first.Read(p); n > 0 || err == nil {
+			return n, nil
+		}
 	}
-	n := copy(p, v.rest)
-	v.rest = v.rest[n:]
-	return n, nil
+	v.vanish()
+	return 0, context.Canceled
 }
 
 func (c *http2) releaseBuffers() {}
+
+func (c *http2) rest() { c.rested = c.conn.inUse() }
+
+func (c *http2) opened() uint64 { return c.before + c.conn.dialled.Load() }
 
 func (c *http2) close() { c.conn.end() }
 

@@ -25,6 +25,7 @@ type Plan struct {
 	Requests  uint64        // if not 0, exactly this many are sent, however long it takes
 	Rate      float64       // requests per second over all workers (open loop); 0: closed loop
 	Timeout   time.Duration // for connecting, and for a request until its response is complete
+	Kept      *Kept         // connections that stay open for the next iteration; nil: all are closed at the end of each
 }
 
 // Result is the result of one burst of load.
@@ -32,6 +33,10 @@ type Result struct {
 	Totals
 	StartedAt time.Time
 	Elapsed   time.Duration // until the last response
+	// Reopened is the number of connections that Plan.Kept was to keep, but the server closed. They were opened again.
+	Reopened uint64
+	// Connections is the number of connections that were open at a time, without those of Behaviour.Idle.
+	Connections int
 	// Uncounted is true if the number of requests is unknown. The totals are empty then.
 	Uncounted bool
 }
@@ -40,7 +45,7 @@ type Result struct {
 // matters then.
 func (p Plan) Repeat(r Result) Plan {
 	sent := r.Requests
-	for _, reason := range []Reason{Connect, Timeout, Reset, BadResponse} { // with other reasons there was a response
+	for _, reason := range []Reason{Connect, Timeout, Reset, BadResponse, Other} { // with a status there was a response
 		sent += r.Errors[reason]
 	}
 	p.Requests = max(1, sent-min(sent, uint64(p.Workers*p.Behaviour.Idle))) // idle connections send one each in any case
@@ -48,9 +53,9 @@ func (p Plan) Repeat(r Result) Plan {
 }
 
 // Run loads the server by plan and counts into meter. Every request that starts is completed or times out, so that the
-// counts match the server's. All connections are closed on return, so that iterations are equal. It fails with the
+// counts match the server's. On return all connections are closed, but those that plan.Kept keeps. It fails with the
 // cause of ctx when ctx ends first, and with ErrSilent when the server stops responding. Requests in flight are then
-// cancelled.
+// cancelled, and no connection is kept.
 func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	var watching sync.WaitGroup
@@ -59,15 +64,16 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	start := time.Now()
 	next := newPace(&plan, start)
 	loops := startLoops(ctx, &plan, next, meter)
+	clients := plan.clients()
+	before := opened(clients)
 	var workers sync.WaitGroup
-	for n := range plan.working() {
+	for n, c := range clients {
 		workers.Go(func() {
-			w := worker{client: newClient(&plan), plan: &plan, next: next, counts: meter.recorder(n)}
+			w := worker{client: c, plan: &plan, next: next, counts: meter.recorder(n)}
 			if len(loops) > 0 {
 				w.loop = loops[n%len(loops)]
 			}
-			defer w.client.close()
-			defer context.AfterFunc(ctx, w.client.abort)()
+			defer context.AfterFunc(ctx, c.abort)()
 			w.work(ctx)
 		})
 	}
@@ -76,18 +82,21 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	for _, l := range loops {
 		l.stop()
 	}
-	for _, c := range idle { // concurrently, since each may have to wait for the server
-		workers.Go(c.close)
-	}
-	workers.Wait()
-	totals := meter.closeIteration()
 	cause := context.Cause(ctx)
+	if plan.Kept == nil || cause != nil {
+		closeAll(clients)
+	} else {
+		plan.Kept.rest(clients)
+	}
+	closeAll(idle)
+	totals := meter.closeIteration()
+	reopened := plan.reopened(before, opened(clients), totals)
 	giveUp(nil)
 	watching.Wait()
 	if cause != nil {
 		return Result{}, cause
 	}
-	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed}, nil
+	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed, Reopened: reopened, Connections: len(clients)}, nil
 }
 
 // working is the number of workers that send requests.
@@ -112,10 +121,10 @@ func holdIdle(ctx context.Context, plan *Plan, meter *Meter) []client {
 				idle[n] = c
 				stop := context.AfterFunc(ctx, c.abort)
 				now, e := time.Now(), plan.Behaviour.Next()
-				if code, reason := c.do(ctx, now, e); reason == "" {
+				if code, err := c.do(ctx, now, e); err == nil {
 					counts.answered(code, time.Since(now), e.hears())
 				} else if ctx.Err() == nil {
-					counts.failed(reason)
+					counts.failed(err)
 				}
 				c.releaseBuffers()
 				stop()
@@ -163,15 +172,16 @@ func (w *worker) take(now time.Time) (time.Time, bool) {
 
 // finish performs an exchange and counts it. It returns the time at the end.
 func (w *worker) finish(ctx context.Context, t turn) time.Time {
-	code, reason := w.client.do(ctx, t.start, t.exchange)
+	code, err := w.client.do(ctx, t.start, t.exchange)
 	now := time.Now()
 	switch {
-	case reason == "":
+	case err == nil:
 		w.counts.answered(code, now.Sub(t.intended), t.exchange.hears())
+		return now
 	case ctx.Err() == nil: // otherwise the loader cancelled it
-		w.counts.failed(reason)
+		w.counts.failed(err)
 	}
-	if reason == Connect { // avoids a busy loop against a closed port
+	if classify(err) == Connect { // avoids a busy loop against a closed port
 		pause(ctx, reconnectPause)
 		now = time.Now()
 	}

@@ -172,6 +172,21 @@ func rawServer(t *testing.T, answer string, closing bool) string {
 	})
 }
 
+// answersThen answers the requests of each connection with the given bytes, one after the other, and then closes it.
+func answersThen(t *testing.T, answers ...string) string {
+	return serveConnections(t, func(conn net.Conn) {
+		reader := bufio.NewReader(conn)
+		for _, answer := range answers {
+			if _, err := http.ReadRequest(reader); err != nil {
+				return
+			}
+			if _, err := io.WriteString(conn, answer); err != nil {
+				return
+			}
+		}
+	})
+}
+
 func TestOddResponses(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	big := strings.Repeat("x", 1<<20)
@@ -313,7 +328,7 @@ func TestRepeatSendsAsManyRequests(t *testing.T) {
 		want        uint64
 	}{
 		{"answered", "keepalive", Plan{Duration: time.Second}, Totals{Requests: 70}, 70},
-		{"failed", "keepalive", Plan{Requests: 80}, Totals{Requests: 70, Errors: map[Reason]uint64{Connect: 1, Timeout: 2, Reset: 3, BadResponse: 4, Status4xx: 50, Status5xx: 5}}, 80},
+		{"failed", "keepalive", Plan{Requests: 80}, Totals{Requests: 70, Errors: map[Reason]uint64{Connect: 1, Timeout: 2, Reset: 3, BadResponse: 4, Other: 5, Status4xx: 50, Status5xx: 5}}, 85},
 		{"idle connections", "idle", Plan{Workers: 3}, Totals{Requests: 70}, 40},
 		{"none", "keepalive", Plan{}, Totals{}, 1},
 	} {

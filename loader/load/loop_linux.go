@@ -192,13 +192,14 @@ func (l *loop) expire(ctx context.Context, now time.Time) {
 	}
 }
 
-// giveBack lets a connection leave the loop. It is closed unless an exchange is in progress.
+// giveBack lets a connection leave the loop. It is closed unless an exchange is in progress, or the iteration is over and
+// the next one is to have it.
 func (l *loop) giveBack(c *connState, r returned) {
 	l.conns[c.number] = nil
 	l.vacant = append(l.vacant, c.number)
 	l.poller.remove(c.fd)
 	r.fd = c.fd
-	if r.turn.exchange == nil {
+	if r.turn.exchange == nil && (!r.ended || l.plan.Kept == nil) {
 		_ = unix.Close(c.fd)
 		r.fd = -1
 	}

@@ -170,7 +170,7 @@ func TestLoopGivesBackWhatIsNotPlain(t *testing.T) {
 // The worker finishes a request that does not fit into the socket buffer, from where it was cut.
 func TestLoopGivesBackTheRestOfALongRequest(t *testing.T) {
 	body := strings.Repeat("0123456789", 500_000)
-	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(ShapeNamed("keepalive"), Request{Method: "POST", Paths: []string{"/"}, Body: []byte(body)}, "server")})
+	l := newLooped(t, Plan{Requests: 9, Behaviour: NewBehaviour(ShapeNamed("keepalive"), Request{Method: "POST", Paths: []string{"/"}, Body: strings.NewReader(body)}, "server")})
 	r := l.serve(t, func(*bufio.Reader) {})
 	assert.True(t, r.unfit)
 	assert.Positive(t, r.sent)

@@ -19,7 +19,7 @@ const (
 	BadResponse Reason = "bad_response" // not an HTTP response, or one without a clear end
 	Status4xx   Reason = "status_4xx"
 	Status5xx   Reason = "status_5xx"
-	Other       Reason = "other" // reported by a load tool without a reason
+	Other       Reason = "other" // reported by a load tool without a reason, or the request's body could not be read
 )
 
 // Reasons returns every Reason, in the order of reports.
@@ -46,6 +46,8 @@ type Totals struct {
 	Codes map[int]uint64
 	// Errors counts failed requests, and responses with 4xx and 5xx, by reason.
 	Errors map[Reason]uint64
+	// BadResponse is what was bad in the first response that was, in a few words; empty if that is unknown.
+	BadResponse string
 	// Latency holds, in nanoseconds and exact to 1%, the time from the scheduled send time of a request until its response
 	// is complete. So the figures have no coordinated omission.
 	Latency *hdrhistogram.Histogram
@@ -92,6 +94,9 @@ func (t *Totals) add(other *Totals) {
 	}
 	for reason, n := range other.Errors {
 		t.Errors[reason] += n
+	}
+	if t.BadResponse == "" {
+		t.BadResponse = other.BadResponse
 	}
 	t.Latency.Merge(other.Latency)
 	t.MaxLatency = max(t.MaxLatency, other.MaxLatency)
@@ -153,10 +158,22 @@ func (r *recorder) answered(code int, latency time.Duration, heard bool) {
 	}
 }
 
-func (r *recorder) failed(reason Reason) {
+// failed counts an exchange that failed with err.
+func (r *recorder) failed(err error) {
+	reason := classify(err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.totals.Errors[reason]++
+	if reason == BadResponse && r.totals.BadResponse == "" {
+		r.totals.BadResponse = causeOf(err)
+	}
+}
+
+// overdue counts a request that timed out before it was sent.
+func (r *recorder) overdue() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.totals.Errors[Timeout]++
 }
 
 // Snapshot returns the counts since the start of the run.

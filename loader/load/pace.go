@@ -18,7 +18,7 @@ func (next pace) take(now time.Time, limit time.Duration, counts *recorder) (int
 		if !more || now.Sub(intended) <= limit {
 			return intended, more
 		}
-		counts.failed(Timeout)
+		counts.overdue()
 	}
 }
 

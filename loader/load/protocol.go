@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"crypto/tls"
 	"time"
 )
 
@@ -34,11 +33,15 @@ func (p Protocol) Scheme() string {
 // client is a connection to the server. It dials when first needed and again after a failure. It performs one exchange at
 // a time; only abort may be called from another goroutine.
 type client interface {
-	// do performs an exchange. It returns the status of the response, 0 if the client did not wait for it, or the reason of
-	// failure.
-	do(ctx context.Context, now time.Time, e *Exchange) (int, Reason)
+	// do performs an exchange. It returns the status of the response, 0 if the client did not wait for it. The error is for
+	// classify and causeOf.
+	do(ctx context.Context, now time.Time, e *Exchange) (int, error)
 	// releaseBuffers frees what an idle connection does not need.
 	releaseBuffers()
+	// rest is called at the end of an iteration after which the connection stays open.
+	rest()
+	// opened is the number of connections so far.
+	opened() uint64
 	// close closes the connection. abort also makes the exchange in flight and all later ones fail.
 	close()
 	abort()
@@ -52,14 +55,5 @@ func newClient(plan *Plan) client {
 		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control, tls: plan.tls("http/1.1")}
 	default:
 		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control}
-	}
-}
-
-func (p *Plan) tls(protocol string) *tls.Config {
-	return &tls.Config{
-		ServerName:         hostOf(p.Address),
-		InsecureSkipVerify: p.Insecure,
-		NextProtos:         []string{protocol},
-		ClientSessionCache: nil, // no session resumption: all connections cost the server the same
 	}
 }

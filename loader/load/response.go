@@ -3,7 +3,6 @@ package load
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -13,9 +12,6 @@ import (
 // headerLimit is the limit of a response's header in bytes, interim responses and trailer included. Lines are read one by
 // one, so that this needs no memory.
 const headerLimit = 64 << 10
-
-// errBadResponse is the error for data that is not an HTTP response, or one whose end is ambiguous.
-var errBadResponse = errors.New("bad response")
 
 // response is the state of the parser. It keeps only the header fields that determine where the message ends (RFC 9112,
 // section 6.3).
@@ -30,8 +26,11 @@ type response struct {
 	length  int // Content-Length; -1 if there is none
 }
 
+// begun is true if any of the response has arrived.
+func (a *response) begun() bool { return a.budget != headerLimit }
+
 // readResponse reads the response to a request with the given method up to its last byte, and discards the body. It skips
-// interim responses. It returns errBadResponse for a malformed response, or the error of r.
+// interim responses. It returns a badResponse for a malformed response, or the error of r.
 func readResponse(r *bufio.Reader, method string) (response, error) {
 	a := response{budget: headerLimit}
 	for {
@@ -67,12 +66,12 @@ func (a *response) readHeader(r *bufio.Reader) error {
 	}
 	// HTTP/1.1 200 OK
 	if len(line) < 12 || string(line[:7]) != "HTTP/1." || !isDigit(line[7]) || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
-		return errBadResponse
+		return errNotHTTP
 	}
 	old := line[7] == '0'
 	code, ok := decimal(line[9:12])
 	if !ok || code < 100 {
-		return errBadResponse
+		return errNotHTTP
 	}
 	a.code, a.close, a.keep, a.chunked, a.length = code, false, false, false, -1
 	for matters := false; ; { // whether the last field was one that is kept
@@ -83,12 +82,12 @@ func (a *response) readHeader(r *bufio.Reader) error {
 		case len(line) == 0:
 			a.close = a.close || old && !a.keep
 			if a.chunked && old { // HTTP/1.0 has no chunks
-				return errBadResponse
+				return errLength
 			}
 			return nil
 		case line[0] == ' ' || line[0] == '\t': // obs-fold: continues the line before
 			if matters {
-				return errBadResponse
+				return errLength
 			}
 			continue
 		}
@@ -96,7 +95,7 @@ func (a *response) readHeader(r *bufio.Reader) error {
 			return err
 		}
 		if matters && a.inside {
-			return errBadResponse
+			return errLength
 		}
 	}
 }
@@ -105,18 +104,18 @@ func (a *response) readHeader(r *bufio.Reader) error {
 func (a *response) field(line []byte) (bool, error) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	if !ok {
-		return false, errBadResponse
+		return false, errHeader
 	}
 	switch {
 	case is(name, "Content-Length"):
 		length, ok := decimal(trim(value))
 		if !ok || a.length >= 0 && a.length != length {
-			return true, errBadResponse
+			return true, errLength
 		}
 		a.length = length
 	case is(name, "Transfer-Encoding"):
 		if a.chunked || !is(trim(value), "chunked") {
-			return true, errBadResponse
+			return true, errLength
 		}
 		a.chunked = true
 	case is(name, "Connection"):
@@ -135,13 +134,13 @@ func (a *response) field(line []byte) (bool, error) {
 // skipChunks skips a chunked body and its trailer.
 func (a *response) skipChunks(r *bufio.Reader) error {
 	for {
-		line, err := r.ReadSlice('\n')
+		line, err := chunkLine(r)
 		if err != nil {
 			return err
 		}
-		size, ok := chunkSizeOf(withoutEnd(line))
+		size, ok := chunkSizeOf(line)
 		if !ok {
-			return errBadResponse
+			return errChunk
 		}
 		if size == 0 {
 			break
@@ -149,11 +148,11 @@ func (a *response) skipChunks(r *bufio.Reader) error {
 		if _, err := r.Discard(size); err != nil {
 			return err
 		}
-		if line, err = r.ReadSlice('\n'); err != nil {
+		if line, err = chunkLine(r); err != nil {
 			return err
 		}
-		if len(withoutEnd(line)) != 0 {
-			return errBadResponse
+		if len(line) != 0 {
+			return errChunk
 		}
 	}
 	for {
@@ -161,6 +160,15 @@ func (a *response) skipChunks(r *bufio.Reader) error {
 			return err
 		}
 	}
+}
+
+// chunkLine returns the next line of a chunked body without its line ending. It has to fit into the buffer.
+func chunkLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		return nil, errChunk
+	}
+	return withoutEnd(line), err
 }
 
 // chunkSizeOf parses the line before a chunk, which may have an extension.
@@ -199,7 +207,7 @@ func (a *response) line(r *bufio.Reader) ([]byte, error) {
 			return nil, err
 		}
 		if a.budget < 0 {
-			return nil, errBadResponse
+			return nil, errHeaderLimit
 		}
 		if begins {
 			return withoutEnd(piece), nil

@@ -10,7 +10,7 @@ func idle() Shape {
 	return Shape{
 		Name: "idle",
 		Help: "holds ten more connections open and idle, while one client in ten sends requests",
-		apply: func(plain []Exchange) Behaviour {
+		apply: func(plain plain) Behaviour {
 			b := keepAlive().apply(plain)
 			b.Idle, b.OneIn = idlePerWorker, idleOneIn
 			return b

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -32,7 +33,8 @@ type witness struct {
 // answerSize exceeds all buffers on the way, so that the server notices a client that does not read.
 const answerSize = 100
 
-func newWitness(t *testing.T, protocol Protocol) *witness {
+// newWitness starts a witness, as options change it.
+func newWitness(t *testing.T, protocol Protocol, options ...func(*http.Server)) *witness {
 	w := &witness{}
 	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 	w.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that vanish are no news
@@ -49,8 +51,12 @@ func newWitness(t *testing.T, protocol Protocol) *witness {
 			w.open.Add(-1)
 		}
 	}
+	for _, option := range options {
+		option(w.Config)
+	}
 	if protocol.Encrypted() {
 		w.EnableHTTP2 = true
+		w.TLS, w.Config.TLSConfig = w.Config.TLSConfig, nil
 		w.StartTLS()
 	} else {
 		w.Start()
@@ -157,7 +163,7 @@ func TestChurnOpensAConnectionForEachRequest(t *testing.T) {
 func TestAbortVanishes(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)
-		request := Request{Method: "POST", Paths: []string{"/"}, Header: []Field{{"X-Abort", "1"}}, Body: []byte(strings.Repeat("x", 10_000))}
+		request := Request{Method: "POST", Paths: []string{"/"}, Header: []Field{{"X-Abort", "1"}}, Body: strings.NewReader(strings.Repeat("x", 10_000))}
 		plan := planFor("abort", w.Listener.Addr().String(), request)
 		plan.Protocol, plan.Insecure, plan.Requests = protocol, true, 100
 		result, err := Run(t.Context(), plan, NewMeter())
@@ -194,7 +200,7 @@ func TestAbortVanishesWhileTheAnswerComes(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body)
 		})
 		// The body is larger than what the server buffers before its handler reads.
-		plan := planFor("abort", w.Listener.Addr().String(), Request{Method: "POST", Paths: []string{"/"}, Body: make([]byte, 8<<20)})
+		plan := planFor("abort", w.Listener.Addr().String(), Request{Method: "POST", Paths: []string{"/"}, Body: bytes.NewReader(make([]byte, 8<<20))})
 		plan.Protocol, plan.Insecure, plan.Requests, plan.Workers = protocol, true, 8, 2
 		result, err := Run(t.Context(), plan, NewMeter())
 		require.NoError(t, err)
@@ -207,7 +213,7 @@ func TestUploadSendsTheBodyWithItsLengthAndInChunks(t *testing.T) {
 	body := strings.Repeat("0123456789", 1000)
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)
-		w.run(t, "upload", protocol, Request{Paths: []string{"/"}, Body: []byte(body)}, 100)
+		w.run(t, "upload", protocol, Request{Paths: []string{"/"}, Body: strings.NewReader(body)}, 100)
 		chunked := 0
 		for n, r := range w.requests {
 			assert.Equal(t, "POST", r.Method)
@@ -294,7 +300,7 @@ func TestAnInterruptEndsEveryShape(t *testing.T) {
 	everyProtocol(t, func(t *testing.T, protocol Protocol) {
 		w := newWitness(t, protocol)
 		for _, shape := range ShapeNames() {
-			plan := planFor(shape, w.Listener.Addr().String(), Request{Paths: []string{"/"}, Body: []byte("hello")})
+			plan := planFor(shape, w.Listener.Addr().String(), Request{Paths: []string{"/"}, Body: strings.NewReader("hello")})
 			plan.Protocol, plan.Insecure, plan.Duration, plan.Timeout = protocol, true, time.Hour, time.Hour
 			ctx, cancel := context.WithCancelCause(t.Context())
 			enough := errors.New("enough")

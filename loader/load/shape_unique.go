@@ -3,19 +3,18 @@ package load
 import (
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 func unique() Shape {
 	return Shape{
 		Name: "unique",
 		Help: "requests a new path with a new header field each time",
-		apply: func(plain []Exchange) Behaviour {
-			var made atomic.Uint64
-			return Behaviour{Next: func() *Exchange {
-				n := made.Add(1)
-				return newExchange(numbered(plain[(n-1)%uint64(len(plain))], n))
-			}}
+		apply: func(plain plain) Behaviour {
+			var made uint64
+			return Behaviour{Next: asTheyAreSent(plain, func(e Exchange) []Exchange {
+				made++
+				return []Exchange{numbered(e, made)}
+			})}
 		},
 	}
 }

@@ -5,7 +5,7 @@ func upload() Shape {
 		Name:      "upload",
 		Help:      "sends BODY_BYTES by POST, alternately with Content-Length and chunked",
 		NeedsBody: true,
-		apply: func(plain []Exchange) Behaviour {
+		apply: func(plain plain) Behaviour {
 			return each(plain, func(e Exchange) []Exchange {
 				if e.Method == "GET" {
 					e.Method = "POST"

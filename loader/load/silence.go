@@ -28,6 +28,7 @@ type silence struct {
 type tally struct {
 	heard  uint64 // responses
 	failed map[Reason]uint64
+	bad    string // what was bad in a response; empty if that is unknown
 }
 
 // silentLimit is how long a server may stay silent. By then the requests in flight have timed out, and later ones have
@@ -71,7 +72,11 @@ func (t tally) since(before tally) string {
 	var parts []string
 	for _, reason := range Reasons() {
 		if n := t.failed[reason] - before.failed[reason]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", reason, n))
+			part := fmt.Sprintf("%s %d", reason, n)
+			if reason == BadResponse && t.bad != "" {
+				part += ": " + t.bad
+			}
+			parts = append(parts, part)
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -81,10 +86,13 @@ func (t tally) since(before tally) string {
 func (m *Meter) tally() tally {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := tally{failed: maps.Clone(m.past.Errors)}
+	t := tally{failed: maps.Clone(m.past.Errors), bad: m.past.BadResponse}
 	for _, r := range m.recorders {
 		r.mu.Lock()
 		t.heard += r.heard
+		if t.bad == "" {
+			t.bad = r.totals.BadResponse
+		}
 		for reason, n := range r.totals.Errors {
 			t.failed[reason] += n
 		}

@@ -19,6 +19,10 @@ type Live struct {
 	// Limit is the lowest limit that a runtime sets for the heap of one process, such as -Xmx; its Bytes are 0 if there is
 	// none.
 	Limit Limit
+	// Buffers is the part of Outside that BuffersLimit bounds in one process, such as the direct buffers of a JVM; the
+	// lowest limit of several processes. Both are 0 if there is none, or if it is not known.
+	Buffers      int64
+	BuffersLimit Limit
 	// Stopped is how long the server stood still for it, at most.
 	Stopped time.Duration
 	// Forced names how the collection was forced, such as "GC.class_histogram".

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,6 +110,12 @@ func TestAMainThreadThatHasEnded(t *testing.T) {
 	anonymous, err := AnonymousOf(server.Process.Pid)
 	require.NoError(t, err)
 	assert.Greater(t, anonymous, int64(20<<20))
+	for pid, want := range map[int]int{server.Process.Pid: showTries, os.Getpid(): 1} {
+		tries := 0
+		err := visit(pid, func(shown) error { tries++; return syscall.ESRCH })
+		assert.ErrorIs(t, err, syscall.ESRCH)
+		assert.Equal(t, want, tries, "a thread may end while it is read; a process that has ended does not come back")
+	}
 	require.NoError(t, server.Process.Kill())
 	assert.Eventually(t, func() bool {
 		_, err := read(t.Context())

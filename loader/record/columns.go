@@ -68,24 +68,46 @@ func (c Column) cell(i Iteration) string {
 	}
 }
 
-// read tells whether ReadCSV reads the column.
-func (c Column) read() bool { return c.needed || c.Part != "" }
+// strict tells whether ReadCSV refuses a cell of the column that it cannot read. Of other columns, another program may have
+// written them in its way.
+func (c Column) strict() bool { return c.needed || c.Part != "" }
 
-// set sets the column's field of an iteration, which holds a whole number of at most largestValue.
-func (c Column) set(i *Iteration, value uint64) {
+// set sets the column's field of an iteration to what a cell holds; false if it holds no such value. A whole number is at
+// most largestValue.
+func (c Column) set(i *Iteration, cell string) bool {
 	field := reflect.ValueOf(i).Elem().Field(c.field)
-	if field.Kind() == reflect.Pointer {
-		field.Set(reflect.New(field.Type().Elem()))
-		field = field.Elem()
+	kind := field.Type()
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
 	}
-	switch {
-	case field.CanInt():
-		field.SetInt(int64(value))
-	case field.CanFloat():
-		field.SetFloat(float64(value))
+	value := reflect.New(kind)
+	switch read := value.Interface().(type) {
+	case *time.Time:
+		at, err := time.Parse(time.RFC3339, cell)
+		if *read = at; err != nil {
+			return false
+		}
+	case *float64:
+		number, err := strconv.ParseFloat(cell, 64)
+		if *read = number; err != nil {
+			return false
+		}
 	default:
-		field.SetUint(value)
+		number, err := strconv.ParseUint(cell, 10, 64)
+		if err != nil || number > largestValue {
+			return false
+		}
+		if value.Elem().CanInt() {
+			value.Elem().SetInt(int64(number))
+		} else {
+			value.Elem().SetUint(number)
+		}
 	}
+	if field.Kind() != reflect.Pointer {
+		value = value.Elem()
+	}
+	field.Set(value)
+	return true
 }
 
 // part returns the column's field of an iteration as the verdict reads it; false if it is not known.

@@ -56,9 +56,10 @@ type Iteration struct {
 	HugetlbEndBytes       *uint64  `json:"hugetlb_end_bytes,omitempty" unit:"bytes" part:"pages of hugetlbfs" doc:"pages of hugetlbfs at the end, which resident memory does not count"`
 	UnmappedEndBytes      *uint64  `json:"unmapped_end_bytes,omitempty" unit:"bytes" part:"unmapped memory files" doc:"files in memory at the end (memfd, tmpfs), beyond the pages of them that a process maps: the kernel cannot take them back"`
 
-	Restarts        *uint64  `json:"restarts,omitempty" part:"restarts" doc:"1 if the server restarted in the iteration, or in the rest before it"`
-	WorkersReplaced *uint64  `json:"workers_replaced,omitempty" part:"workers replaced" doc:"worker processes that ended, and were replaced by others"`
-	CPUSeconds      *float64 `json:"cpu_seconds,omitempty" unit:"s" doc:"processor time that the server used"`
+	Restarts        *uint64    `json:"restarts,omitempty" part:"restarts" doc:"1 if the server restarted in the iteration, or in the rest before it"`
+	WorkersReplaced *uint64    `json:"workers_replaced,omitempty" part:"workers replaced" doc:"worker processes that ended, and were replaced by others"`
+	CPUSeconds      *float64   `json:"cpu_seconds,omitempty" unit:"s" doc:"processor time that the server used"`
+	EndedAt         *time.Time `json:"ended_at,omitempty" unit:"UTC" doc:"time of the end reading"`
 }
 
 // NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
@@ -82,6 +83,10 @@ func NewIteration(i lab.Iteration) Iteration {
 		ErrorsConnect: i.Load.Errors[load.Connect], ErrorsTimeout: i.Load.Errors[load.Timeout], ErrorsReset: i.Load.Errors[load.Reset],
 		ErrorsBadResponse: i.Load.Errors[load.BadResponse], ErrorsStatus4xx: i.Load.Errors[load.Status4xx],
 		ErrorsStatus5xx: i.Load.Errors[load.Status5xx], ErrorsOther: i.Load.Errors[load.Other],
+	}
+	if !i.EndedAt.IsZero() {
+		at := i.EndedAt.UTC()
+		row.EndedAt = &at
 	}
 	if p := i.End.Parts; p != nil {
 		row.AnonymousEndBytes, row.FileEndBytes, row.SharedEndBytes = known(p.Anonymous), known(p.File), known(p.Shared)
@@ -145,8 +150,15 @@ func (i Iteration) Evidence() verdict.Iteration {
 			parts[column.Part] = value
 		}
 	}
-	return verdict.Iteration{Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts}
+	evidence := verdict.Iteration{Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts}
+	if i.EndedAt != nil && !i.StartedAt.IsZero() {
+		evidence.StartSecond, evidence.EndSecond = Second(i.StartedAt), Second(*i.EndedAt)
+	}
+	return evidence
 }
+
+// Second is a time as the verdict reads it, in seconds, to the millisecond that tables hold.
+func Second(at time.Time) float64 { return float64(at.UnixMilli()) / 1000 }
 
 // LeakedBytes is the end reading less the start reading; negative when memory shrank.
 func (i Iteration) LeakedBytes() int64 { return i.RSSEndBytes - i.RSSStartBytes }

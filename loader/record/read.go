@@ -9,17 +9,36 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"leaklab/loader/verdict"
 )
 
-// ReadIterations reads a recorded run: iterations.csv in its folder, or any table of that kind.
-func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "iterations.csv")
+// TableOf returns the table of iterations that path stands for: iterations.csv in the folder of a run, the table beside
+// the samples of one, or else path itself.
+func TableOf(path string) string {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return filepath.Join(path, "iterations.csv")
 	}
+	folder, name := filepath.Split(path)
+	beside := ""
+	switch name {
+	case "samples.csv":
+		beside = folder + "iterations.csv"
+	case "baseline-samples.csv":
+		beside = folder + "baseline.csv"
+	}
+	if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+		return beside
+	}
+	return path
+}
+
+// ReadIterations reads a recorded run: its folder, its iterations.csv or its samples.csv, or any table of these kinds.
+// See TableOf and ReadCSV.
+func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
+	path = TableOf(path)
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -29,76 +48,132 @@ func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 }
 
 // ReadCSV reads iterations from a table like iterations.csv. Only the columns iteration, requests, rss_start_bytes and
-// rss_end_bytes are needed, in any order. Those of parts are read if present, and may have empty cells. Iterations must
-// be numbered upwards. An error begins with name:line:column.
+// rss_end_bytes are needed, in any order. Those of parts and of times are read if present, and may have empty cells.
+// Iterations must be numbered upwards. An error begins with name:line:column. Figures that can hardly be meant, such as
+// those of another unit, are errors with the question that they raise.
+//
+// A table like samples.csv is read as well. It does not hold the requests, so that each iteration has one.
 func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
-	reader := csv.NewReader(withoutBOM(table))
-	reader.ReuseRecord = true
-	at := func(field int, format string, args ...any) error {
-		line, column := reader.FieldPos(field)
-		return fmt.Errorf("%s:%d:%d: %w", name, line, column, fmt.Errorf(format, args...))
+	lines := withoutBOM(table)
+	if first, _ := lines.Peek(len(samplesTitles)); string(first) == samplesTitles {
+		return iterationsOfSamples(lines, name)
 	}
-	header, err := reader.Read()
+	reader := tableReader{name: name, csv: csv.NewReader(lines)}
+	reader.csv.ReuseRecord = true
+	if err := reader.readHeader(); err != nil {
+		return nil, err
+	}
+	var rows []row
+	last := 0
+	for {
+		next, err := reader.readRow()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if next.Iteration.Iteration <= last {
+			return nil, reader.at("iteration", "iteration is %d after %d; expected a higher number", next.Iteration.Iteration, last)
+		}
+		last = next.Iteration.Iteration
+		rows = append(rows, next)
+	}
+	if err := implausible(rows); err != nil {
+		return nil, fmt.Errorf("%s:%w", name, err)
+	}
+	var iterations []verdict.Iteration
+	for _, r := range rows {
+		iterations = append(iterations, r.Evidence())
+	}
+	return iterations, nil
+}
+
+// tableReader reads the rows of a table like iterations.csv.
+type tableReader struct {
+	name    string
+	csv     *csv.Reader
+	fields  map[string]int // by the title of their column
+	columns []Column       // that are there
+}
+
+// row is an iteration of a table, with the place of each figure that may be implausible.
+type row struct {
+	Iteration
+	places map[string]place
+}
+
+// place is where a cell stands, counted from 1.
+type place struct{ line, column int }
+
+// at is an error in the row that was read last.
+func (t *tableReader) at(title, format string, values ...any) error {
+	return t.atField(t.fields[title], format, values...)
+}
+
+func (t *tableReader) atField(field int, format string, values ...any) error {
+	line, column := t.csv.FieldPos(field)
+	return fmt.Errorf("%s:%d:%d: %w", t.name, line, column, fmt.Errorf(format, values...))
+}
+
+// readHeader finds the columns.
+func (t *tableReader) readHeader() error {
+	header, err := t.csv.Read()
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("%s:1:1: the file is empty; expected a table with a header line", name)
+		return fmt.Errorf("%s:1:1: the file is empty; expected a table with a header line", t.name)
 	case err != nil:
-		return nil, placed(name, err)
+		return placed(t.name, err)
 	}
-	fields := make(map[string]int)
+	t.fields = make(map[string]int)
 	for field, title := range header {
 		title = strings.TrimSpace(title)
-		if _, twice := fields[title]; twice {
-			return nil, at(field, "column %q is there twice", title)
+		if _, twice := t.fields[title]; twice {
+			return t.atField(field, "column %q is there twice", title)
 		}
-		fields[title] = field
+		t.fields[title] = field
 	}
-	var columns []Column // that are read
 	var needed, missing []string
 	for _, column := range Columns() {
-		_, found := fields[column.Name]
+		_, found := t.fields[column.Name]
 		if column.needed {
 			needed = append(needed, column.Name)
 		}
 		switch {
 		case column.needed && !found:
 			missing = append(missing, column.Name)
-		case found && column.read():
-			columns = append(columns, column)
+		case found:
+			t.columns = append(t.columns, column)
 		}
 	}
 	if len(missing) > 0 {
-		return nil, at(0, "column %q is missing; expected %s", missing[0], strings.Join(needed, ", "))
+		return t.atField(0, "column %q is missing; expected %s", missing[0], strings.Join(needed, ", "))
 	}
+	return nil
+}
 
-	var iterations []verdict.Iteration
-	last := 0
-	for {
-		row, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return iterations, nil
-		}
-		if err != nil {
-			return nil, placed(name, err)
-		}
-		var i Iteration
-		for _, column := range columns {
-			cell := strings.TrimSpace(row[fields[column.Name]])
-			if cell == "" && !column.needed {
-				continue
-			}
-			value, err := strconv.ParseUint(cell, 10, 64)
-			if err != nil || value > largestValue {
-				return nil, at(fields[column.Name], "%s is %q; expected a whole number from 0 to %d", column.Name, cell, uint64(largestValue))
-			}
-			column.set(&i, value)
-		}
-		if i.Iteration <= last {
-			return nil, at(fields["iteration"], "iteration is %d after %d; expected a higher number", i.Iteration, last)
-		}
-		last = i.Iteration
-		iterations = append(iterations, i.Evidence())
+// readRow reads the next row; io.EOF if there is none.
+func (t *tableReader) readRow() (row, error) {
+	cells, err := t.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return row{}, io.EOF
 	}
+	if err != nil {
+		return row{}, placed(t.name, err)
+	}
+	read := row{places: make(map[string]place)}
+	for _, column := range t.columns {
+		cell := strings.TrimSpace(cells[t.fields[column.Name]])
+		if column.needed {
+			line, at := t.csv.FieldPos(t.fields[column.Name])
+			read.places[column.Name] = place{line, at}
+		}
+		if column.set(&read.Iteration, cell) || !column.strict() || cell == "" && !column.needed {
+			continue
+		}
+		return row{}, t.at(column.Name, "%s is %q; expected a whole number from 0 to %d", column.Name, cell, uint64(largestValue))
+	}
+	return read, nil
 }
 
 // largestValue keeps all that is computed from the table exact: up to it, a float64 holds every whole number.
@@ -114,7 +189,7 @@ func placed(name string, err error) error {
 }
 
 // withoutBOM skips the byte order mark that some spreadsheets write.
-func withoutBOM(table io.Reader) io.Reader {
+func withoutBOM(table io.Reader) *bufio.Reader {
 	const mark = "\ufeff"
 	reader := bufio.NewReader(table)
 	if first, _ := reader.Peek(len(mark)); slices.Equal(first, []byte(mark)) {

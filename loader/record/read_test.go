@@ -16,14 +16,14 @@ import (
 func TestReadCSV(t *testing.T) {
 	none := map[verdict.Part]uint64{}
 	want := []verdict.Iteration{
-		{Requests: 10, StartBytes: 1000, EndBytes: 2000, Parts: none}, {Requests: 0, StartBytes: 2000, EndBytes: 1500, Parts: none},
+		{Requests: 10, StartBytes: 1000000, EndBytes: 2000000, Parts: none}, {Requests: 0, StartBytes: 2000000, EndBytes: 1500000, Parts: none},
 	}
 	for name, table := range map[string]string{
-		"least":            "iteration,requests,rss_start_bytes,rss_end_bytes\n1,10,1000,2000\n2,0,2000,1500\n",
-		"other order":      "rss_end_bytes,requests,iteration,rss_start_bytes\n2000,10,1,1000\n1500,0,2,2000\n",
-		"other columns":    "a,iteration,requests,b,rss_start_bytes,rss_end_bytes\n\"x,y\",1,10,,1000,2000\nz,2,0,-1,2000,1500",
-		"padded numbers":   "iteration, requests, rss_start_bytes, rss_end_bytes\n01, 10, 1000, 2000\n02, 0, 2000, 1500\n",
-		"of a spreadsheet": "\ufeffiteration,requests,rss_start_bytes,rss_end_bytes\r\n1,10,1000,2000\r\n3,0,2000,1500\r\n",
+		"least":            "iteration,requests,rss_start_bytes,rss_end_bytes\n1,10,1000000,2000000\n2,0,2000000,1500000\n",
+		"other order":      "rss_end_bytes,requests,iteration,rss_start_bytes\n2000000,10,1,1000000\n1500000,0,2,2000000\n",
+		"other columns":    "a,iteration,requests,b,rss_start_bytes,rss_end_bytes\n\"x,y\",1,10,,1000000,2000000\nz,2,0,-1,2000000,1500000",
+		"padded numbers":   "iteration, requests, rss_start_bytes, rss_end_bytes\n01, 10, 1000000, 2000000\n02, 0, 2000000, 1500000\n",
+		"of a spreadsheet": "\ufeffiteration,requests,rss_start_bytes,rss_end_bytes\r\n1,10,1000000,2000000\r\n3,0,2000000,1500000\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := ReadCSV(strings.NewReader(table), "run.csv")
@@ -51,7 +51,7 @@ func TestReadCSVReadsWhatIsWritten(t *testing.T) {
 }
 
 func TestReadCSVReadsParts(t *testing.T) {
-	got, err := ReadCSV(strings.NewReader("threads,iteration,requests,rss_start_bytes,rss_end_bytes,file_end_bytes\n3,1,1,1,1,\n ,2,1,1,1,0\n"), "run.csv")
+	got, err := ReadCSV(strings.NewReader("threads,iteration,requests,rss_start_bytes,rss_end_bytes,file_end_bytes\n3,1,1,1000000,1000000,\n ,2,1,1000000,1000000,0\n"), "run.csv")
 	require.NoError(t, err)
 	assert.Equal(t, map[verdict.Part]uint64{verdict.Threads: 3}, got[0].Parts)
 	assert.Equal(t, map[verdict.Part]uint64{verdict.File: 0}, got[1].Parts)

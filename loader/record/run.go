@@ -38,8 +38,8 @@ type Run struct {
 	ServerCommand   string    `json:"server_command,omitempty"`
 	ServerArguments []string  `json:"server_arguments,omitempty"` // the words of the command that started it, if one did
 	MemorySource    string    `json:"memory_source"`
-	Tries           int       `json:"tries"` // iterations at most
-	SettleSeconds   float64   `json:"settle_seconds"`
+	Tries           int       `json:"tries"`          // iterations at most
+	SettleSeconds   float64   `json:"settle_seconds"` // from the end of a load to its end reading
 	Settings        []Setting `json:"settings"`
 	Reproduce       string    `json:"reproduce"` // a line of shell
 

@@ -94,6 +94,8 @@ func TestHeadlineOfAVerdict(t *testing.T) {
 	assert.Equal(t, "leak, 62.1 bytes/request (60.2 to 64.0, 95%)", v.Headline())
 	v.Kind, v.Of = verdict.NoLeak, verdict.Outside
 	assert.Equal(t, "no leak, memory outside the heap less than 64.0 bytes/request (95%)", v.Headline())
+	v.GrowthBytesPerRequest, v.LowerBytesPerRequest, v.UpperBytesPerRequest = -80, -100, -60
+	assert.Equal(t, "no leak, memory outside the heap falls by 80.0 bytes/request (60.0 to 100.0, 95%)", v.Headline())
 }
 
 // The zero value of a list is an empty one: a program that reads run.json need not expect null.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +18,9 @@ import (
 // flushInterval is how long a sample may wait before it is in the file. It is less than a second by one sample, since
 // only a sample flushes those before.
 const flushInterval = time.Second - memory.SampleInterval
+
+// samplesTitles are the titles of the columns of samples.csv.
+const samplesTitles = "time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes"
 
 // Samples writes samples.csv, a row for each sample of memory, and keeps a downsampled series of them for the charts.
 // It may be used by several goroutines.
@@ -39,7 +41,7 @@ func CreateSamples(folder, name string) (*Samples, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Samples{rows: created}, created.append([]byte("time,iteration,rss_bytes,anonymous_bytes,file_bytes,shared_bytes\n"))
+	return &Samples{rows: created}, created.append([]byte(samplesTitles + "\n"))
 }
 
 // Take writes a sample, taken under the load of the given iteration, or 0 between loads. What is not known stays empty,
@@ -108,30 +110,15 @@ func ReadSamples(folder, name string) (points []Point, err error) {
 
 func readSamples(in io.Reader, name string) ([]Point, error) {
 	var s series
-	lines := bufio.NewReader(in)
-	for number := 1; ; number++ {
-		line, err := lines.ReadString('\n')
+	lines := sampleLines{in: bufio.NewReader(in), name: name}
+	for {
+		next, err := lines.next()
 		if errors.Is(err, io.EOF) {
 			return s.all(), nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if number == 1 {
-			continue
-		}
-		fields := strings.Split(line, ",")
-		if len(fields) != 6 {
-			return nil, fmt.Errorf("%s:%d: %d columns; expected 6", name, number, len(fields))
-		}
-		at, err := time.Parse(timeFormat, fields[0])
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: time is %q; expected one like %s", name, number, fields[0], timeFormat)
-		}
-		bytes, err := strconv.ParseInt(fields[2], 10, 64)
-		if err != nil || bytes < 0 {
-			return nil, fmt.Errorf("%s:%d: rss_bytes is %q; expected a number of bytes", name, number, fields[2])
-		}
-		s.add(Point{at, bytes})
+		s.add(next.Point)
 	}
 }

@@ -66,6 +66,9 @@ func (v Verdict) Headline() string {
 	switch {
 	case !v.Estimated:
 		return string(v.Kind)
+	case v.Kind == verdict.NoLeak && v.UpperBytesPerRequest < 0:
+		return fmt.Sprintf("%s, %sfalls by %.1f bytes/request (%.1f to %.1f, %s)", v.Kind, of, -v.GrowthBytesPerRequest,
+			-v.UpperBytesPerRequest, -v.LowerBytesPerRequest, text.Percent(v.Confidence))
 	case v.Kind == verdict.NoLeak:
 		return fmt.Sprintf("%s, %sless than %.1f bytes/request (%s)", v.Kind, of, v.UpperBytesPerRequest, text.Percent(v.Confidence))
 	default:

@@ -25,10 +25,11 @@ type plan struct {
 	baseline    *side // nil without one
 	tries       int   // at most
 	auto        bool  // it ends when it is decided
-	settle      time.Duration
-	release     time.Duration
+	settle      pause
+	release     pause
 	align       time.Duration // 0 for a loader on its own
 	allowRemote bool
+	keep        bool              // connections stay open from one iteration to the next
 	tool        *external.Command // in place of the loader's load; nil for that
 	live        livePlan
 	options     verdict.Options
@@ -68,7 +69,8 @@ func planOf(cfg config.Config, command, exported []string) plan {
 			body: cfg.Body, bodyFile: string(cfg.BodyFile), urlFile: string(cfg.URLFile), bodyBytes: int(cfg.BodyBytes),
 		},
 		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
-		settle: time.Duration(cfg.Settle), release: time.Duration(cfg.Release), allowRemote: cfg.AllowRemote,
+		settle: pauseOf(cfg.Settle, usualSettle), release: pauseOf(cfg.Release, usualRelease), allowRemote: cfg.AllowRemote,
+		keep:    cfg.Connections != config.Fresh,
 		grafana: grafanaAddress(string(cfg.GrafanaURL)),
 		options: verdict.Options{Tolerance: float64(cfg.Tolerance)}, results: string(cfg.Results), hostResults: string(cfg.HostResults), leak: cfg.Leak,
 		metrics: metricsPlan{
@@ -81,7 +83,7 @@ func planOf(cfg config.Config, command, exported []string) plan {
 		p.options.MaxIterations = p.tries
 	}
 	if cfg.Align {
-		p.align = lab.Period(p.settle, time.Duration(cfg.Duration))
+		p.align = lab.Period(p.settle.length, time.Duration(cfg.Duration))
 	}
 	if cfg.LoadCommand != nil {
 		p.tool = &external.Command{Words: external.Fill(cfg.LoadCommand, external.Values{

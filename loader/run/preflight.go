@@ -21,7 +21,7 @@ const reservedFiles = 64
 // check tells what is wrong with the settings on this machine, before anything is started: with the files, the folder
 // and the programs that they name, and with the number of connections. Settings that are wrong in themselves are zero.
 func (p *plan) check() error {
-	_, err := p.request.read(false)
+	_, err := p.request.read(false, func(file io.Closer) { _ = file.Close() })
 	wrong := []error{err}
 	if info, err := os.Stat(p.results); err == nil && !info.IsDir() {
 		wrong = append(wrong, fmt.Errorf("RESULTS=%q: expected a folder, or the name of one that is not there yet", p.results))

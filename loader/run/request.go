@@ -5,11 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/url"
+	"io"
 	"os"
 	"strings"
 
-	"leaklab/loader/config"
 	"leaklab/loader/load"
 )
 
@@ -21,10 +20,14 @@ type request struct {
 	bodyBytes               int // of an upload without a body
 }
 
-// read returns the request for a shape of load. It reads the files that the settings name; the error tells what is wrong
-// with each. A shape that needs a body has BODY_BYTES of one, if there is no other.
-func (r request) read(needsBody bool) (load.Request, error) {
-	made := load.Request{Method: r.method, Paths: []string{r.path}, Body: []byte(r.body)}
+// read returns the request for a shape of load. It checks the files that the settings name; the error tells what is wrong
+// with each. Files that are too large for memory stay open, and keep is told to close them. A shape that needs a body has
+// BODY_BYTES of one, if there is no other.
+func (r request) read(needsBody bool, keep func(io.Closer)) (load.Request, error) {
+	made := load.Request{Method: r.method, Paths: []string{r.path}}
+	if r.body != "" {
+		made.Body = strings.NewReader(r.body)
+	}
 	for _, field := range r.headers {
 		if strings.EqualFold(field.Name, "Host") {
 			made.Host = field.Value
@@ -38,72 +41,75 @@ func (r request) read(needsBody bool) (load.Request, error) {
 	}
 	var wrong []error
 	if r.urlFile != "" {
-		paths, err := readPaths(r.urlFile)
-		if err != nil {
+		if err := r.readPaths(&made, keep); err != nil {
 			wrong = append(wrong, fmt.Errorf("URL_FILE=%q: expected a file with a URL, or a path that begins with \"/\", in each line: %w", r.urlFile, err))
 		}
-		made.Paths = paths
 	}
 	if r.bodyFile != "" {
-		body, err := contentOf(r.bodyFile, mostBody)
-		if err != nil {
+		if err := r.readBody(&made, keep); err != nil {
 			wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected a file that can be read: %w", r.bodyFile, err))
 		}
-		made.Body = body
 	}
-	if needsBody && len(made.Body) == 0 {
-		made.Body = bytes.Repeat([]byte("leaklab\n"), r.bodyBytes/8+1)[:r.bodyBytes]
+	if needsBody && (made.Body == nil || made.Body.Size() == 0) {
+		made.Body = filler(r.bodyBytes)
 	}
 	return made, errors.Join(wrong...)
 }
 
 // What files may have, in bytes.
 const (
-	mostBody  = 1 << 30 // as BODY_BYTES
-	mostPaths = 16 << 20
+	mostFile     = 1 << 30 // as BODY_BYTES
+	mostInMemory = 1 << 20 // what is larger is read again and again
+	mostLine     = 1 << 20
 )
 
-// contentOf returns what is in a file, which has an end: a device or a pipe may have none.
-func contentOf(file string, most int64) ([]byte, error) {
-	info, err := os.Stat(file)
+// openFile opens a file that has an end: a device or a pipe may have none.
+func openFile(name string) (*os.File, int64, error) {
+	info, err := os.Stat(name)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
-	case info.Size() > most:
-		return nil, fmt.Errorf("it is larger than %d MiB", most>>20)
+		return nil, 0, errors.New("it is not a regular file")
+	case info.Size() > mostFile:
+		return nil, 0, fmt.Errorf("it is larger than %d MiB", mostFile>>20)
 	}
-	return os.ReadFile(file)
+	file, err := os.Open(name)
+	return file, info.Size(), err
 }
 
-// readPaths returns the paths of a file with a URL or a path in each line; empty lines, and those that begin with
-// #, are left out.
-func readPaths(file string) ([]string, error) {
-	content, err := contentOf(file, mostPaths)
+// readBody takes the body from BODY_FILE.
+func (r request) readBody(made *load.Request, keep func(io.Closer)) error {
+	file, size, err := openFile(r.bodyFile)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var paths []string
-	number := 0
-	for line := range strings.Lines(string(content)) {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		target, err := url.Parse(line)
-		var path config.Path
-		if err == nil {
-			err = path.UnmarshalText([]byte(target.RequestURI()))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("line %d is %.200q", number, line)
-		}
-		paths = append(paths, string(path))
+	made.Body = io.NewSectionReader(file, 0, size)
+	if size > mostInMemory {
+		keep(file)
+		return nil
 	}
-	if len(paths) == 0 {
-		return nil, errors.New("there is none")
+	content, err := io.ReadAll(io.LimitReader(file, mostInMemory))
+	made.Body = bytes.NewReader(content)
+	return errors.Join(err, file.Close())
+}
+
+// filler is a body of that many bytes.
+type filler int64
+
+// Size returns the number of bytes.
+func (f filler) Size() int64 { return int64(f) }
+
+// ReadAt reads the text "leaklab" and a line end, over and over. It fails with io.EOF at the end.
+func (f filler) ReadAt(p []byte, at int64) (int, error) {
+	const text = "leaklab\n"
+	n := int(min(int64(len(p)), max(0, int64(f)-at)))
+	done := copy(p[:n], text[at%int64(len(text)):]+text[:at%int64(len(text))])
+	for done < n {
+		done += copy(p[done:n], p[:done]) // a multiple of the text, until the last
 	}
-	return paths, nil
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }

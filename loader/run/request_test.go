@@ -1,7 +1,10 @@
 package run
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +25,21 @@ func planned(t *testing.T, settings map[string]string) plan {
 	return planOf(cfg, nil, nil)
 }
 
+// keepsNone fails if a file stays open.
+func keepsNone(t *testing.T) func(io.Closer) {
+	return func(file io.Closer) {
+		t.Error("a file is kept")
+		_ = file.Close()
+	}
+}
+
+func contentOf(t *testing.T, body load.Body) string {
+	t.Helper()
+	content, err := io.ReadAll(io.NewSectionReader(body, 0, body.Size()))
+	require.NoError(t, err)
+	return string(content)
+}
+
 func TestRequestOfTheSettings(t *testing.T) {
 	folder := t.TempDir()
 	urls, body := filepath.Join(folder, "urls"), filepath.Join(folder, "body")
@@ -29,10 +47,10 @@ func TestRequestOfTheSettings(t *testing.T) {
 	require.NoError(t, os.WriteFile(body, []byte("{}\n"), 0o600))
 	request, err := planned(t, map[string]string{
 		"METHOD": "PATCH", "HEADERS": "host: example.com|X-A: b", "BASIC_AUTH": "me:secret", "URL_FILE": urls, "BODY_FILE": body,
-	}).request.read(false)
+	}).request.read(false, keepsNone(t))
 	require.NoError(t, err)
 	assert.Equal(t, load.Request{
-		Method: "PATCH", Host: "example.com", Paths: []string{"/a?b=c", "/d%20e", "/"}, Body: []byte("{}\n"),
+		Method: "PATCH", Host: "example.com", Paths: []string{"/a?b=c", "/d%20e", "/"}, Body: bytes.NewReader([]byte("{}\n")),
 		Header: []load.Field{{Name: "X-A", Value: "b"}, {Name: "Authorization", Value: "Basic bWU6c2VjcmV0"}},
 	}, request)
 
@@ -45,13 +63,13 @@ func TestRequestOfTheSettings(t *testing.T) {
 		strings.Repeat("a", 100_000): "in each line: line 1 is \"aaaaa",
 	} {
 		require.NoError(t, os.WriteFile(urls, []byte(content), 0o600))
-		_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false)
+		_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
 		assert.ErrorContains(t, err, want)
 		assert.Less(t, len(err.Error()), 500)
 	}
 	const device = "/dev/zero" // it has no end
 	for _, path := range []string{"/does/not/exist", folder, device} {
-		_, err = planned(t, map[string]string{"URL_FILE": path, "BODY_FILE": path}).request.read(false)
+		_, err = planned(t, map[string]string{"URL_FILE": path, "BODY_FILE": path}).request.read(false, keepsNone(t))
 		for _, setting := range []string{"URL_FILE", "BODY_FILE"} {
 			assert.ErrorContains(t, err, fmt.Sprintf("%s=%q: expected a file ", setting, path))
 		}
@@ -66,9 +84,81 @@ func TestUploadHasABody(t *testing.T) {
 		{map[string]string{"BODY_BYTES": "13"}, "upload", "leaklab\nleakl"},
 		{map[string]string{"BODY": "own"}, "upload", "own"},
 		{map[string]string{"BODY_BYTES": "13"}, "keepalive", ""},
+		{map[string]string{"BODY_BYTES": "20000"}, "upload", strings.Repeat("leaklab\n", 2500)},
 	} {
-		request, err := planned(t, test.settings).request.read(load.ShapeNamed(test.shape).NeedsBody)
+		request, err := planned(t, test.settings).request.read(load.ShapeNamed(test.shape).NeedsBody, keepsNone(t))
 		require.NoError(t, err)
-		assert.Equal(t, test.want, string(request.Body))
+		if test.want == "" {
+			assert.Nil(t, request.Body)
+			continue
+		}
+		assert.Equal(t, test.want, contentOf(t, request.Body))
 	}
+}
+
+// What is too large for memory is read from its file, each time again, by all who need it.
+func TestLargeFilesStayOnDisk(t *testing.T) {
+	folder := t.TempDir()
+	urls, body := filepath.Join(folder, "urls"), filepath.Join(folder, "body")
+	const count = 100_000
+	var lines strings.Builder
+	for n := range count {
+		fmt.Fprintf(&lines, "/item/%d?from=here\n\n# and\n", n)
+	}
+	large := strings.Repeat("0123456789", 200_000)
+	require.NoError(t, os.WriteFile(urls, []byte(lines.String()), 0o600))
+	require.NoError(t, os.WriteFile(body, []byte(large), 0o600))
+	var kept []io.Closer
+	request, err := planned(t, map[string]string{"METHOD": "POST", "URL_FILE": urls, "BODY_FILE": body}).request.
+		read(false, func(file io.Closer) { kept = append(kept, file) })
+	require.NoError(t, err)
+	require.Len(t, kept, 2)
+	assert.Equal(t, large, contentOf(t, request.Body))
+	one, other := request.ManyPaths(), request.ManyPaths()
+	assert.Equal(t, "/item/0?from=here", other())
+	for n := range count + 2 { // and from the beginning
+		if path := one(); path != fmt.Sprintf("/item/%d?from=here", n%count) {
+			t.Fatalf("path %d is %s", n, path)
+		}
+	}
+	assert.Equal(t, "/item/1?from=here", other(), "each has its own turn")
+
+	require.NoError(t, os.WriteFile(urls, nil, 0o600))
+	assert.Equal(t, fmt.Sprintf("/item/%d?from=here", count-1), request.ManyPaths()(), "the last that was seen")
+	for _, file := range kept {
+		assert.NoError(t, file.Close())
+	}
+	require.NoError(t, os.WriteFile(urls, []byte(lines.String()+"not a path\n"), 0o600))
+	_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
+	assert.ErrorContains(t, err, `line 300001 is "not a path"`)
+	require.NoError(t, os.WriteFile(urls, []byte("/"+strings.Repeat("a", 2<<20)), 0o600))
+	_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
+	assert.ErrorContains(t, err, "a line is longer than 1048576 bytes")
+}
+
+// FuzzPathIn compares the short way with the long one.
+func FuzzPathIn(f *testing.F) {
+	for _, line := range []string{"/", "/a", "/a/b?c=d&e", "//host/a", "/a?", "/a?b?c", "/..", "/a:b", "http://host/a?b", "/?a/b", "/~a", "# a", "", "a"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		path, err := pathIn(line)
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			return
+		}
+		target, parseErr := url.Parse(line)
+		if parseErr != nil {
+			if err == nil {
+				t.Fatalf("%q is %q", line, path)
+			}
+			return
+		}
+		if err == nil && path != target.RequestURI() {
+			t.Fatalf("%q is %q, not %q", line, path, target.RequestURI())
+		}
+		var right config.Path
+		if (right.UnmarshalText([]byte(target.RequestURI())) == nil) != (err == nil) {
+			t.Fatalf("%q: %v", line, err)
+		}
+	})
 }

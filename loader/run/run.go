@@ -96,7 +96,7 @@ func (j *Job) Run(ctx context.Context, screen Screen) (Outcome, error) {
 	out := terminal.New(screen.Out, screen.Colour)
 	var shapes []terminal.Shape
 	for n, shape := range j.plan.shapes {
-		s := &session{plan: &j.plan, again: j.again, shape: shape, screen: screen, terminal: out, started: time.Now()}
+		s := &session{plan: &j.plan, again: j.again, shape: shape, screen: screen, terminal: out, rests: j.plan.rests(nil), started: time.Now()}
 		outcome, err := s.run(ctx)
 		if errors.Is(err, errSettings) && n == 0 && ctx.Err() == nil {
 			return Unknown, err
@@ -199,10 +199,11 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 			break
 		}
 	}
-	if err := last.Answered(); err != nil || s.plan.release == 0 {
+	if err := last.Answered(); err != nil || s.rests.release == 0 {
 		return nil, err
 	}
-	return lab.AwaitRest(ctx, s.plan.release, s.lab, last)
+	s.closeConnections() // what the server frees with them is given back
+	return lab.AwaitRest(ctx, s.rests.release, s.lab, last)
 }
 
 // take hands an iteration of the server on. Whoever fails does not keep it from the others.
@@ -237,6 +238,9 @@ func (s *session) takeBaseline(i lab.Iteration) error {
 // returned with what went wrong since.
 func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) error {
 	early = s.target.OrGone(early)
+	if rest != nil {
+		s.judge.SetAllocator(allocatorAtRest(s.target.PID))
+	}
 	s.judge.End(rest)
 	s.exporter.SetVerdict(s.judge.Verdict(), s.judge.TimeToLimit())
 	s.exportFit()
@@ -244,7 +248,7 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 		s.exporter.SetGivenBack(float64(s.judge.Last().End.Total - rest.Reading.Total))
 	}
 	if s.baseline != nil {
-		s.baseline.paired.End(rest, s.plan.release.Seconds())
+		s.baseline.paired.End(rest, s.rests.release.Seconds())
 	}
 	err := s.unwritten(errors.Join(early, s.profiles.finish(ctx)))
 	s.record.End(err)

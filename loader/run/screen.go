@@ -29,7 +29,7 @@ func (s *session) settings() []record.Line {
 	lines = append(lines, []record.Line{
 		{Name: "Request", Value: s.plan.asked()},
 		{Name: "Load", Value: s.plan.pressure(s.shape)},
-		{Name: "Settle", Value: s.plan.rests()},
+		{Name: "Settle", Value: s.rests.String()},
 		{Name: "Results", Value: s.shownFolder()},
 	}...)
 	if dashboard := s.dashboard(time.Time{}); dashboard != "" {
@@ -104,14 +104,6 @@ func (p *plan) iterations() string {
 	default:
 		return fmt.Sprintf("%d iterations", p.tries)
 	}
-}
-
-func (p *plan) rests() string {
-	text := fmt.Sprintf("%s before each reading", p.settle)
-	if p.release > 0 {
-		text += fmt.Sprintf(", %s of rest in the end", p.release)
-	}
-	return text
 }
 
 // sharing tells how many processes a reading is the sum of, and how it counts what they share.

@@ -45,6 +45,7 @@ type session struct {
 	target   *target.Target
 	*watch
 	baseline *baseline // nil without one
+	rests    rests
 	lab      lab.Plan
 	judge    *judge.Judge
 	exporter *exporter.Exporter
@@ -52,6 +53,7 @@ type session struct {
 	live     *liveReader
 	record   record.Run
 
+	kept         []*load.Kept // of the server, and of the baseline if there is one
 	stopProgress func()
 	closers      []func() error // in the order in which they were opened
 }
@@ -71,7 +73,7 @@ func (s *session) close() error {
 // open checks what stands in the way, starts or finds the server, and the baseline if there is one, and waits until they
 // answer. cancel is told when a server is gone. What it has opened is closed by close, also if it fails.
 func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) error {
-	request, err := s.plan.request.read(load.ShapeNamed(s.shape).NeedsBody)
+	request, err := s.plan.request.read(load.ShapeNamed(s.shape).NeedsBody, func(file io.Closer) { s.onClose(file.Close) })
 	if err == nil {
 		err = s.plan.preflight(ctx, s.screen.Notes)
 	}
@@ -87,6 +89,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	s.onClose(s.table.Close)
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
+	server.load.Kept = s.keepConnections()
 	server.target.Output = filepath.Join(s.folder, "server.log")
 	if s.live, err = s.prepareLive(&server); err != nil {
 		return err
@@ -120,6 +123,24 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 		}
 	}
 	return s.prepare(ctx, server)
+}
+
+// keepConnections returns what keeps the connections to one server from one iteration to the next; nil if they are opened
+// anew in each.
+func (s *session) keepConnections() *load.Kept {
+	if !s.plan.keep {
+		return nil
+	}
+	kept := new(load.Kept)
+	s.kept = append(s.kept, kept)
+	return kept
+}
+
+// closeConnections closes the connections that were kept.
+func (s *session) closeConnections() {
+	for _, kept := range s.kept {
+		kept.Close()
+	}
 }
 
 // createFolder reserves the port of the metrics, and creates the folder of the run.
@@ -191,10 +212,15 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	if err := s.openLive(ctx, s.live, s.target, s.sampler, pprofURL); err != nil {
 		return err
 	}
+	s.onClose(func() error { // before the server is stopped, which might wait for that
+		s.closeConnections()
+		return nil
+	})
 	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}
 	meter := load.NewMeter()
+	s.chooseRests()
 	s.lab = lab.Plan{
-		Tries: s.plan.tries, Settle: s.plan.settle, Align: s.plan.align,
+		Tries: s.plan.tries, Settle: s.rests.settle, SettleMore: s.rests.settleMore, Align: s.plan.align,
 		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
 	s.record = s.describe()
@@ -318,7 +344,7 @@ func (s *session) describe() record.Run {
 	run := record.Run{
 		LeaklabVersion: environment.Version(), StartedAt: s.started.UTC(), State: record.Running,
 		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
-		Tries: s.plan.tries, SettleSeconds: s.plan.settle.Seconds(),
+		Tries: s.plan.tries, SettleSeconds: (s.rests.settle + s.rests.settleMore).Seconds(),
 		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
 	}
 	return run

@@ -24,7 +24,7 @@ func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
 	if c.Judged.First > 0 {
 		pairs = fmt.Sprintf("iterations %s", c.Judged)
 	}
-	what := "bytes/request"
+	what := "bytes/" + c.New.Unit.String()
 	if c.Of == verdict.Live || c.Of == verdict.Outside {
 		what = string(c.Of) + ", " + what
 	}

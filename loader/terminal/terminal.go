@@ -60,16 +60,25 @@ func (t *Terminal) Iteration(i lab.Iteration, note string) error {
 	fmt.Fprintf(&b, "Latency (worst case): %s\n", unless(untimed, i.Load.MaxLatency.Seconds(), " secs"))
 	fmt.Fprintf(&b, "Latency (p99): %s\n", unless(untimed, i.Load.Percentile(99).Seconds(), " secs"))
 	if n := i.Load.ErrorCount(); n > 0 {
-		fmt.Fprintf(&b, "Errors: %d (%s)\n", n, describeErrors(i.Load.Errors))
+		fmt.Fprintf(&b, "Errors: %d (%s)\n", n, describeErrors(i.Load.Totals))
 	}
 	fmt.Fprintln(&b, thinRule)
 	fmt.Fprintf(&b, "Starting memory: %d KB\n", i.Start.Total/text.Kibibyte)
 	fmt.Fprintf(&b, "Ending memory: %d KB\n", i.End.Total/text.Kibibyte)
-	fmt.Fprintf(&b, "Memory leaked: %d KB\n", i.End.Total/text.Kibibyte-i.Start.Total/text.Kibibyte)
+	fmt.Fprintf(&b, "Memory leaked: %d KB%s\n", i.End.Total/text.Kibibyte-i.Start.Total/text.Kibibyte, ofGarbage(i))
 	if i.Live != nil {
 		fmt.Fprintf(&b, "Live memory: %d KB\n", i.Live.Bytes/text.Kibibyte)
 	}
 	return t.print(b.String())
+}
+
+// ofGarbage says why resident memory may seem to leak in each iteration where live memory is read: the start reading comes
+// after a full collection, the end reading before the next one. Nothing was collected before the first start reading.
+func ofGarbage(i lab.Iteration) string {
+	if i.Live == nil || i.Number == 1 {
+		return ""
+	}
+	return " (with garbage, which was collected before the start alone)"
 }
 
 // unless is a figure with its unit, or "not known".
@@ -80,12 +89,18 @@ func unless(unknown bool, value float64, unit string) string {
 	return fmt.Sprintf("%.4f%s", value, unit)
 }
 
-func describeErrors(errors map[load.Reason]uint64) string {
+func describeErrors(totals load.Totals) string {
 	var parts []string
 	for _, reason := range load.Reasons() {
-		if n := errors[reason]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", reason, n))
+		n := totals.Errors[reason]
+		if n == 0 {
+			continue
 		}
+		part := fmt.Sprintf("%s %d", reason, n)
+		if reason == load.BadResponse && totals.BadResponse != "" {
+			part += ": " + totals.BadResponse
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }

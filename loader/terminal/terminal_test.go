@@ -54,6 +54,20 @@ Memory leaked: -240 KB
 `, out.String())
 }
 
+// Where live memory is read, a collection lies between an end reading and the next start reading.
+func TestTerminalSaysThatGarbageIsNotLeaked(t *testing.T) {
+	printed := func(i lab.Iteration) string {
+		var out bytes.Buffer
+		require.NoError(t, New(&out, false).Iteration(i, ""))
+		return out.String()
+	}
+	i := measured(t)
+	i.Live = &lab.Live{Live: memory.Live{Bytes: 7012 * 1024}, Idle: -1}
+	assert.Contains(t, printed(i), "\nMemory leaked: -240 KB (with garbage, which was collected before the start alone)\nLive memory: 7012 KB\n")
+	i.Number = 1
+	assert.Contains(t, printed(i), "\nMemory leaked: -240 KB\nLive memory: 7012 KB\n", "nothing was collected before")
+}
+
 func TestTerminalNamesErrors(t *testing.T) {
 	i := measured(t)
 	i.Load.Errors = map[load.Reason]uint64{load.Status5xx: 2, load.Timeout: 40}
@@ -61,4 +75,8 @@ func TestTerminalNamesErrors(t *testing.T) {
 	require.NoError(t, New(&out, false).Iteration(i, ", baseline"))
 	assert.Contains(t, out.String(), "secs\nErrors: 42 (timeout 40, status_5xx 2)\n------")
 	assert.Contains(t, out.String(), "\nIteration: 2 of 10, baseline\n")
+
+	i.Load.Errors, i.Load.BadResponse = map[load.Reason]uint64{load.BadResponse: 3}, "not HTTP"
+	require.NoError(t, New(&out, false).Iteration(i, ""))
+	assert.Contains(t, out.String(), "\nErrors: 3 (bad_response 3: not HTTP)\n")
 }

@@ -104,7 +104,7 @@ func differenceQuantile(before, after posterior, q float64) float64 {
 type words struct{ old, new, it, longer string }
 
 func (c *Comparison) explain(options Options, w words) {
-	difference := fmt.Sprintf("%s bytes a request (%s to %s, %s)", text.Number(math.Abs(c.Difference)),
+	difference := fmt.Sprintf("%s bytes %s (%s to %s, %s)", text.Number(math.Abs(c.Difference)), options.Unit.one(),
 		text.Number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), text.Number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
 	if c.Of == Live || c.Of == Outside {
 		difference += " in " + string(c.Of)
@@ -117,10 +117,10 @@ func (c *Comparison) explain(options Options, w words) {
 	case Worse:
 		c.Sentence = fmt.Sprintf("Worse: %s grows more, by %s.", w.new, difference)
 	case Same:
-		c.Sentence = fmt.Sprintf("Same: the growths differ by less than the tolerance of %s bytes a request (from %s to %s, %s).",
-			text.Number(options.Tolerance), text.Number(c.Lower), text.Number(c.Upper), percent(confidence))
+		c.Sentence = fmt.Sprintf("Same: the growths differ by less than the tolerance of %s bytes %s (from %s to %s, %s).",
+			text.Number(options.Tolerance), options.Unit.one(), text.Number(c.Lower), text.Number(c.Upper), percent(confidence))
 	default:
-		c.Sentence = fmt.Sprintf("Cannot tell: the growth of %s differs from that of %s by anything from %s to %s bytes a "+
-			"request (%s); the tolerance is %s. %s", w.new, w.old, text.Number(c.Lower), text.Number(c.Upper), percent(confidence), text.Number(options.Tolerance), w.longer)
+		c.Sentence = fmt.Sprintf("Cannot tell: the growth of %s differs from that of %s by anything from %s to %s bytes "+
+			"%s (%s); the tolerance is %s. %s", w.new, w.old, text.Number(c.Lower), text.Number(c.Upper), options.Unit.one(), percent(confidence), text.Number(options.Tolerance), w.longer)
 	}
 }

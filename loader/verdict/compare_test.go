@@ -88,3 +88,14 @@ func TestCompareByParts(t *testing.T) {
 	assert.InDelta(t, 60, c.Old.GrowthOf(c.Of).Growth, 0.1)
 	assert.InDelta(t, c.New.GrowthOf(c.Of).Growth-60, c.Difference, 0.1)
 }
+
+// Where the requests are unknown, both grow by iterations.
+func TestComparisonPerIteration(t *testing.T) {
+	runs := [2][]verdict.Iteration{}
+	for n := range uint64(12) {
+		runs[0] = append(runs[0], verdict.Iteration{Requests: 1, StartBytes: 50e6, EndBytes: 50e6})
+		runs[1] = append(runs[1], verdict.Iteration{Requests: 1, StartBytes: 50e6, EndBytes: 50e6 + n*1_000_000})
+	}
+	c := verdict.Compare(runs[0], runs[1], verdict.Options{Tolerance: 4, Unit: verdict.PerIteration})
+	assert.Contains(t, c.Sentence, "1,000,000 bytes an iteration (")
+}

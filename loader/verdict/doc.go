@@ -81,6 +81,16 @@
 // Leaks outside the heap that gain less than about four standard deviations of a reading
 // over the whole run may be missed. The command simulate prints how often, with -parts.
 //
+// # Growth with time
+//
+// A leak of requests grows under load alone. Where the times of the readings are known,
+// the growth over the whole run is estimated as in steps 4 and 5, by time in the place of
+// requests. If that is surely growth, so is the growth without load: of resident memory by the
+// ratio of all gains in the rests to their length (Cochran, "Sampling Techniques", 1977,
+// chapter 6), of a part by one more reading after the rest at the end. It is with time,
+// and not with requests, if the lower end of its interval is at least half of the growth
+// per second over the whole run.
+//
 // # Paired comparison of two servers
 //
 // Matias, Andrzejak, Machida, Elias and Trivedi ("A systematic differential

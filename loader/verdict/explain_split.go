@@ -36,9 +36,9 @@ func (v *Verdict) explainLive(f findings, tolerance float64) string {
 	case v.Of == Live:
 		return ""
 	case f.live.upper < tolerance:
-		return fmt.Sprintf("Live memory grows by less than %s bytes %s.", text.Number(f.live.upper), v.Unit.one())
+		return fmt.Sprintf("Live memory %s.", v.Unit.bound(f.live.upper))
 	default:
-		return fmt.Sprintf("Live memory grows by %s.", v.figure(f.live))
+		return fmt.Sprintf("Live memory %s.", v.change(f.live))
 	}
 }
 
@@ -49,13 +49,13 @@ func (v *Verdict) explainOutside(f findings, tolerance float64) string {
 	case of.lower > tolerance:
 		return fmt.Sprintf("Memory outside the heap grows as well, by %s.", v.figure(of))
 	case of.upper > v.Growth:
-		return fmt.Sprintf("These readings cannot tell how memory outside the heap grows: by %s.", v.figure(of))
+		return fmt.Sprintf("These readings cannot tell how memory outside the heap changes: by %s.", v.figure(of))
 	}
 	if v.Kind != NoLeak {
 		return ""
 	}
 	upper, how := f.outside.quiet(tolerance)
-	bound := fmt.Sprintf("grows by less than %s bytes %s", text.Number(upper), v.Unit.one())
+	bound := v.Unit.bound(upper)
 	from := f.from + f.outside.lateFrom + 2
 	switch how {
 	case quietLater:
@@ -95,6 +95,17 @@ func (v *Verdict) explainFilling(f findings, mapping Mapping) string {
 		what = "the growth of resident memory"
 	}
 	return fmt.Sprintf("Of %s, %s MiB fill %s: no leak.", what, text.Number(gained/text.Mebibyte), of)
+}
+
+// change is how memory changes, with an interval: "grows by 12 bytes a request (11 to 13)", or "falls by ...".
+func (v *Verdict) change(e evidence) string {
+	switch {
+	case e.upper < 0:
+		return fmt.Sprintf("%s (%s to %s)", v.Unit.change(e.growth.quantile(0.5)), text.Number(-e.upper), text.Number(-e.lower))
+	case e.growth.quantile(0.5) < 0:
+		return "changes by " + v.figure(e)
+	}
+	return "grows by " + v.figure(e)
 }
 
 // figure is a growth with its interval: "12 bytes a request (11 to 13)".

@@ -12,6 +12,9 @@ type Iteration struct {
 	EndBytes   uint64 // resident memory after the load and settling
 	// Parts holds the other readings after settling, in bytes, or as a count. A part that is missing is unknown.
 	Parts map[Part]uint64
+	// StartSecond and EndSecond are when the two readings were taken, in seconds since any moment that is the same for
+	// all. Both are 0 if that is unknown.
+	StartSecond, EndSecond float64
 }
 
 // Range is a range of iterations, counted from 1, both ends included. The zero Range

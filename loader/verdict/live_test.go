@@ -288,6 +288,12 @@ func TestFilePagesAreApart(t *testing.T) {
 	assert.Equal(t, verdict.Leak, v.Kind, v.Sentence)
 	assert.InDelta(t, 60, v.Growth, 0.1)
 
+	// Files that are mapped ever anew are a leak of mappings.
+	v = verdict.Judge(with(once(0), verdict.MappedSize, linear(100e6, 2*megabyte)), fixed)
+	assert.Equal(t, verdict.Leak, v.Kind, v.Sentence)
+	assert.InDelta(t, megabyte/50000, v.Growth, 0.1)
+	assert.Contains(t, v.Sentence, "Nearly all of it is pages of mapped files: no leak of the heap.")
+
 	// So few pages were judged before.
 	read = 0.02
 	before, after := verdict.Judge(its(0), fixed), verdict.Judge(once(0), fixed)

@@ -167,6 +167,10 @@ func (v *Verdict) explainLiveHeap(tolerance float64) []string {
 	var said []string
 	say := func(format string, values ...any) { said = append(said, fmt.Sprintf(format, values...)) }
 	if live, known := v.part(LiveHeap); known && v.Kind != NoLeak {
+		still := fmt.Sprintf("does not grow (less than %s bytes %s)", text.Number(live.Upper), one)
+		if live.Upper < 0 {
+			still = fmt.Sprintf("falls (by more than %s bytes %s)", text.Number(-live.Upper), one)
+		}
 		figure := fmt.Sprintf("%s bytes %s (%s to %s)", text.Number(live.Growth), one, text.Number(live.Lower), text.Number(live.Upper))
 		switch {
 		case live.grows(tolerance) && live.Growth < 0.9*v.Growth:
@@ -174,11 +178,9 @@ func (v *Verdict) explainLiveHeap(tolerance float64) []string {
 		case live.grows(tolerance):
 			say("The live heap, which the garbage collector found in use, grows by %s.", figure)
 		case live.Upper < tolerance && v.Lower > tolerance:
-			say("The live heap does not grow (less than %s bytes %s): what grows is outside of it, such as stacks, or "+
-				"pages that the runtime keeps.", text.Number(live.Upper), one)
+			say("The live heap %s: what grows is outside of it, such as stacks, or pages that the runtime keeps.", still)
 		case live.Upper < tolerance:
-			say("The live heap does not grow (less than %s bytes %s): what goes up and down are pages that the runtime "+
-				"keeps for a while.", text.Number(live.Upper), one)
+			say("The live heap %s: what goes up and down are pages that the runtime keeps for a while.", still)
 		}
 	}
 	return said

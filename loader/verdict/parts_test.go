@@ -194,3 +194,32 @@ func TestRest(t *testing.T) {
 	assert.Equal(t, verdict.NoLeak, calm.Kind)
 	assert.NotContains(t, calm.Sentence, "gained", "nothing was")
 }
+
+// Most clean servers give nothing back in a few seconds of rest: the sentence says what that proves of their allocator.
+func TestWhatARestProves(t *testing.T) {
+	for name, test := range map[string]struct {
+		allocator verdict.Allocator
+		seconds   float64
+		want      string
+	}{
+		"unknown": {verdict.Allocator{}, 5, "That proves little: most allocators give nothing back at rest."},
+		"at no time": {
+			verdict.Allocator{Name: "glibc's malloc", AtRest: "gives nothing back at rest"}, 15,
+			"That proves little: glibc's malloc gives nothing back at rest.",
+		},
+		"later": {
+			verdict.Allocator{Name: "Erlang", AtRest: "gives memory back within 10 s", Seconds: 15}, 5,
+			"That proves little: Erlang gives memory back within 10 s (RELEASE=15s shows it).",
+		},
+		"in time": {
+			verdict.Allocator{Name: "jemalloc", AtRest: "gives memory back within 10 s", Seconds: 15}, 15,
+			"Jemalloc gives memory back within 10 s: what stays is in use or fragmented.",
+		},
+	} {
+		v := verdict.Judge(leaking(), verdict.Options{Tolerance: 4, Allocator: test.allocator, Rest: &verdict.Rest{Seconds: test.seconds, Bytes: 49 * megabyte}})
+		assert.Contains(t, v.Sentence, " s of rest. "+test.want, name)
+
+		v = verdict.Judge(leaking(), verdict.Options{Tolerance: 4, Allocator: test.allocator, Rest: &verdict.Rest{Seconds: test.seconds, Bytes: 33 * megabyte}})
+		assert.NotContains(t, v.Sentence, test.want, "%s: some was given back", name)
+	}
+}

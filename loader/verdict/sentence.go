@@ -33,7 +33,7 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 
 	full, brief := v.account(f, options, interval, judged)
 	var rest strings.Builder
-	for _, sentences := range []string{v.explainSplit(f, options), v.explainRest(f, options.Rest), v.explainParts(f, options.Tolerance)} {
+	for _, sentences := range []string{v.explainTime(f.overTime), v.explainSplit(f, options), v.explainRest(f, options), v.explainParts(f, options.Tolerance)} {
 		if sentences != "" {
 			rest.WriteString(" " + sentences)
 		}
@@ -65,7 +65,7 @@ func (v *Verdict) explainBasis(f findings) string {
 // account returns the reason for the verdict in a sentence that has all its figures, and in one that leaves out the
 // growth, its interval and the tolerance. interval and judged are texts for parentheses.
 func (v *Verdict) account(f findings, options Options, interval, judged string) (full, brief string) {
-	growth := fmt.Sprintf("%s grows by %s bytes %s", v.Of, text.Number(v.Growth), v.Unit.one())
+	growth := fmt.Sprintf("%s %s", v.Of, v.Unit.change(v.Growth))
 	tolerance := text.Number(options.Tolerance)
 	warmUp := count(v.WarmUp, "iteration")
 	switch {
@@ -73,6 +73,10 @@ func (v *Verdict) account(f findings, options Options, interval, judged string) 
 		full = fmt.Sprintf("Leak: after a warm-up of %s, %s (%s), more than the tolerance of %s, and the growth goes on (%s).",
 			warmUp, growth, interval, tolerance, judged)
 		brief = fmt.Sprintf("After a warm-up of %s, %s grows by more than the tolerance, and the growth goes on (%s).", warmUp, v.Of, judged)
+	case v.Kind == NoLeak && v.Upper < 0:
+		full = fmt.Sprintf("No leak: after a warm-up of %s, %s (%s to %s, %s; %s).",
+			warmUp, growth, text.Number(-v.Upper), text.Number(-v.Lower), percent(v.Confidence), judged)
+		brief = fmt.Sprintf("After a warm-up of %s, %s falls (%s).", warmUp, v.Of, judged)
 	case v.Kind == NoLeak:
 		full = fmt.Sprintf("No leak: after a warm-up of %s, %s grows by less than %s bytes %s "+
 			"(%s), which is below the tolerance of %s (%s).", warmUp, v.Of, text.Number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
@@ -129,21 +133,54 @@ func (v *Verdict) accountUndecided(f findings, options Options, growth, interval
 	return full, brief
 }
 
+// change is how memory changes: "grows by 12 bytes a request", or "falls by 12 bytes a request".
+func (u Unit) change(growth float64) string {
+	verb := "grows"
+	if growth < 0 {
+		verb = "falls"
+	}
+	return fmt.Sprintf("%s by %s bytes %s", verb, text.Number(math.Abs(growth)), u.one())
+}
+
+// bound is how memory changes at the most, by the end of an interval: "grows by less than 12 bytes a request", or "falls by
+// more than 12 bytes a request".
+func (u Unit) bound(upper float64) string {
+	if upper < 0 {
+		return fmt.Sprintf("falls by more than %s bytes %s", text.Number(-upper), u.one())
+	}
+	return fmt.Sprintf("grows by less than %s bytes %s", text.Number(upper), u.one())
+}
+
 // capital is text with its first letter, which is ASCII, in upper case.
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // explainRest tells how much of the gain after the warm-up the server returned while it rested. Empty if there was no
 // gain above the floor, or if collections were forced, which return memory too.
-func (v *Verdict) explainRest(f findings, rest *Rest) string {
-	gained := f.held.gained()
+func (v *Verdict) explainRest(f findings, options Options) string {
+	gained, rest := f.held.gained(), options.Rest
 	switch {
 	case rest == nil || f.split.known || gained <= floorBytes:
 		return ""
 	case v.GivenBack < 0.05*gained:
-		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest.", text.Number(gained/mebibyte), text.Number(rest.Seconds))
+		return fmt.Sprintf("Of the %s MiB gained nothing was given back in %s s of rest. %s",
+			text.Number(gained/mebibyte), text.Number(rest.Seconds), options.Allocator.explain(rest.Seconds))
 	default:
 		return fmt.Sprintf("Of the %s MiB gained, %s MiB were given back in %s s of rest.", text.Number(gained/mebibyte),
 			text.Number(v.GivenBack/mebibyte), text.Number(rest.Seconds))
+	}
+}
+
+// explain tells what it proves that nothing was given back in a rest of that length.
+func (a Allocator) explain(seconds float64) string {
+	switch {
+	case a.Name == "":
+		return "That proves little: most allocators give nothing back at rest."
+	case a.Seconds == 0:
+		return fmt.Sprintf("That proves little: %s %s.", a.Name, a.AtRest)
+	case seconds < a.Seconds:
+		return fmt.Sprintf("That proves little: %s %s (RELEASE=%ss shows it).", a.Name, a.AtRest, text.Number(a.Seconds))
+	default:
+		return fmt.Sprintf("%s %s: what stays is in use or fragmented.", capital(a.Name), a.AtRest)
 	}
 }
 
@@ -211,9 +248,12 @@ func (v *Verdict) advise(f findings, n int, options Options) {
 	if f.split.known {
 		otherwise = "or let the server rest longer before each reading (SETTLE)."
 	}
+	differs := fmt.Sprintf("that differs clearly from %s bytes %s", text.Number(v.Growth), v.Unit.one())
+	if v.Growth < 0 {
+		differs = fmt.Sprintf("above %s bytes %s", text.Number(v.Upper), v.Unit.one())
+	}
 	v.Advice = fmt.Sprintf("More iterations like these are unlikely to decide it. Make the iterations longer (more requests in each), "+
-		"take a tolerance that differs clearly from %s bytes %s (these readings resolve %s), %s",
-		text.Number(v.Growth), v.Unit.one(), text.Number(v.Resolution), otherwise)
+		"take a tolerance %s (these readings resolve %s), %s", differs, text.Number(v.Resolution), otherwise)
 }
 
 // count is "1 iteration", "12 iterations".

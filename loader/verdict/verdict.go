@@ -37,6 +37,7 @@ const (
 	PatternSteady  Pattern = "steady"            // in every iteration
 	PatternSteps   Pattern = "steps"             // in a few of the iterations
 	PatternSlowing Pattern = "slowing down"      // ever less, or this is not ruled out
+	PatternFalling Pattern = "falling"           // significantly less memory in the end
 )
 
 // Unit is the unit that growth refers to.
@@ -88,6 +89,15 @@ type Options struct {
 	Mapping Mapping
 	// Rest is the reading after a rest without load; nil if there is none.
 	Rest *Rest
+	// Allocator is what the server's memory comes from. It changes the words only.
+	Allocator Allocator
+}
+
+// Allocator is an allocator or a runtime, as its program rests.
+type Allocator struct {
+	Name    string  // "glibc's malloc"; empty if it is not known
+	AtRest  string  // what it does with freed memory then, as the rest of a sentence that begins with Name
+	Seconds float64 // how long a rest shows what is given back; 0 if it shows nothing of use
 }
 
 // HeapLimit is a limit of the heap.
@@ -104,8 +114,12 @@ type Mapping struct {
 
 // Rest is a reading without load after the last iteration.
 type Rest struct {
-	Seconds float64 // since the last end reading
+	Seconds float64 // since the last end reading, as it was meant
 	Bytes   uint64  // held memory
+	// EndSecond is when it was read, on the clock of the iterations; 0 if unknown.
+	EndSecond float64
+	// Parts are the other readings that were taken as after an iteration. A part that is missing is unknown.
+	Parts map[Part]uint64
 }
 
 // Verdict is the verdict on a run, with its estimates.
@@ -187,6 +201,8 @@ type findings struct {
 	// gap is the iteration, counted from 1, without live memory though it was read in others; 0 if there is none.
 	gap int
 	of  Part // that the verdict rests on
+	// overTime is the growth of what the verdict rests on, by time.
+	overTime overTime
 }
 
 // decisive is the evidence that the verdict rests on.
@@ -220,6 +236,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		v.Growths = f.growths()
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
 		v.decide(&f, len(iterations), options)
+		f.overTime = newOverTime(v, f, iterations, options.Rest)
 		v.hideLeaks(iterations)
 	}
 	v.explain(f, len(iterations), options)
@@ -327,6 +344,8 @@ func (e evidence) pattern() Pattern {
 		return PatternSteps
 	case grows:
 		return PatternSteady
+	case e.upper < 0:
+		return PatternFalling
 	case e.warmUpGain > max(e.judged.floor, (e.upper-e.lower)/2*e.judged.span()):
 		return PatternWarmUp
 	}

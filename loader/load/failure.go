@@ -1,0 +1,70 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+)
+
+// connectError marks an error of connecting, TLS included.
+type connectError struct {
+	error
+	cause string // for a user, without what the server has sent; empty if there is nothing to say
+}
+
+func (e connectError) Unwrap() error { return e.error }
+
+// badResponse is the error for data that is not an HTTP response, or one whose end is ambiguous. It says what was bad.
+type badResponse string
+
+// What may be bad in a response.
+const (
+	errNotHTTP      badResponse = "not HTTP"
+	errHeaderLimit  badResponse = "header too large"
+	errHeader       badResponse = "malformed header"
+	errLength       badResponse = "ambiguous length"
+	errChunk        badResponse = "malformed chunk"
+	errDataAfterEnd badResponse = "data after its end" // it would become part of the next response
+	errOldHTTP      badResponse = "HTTP/1.1 in answer to HTTP/2"
+)
+
+func (b badResponse) Error() string { return "bad response: " + string(b) }
+
+// classify returns the reason that an exchange has failed with err.
+func classify(err error) Reason {
+	var network net.Error
+	switch {
+	case errors.As(err, new(connectError)):
+		return Connect
+	case errors.As(err, new(bodyError)):
+		return Other
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return Timeout
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return Reset
+	default:
+		return BadResponse
+	}
+}
+
+// causeOf returns what was wrong, in a few words; empty if the reason says it all.
+func causeOf(err error) string {
+	var connecting connectError
+	var bad badResponse
+	switch {
+	case errors.As(err, &connecting):
+		return connecting.cause
+	case errors.As(err, new(bodyError)):
+		return "the body of the request could not be read"
+	case errors.As(err, &bad):
+		return string(bad)
+	case err != nil && strings.Contains(err.Error(), "looked like an HTTP/1.1 header"): // net/http has no other sign
+		return string(errOldHTTP)
+	default:
+		return ""
+	}
+}
