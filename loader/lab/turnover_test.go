@@ -17,8 +17,9 @@ func TestTurnover(t *testing.T) {
 	worker := func(pid int) memory.Member { return memory.Member{PID: pid, Program: "/bin/server"} }
 	helper := func(pid int) memory.Member { return memory.Member{PID: pid, Program: "/bin/sleep"} }
 	supervisor, server := helper(1), listens(2, 7)
+	server.Layout = [3]uint64{1, 2, 3}
 	replacedProgram := server
-	replacedProgram.Layout = [3]uint64{1, 2, 3}
+	replacedProgram.Layout = [3]uint64{4, 5, 6}
 	type members = []memory.Member
 	for name, test := range map[string]struct {
 		before, after members

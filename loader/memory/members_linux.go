@@ -116,7 +116,7 @@ func markListeners(all []Member, port int) bool {
 // heldPorts are the ports of the listening sockets that a process holds.
 func heldPorts(pid int, listening map[string]int) map[int]bool {
 	held := make(map[int]bool)
-	p, err := procfs.NewProc(pid)
+	p, err := show(pid)
 	if err != nil {
 		return held
 	}

@@ -82,3 +82,18 @@ func TestAdoptedProcessesAreRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Subset(t, pids, []int{root, other})
 }
+
+// A main thread that ends while others go on takes its files and its layout with it.
+func TestMembersWhoseMainThreadHasEnded(t *testing.T) {
+	server := run(t, "exec "+compile(t, "testdata/main_ends.c"))
+	m, _, err := memberOf(server.Process.Pid)
+	require.NoError(t, err)
+	before := m
+	before.Layout = [3]uint64{1, 2, 3}
+	assert.True(t, before.Is(m), "as it was before")
+	pipes, err := show(server.Process.Pid)
+	require.NoError(t, err)
+	open, err := pipes.FileDescriptorTargets()
+	require.NoError(t, err)
+	assert.Equal(t, map[int]bool{80: true}, heldPorts(server.Process.Pid, map[string]int{open[0]: 80}))
+}

@@ -47,14 +47,16 @@ type Reading struct {
 type Member struct {
 	PID     int
 	Started uint64    // clock ticks since the boot of the machine
-	Layout  [3]uint64 // addresses that each execve draws anew; 0 if they may not be seen
+	Layout  [3]uint64 // addresses that each execve draws anew; 0 if they are not seen
 	Program string    // path, or the name if the path may not be seen
 	Listens bool      // holds a socket that listens on the server's port, or on any if none listens on that
 }
 
-// Is is true if both are the same process, and it has not replaced its program (execve) in between.
+// Is is true if both are the same process, and it is not seen to have replaced its program (execve) in between.
 func (m Member) Is(other Member) bool {
-	return m.PID == other.PID && m.Started == other.Started && m.Layout == other.Layout
+	unseen := [3]uint64{}
+	return m.PID == other.PID && m.Started == other.Started &&
+		(m.Layout == other.Layout || m.Layout == unseen || other.Layout == unseen)
 }
 
 // HeldBytes is held memory: Total, and what is held beside resident memory as far as that is known.

@@ -13,15 +13,12 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Errors of a search for the process that listens at an address.
-var (
-	ErrNoListener = errors.New("no process listens there")
-	ErrUnseen     = errors.New("a process listens there but is not visible")
-)
+// ErrNoListener is the error when no process of this machine listens at the address.
+var ErrNoListener = errors.New("no process listens there")
 
 // Holders returns the processes of this machine with a socket that listens at address (host:port; without a host, at any
 // address of the machine), in ascending order. Only sockets of this program's network namespace are seen. The error wraps
-// ErrNoListener if nothing listens there, and ErrUnseen if the process that does is not visible.
+// ErrNoListener if nothing listens there. It names the remedy if the process that does is not visible.
 func Holders(ctx context.Context, address string) ([]int, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -187,5 +184,5 @@ func IsLocal(ctx context.Context, host string) bool {
 
 // unseen is the error when the process that listens is not visible.
 func unseen() error {
-	return fmt.Errorf("%w to user %d; run this as the server's user or as root, or set SERVER_PID", ErrUnseen, os.Getuid())
+	return fmt.Errorf("a process listens there but is not visible to user %d; run this as the server's user or as root, or set SERVER_PID", os.Getuid())
 }

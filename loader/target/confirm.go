@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -66,8 +67,11 @@ func (t *Target) followAll() {
 	}
 }
 
-// confirmElsewhere fails unless the server listens in another network namespace.
+// confirmElsewhere fails unless the server listens in another network namespace. Only Linux has these.
 func (t *Target) confirmElsewhere(ctx context.Context) error {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
 	var reading memory.Reading
 	for _, complete := range t.complete {
 		complete(ctx, &reading)
