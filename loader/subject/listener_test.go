@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,6 +86,6 @@ func TestIsLocal(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	p, _ := launch(t, "sleep 1000; true")
-	assert.Equal(t, "sh -c sleep 1000; true", CommandLine(p.PID))
+	assert.Eventually(t, func() bool { return CommandLine(p.PID) == "sh -c sleep 1000; true" }, time.Minute, time.Millisecond)
 	assert.Empty(t, CommandLine(1<<22))
 }
