@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 static unsigned long keep, map, upload;
+static off_t uploaded; /* writes at the position of a memfd are not told apart: some of several at a time are lost */
 static int uploads, listener;
 
 static unsigned long setting(const char *name) {
@@ -33,7 +34,7 @@ static void request(void) {
 	if (map)
 		memset(mmap(NULL, map, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, map);
 	for (unsigned long n = 0; n < upload; n += sizeof block)
-		if (write(uploads, block, sizeof block) != sizeof block)
+		if (pwrite(uploads, block, sizeof block, __atomic_fetch_add(&uploaded, sizeof block, __ATOMIC_RELAXED)) != sizeof block)
 			perror("upload");
 }
 
