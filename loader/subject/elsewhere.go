@@ -37,7 +37,7 @@ func CheckForwarder(pid int) error {
 // managers are programs that have a server started by another process, by name, with the remedy.
 var managers = map[string]string{
 	"docker": ofContainer, "docker-compose": ofContainer, "podman": ofContainer, "podman-compose": ofContainer, "nerdctl": ofContainer,
-	"kubectl":   "measure it in the cluster (kubernetes/), or " + ofMachine,
+	"kubectl":   "attach to it on the machine of its pod (loader attach), or " + ofMachine,
 	"systemctl": "start it so, and measure it with loader attach",
 	"gradle":    inDaemon, "gradlew": inDaemon,
 }

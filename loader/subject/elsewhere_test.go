@@ -48,7 +48,7 @@ func TestCheckCommand(t *testing.T) {
 		{[]string{"docker", "run", "-p", "3030:80", "nginx"}, `COMMAND="docker": expected a server that is started in the foreground, but docker has another process start it; set SERVER_PID=`},
 		{[]string{"/usr/bin/podman", "run", "nginx"}, `COMMAND="podman"`},
 		{[]string{"sudo", "-n", "env", "A=1", "nice", "-n", "19", "docker", "compose", "up"}, "compose/image.yml"},
-		{[]string{"kubectl", "run", "x"}, "kubernetes/"},
+		{[]string{"kubectl", "run", "x"}, "attach to it"},
 		{[]string{"systemctl", "start", "nginx"}, "loader attach"},
 		{[]string{"./gradlew", "bootRun"}, "add --no-daemon"},
 		{[]string{"./gradlew", "--no-daemon", "bootRun"}, ""},
