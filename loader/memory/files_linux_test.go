@@ -129,6 +129,35 @@ func TestHeapsInMemoryFilesAreApart(t *testing.T) {
 	others, heaps := m.unmapped()
 	assert.EqualValues(t, 4096, others)
 	assert.EqualValues(t, 10<<20, heaps)
+	assert.EqualValues(t, 6<<20, m.heapFiles())
+	assert.EqualValues(t, 16<<20, m.held().heapFiles, "mapped or not: shared memory of the control group, but no other")
+}
+
+// A heap in a memory file fills up to no size that is known: its growth is judged, as that of other heaps is.
+func TestAHeapInAMemoryFileIsAnonymous(t *testing.T) {
+	const size = 16 << 20
+	fd, err := unix.MemfdCreate("java_heap", 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Ftruncate(fd, size))
+	heap, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, unix.Munmap(heap)) }()
+	read := OfTree(os.Getpid())
+	before, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	for n := 0; n < size; n += 4096 {
+		heap[n] = 1
+	}
+	after, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	assert.InDelta(t, size, after.Parts.Anonymous-before.Parts.Anonymous, size/2)
+	assert.Equal(t, before.Parts.Shared, after.Parts.Shared)
+	assert.Equal(t, before.Held.MappedSize, after.Held.MappedSize)
+	require.NoError(t, unix.Madvise(heap, unix.MADV_REMOVE))
+	quick, err := read(t.Context())
+	require.NoError(t, err)
+	assert.Less(t, quick.Total, after.Total-size/2, "what it gives back is seen as well")
 }
 
 func TestPathsInMemory(t *testing.T) {

@@ -247,6 +247,17 @@ func (m *mappings) filePages() int64 {
 	return sum
 }
 
+// heapFiles is what is in RAM of files in memory that are the heap of a runtime, in bytes, as far as it is mapped.
+func (m *mappings) heapFiles() int64 {
+	sum := int64(0)
+	for _, mapping := range m.of {
+		if mapping.heap && mapping.inMemory {
+			sum += max(0, mapping.shares)
+		}
+	}
+	return sum
+}
+
 // anonymousHuge is the anonymous memory in pages of hugetlbfs, in bytes.
 func (m *mappings) anonymousHuge() int64 {
 	sum := int64(0)
@@ -273,6 +284,7 @@ func (m *mappings) held() *Held {
 		return cmp.Or(cmp.Compare(b.Resident, a.Resident), cmp.Compare(a.Name, b.Name))
 	})
 	sum.Mappings = slices.Clip(sum.Mappings[:min(len(sum.Mappings), mappingsKept)])
-	sum.Unmapped, sum.heapFiles = m.unmapped()
+	others, heaps := m.unmapped()
+	sum.Unmapped, sum.heapFiles = others, heaps+m.heapFiles()
 	return &sum
 }

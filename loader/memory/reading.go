@@ -69,7 +69,7 @@ func (r Reading) HeldBytes() int64 {
 
 // Parts of resident memory, in bytes.
 type Parts struct {
-	Anonymous int64 // heaps, stacks, private mappings
+	Anonymous int64 // heaps, stacks, private mappings; also a runtime's heap that is a file in memory
 	File      int64 // pages of files: the program itself, its libraries, mapped files
 	Shared    int64 // shared memory, tmpfs
 }
@@ -84,7 +84,7 @@ type Held struct {
 	// cannot take it back while a file exists. It counts the files that the processes have open, but not their standard
 	// streams, which whoever started them may have redirected there. If the control group shows more, that counts.
 	Unmapped int64
-	// heapFiles is the same of files that are a runtime's heap.
+	// heapFiles is what files in memory hold that are a runtime's heap, mapped or not.
 	heapFiles int64
 	// MappedSize is the size of the mapped files and shared segments: the most that their pages can take. One that several
 	// processes map counts once.

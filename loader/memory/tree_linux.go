@@ -22,7 +22,7 @@ const TreeSource = "/proc, summed over the server's process tree"
 //
 // A complete reading is exact on every kernel: it is taken from /proc/PID/smaps_rollup and smaps, which walk the page
 // tables. It counts anonymous and shared pages of the tree once each (Pss_Anon, Pss_Shmem), and a mapped file by the
-// process that has most of it in RAM. So it does not change when other programs map the same files, nor when a first
+// process that has most of it in RAM. A heap in a file in memory, as ZGC has it, is anonymous memory. So it does not change when other programs map the same files, nor when a first
 // child appears. Other readings add to the last exact one what /proc/PID/status says has changed since: it takes a
 // fraction of the time, but lags on many kernels. When processes have come or gone, a reading is exact as well.
 //
@@ -61,6 +61,7 @@ type tree struct {
 type reference struct {
 	pids  []int
 	exact Parts
+	heaps int64 // of exact.Shared, what is a runtime's heap
 	quick Parts // what status told then
 }
 
@@ -106,7 +107,7 @@ func (t *tree) readQuick(pids []int) (Reading, error) {
 	}
 	parts := quick.each
 	if !t.forbidden && sum.Processes > 0 {
-		parts = t.last.exact.plus(quick.once().minus(t.last.quick))
+		parts = t.last.exact.plus(quick.once().minus(t.last.quick)).withHeaps(t.last.heaps)
 	}
 	return sum.of(parts, !t.forbidden), nil
 }
@@ -141,11 +142,11 @@ func (t *tree) readExact(pids []int, complete bool) (Reading, error) {
 		return Reading{}, err
 	}
 	parts.File = all.filePages()
-	t.last = reference{pids: pids, exact: parts, quick: quick.once()}
+	t.last = reference{pids: pids, exact: parts, heaps: all.heapFiles(), quick: quick.once()}
 	if complete {
 		sum.Held = all.held()
 	}
-	return sum.of(parts, true), nil
+	return sum.of(parts.withHeaps(t.last.heaps), true), nil
 }
 
 // quickSum is what status tells of several processes.
@@ -174,6 +175,13 @@ func (p Parts) plus(other Parts) Parts {
 // minus is the difference of parts, which may be negative.
 func (p Parts) minus(other Parts) Parts {
 	return Parts{Anonymous: p.Anonymous - other.Anonymous, File: p.File - other.File, Shared: p.Shared - other.Shared}
+}
+
+// withHeaps counts runtimes' heaps that are files in memory as anonymous memory. They are anything but shared, and have no
+// known size that they fill.
+func (p Parts) withHeaps(bytes int64) Parts {
+	heaps := min(bytes, max(0, p.Shared))
+	return Parts{Anonymous: p.Anonymous + heaps, File: p.File, Shared: p.Shared - heaps}
 }
 
 // of is the reading with its parts, none of which is below 0, and their sum.
