@@ -27,7 +27,8 @@ const TreeSource = "/proc, summed over the server's process tree"
 // fraction of the time, but lags on many kernels. When processes have come or gone, a reading is exact as well.
 //
 // Where smaps_rollup is not readable, or has no parts (before Linux 5.9), all readings are the sums of what status
-// tells: VmRSS and its parts. What several processes share counts for each of them then.
+// tells: VmRSS and its parts. What several processes share counts for each of them then. The first reading decides. Of a
+// process that comes later and may not be looked at, status tells anonymous and shared memory.
 //
 // The functions adopted return children of this program that belong to the server as well, with their descendants.
 func OfTree(root int, adopted ...func() []int) Reader {
@@ -54,7 +55,7 @@ type tree struct {
 	mu        sync.Mutex
 	parents   map[int]int
 	last      reference
-	forbidden bool // smaps_rollup is not readable; it stays so, for readings to be comparable
+	forbidden bool // smaps_rollup was not readable at first; it stays so, for readings to be comparable
 }
 
 // reference is an exact reading that others are relative to. It has no processes before the first.
@@ -112,41 +113,67 @@ func (t *tree) readQuick(pids []int) (Reading, error) {
 	return sum.of(parts, !t.forbidden), nil
 }
 
-// readExact reads smaps_rollup and smaps of all processes. It adds Held if the reading is to be complete.
+// readExact reads smaps_rollup and smaps of all processes. It adds Held if the reading is to be complete. Once there has
+// been an exact reading, a process that may not be looked at does not make it fail.
 func (t *tree) readExact(pids []int, complete bool) (Reading, error) {
-	var quick quickSum
-	var parts Parts
-	all := newMappings()
-	sum, err := sumOf(pids, func(process shown) error {
-		text, err := process.read("smaps_rollup")
-		if err != nil {
-			return err
-		}
-		own, err := parseRollup(text)
-		if err != nil {
-			return err
-		}
-		in := mountsOf(process)
-		if err := all.add(process, in); err != nil {
-			return err
-		}
-		if complete {
-			all.addOpenFiles(process, in)
-		}
-		quick.add(process)
-		parts.Anonymous += own.Anonymous
-		parts.Shared += own.Shared
-		return nil
-	})
+	exact := exactSum{all: newMappings(), complete: complete, lenient: t.last.pids != nil}
+	sum, err := sumOf(pids, exact.add)
 	if err != nil {
 		return Reading{}, err
 	}
-	parts.File = all.filePages()
-	t.last = reference{pids: pids, exact: parts, heaps: all.heapFiles(), quick: quick.once()}
+	parts := exact.parts
+	parts.File = exact.all.filePages()
+	t.last = reference{pids: pids, exact: parts, heaps: exact.all.heapFiles(), quick: exact.quick.once()}
 	if complete {
-		sum.Held = all.held()
+		sum.Held = exact.all.held()
 	}
 	return sum.of(parts.withHeaps(t.last.heaps), true), nil
+}
+
+// exactSum is what smaps_rollup and smaps tell of several processes.
+type exactSum struct {
+	parts    Parts // but files
+	all      *mappings
+	quick    quickSum
+	complete bool
+	lenient  bool // status is enough of a process that may not be looked at, such as a helper of another user
+}
+
+// add reads a process.
+func (e *exactSum) add(process shown) error {
+	own, err := e.parse(process)
+	if e.lenient && errors.Is(err, os.ErrPermission) {
+		own, err = Parts{Anonymous: int64(process.status.RssAnon), Shared: int64(process.status.RssShmem)}, nil
+		e.all.sum.Swapped += int64(process.status.VmSwap)
+		e.all.sum.HugeTLB += int64(process.status.HugetlbPages)
+	}
+	if err != nil {
+		return err
+	}
+	e.quick.add(process)
+	e.parts.Anonymous += own.Anonymous
+	e.parts.Shared += own.Shared
+	return nil
+}
+
+// parse reads smaps_rollup, and adds what smaps tells.
+func (e *exactSum) parse(process shown) (Parts, error) {
+	text, err := process.read("smaps_rollup")
+	if err != nil {
+		return Parts{}, err
+	}
+	own, err := parseRollup(text)
+	if err != nil {
+		return Parts{}, err
+	}
+	in := mountsOf(process)
+	if err := e.all.add(process, in); err != nil {
+		return Parts{}, err
+	}
+	if e.complete {
+		e.all.addOpenFiles(process, in)
+	}
+	return own, nil
 }
 
 // quickSum is what status tells of several processes.

@@ -3,16 +3,20 @@ package memory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 const rollup = `55cac7f74000-7ffe43b28000 ---p 00000000 00:00 0                          [rollup]
@@ -154,6 +158,75 @@ func TestAQuickReadingFollowsTheLastExactOne(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &Parts{Anonymous: exact.Parts.Anonymous + 4096, Shared: 8192}, quick.Parts)
 	assert.Equal(t, quick.Parts.Anonymous+8192, quick.Total)
+}
+
+// startHidden starts a process that the calling goroutine may not look at from now on, as a helper of another user.
+func startHidden(t *testing.T) int {
+	t.Helper()
+	path, err := exec.LookPath("cat")
+	require.NoError(t, err)
+	helper := exec.Command(path)
+	privileged := os.Geteuid() == 0
+	if privileged {
+		helper.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	} else { // a program that may not be read is not shown either
+		program, err := os.ReadFile(path)
+		require.NoError(t, err)
+		helper.Path = filepath.Join(t.TempDir(), "helper")
+		require.NoError(t, os.WriteFile(helper.Path, program, 0o111))
+	}
+	stdin, err := helper.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, helper.Start())
+	t.Cleanup(func() {
+		_ = stdin.Close() // which ends it
+		_ = helper.Wait()
+	})
+	if privileged {
+		runtime.LockOSThread() // for good: the thread loses its capabilities
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var sets [2]unix.CapUserData
+		require.NoError(t, unix.Capset(&header, &sets[0]))
+	}
+	_, err = os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", helper.Process.Pid))
+	require.ErrorIs(t, err, os.ErrPermission)
+	return helper.Process.Pid
+}
+
+// What may not be looked at is counted by its status if it comes later. The way of counting of the others stays.
+func TestAHelperOfAnotherUserChangesNothing(t *testing.T) {
+	read := OfTree(os.Getpid())
+	before, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	require.NotNil(t, before.Held)
+	helper, err := show(startHidden(t))
+	require.NoError(t, err)
+	after, err := read(completely(t.Context()))
+	require.NoError(t, err)
+	assert.True(t, after.Proportional)
+	require.NotNil(t, after.Held)
+	assert.Equal(t, before.Held.HugeTLB, after.Held.HugeTLB)
+	assert.Equal(t, before.Processes+1, after.Processes)
+	assert.Equal(t, before.Parts.Shared, after.Parts.Shared)
+	assert.InDelta(t, before.Parts.Anonymous+int64(helper.status.RssAnon), after.Parts.Anonymous, 4<<20)
+
+	first, err := OfTree(os.Getpid())(completely(t.Context()))
+	require.NoError(t, err)
+	assert.False(t, first.Proportional, "of the first reading, all counts for each process")
+	assert.Nil(t, first.Held)
+}
+
+// What status tells of a process is what it holds, that beside resident memory included.
+func TestStatusIsEnoughLater(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "smaps_rollup"), []byte("Rss: 4 kB\n"), 0o600), "as good as not readable")
+	helper := shown{folder: folder, status: procfs.ProcStatus{RssAnon: 1, RssFile: 2, RssShmem: 4, VmSwap: 8, HugetlbPages: 16}}
+	later := exactSum{all: newMappings(), lenient: true}
+	require.NoError(t, later.add(helper))
+	assert.Equal(t, Parts{Anonymous: 1, Shared: 4}, later.parts)
+	assert.EqualValues(t, 8, later.all.held().Swapped)
+	assert.EqualValues(t, 16, later.all.held().HugeTLB)
+	assert.ErrorIs(t, (&exactSum{all: newMappings()}).add(helper), os.ErrPermission)
 }
 
 // A process that has entered a PID namespace from outside has parent 0 there.
