@@ -6,7 +6,7 @@ import (
 
 	"leaklab/loader/config"
 	"leaklab/loader/live"
-	"leaklab/loader/memory"
+	"leaklab/loader/target"
 	"leaklab/loader/verdict"
 )
 
@@ -70,24 +70,24 @@ func (r rests) String() string {
 
 // chooseRests sets the idle times of the run, once its servers have answered.
 func (s *session) chooseRests() {
-	all := allocators(s.target.PID)
+	all := allocators(s.target)
 	if s.baseline != nil {
-		all = append(all, allocators(s.baseline.target.PID)...)
+		all = append(all, allocators(s.baseline.target)...)
 	}
 	s.rests = s.plan.rests(all)
 }
 
 // allocators are those of a server, as far as its processes can be seen; that of the largest process comes first.
-func allocators(pid int) []live.Allocator {
-	if pid == 0 {
+func allocators(server *target.Target) []live.Allocator {
+	if server.PID == 0 {
 		return nil
 	}
-	return live.Allocators(memory.Processes(pid))
+	return live.Allocators(server.Processes())
 }
 
 // allocatorAtRest is what the verdict needs of the server's allocator.
-func allocatorAtRest(pid int) verdict.Allocator {
-	all := allocators(pid)
+func allocatorAtRest(server *target.Target) verdict.Allocator {
+	all := allocators(server)
 	if len(all) == 0 {
 		return verdict.Allocator{}
 	}

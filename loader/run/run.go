@@ -239,7 +239,7 @@ func (s *session) takeBaseline(i lab.Iteration) error {
 func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) error {
 	early = s.target.OrGone(early)
 	if rest != nil {
-		s.judge.SetAllocator(allocatorAtRest(s.target.PID))
+		s.judge.SetAllocator(allocatorAtRest(s.target))
 	}
 	s.judge.End(rest)
 	s.exporter.SetVerdict(s.judge.Verdict(), s.judge.TimeToLimit())
