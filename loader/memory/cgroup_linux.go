@@ -38,18 +38,35 @@ func accounts(groups []cgroup.Group) []account {
 // process root and its descendants only, as a container has. The function adds nothing until there is one: a health check
 // in a container is another process there, for a moment.
 func ownCgroup(root int) func(context.Context, *Reading) {
-	var own *account
-	return func(_ context.Context, reading *Reading) {
-		if own == nil {
-			own = findOwn(root)
-		}
-		if own == nil {
-			return
-		}
-		if memory, err := own.read(); err == nil {
-			reading.Cgroup = &memory
-			reading.addUnmapped(memory.Shared)
-		}
+	group := ownGroup{find: func() *account { return findOwn(root) }}
+	return func(_ context.Context, reading *Reading) { group.complete(reading) }
+}
+
+// ownGroup is a server's control group.
+type ownGroup struct {
+	find    func() *account // nil if there is none
+	account *account        // nil until it is found
+	begun   bool            // there has been a reading
+	counts  bool            // it was read at the first reading: later, what it held before would be a step in held memory
+	shared  int64           // as it was last read
+}
+
+// complete adds what the group tells to a reading.
+func (g *ownGroup) complete(reading *Reading) {
+	first := !g.begun
+	g.begun = true
+	if g.account == nil {
+		g.account = g.find()
+	}
+	if g.account == nil {
+		return
+	}
+	if memory, err := g.account.read(); err == nil {
+		reading.Cgroup, g.shared = &memory, memory.Shared
+		g.counts = g.counts || first
+	}
+	if g.counts {
+		reading.addUnmapped(g.shared)
 	}
 }
 

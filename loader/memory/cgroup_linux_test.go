@@ -103,6 +103,47 @@ func TestSharedMemoryOfACgroup(t *testing.T) {
 	assert.NotPanics(t, func() { (&Reading{}).addUnmapped(1) })
 }
 
+// What a control group's tmpfs held before it was found, or while it cannot be read, is no step in held memory.
+func TestAControlGroupMakesNoStep(t *testing.T) {
+	folder := t.TempDir()
+	found := &account{folder: folder, keys: accountKeys{"anon", "file", "shmem", "sock"}}
+	stat := filepath.Join(folder, "memory.stat")
+	write := func(shared int) {
+		require.NoError(t, os.WriteFile(stat, fmt.Appendf(nil, "shmem %d\n", shared), 0o600))
+	}
+	read := func(group *ownGroup) Reading {
+		reading := Reading{Parts: &Parts{}, Held: &Held{}}
+		group.complete(&reading)
+		return reading
+	}
+
+	write(4096)
+	known := &ownGroup{find: func() *account { return found }}
+	assert.EqualValues(t, 4096, read(known).Held.Unmapped)
+	require.NoError(t, os.Remove(stat))
+	unread := read(known)
+	assert.EqualValues(t, 4096, unread.Held.Unmapped, "as it was last read")
+	assert.Nil(t, unread.Cgroup)
+	write(8192)
+	assert.EqualValues(t, 8192, read(known).Held.Unmapped)
+
+	var now *account // a health check is there as well
+	late := &ownGroup{find: func() *account { return now }}
+	first := read(late)
+	assert.Nil(t, first.Cgroup)
+	assert.Zero(t, first.Held.Unmapped)
+	now = found
+	unreadable := &ownGroup{find: func() *account { return found }}
+	require.NoError(t, os.Remove(stat))
+	assert.Nil(t, read(unreadable).Cgroup)
+	write(8192)
+	for _, group := range []*ownGroup{late, late, unreadable} {
+		then := read(group)
+		assert.Equal(t, &Cgroup{Shared: 8192}, then.Cgroup)
+		assert.Zero(t, then.Held.Unmapped)
+	}
+}
+
 func TestACgroupOfOnesOwnHasNoStrangers(t *testing.T) {
 	parent := run(t, `sh -c 'echo ready; read x'; true`)
 	family, err := (&tree{root: parent.Process.Pid}).descendants()

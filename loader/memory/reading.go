@@ -82,7 +82,8 @@ type Held struct {
 	HugeTLB   int64 // in pages of hugetlbfs, which are in no process's resident memory
 	// Unmapped is what files in memory hold beyond the pages of them that are mapped: memfd, tmpfs and hugetlbfs. The kernel
 	// cannot take it back while a file exists. It counts the files that the processes have open, but not their standard
-	// streams, which whoever started them may have redirected there. If the control group shows more, that counts.
+	// streams, which whoever started them may have redirected there. If a control group that was there at the first reading
+	// shows more, that counts.
 	Unmapped int64
 	// heapFiles is what files in memory hold that are a runtime's heap, mapped or not.
 	heapFiles int64
