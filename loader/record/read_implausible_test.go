@@ -73,6 +73,17 @@ func TestPlausibleFiguresAreNotRefused(t *testing.T) {
 	}
 }
 
+// A run may have measured very little memory, as of a server whose pages were swapped out.
+func TestRecordedRunsMayHaveLittleMemory(t *testing.T) {
+	table := tableOf(func(int) (int, int, int) { return 1000, 0, 8192 })
+	_, err := ReadCSV(strings.NewReader(table), "run.csv")
+	assert.ErrorContains(t, err, "less than any server takes")
+	recorded := strings.TrimSuffix(strings.ReplaceAll(table, "\n", "\n2026-11-23T08:00:01.25Z,"), "2026-11-23T08:00:01.25Z,")
+	iterations, err := ReadCSV(strings.NewReader("started_at,"+recorded), "run.csv")
+	assert.NoError(t, err)
+	assert.Len(t, iterations, 12)
+}
+
 // The runs that were recorded raise no question.
 func TestRecordedTablesAreNotRefused(t *testing.T) {
 	tables, err := filepath.Glob(filepath.Join("..", "verdict", "testdata", "*", "*.csv"))
