@@ -202,7 +202,7 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 	if err := last.Answered(); err != nil || s.rests.release == 0 {
 		return nil, err
 	}
-	s.closeConnections() // what the server frees with them is given back
+	s.connections.close() // what the server frees with them is given back
 	return lab.AwaitRest(ctx, s.rests.release, s.lab, last)
 }
 
