@@ -42,6 +42,9 @@ func (c *connections) beside(metrics, pprof string) {
 	}
 }
 
+// open reports if some are kept now.
+func (c *connections) open() bool { return slices.ContainsFunc(c.kept, (*load.Kept).Any) }
+
 // close closes those that are kept.
 func (c *connections) close() {
 	for _, kept := range c.kept {
@@ -53,7 +56,7 @@ func (c *connections) close() {
 // A server with a process or a thread for each connection may have none left for it. A page that does not answer then
 // either is not asked again.
 func (c *connections) makeRoom(ctx context.Context, notes io.Writer) {
-	if !slices.ContainsFunc(c.kept, (*load.Kept).Any) {
+	if !c.open() {
 		return
 	}
 	for _, page := range slices.Clone(c.pages) {
