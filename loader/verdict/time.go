@@ -99,8 +99,8 @@ func afterRest(part Part, iterations []Iteration, rest *Rest, margin float64) ov
 }
 
 // atRests is the growth of resident memory from each end reading to the next start reading, and to the one after the rest
-// at the end if no connections were closed in between: the ratio of all gains to all seconds, with its standard error (Cochran 1977, chapter 6). floor is the least significant
-// change, in bytes.
+// at the end if no connections were closed in between. It is the ratio of all gains to all seconds, with its standard error
+// (Cochran 1977, chapter 6). floor is the least significant change, in bytes.
 func atRests(iterations []Iteration, rest *Rest, floor, confidence float64) overTime {
 	var gains, lengths []float64
 	add := func(gain, seconds float64) {
