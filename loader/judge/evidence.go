@@ -18,9 +18,11 @@ func evidence(i lab.Iteration, row record.Iteration) verdict.Iteration {
 // readingAtRest is what the verdict reads of a rest.
 func readingAtRest(rest *lab.Rest) *verdict.Rest {
 	read := &verdict.Rest{
-		Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.HeldBytes()), EndSecond: record.Second(rest.EndedAt), Parts: make(map[verdict.Part]uint64),
+		Seconds: rest.Length.Seconds(), Bytes: uint64(rest.Reading.HeldBytes()), EndSecond: record.Second(rest.EndedAt),
+		Closed: rest.Closed, Parts: make(map[verdict.Part]uint64),
 	}
 	if live := rest.Live; live != nil {
+		read.PartsSecond = record.Second(rest.LiveAt)
 		read.Parts[verdict.Live] = uint64(live.Bytes)
 		if live.Outside >= 0 {
 			read.Parts[verdict.Outside] = uint64(live.Outside)

@@ -199,7 +199,7 @@ func TestLiveMemoryThatGrowsAtRest(t *testing.T) {
 		}
 		after := last.Live.Live
 		after.Bytes += gained
-		j.End(&lab.Rest{Reading: memory.Reading{Total: 90 << 20}, Length: 5 * time.Second, EndedAt: last.EndedAt.Add(5 * time.Second), Live: &after})
+		j.End(&lab.Rest{Reading: memory.Reading{Total: 90 << 20}, Length: 5 * time.Second, EndedAt: last.EndedAt.Add(5 * time.Second), Live: &after, LiveAt: last.EndedAt.Add(5 * time.Second)})
 		assert.Equal(t, verdict.Live, j.Verdict().Of)
 		assert.Equal(t, says, strings.Contains(j.Verdict().Sentence, "Live memory grows with time, not with requests: without load by 100,000 bytes/second"), j.Verdict().Sentence)
 	}

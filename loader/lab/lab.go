@@ -23,6 +23,8 @@ type Plan struct {
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
 	// of them. 0 for a loader on its own.
 	Align time.Duration
+	// CloseConnections, if it is not nil, closes the connections that are open from one iteration to the next.
+	CloseConnections func()
 	// Baseline, if it is not nil, is measured after the server in each iteration.
 	Baseline *Baseline
 }
@@ -63,9 +65,13 @@ type Baseline struct {
 // Rest is a reading after the last iteration.
 type Rest struct {
 	Reading memory.Reading
-	Length  time.Duration // since the end reading
+	Length  time.Duration // since the end reading, or since connections were closed
 	EndedAt time.Time     // when the reading was taken, on the clock of the iterations
-	Live    *memory.Live  // after the reading; nil if it is not known
+	Closed  bool          // connections that were open at the end reading were closed before this one
+	// Live is live memory while these connections were still open; nil if it is not known. It was read at LiveAt, on the
+	// same clock.
+	Live   *memory.Live
+	LiveAt time.Time
 	// Baseline is the reading of the baseline; nil if there is none.
 	Baseline *memory.Reading
 }
@@ -170,33 +176,61 @@ func inIteration(number, of int, err error) error {
 	return fmt.Errorf("iteration %d of %d: %w", number, of, err)
 }
 
-// AwaitRest lets the server rest after its last iteration, and takes one more reading, of live memory as well. The baseline
-// was loaded last, so that the server's rest is longer. It fails when ctx ends or a reading fails.
+// AwaitRest lets the server rest after its last iteration, and takes one more reading, of live memory as well. Connections
+// that are open are closed in between: live memory is read after a rest with them, and the rest after a second one without
+// them. The baseline was loaded last, so that the server's rest is longer. It fails when ctx ends or a reading fails.
 func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iteration) (*Rest, error) {
-	rested, err := settledReading(ctx, length, plan.Server.Sampler)
-	if err != nil {
+	rest := &Rest{Length: length, Closed: plan.CloseConnections != nil}
+	if err := rest.take(ctx, plan, last); err != nil {
 		return nil, fmt.Errorf("rest after the last iteration: %w", err)
-	}
-	rest := &Rest{Reading: rested, Length: length, EndedAt: last.EndedAt.Add(time.Since(last.EndedAt))}
-	if plan.Server.Live != nil && last.Live != nil {
-		read, err := plan.Server.readLive(ctx, false)
-		if err != nil {
-			return nil, fmt.Errorf("rest after the last iteration: %w", err)
-		}
-		if read != nil {
-			rest.Live = &read.Live
-		}
-	}
-	if plan.Baseline != nil {
-		rest.Length = time.Since(last.EndedAt)
-		other, err := plan.Baseline.Sampler.ReadAll(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("rest after the last iteration: %w", err)
-		}
-		rest.Baseline = &other
 	}
 	return rest, nil
 }
+
+// take takes the readings of a rest.
+func (r *Rest) take(ctx context.Context, plan Plan, last Iteration) (err error) {
+	asks := plan.Server.Live != nil && last.Live != nil
+	if r.Closed && asks {
+		if err := pause(ctx, r.Length); err != nil {
+			return err
+		}
+		if err := r.takeLive(ctx, plan.Server, last); err != nil {
+			return err
+		}
+	}
+	if r.Closed {
+		plan.CloseConnections()
+	}
+	if r.Reading, err = settledReading(ctx, r.Length, plan.Server.Sampler); err != nil {
+		return err
+	}
+	r.EndedAt = last.later()
+	if asks && !r.Closed {
+		if err := r.takeLive(ctx, plan.Server, last); err != nil {
+			return err
+		}
+	}
+	if plan.Baseline == nil {
+		return nil
+	}
+	r.Length = time.Since(last.EndedAt)
+	other, err := plan.Baseline.Sampler.ReadAll(ctx)
+	r.Baseline = &other
+	return err
+}
+
+// takeLive reads live memory in a rest.
+func (r *Rest) takeLive(ctx context.Context, server Server, last Iteration) error {
+	r.LiveAt = last.later() // what comes with the collection is not the rest's
+	read, err := server.readLive(ctx, false)
+	if read != nil {
+		r.Live = &read.Live
+	}
+	return err
+}
+
+// later is the present on the clock of the iterations.
+func (i Iteration) later() time.Time { return i.EndedAt.Add(time.Since(i.EndedAt)) }
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -84,7 +85,32 @@ func TestLiveMemoryIsReadAfterTheRest(t *testing.T) {
 	assert.Equal(t, int64(190), rest.Live.Bytes)
 	assert.False(t, rest.EndedAt.Before(iterations[1].EndedAt))
 
+	assert.False(t, rest.LiveAt.Before(rest.EndedAt))
+	assert.False(t, rest.Closed)
+
 	rest, err = AwaitRest(t.Context(), 0, plan, iterations[1])
 	require.NoError(t, err)
 	assert.Nil(t, rest.Live, "not known any more")
+}
+
+// Connections that are kept stay open until live memory is read, and are closed before the last reading.
+func TestConnectionsAreClosedInTheRest(t *testing.T) {
+	const length = 20 * time.Millisecond
+	server := &collected{live: []int64{100, 100, 140, 190, 240}}
+	plan := server.plan(2)
+	iterations, err := measure(t.Context(), plan)
+	require.NoError(t, err)
+	var closedAt time.Time
+	askedBefore := 0
+	plan.CloseConnections = func() { closedAt, askedBefore = time.Now(), server.asked }
+	rest, err := AwaitRest(t.Context(), length, plan, iterations[1])
+	require.NoError(t, err)
+	assert.True(t, rest.Closed)
+	assert.Equal(t, 4, askedBefore, "live memory is read before")
+	require.NotNil(t, rest.Live)
+	assert.Equal(t, int64(190), rest.Live.Bytes)
+	assert.GreaterOrEqual(t, rest.LiveAt.Sub(iterations[1].EndedAt), length)
+	assert.GreaterOrEqual(t, closedAt.Sub(rest.LiveAt), time.Duration(0))
+	assert.GreaterOrEqual(t, rest.EndedAt.Sub(closedAt), length)
+	assert.Equal(t, 4, server.asked, "and not again")
 }

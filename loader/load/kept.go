@@ -10,6 +10,7 @@ import "sync"
 // a Behaviour are not kept: to open them is the load.
 type Kept struct {
 	clients []client
+	stopped bool       // none is kept any more
 	mu      sync.Mutex // lets one connection at a time return from a loop, which takes one more file descriptor for a moment
 }
 
@@ -19,8 +20,21 @@ func (k *Kept) Close() {
 	k.clients = nil
 }
 
-// rest keeps the connections of clients until the next iteration.
+// Any reports if connections are kept.
+func (k *Kept) Any() bool { return len(k.clients) > 0 }
+
+// Stop closes the connections, and keeps none from now on: each iteration opens its own, and closes them at its end.
+func (k *Kept) Stop() {
+	k.stopped = true
+	k.Close()
+}
+
+// rest keeps the connections of clients until the next iteration, unless k was stopped.
 func (k *Kept) rest(clients []client) {
+	if k.stopped {
+		closeAll(clients)
+		return
+	}
 	k.clients = clients
 	for _, c := range clients {
 		c.rest()
@@ -60,7 +74,7 @@ func opened(clients []client) []uint64 {
 // reopened is the number of connections that clients have opened since, in place of others that the server has closed
 // between two responses. It is 0 if the load itself closes them. Each failed request has closed one as well.
 func (p *Plan) reopened(before, after []uint64, totals Totals) uint64 {
-	if p.Kept == nil || p.Behaviour.Closes {
+	if p.Kept == nil || p.Kept.stopped || p.Behaviour.Closes {
 		return 0
 	}
 	var n uint64

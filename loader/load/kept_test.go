@@ -128,6 +128,26 @@ func TestARequestThatMeetsTheEndOfAnIdleConnectionIsSentAgain(t *testing.T) {
 }
 
 // No connection is kept when the load was cancelled.
+func TestNoConnectionIsKeptAfterStop(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol Protocol) {
+		w := newWitness(t, protocol)
+		plan := w.keptPlan("keepalive", protocol)
+		meter := NewMeter()
+		_, err := Run(t.Context(), plan, meter)
+		require.NoError(t, err)
+		plan.Kept.Stop()
+		w.assertAllClosed(t)
+		for iteration := range 2 {
+			result, err := Run(t.Context(), plan, meter)
+			require.NoError(t, err)
+			assert.Equal(t, plan.Requests, result.Requests)
+			assert.Zero(t, result.Reopened)
+			assert.EqualValues(t, plan.Workers*(iteration+2), w.opened.Load())
+			w.assertAllClosed(t)
+		}
+	})
+}
+
 func TestACancelledLoadKeepsNoConnection(t *testing.T) {
 	w := newWitness(t, HTTP1)
 	plan := w.keptPlan("keepalive", HTTP1)

@@ -14,6 +14,10 @@ const (
 	mostServerBytes = 1 << 48
 	// leastRows is how many rows a table must have for what is unlikely of each alone.
 	leastRows = 5
+	// alike is how far the largest gain of a counter with a steady load is above the smallest, at most.
+	alike = 1.125
+	// farAbove is how many gains a counter has counted before the table begins, at least, where the gains alone tell.
+	farAbove = 10
 )
 
 // implausible returns the question that the figures of a table raise; nil if they raise none. It begins with line:column.
@@ -43,12 +47,13 @@ func (r row) at(column, format string, values ...any) error {
 	return fmt.Errorf("%d:%d: %s", p.line, p.column, fmt.Sprintf(format, values...))
 }
 
-// bounds refuses memory that is less than any process takes, or more than any machine has.
+// bounds refuses memory that is less than any process takes, or more than any machine has. A run that has recorded its
+// time has read the memory in bytes, however little it is.
 func bounds(rows []row) error {
 	for _, r := range rows {
 		for _, of := range r.resident() {
 			switch {
-			case of.bytes < leastServerBytes:
+			case of.bytes < leastServerBytes && r.StartedAt.IsZero():
 				return r.at(of.column, "%s is %s bytes, less than any server takes: is it in KiB or MiB? Expected bytes", of.column, text.Number(float64(of.bytes)))
 			case of.bytes > mostServerBytes:
 				return r.at(of.column, "%s is %s bytes, more than any machine has: is it in bytes?", of.column, text.Number(float64(of.bytes)))
@@ -84,8 +89,9 @@ func kibibytes(rows []row) error {
 		"Expected bytes", first.column, text.Number(float64(first.bytes)))
 }
 
-// cumulative refuses requests that are counted from the start of the server on, not for each iteration: they rise in each
-// row by about as much, from about as much, or from far above. Where the rate and the duration are known, they tell.
+// cumulative refuses requests that are counted from the start of the server on, not for each iteration. They rise in each
+// row by about as much, from about as much; or in steps that are alike, from far above. Requests that merely rise, since the
+// server gets faster, do neither. Where the rate and the duration are known, they tell.
 func cumulative(rows []row) error {
 	if len(rows) < leastRows {
 		return nil
@@ -104,10 +110,13 @@ func cumulative(rows []row) error {
 			least, most = min(least, gain), max(most, gain)
 		}
 	}
-	if most > 2*least {
+	first := float64(rows[0].Requests)
+	fromZero := most <= 2*least && first <= 2*most
+	inSteps := most <= alike*least && first >= farAbove*most
+	if !fromZero && !inSteps {
 		return nil
 	}
 	last := rows[len(rows)-1]
-	return last.at("requests", "requests rises in each iteration, to %s, by %s to %s: is it a counter that goes on? Expected the requests of each iteration alone",
-		text.Number(float64(last.Requests)), text.Number(least), text.Number(most))
+	return last.at("requests", "requests rises in each iteration, to %s, by %s to %s: is it a counter that goes on? Expected the requests of each iteration alone; "+
+		"the columns requests_per_second and duration_seconds settle it", text.Number(float64(last.Requests)), text.Number(least), text.Number(most))
 }

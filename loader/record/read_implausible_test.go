@@ -41,11 +41,15 @@ func TestImplausibleFiguresAreRefused(t *testing.T) {
 		},
 		"a counter since the start of the server": {
 			tableOf(func(n int) (int, int, int) { return 7_000_000 + 1000*n + n*37%100, 20 << 20, 20<<20 + n<<20 }),
-			"run.csv:13:4: requests rises in each iteration, to 7,011,007, by 937 to 1,037: is it a counter that goes on? Expected the requests of each iteration alone",
+			"run.csv:13:4: requests rises in each iteration, to 7,011,007, by 937 to 1,037: is it a counter that goes on? Expected the requests of each iteration alone; the columns requests_per_second and duration_seconds settle it",
 		},
 		"a counter since the start of the run": {
 			tableOf(func(n int) (int, int, int) { return 30_000 * (n + 1), 20 << 20, 20<<20 + n<<20 }),
-			"run.csv:13:4: requests rises in each iteration, to 360,000, by 30,000 to 30,000: is it a counter that goes on? Expected the requests of each iteration alone",
+			"run.csv:13:4: requests rises in each iteration, to 360,000, by 30,000 to 30,000: is it a counter that goes on? Expected the requests of each iteration alone; the columns requests_per_second and duration_seconds settle it",
+		},
+		"a counter that varies, since the start of the run": {
+			tableOf(func(n int) (int, int, int) { return 30_000*(n+1) + n%2*9000, 20 << 20, 20<<20 + n<<20 }),
+			"run.csv:13:4: requests rises in each iteration, to 369,000, by 21,000 to 39,000: is it a counter that goes on? Expected the requests of each iteration alone; the columns requests_per_second and duration_seconds settle it",
 		},
 	} {
 		iterations, err := ReadCSV(strings.NewReader(tt.table), "run.csv")
@@ -65,12 +69,25 @@ func TestPlausibleFiguresAreNotRefused(t *testing.T) {
 		"pages":                            tableOf(func(n int) (int, int, int) { return 1000, 4096 * (3001 + 7*n), 4096 * (3008 + 7*n) }),
 		"requests that vary":               tableOf(func(n int) (int, int, int) { return 1000 + n*n%7, 20 << 20, 20 << 20 }),
 		"a server that warms up":           tableOf(func(n int) (int, int, int) { return 30_000 - 20_000/(n+1), 20 << 20, 20 << 20 }),
+		"a server that gets faster":        tableOf(func(n int) (int, int, int) { return 30_000 + 500*n + 100*(n*n/8), 20 << 20, 20 << 20 }),
+		"a server that gets much faster":   tableOf(func(n int) (int, int, int) { return 3000 + 1000*n, 20 << 20, 20 << 20 }),
 		"requests that a rate agrees with": strings.TrimSuffix(counted, "1000,30,"),
 	} {
 		iterations, err := ReadCSV(strings.NewReader(table), "run.csv")
 		assert.NoError(t, err, name)
 		assert.Len(t, iterations, 12, name)
 	}
+}
+
+// A run may have measured very little memory, as of a server whose pages were swapped out.
+func TestRecordedRunsMayHaveLittleMemory(t *testing.T) {
+	table := tableOf(func(int) (int, int, int) { return 1000, 0, 8192 })
+	_, err := ReadCSV(strings.NewReader(table), "run.csv")
+	assert.ErrorContains(t, err, "less than any server takes")
+	recorded := strings.TrimSuffix(strings.ReplaceAll(table, "\n", "\n2026-11-23T08:00:01.25Z,"), "2026-11-23T08:00:01.25Z,")
+	iterations, err := ReadCSV(strings.NewReader("started_at,"+recorded), "run.csv")
+	assert.NoError(t, err)
+	assert.Len(t, iterations, 12)
 }
 
 // The runs that were recorded raise no question.

@@ -33,7 +33,7 @@ type baseline struct {
 func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFunc, request load.Request) (*baseline, error) {
 	server := *s.plan.baseline
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
-	server.load.Kept = s.keepConnections()
+	server.load.Kept = s.connections.keep(s.plan.keep)
 	server.target.Output = filepath.Join(s.folder, "baseline.log")
 	b := &baseline{load: server.load, meter: load.NewMeter()}
 	var err error

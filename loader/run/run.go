@@ -202,8 +202,11 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 	if err := last.Answered(); err != nil || s.rests.release == 0 {
 		return nil, err
 	}
-	s.closeConnections() // what the server frees with them is given back
-	return lab.AwaitRest(ctx, s.rests.release, s.lab, last)
+	resting := s.lab
+	if s.connections.open() {
+		resting.CloseConnections = s.connections.close // what the server frees with them is given back
+	}
+	return lab.AwaitRest(ctx, s.rests.release, resting, last)
 }
 
 // take hands an iteration of the server on. Whoever fails does not keep it from the others.

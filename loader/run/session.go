@@ -53,7 +53,7 @@ type session struct {
 	live     *liveReader
 	record   record.Run
 
-	kept         []*load.Kept // of the server, and of the baseline if there is one
+	connections  connections
 	stopProgress func()
 	closers      []func() error // in the order in which they were opened
 }
@@ -89,7 +89,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	s.onClose(s.table.Close)
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
-	server.load.Kept = s.keepConnections()
+	server.load.Kept = s.connections.keep(s.plan.keep)
 	server.target.Output = filepath.Join(s.folder, "server.log")
 	if s.live, err = s.prepareLive(&server); err != nil {
 		return err
@@ -123,24 +123,6 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 		}
 	}
 	return s.prepare(ctx, server)
-}
-
-// keepConnections returns what keeps the connections to one server from one iteration to the next; nil if they are opened
-// anew in each.
-func (s *session) keepConnections() *load.Kept {
-	if !s.plan.keep {
-		return nil
-	}
-	kept := new(load.Kept)
-	s.kept = append(s.kept, kept)
-	return kept
-}
-
-// closeConnections closes the connections that were kept.
-func (s *session) closeConnections() {
-	for _, kept := range s.kept {
-		kept.Close()
-	}
 }
 
 // createFolder reserves the port of the metrics, and creates the folder of the run.
@@ -213,15 +195,16 @@ func (s *session) prepare(ctx context.Context, server side) error {
 		return err
 	}
 	s.onClose(func() error { // before the server is stopped, which might wait for that
-		s.closeConnections()
+		s.connections.close()
 		return nil
 	})
 	s.profiles = &profiler{url: pprofURL, folder: s.folder, notes: s.screen.Notes}
+	s.connections.beside(s.plan.metrics.server, pprofURL)
 	meter := load.NewMeter()
 	s.chooseRests()
 	s.lab = lab.Plan{
 		Tries: s.plan.tries, Settle: s.rests.settle, SettleMore: s.rests.settleMore, Align: s.plan.align,
-		Server: lab.Server{Generate: generate, AfterLoad: s.profiles.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
+		Server: lab.Server{Generate: generate, AfterLoad: s.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
 	s.record = s.describe()
 	options := s.plan.options

@@ -90,7 +90,7 @@ func afterRest(part Part, iterations []Iteration, rest *Rest, margin float64) ov
 	}
 	last := iterations[len(iterations)-1]
 	bytes, read := rest.Parts[part]
-	seconds := rest.EndSecond - last.EndSecond
+	seconds := rest.PartsSecond - last.EndSecond
 	if !read || seconds <= 0 {
 		return overTime{}
 	}
@@ -99,8 +99,8 @@ func afterRest(part Part, iterations []Iteration, rest *Rest, margin float64) ov
 }
 
 // atRests is the growth of resident memory from each end reading to the next start reading, and to the one after the rest
-// at the end: the ratio of all gains to all seconds, with its standard error (Cochran 1977, chapter 6). floor is the least significant
-// change, in bytes.
+// at the end if no connections were closed in between. It is the ratio of all gains to all seconds, with its standard error
+// (Cochran 1977, chapter 6). floor is the least significant change, in bytes.
 func atRests(iterations []Iteration, rest *Rest, floor, confidence float64) overTime {
 	var gains, lengths []float64
 	add := func(gain, seconds float64) {
@@ -112,7 +112,7 @@ func atRests(iterations []Iteration, rest *Rest, floor, confidence float64) over
 		before, it := iterations[i-1], iterations[i]
 		add(difference(it.StartBytes, before.EndBytes), it.StartSecond-before.EndSecond)
 	}
-	if last := iterations[len(iterations)-1]; rest != nil && rest.EndSecond > 0 {
+	if last := iterations[len(iterations)-1]; rest != nil && rest.EndSecond > 0 && !rest.Closed {
 		add(float64(rest.Bytes)-last.HeldBytes(), rest.EndSecond-last.EndSecond)
 	}
 	n := float64(len(gains))

@@ -75,6 +75,16 @@ func TestGrowthWithTimeIsTold(t *testing.T) {
 	}
 }
 
+// What the server frees with its connections at the end says nothing of growth with time.
+func TestGrowthWithTimeIsToldThoughConnectionsAreClosed(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	its, rest := timed(3, 0, 200_000, 0, r)
+	rest.Bytes -= 3e6
+	assert.NotContains(t, verdict.Judge(its, verdict.Options{Tolerance: 4, Rest: rest}).Sentence, withTime, "the server gives back at rest")
+	rest.Closed = true
+	assert.Contains(t, verdict.Judge(its, verdict.Options{Tolerance: 4, Rest: rest}).Sentence, withTime+"200,")
+}
+
 // The figures of growth by time do not depend on how long the load is.
 func TestGrowthWithTimeDoesNotDependOnTheLoad(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -94,7 +104,7 @@ func TestGrowthWithTimeDoesNotDependOnTheRequests(t *testing.T) {
 		its[i].Requests = []uint64{9000, 300, 4000, 100}[i%4]
 		its[i].Parts = map[verdict.Part]uint64{verdict.Live: its[i].EndBytes - 20e6, verdict.Outside: 10e6}
 	}
-	rest.Parts = map[verdict.Part]uint64{verdict.Live: rest.Bytes - 20e6, verdict.Outside: 10e6}
+	rest.Parts, rest.PartsSecond = map[verdict.Part]uint64{verdict.Live: rest.Bytes - 20e6, verdict.Outside: 10e6}, rest.EndSecond
 	assert.Contains(t, verdict.Judge(its, verdict.Options{Tolerance: 4, Rest: rest}).Sentence, "Live memory"+withTime)
 	for i := range its {
 		its[i].Parts = nil
@@ -129,7 +139,7 @@ func TestGrowthOfLiveMemoryWithTime(t *testing.T) {
 				})
 			}
 			last := its[11]
-			rest := &verdict.Rest{Seconds: 5, Bytes: 90e6, EndSecond: last.EndSecond + 5, Parts: map[verdict.Part]uint64{
+			rest := &verdict.Rest{Seconds: 5, Bytes: 90e6, PartsSecond: last.EndSecond + 5, Parts: map[verdict.Part]uint64{
 				verdict.Live: last.Parts[verdict.Live], verdict.Outside: last.Parts[verdict.Outside],
 			}}
 			rest.Parts[tt.part] += tt.gained

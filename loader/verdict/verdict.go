@@ -118,8 +118,13 @@ type Rest struct {
 	Bytes   uint64  // held memory
 	// EndSecond is when it was read, on the clock of the iterations; 0 if unknown.
 	EndSecond float64
-	// Parts are the other readings that were taken as after an iteration. A part that is missing is unknown.
-	Parts map[Part]uint64
+	// Closed is true if connections that were open at the last end reading were closed before. Bytes is then without what
+	// the server freed with them, and no measure of growth with time.
+	Closed bool
+	// Parts are the other readings that were taken as after an iteration, with these connections still open. A part that is
+	// missing is unknown. PartsSecond is when they were read, on the clock of the iterations; 0 if unknown.
+	Parts       map[Part]uint64
+	PartsSecond float64
 }
 
 // Verdict is the verdict on a run, with its estimates.
