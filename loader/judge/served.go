@@ -13,12 +13,12 @@ const (
 )
 
 // Served fails if the processes that were measured have used too little processor time to have answered the requests. It
-// is nil as long as that is unknown, or there were too few.
+// is nil as long as that is unknown, or there were too few. Iterations in which processor time may have been lost do not count.
 func (j *Judge) Served() error {
 	var requests uint64
 	var used time.Duration
 	for _, i := range j.iterations {
-		if cpu, known := i.CPU(); known {
+		if cpu, known := i.CPU(); known && i.Start.Lost == i.End.Lost {
 			used += cpu
 			requests += i.Load.Requests
 		}

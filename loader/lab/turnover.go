@@ -8,11 +8,11 @@ import (
 
 // Turnover is what became of a server's processes in an iteration, and in the rest before it.
 type Turnover struct {
-	// Restarted is true if no process is left that listened before: a supervisor has started the server anew, or it has
-	// replaced its program. Some of what was measured in the iteration is of the old one.
+	// Restarted is true if no process is left that listened before, nor a master of those that listen: a supervisor has
+	// started the server anew, or it has replaced its program. Some of what was measured in the iteration is of the old one.
 	Restarted bool
 	// Replaced is how many processes have ended and were replaced by others that run the same program, while one that
-	// listens goes on: as a master replaces its workers.
+	// listens goes on, or one that has forked those that listen: as a master replaces its workers.
 	Replaced int
 }
 
@@ -35,7 +35,9 @@ func (i *Iteration) compare(before Iteration) {
 // turnoverOf compares the processes at two moments.
 func turnoverOf(before, after []memory.Member) *Turnover {
 	ended := missing(before, after)
-	stays := slices.ContainsFunc(before, func(m memory.Member) bool { return m.Listens && !slices.ContainsFunc(ended, m.Is) })
+	stays := slices.ContainsFunc(before, func(m memory.Member) bool {
+		return !slices.ContainsFunc(ended, m.Is) && (m.Listens || forksListeners(m, before) && forksListeners(m, after))
+	})
 	if !stays {
 		return &Turnover{Restarted: true}
 	}
@@ -50,6 +52,14 @@ func turnoverOf(before, after []memory.Member) *Turnover {
 		}
 	}
 	return &Turnover{Replaced: replaced}
+}
+
+// forksListeners is true if a process that listens was forked by master, or by the same one as master. Only forks have the
+// same layout, which a supervisor and the servers that it executes have not.
+func forksListeners(master memory.Member, processes []memory.Member) bool {
+	return master.Layout != [3]uint64{} && slices.ContainsFunc(processes, func(m memory.Member) bool {
+		return m.Listens && m.Program == master.Program && m.Layout == master.Layout
+	})
 }
 
 // missing returns the processes that are not among the others.

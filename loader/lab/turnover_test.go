@@ -20,16 +20,28 @@ func TestTurnover(t *testing.T) {
 	server.Layout = [3]uint64{1, 2, 3}
 	replacedProgram := server
 	replacedProgram.Layout = [3]uint64{4, 5, 6}
+	forked := func(pid int, listens bool) memory.Member {
+		return memory.Member{PID: pid, Program: "/bin/server", Layout: server.Layout, Listens: listens}
+	}
+	executed := func(pid int, stack uint64) memory.Member {
+		return memory.Member{PID: pid, Program: "/bin/server", Layout: [3]uint64{stack, 5, 6}, Listens: true}
+	}
 	type members = []memory.Member
 	for name, test := range map[string]struct {
 		before, after members
 		want          Turnover
 	}{
-		"the same":                          {members{supervisor, server}, members{supervisor, server}, Turnover{}},
-		"a supervisor restarts it":          {members{supervisor, server}, members{supervisor, listens(3, 8)}, Turnover{Restarted: true}},
-		"with the same PID":                 {members{supervisor, server}, members{supervisor, listens(2, 8)}, Turnover{Restarted: true}},
-		"another program in the same PID":   {members{server}, members{replacedProgram}, Turnover{Restarted: true}},
-		"all workers of a master":           {members{server, worker(3), worker(4)}, members{server, worker(5), worker(6)}, Turnover{Replaced: 2}},
+		"the same":                        {members{supervisor, server}, members{supervisor, server}, Turnover{}},
+		"a supervisor restarts it":        {members{supervisor, server}, members{supervisor, listens(3, 8)}, Turnover{Restarted: true}},
+		"with the same PID":               {members{supervisor, server}, members{supervisor, listens(2, 8)}, Turnover{Restarted: true}},
+		"another program in the same PID": {members{server}, members{replacedProgram}, Turnover{Restarted: true}},
+		"all workers of a master":         {members{server, worker(3), worker(4)}, members{server, worker(5), worker(6)}, Turnover{Replaced: 2}},
+		"all that listen, of a master that does not": {members{forked(2, false), forked(3, true), forked(4, true)},
+			members{forked(2, false), forked(5, true), forked(6, true)}, Turnover{Replaced: 2}},
+		"a supervisor that runs the same program": {members{forked(2, false), executed(3, 7)}, members{forked(2, false), executed(4, 8)},
+			Turnover{Restarted: true}},
+		"forks that take over from a server": {members{forked(2, false), executed(3, 7)}, members{forked(2, false), forked(4, true)},
+			Turnover{Restarted: true}},
 		"one of several that listen":        {members{server, listens(3, 7)}, members{server, listens(4, 8)}, Turnover{Replaced: 1}},
 		"workers that are only added":       {members{server, worker(3)}, members{server, worker(3), worker(4)}, Turnover{}},
 		"workers that are only ended":       {members{server, worker(3), worker(4)}, members{server, worker(3)}, Turnover{}},

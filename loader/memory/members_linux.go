@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -21,7 +24,12 @@ const tick = time.Second / 100
 // It adds nothing if none of them is seen to listen.
 func members(root, port int, adopted ...func() []int) func(context.Context, *Reading) {
 	processes := Processes(root, adopted...)
+	var mu sync.Mutex
+	var before []Member
+	lost := 0
 	return func(_ context.Context, reading *Reading) {
+		mu.Lock()
+		defer mu.Unlock()
 		pids, err := processes()
 		if err != nil {
 			return
@@ -34,11 +42,36 @@ func members(root, port int, adopted ...func() []int) func(context.Context, *Rea
 				used += cpu
 			}
 		}
-		reading.CPU = used
+		lost += ended(before, all)
+		if slices.ContainsFunc(all, func(m Member) bool { return ignoresChildren(m.PID) }) {
+			lost++
+		}
+		before = all
+		reading.CPU, reading.Lost = used, lost
 		if markListeners(all, port) {
 			reading.Members = all
 		}
 	}
+}
+
+// ended is how many processes are not there any more.
+func ended(before, after []Member) int {
+	count := 0
+	for _, m := range before {
+		if !slices.ContainsFunc(after, func(other Member) bool { return other.PID == m.PID && other.Started == m.Started }) {
+			count++
+		}
+	}
+	return count
+}
+
+// ignoresChildren is true if a process ignores SIGCHLD: the kernel reaps its children, and adds their times to none.
+func ignoresChildren(pid int) bool {
+	text, _ := os.ReadFile(filepath.Join(procfs.DefaultMountPoint, strconv.Itoa(pid), "status"))
+	_, after, _ := strings.Cut(string(text), "\nSigIgn:")
+	word, _, _ := strings.Cut(after, "\n")
+	mask, err := strconv.ParseUint(strings.TrimSpace(word), 16, 64)
+	return err == nil && mask&(1<<(uint(syscall.SIGCHLD)-1)) != 0
 }
 
 // memberOf reads a process, and the processor time that it and its ended children have used; 0 if that is unknown.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,6 +71,30 @@ func TestProcessorTimeOfMembers(t *testing.T) {
 	for sum, begin := 0, time.Now(); time.Since(begin) < 50*time.Millisecond; sum++ {
 	}
 	assert.Greater(t, used()-before, time.Millisecond)
+}
+
+// The kernel adds the time of an ended child to its parent, unless that ignores SIGCHLD.
+func TestProcessorTimeThatMayBeLost(t *testing.T) {
+	child := run(t, "echo ready; read x")
+	complete := members(os.Getpid(), 0)
+	lost := func() int {
+		var reading Reading
+		complete(t.Context(), &reading)
+		return reading.Lost
+	}
+	assert.Equal(t, 0, lost())
+	assert.Equal(t, 0, lost())
+	_, err := fmt.Fprintln(child.stdin)
+	require.NoError(t, err)
+	require.NoError(t, child.Wait())
+	assert.Equal(t, 1, lost(), "a process has ended")
+	assert.Equal(t, 1, lost())
+	signal.Ignore(syscall.SIGCHLD)
+	ignoring := lost()
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGCHLD) // which Reset alone does not do for an ignored signal
+	signal.Reset(syscall.SIGCHLD)
+	assert.Equal(t, 2, ignoring)
+	assert.Equal(t, 2, lost())
 }
 
 // What a server has put into the background is a child of this program.

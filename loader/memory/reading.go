@@ -31,6 +31,9 @@ type Reading struct {
 	// CPU is the processor time that the processes have used since they started, with their children that have ended; 0 if
 	// unknown. Complete readings only.
 	CPU time.Duration
+	// Lost grows whenever CPU may lack processor time that the processes have used: by each of them that has ended, and by 1
+	// for a reading in which one ignores SIGCHLD, as then its ended children are not added to it. Complete readings only.
+	Lost int
 	// LiveHeap is the live heap after the last garbage collection; 0 if unknown. Complete readings only.
 	LiveHeap int64
 	// HeapInUse is what the server's metric HeapMetric tells of its heap, with garbage that was not collected yet; 0 if it

@@ -26,8 +26,9 @@ var forwarders = map[string]string{
 // CheckForwarder fails if the process pid only passes connections on to a server elsewhere, as docker-proxy, ssh -L and
 // kubectl port-forward do. The error names it, and the remedy.
 func CheckForwarder(pid int) error {
-	remedy, forwards := forwarders[nameOf(pid)]
-	if !forwards {
+	name := nameOf(pid)
+	remedy, forwards := forwarders[name]
+	if !forwards || serves(name, strings.Fields(CommandLine(pid))) {
 		return nil
 	}
 	return fmt.Errorf("process %d, %q, only passes connections on; %s (SERVER_PID=%d measures what listens)",
@@ -39,24 +40,60 @@ var managers = map[string]string{
 	"docker": ofContainer, "docker-compose": ofContainer, "podman": ofContainer, "podman-compose": ofContainer, "nerdctl": ofContainer,
 	"kubectl":   "attach to it on the machine of its pod (loader attach), or " + ofMachine,
 	"systemctl": "start it so, and measure it with loader attach",
-	"gradle":    inDaemon, "gradlew": inDaemon,
 }
 
-const inDaemon = "add --no-daemon, or start the program itself"
+// servers are subcommands of managers and forwarders that are servers themselves.
+var servers = map[string]string{"kubectl": "proxy", "podman": "system service"}
 
-// prefixes are programs that run the command after them.
-var prefixes = []string{"env", "sudo", "doas", "nice", "nohup", "setsid", "time", "stdbuf", "exec", "command"}
+// serves is true if a program is a server itself by the words of its command line.
+func serves(name string, words []string) bool {
+	subcommand, some := servers[name]
+	return some && strings.Contains(" "+strings.Join(words, " ")+" ", " "+subcommand+" ")
+}
+
+// prefixes are programs that run the command after them, with their options that take a value.
+var prefixes = map[string][]string{
+	"env": {"-u", "--unset", "-C", "--chdir"},
+	"sudo": {"-u", "--user", "-g", "--group", "-h", "--host", "-p", "--prompt", "-C", "--close-from", "-D", "--chdir", "-R", "--chroot",
+		"-T", "--command-timeout", "-r", "--role", "-t", "--type"},
+	"doas": {"-u", "-C"}, "nice": {"-n", "--adjustment"}, "nohup": nil, "setsid": nil, "time": {"-f", "--format", "-o", "--output"},
+	"stdbuf": {"-i", "--input", "-o", "--output", "-e", "--error"}, "exec": {"-a"}, "command": nil,
+}
+
+// takesNext is true if the value of an option is the next word. In -nu the last letter may take one; in -udocker it is there.
+func takesNext(word string, options []string) bool {
+	if strings.HasPrefix(word, "--") {
+		return slices.Contains(options, word)
+	}
+	for n, letter := range word {
+		if n > 0 && slices.Contains(options, "-"+string(letter)) {
+			return n == len(word)-1
+		}
+	}
+	return false
+}
 
 // CheckCommand fails if command has a server started by a process that does not descend from it, such as the daemon of
 // docker run. The error names the setting, that program, and the remedy. What a shell script starts is not looked at.
 func CheckCommand(setting string, command []string) error {
-	for n, word := range command {
+	var options []string // of the last prefix
+	for n := 0; n < len(command); n++ {
+		word := command[n]
 		name := filepath.Base(word)
 		remedy, manages := managers[name]
+		own, prefix := prefixes[name]
 		switch {
-		case slices.Contains(prefixes, name), strings.HasPrefix(word, "-"), strings.Contains(word, "="), strings.Trim(word, "0123456789") == "":
+		case prefix:
+			options = own
 			continue
-		case !manages, remedy == inDaemon && slices.Contains(command[n:], "--no-daemon"):
+		case strings.HasPrefix(word, "-"):
+			if takesNext(word, options) {
+				n++
+			}
+			continue
+		case strings.Contains(word, "="):
+			continue
+		case !manages, serves(name, command[n+1:]):
 			return nil
 		}
 		return fmt.Errorf("%s=%q: expected a server that is started in the foreground, but %s has another process start it; %s", setting, name, name, remedy)

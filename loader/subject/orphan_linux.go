@@ -2,9 +2,13 @@ package subject
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/procfs"
+	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,6 +33,37 @@ func ancestry(pid int) int {
 		pid = parent
 	}
 	return 0
+}
+
+// ownChildren returns the children of this program. They are in /proc/PID/task/TID/children; where the kernel has no such
+// files (CONFIG_PROC_CHILDREN) all processes are looked at.
+func ownChildren() []int {
+	files, _ := filepath.Glob(filepath.Join(procfs.DefaultMountPoint, "self/task/*/children"))
+	var children []int
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // the thread may have ended
+		for _, word := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				children = append(children, pid)
+			}
+		}
+	}
+	if len(files) > 0 {
+		return children
+	}
+	own := process.Process{Pid: int32(os.Getpid())}
+	all, _ := own.Children()
+	for _, child := range all {
+		children = append(children, int(child.Pid))
+	}
+	return children
+}
+
+// hasLeftSession is true if a process is in another session than this program (setsid).
+func hasLeftSession(pid int) bool {
+	session, err := unix.Getsid(pid)
+	own, ownErr := unix.Getsid(0)
+	return err == nil && ownErr == nil && session != own
 }
 
 // startOf is when a process started, in clock ticks since the boot. It fails if the process has ended.

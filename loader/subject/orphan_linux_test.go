@@ -57,6 +57,74 @@ func TestStopEndsWhatWentIntoTheBackground(t *testing.T) {
 	assert.False(t, alive(orphan))
 }
 
+// A wrapper may start several daemons, of which one listens. What this program has started itself is not the server's.
+func TestAllThatWentIntoTheBackgroundIsAdopted(t *testing.T) {
+	before := exec.Command("sleep", "1007")
+	before.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	require.NoError(t, before.Start())
+	tool := exec.Command("sleep", "1008")
+	tool.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	time.Sleep(20 * time.Millisecond) // two ticks
+	p, _ := launch(t, "(setsid sleep 1005 >/dev/null 2>&1 &); (sleep 1006 >/dev/null 2>&1 &); exec sleep 1000")
+	require.NoError(t, tool.Start())
+	t.Cleanup(func() {
+		for _, own := range []*exec.Cmd{before, tool} {
+			_ = own.Process.Kill()
+			_ = own.Wait()
+		}
+	})
+	session, group := orphanOf(t, p, "sleep 1005"), orphanOf(t, p, "sleep 1006")
+	assert.ElementsMatch(t, []int{session, group}, p.Orphans())
+	require.NoError(t, p.Stop())
+	assert.False(t, alive(session))
+	assert.False(t, alive(group))
+	assert.True(t, alive(before.Process.Pid))
+	assert.True(t, alive(tool.Process.Pid))
+}
+
+// The last server that is stopped takes with it what may be of either.
+func TestWhatSeveralServersPutIntoTheBackground(t *testing.T) {
+	first, _ := launch(t, "exec sleep 1000")
+	second, _ := launch(t, "(setsid sleep 1009 >/dev/null 2>&1 &); (sleep 1010 >/dev/null 2>&1 &); exec sleep 1000")
+	session, group := orphanOf(t, second, "sleep 1009"), orphanOf(t, second, "sleep 1010")
+	assert.Empty(t, first.Orphans())
+	assert.Equal(t, []int{group}, second.Orphans())
+	require.NoError(t, second.Stop())
+	assert.True(t, alive(session))
+	require.NoError(t, first.Stop())
+	assert.False(t, alive(session))
+}
+
+// One that may not be signalled does not keep the others.
+func TestStopEndsTheOthersIfTheGroupMayNotBeSignalled(t *testing.T) {
+	p, _ := launch(t, inBackground("sleep 1011"))
+	orphan := orphanOf(t, p, "sleep 1011")
+	kill := killGroup
+	killGroup = func(int, syscall.Signal) error { return syscall.EPERM }
+	err := p.Stop()
+	killGroup = kill
+	assert.ErrorIs(t, err, syscall.EPERM)
+	assert.False(t, alive(orphan))
+}
+
+// The time of the boot changes by a second with the clock of the machine.
+func TestAProcessRunsWhateverTheClock(t *testing.T) {
+	sleep := exec.Command("sleep", "1000")
+	require.NoError(t, sleep.Start())
+	t.Cleanup(func() { _ = sleep.Process.Kill(); _ = sleep.Wait() })
+	pid := strconv.Itoa(sleep.Process.Pid)
+	p, err := knownOf(sleep.Process.Pid)
+	require.NoError(t, err)
+	proc := t.TempDir()
+	require.NoError(t, os.Symlink("/proc/"+pid, proc+"/"+pid))
+	require.NoError(t, os.WriteFile(proc+"/stat", []byte("btime 1000000000\n"), 0o600))
+	require.NoError(t, os.WriteFile(proc+"/uptime", []byte("1.0 1.0\n"), 0o600))
+	t.Setenv("HOST_PROC", proc)
+	assert.True(t, running(p))
+	p.started++
+	assert.False(t, running(p), "another process with the same PID")
+}
+
 func TestWhatWentIntoTheBackgroundIsNotLeftWhenTheLoaderIsKilled(t *testing.T) {
 	t.Setenv(asFollower, "sleep 1002")
 	loader, server := startLoader(t, "SIGKILL", inBackground("sleep 1002"))

@@ -2,7 +2,7 @@
 
 package subject
 
-import "errors"
+import "github.com/shirou/gopsutil/v4/process"
 
 // AdoptsOrphans is true if Follow can tell what the server has put into the background.
 const AdoptsOrphans = false
@@ -19,5 +19,18 @@ func reapGroup(int) {}
 // ancestry is 0: orphans cannot be told from other processes here.
 func ancestry(int) int { return 0 }
 
-// startOf fails: there are no orphans to follow here.
-func startOf(int) (uint64, error) { return 0, errors.New("orphans are followed on Linux only") }
+// ownChildren is empty: orphans do not become children of this program here.
+func ownChildren() []int { return nil }
+
+// hasLeftSession is false: there are no orphans to tell from other children here.
+func hasLeftSession(int) bool { return false }
+
+// startOf is when a process started, in milliseconds since 1970. It fails if the process has ended.
+func startOf(pid int) (uint64, error) {
+	p, err := process.NewProcess(int32(pid))
+	if err != nil {
+		return 0, err
+	}
+	started, err := p.CreateTime()
+	return uint64(started), err
+}

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/shirou/gopsutil/v4/process"
 )
 
 // stopLimit is the time between SIGTERM and SIGKILL.
@@ -20,6 +18,7 @@ const stopLimit = 5 * time.Second
 // Process is a server that Launch started.
 type Process struct {
 	PID     int
+	started uint64 // in the unit of startOf
 	command *exec.Cmd
 	guard   *guard
 	exited  chan struct{} // closed when the process has ended and status is set
@@ -27,7 +26,13 @@ type Process struct {
 	stopped chan struct{} // closed by Stop
 
 	mu      sync.Mutex
-	orphans []*process.Process // that were given to Follow
+	orphans []known // children of this program that belong to the server
+}
+
+// launched are the servers that Stop was not called for. Orphans become children of this program, not of one of them.
+var launched struct {
+	mu      sync.Mutex
+	servers []*Process
 }
 
 // Launch starts command with the given environment (as in exec.Cmd) in a new process group, so that Ctrl-C reaches only the
@@ -54,6 +59,10 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 		return nil, errors.Join(err, cmd.Wait())
 	}
 	p := &Process{PID: cmd.Process.Pid, command: cmd, guard: guard, exited: make(chan struct{}), stopped: make(chan struct{})}
+	p.started, _ = startOf(p.PID) // 0 if it has just ended
+	launched.mu.Lock()
+	launched.servers = append(launched.servers, p)
+	launched.mu.Unlock()
 	go func() {
 		p.status = cmd.Wait()
 		close(p.exited)
@@ -68,28 +77,66 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 // if the guard cannot be reached.
 func (p *Process) Follow(pid int) (followed bool, err error) {
 	top := ancestry(pid)
-	if top == 0 || top == p.PID || slices.Contains(p.Orphans(), top) {
+	if top == 0 || top == p.PID {
 		return top != 0, nil
 	}
-	started, err := startOf(top)
-	if err != nil {
-		return false, nil // it has just ended
-	}
-	orphan, err := process.NewProcess(int32(top))
+	return p.follow(top)
+}
+
+// follow is Follow for a child of this program. The result is false if it has just ended.
+func (p *Process) follow(child int) (followed bool, err error) {
+	orphan, err := knownOf(child)
 	if err != nil {
 		return false, nil
 	}
-	_, _ = orphan.CreateTime() // which tells it from a later process with the same PID
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if slices.ContainsFunc(p.orphans, orphan.is) {
+		return true, nil
+	}
 	p.orphans = append(p.orphans, orphan)
-	return true, p.guard.watchOrphan(top, started)
+	return true, p.guard.watchOrphan(child, orphan.started)
 }
 
-// Orphans are the children of this program that Follow has found. Some may have ended.
+// Adopt follows all processes that the server has put into the background: children of this program that are in the
+// server's process group, or in another session than this program, which starts none itself. While several servers run,
+// those in another session cannot be told apart, and only Follow finds them. It fails as Follow does.
+func (p *Process) Adopt() error {
+	var failed error
+	for _, child := range ownChildren() {
+		if p.hasOrphaned(child) {
+			_, err := p.follow(child)
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// hasOrphaned is true if a child of this program comes from the server. A child that was there before does not.
+func (p *Process) hasOrphaned(child int) bool {
+	if child == p.PID {
+		return false
+	}
+	if group, err := syscall.Getpgid(child); err != nil || group == p.PID {
+		return err == nil
+	}
+	started, err := startOf(child)
+	return err == nil && started >= p.started && p.isAlone() && hasLeftSession(child)
+}
+
+// isAlone is true if no other server runs.
+func (p *Process) isAlone() bool {
+	launched.mu.Lock()
+	defer launched.mu.Unlock()
+	return !slices.ContainsFunc(launched.servers, func(other *Process) bool { return other != p })
+}
+
+// Orphans are the children of this program that Adopt or Follow have found, and that have not ended.
 func (p *Process) Orphans() []int {
+	_ = p.Adopt() // without a guard they are measured and stopped all the same
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.orphans = slices.DeleteFunc(p.orphans, func(orphan known) bool { return !running(orphan) })
 	var pids []int
 	for _, orphan := range p.orphans {
 		pids = append(pids, int(orphan.Pid))
@@ -134,11 +181,14 @@ func (p *Process) Err() error {
 }
 
 // Stop ends the server and everything it started: SIGTERM, and SIGKILL after 5 s. It returns when no process of the
-// server's group is left, nor any descendant that had left the group, nor any that Follow has found. It fails when a process
-// cannot be signalled, or has not ended 5 s after SIGKILL, as one that is frozen.
+// server's group is left, nor any descendant that had left the group, nor any that Adopt or Follow have found. It fails when a
+// process cannot be signalled, or has not ended 5 s after SIGKILL, as one that is frozen. The others are ended even then.
 func (p *Process) Stop() error {
+	launched.mu.Lock()
+	launched.servers = slices.DeleteFunc(launched.servers, func(server *Process) bool { return server == p })
+	launched.mu.Unlock()
+	orphans := p.Orphans()
 	p.mu.Lock()
-	orphans := p.orphans
 	select {
 	case <-p.stopped:
 	default:
@@ -146,22 +196,23 @@ func (p *Process) Stop() error {
 	}
 	p.mu.Unlock()
 	defer p.guard.dismiss()
-	strays := slices.DeleteFunc(descendants(p.PID), func(child *process.Process) bool {
+	strays := slices.DeleteFunc(descendants(p.PID), func(child known) bool {
 		group, err := syscall.Getpgid(int(child.Pid))
 		return err != nil || group == p.PID
 	})
-	for _, orphan := range orphans {
-		if running(orphan) {
-			strays = append(append(strays, orphan), descendants(int(orphan.Pid))...)
+	for _, pid := range orphans {
+		if orphan, err := knownOf(pid); err == nil {
+			strays = append(append(strays, orphan), descendants(pid)...)
 		}
 	}
 	// The group first: a master may want to end its workers itself.
-	if err := killGroup(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err)
-	}
+	err := killGroup(p.PID, syscall.SIGTERM)
 	_ = killGroup(p.PID, syscall.SIGCONT) // a stopped process would not handle it
 	stopped := make(chan error, 1)
 	go func() { stopped <- stopAll(strays) }()
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		return errors.Join(fmt.Errorf("cannot stop the server, process %d: %w", p.PID, err), <-stopped)
+	}
 	return errors.Join(p.awaitGroup(), <-stopped)
 }
 
@@ -204,7 +255,8 @@ func (p *Process) groupEnded() bool {
 	}
 }
 
-func killGroup(leader int, signal syscall.Signal) error {
+// killGroup is a variable for the tests: a process that may not be signalled is another user's.
+var killGroup = func(leader int, signal syscall.Signal) error {
 	return syscall.Kill(-leader, signal)
 }
 

@@ -11,37 +11,59 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
+// known is a process, and when it started, which tells it from a later process with the same PID.
+type known struct {
+	*process.Process
+	started uint64 // in the unit of startOf
+}
+
+// knownOf fails if the process has ended.
+func knownOf(pid int) (known, error) {
+	p, err := process.NewProcess(int32(pid))
+	if err != nil {
+		return known{}, err
+	}
+	started, err := startOf(pid)
+	return known{p, started}, err
+}
+
+// is is true if both are the same process.
+func (k known) is(other known) bool { return k.Pid == other.Pid && k.started == other.started }
+
 // StopTree ends a process and its descendants: SIGTERM, and SIGKILL after 5 s. It fails when one cannot be signalled, or
 // has not ended 5 s after SIGKILL.
 func StopTree(pid int) error {
-	root, err := process.NewProcess(int32(pid))
-	if errors.Is(err, process.ErrorProcessNotRunning) {
+	root, err := knownOf(pid)
+	if errors.Is(err, process.ErrorProcessNotRunning) || errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("cannot stop process %d: %w", pid, err)
 	}
-	return stopAll(append([]*process.Process{root}, descendants(pid)...))
+	return stopAll(append([]known{root}, descendants(pid)...))
 }
 
 // descendants returns all processes below pid. Those that end during the call may be missing.
-func descendants(pid int) []*process.Process {
+func descendants(pid int) []known {
 	p, err := process.NewProcess(int32(pid))
 	if err != nil {
 		return nil
 	}
-	var all []*process.Process
+	var all []known
 	children, _ := p.Children()
 	for _, child := range children {
-		all = append(append(all, child), descendants(int(child.Pid))...)
+		if child, err := knownOf(int(child.Pid)); err == nil {
+			all = append(append(all, child), descendants(int(child.Pid))...)
+		}
 	}
 	return all
 }
 
-// running is true if the process has not ended. gopsutil compares creation times, so that another process that has taken
-// over the PID does not count. A zombie with other threads runs: its first thread alone has ended.
-func running(p *process.Process) bool {
-	if ok, err := p.IsRunning(); err != nil || !ok {
+// running is true if the process has not ended; another one that has taken over the PID does not count. A zombie with
+// other threads runs: its first thread alone has ended. gopsutil's IsRunning compares times of day, which change with the
+// clock of the machine.
+func running(p known) bool {
+	if started, err := startOf(int(p.Pid)); err != nil || started != p.started {
 		return false
 	}
 	if states, _ := p.Status(); !slices.Contains(states, process.Zombie) {
@@ -52,11 +74,11 @@ func running(p *process.Process) bool {
 }
 
 // stopAll ends the processes that still run. It fails as StopTree does.
-func stopAll(processes []*process.Process) error {
+func stopAll(processes []known) error {
 	for _, signals := range [][]syscall.Signal{{syscall.SIGTERM, syscall.SIGCONT}, {syscall.SIGKILL}} { // a stopped one would not handle SIGTERM
 		deadline := time.Now().Add(stopLimit)
 		for asked := false; time.Now().Before(deadline); asked = true {
-			processes = slices.DeleteFunc(processes, func(p *process.Process) bool { return !running(p) })
+			processes = slices.DeleteFunc(processes, func(p known) bool { return !running(p) })
 			if len(processes) == 0 {
 				return nil
 			}
@@ -75,7 +97,7 @@ func stopAll(processes []*process.Process) error {
 }
 
 // signalAll sends the signals to a process. One that has ended meanwhile is no error.
-func signalAll(p *process.Process, signals []syscall.Signal) error {
+func signalAll(p known, signals []syscall.Signal) error {
 	for _, signal := range signals {
 		if err := p.SendSignal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("cannot stop process %d: %w", p.Pid, err)

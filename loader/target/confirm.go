@@ -29,6 +29,9 @@ func (t *Target) Confirm(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
+	if err := t.process.Adopt(); err != nil {
+		return err
+	}
 	measured, err := t.Processes()()
 	if err != nil {
 		if _, ended := t.read(ctx); ended != nil { // which says how
@@ -37,7 +40,12 @@ func (t *Target) Confirm(ctx context.Context) error {
 		return err
 	}
 	found := false
+	var forwards error
 	for _, pid := range holders {
+		if err := subject.CheckForwarder(pid); err != nil {
+			forwards = fmt.Errorf("%s: %w", t.address, err)
+			continue
+		}
 		if slices.Contains(measured, pid) {
 			found = true
 			continue
@@ -48,10 +56,14 @@ func (t *Target) Confirm(ctx context.Context) error {
 		}
 		found = found || followed
 	}
-	if !found {
+	switch {
+	case found:
+		return nil
+	case forwards != nil:
+		return forwards
+	default:
 		return notStarted(holders[0], t.address)
 	}
-	return nil
 }
 
 // followAll is Confirm for the end: whatever listens by now is stopped with the server, if it descends from it.
