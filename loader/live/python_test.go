@@ -387,6 +387,7 @@ func TestPythonHookThatLeavesBeforeItAnswers(t *testing.T) {
 			if !assert.NoError(t, err) {
 				return
 			}
+			_, _ = connection.Read(make([]byte, 1)) // the question, which cannot be written any more after Close
 			_, _ = io.WriteString(connection, answer)
 			_ = connection.Close()
 		}
