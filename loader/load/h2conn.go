@@ -1,12 +1,14 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,16 +24,33 @@ type h2conn struct {
 	transport *http.Transport
 	tls       *security     // nil without TLS
 	dialled   atomic.Uint64 // TCP connections
+	answered  atomic.Bool   // there was a response
 
-	mu     sync.Mutex
-	open   map[*tracked]bool // usually one
-	closed bool
+	mu      sync.Mutex
+	open    map[*tracked]bool // usually one
+	closed  bool
+	oldHTTP bool // the server has begun with a response of HTTP/1
 }
 
 // tracked is a TCP connection that its h2conn knows until it is closed.
 type tracked struct {
 	net.Conn
-	of *h2conn
+	of    *h2conn
+	began bool // something was read
+}
+
+// Read notes if the first that comes is a response of HTTP/1.
+func (t *tracked) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if !t.began && n > 0 {
+		t.began = true
+		if bytes.HasPrefix(p[:n], []byte("HTTP/1.")) {
+			t.of.mu.Lock()
+			t.of.oldHTTP = true
+			t.of.mu.Unlock()
+		}
+	}
+	return n, err
 }
 
 func (t *tracked) Close() error {
@@ -70,13 +89,31 @@ func newH2Conn(plan *Plan) *h2conn {
 	return h
 }
 
+// notEstablished is in the error of net/http for a connection that ends before the server's first frame. It tells no cause.
+const notEstablished = "client conn could not be established"
+
+// explain returns err with its cause, as far as that is known. A server that wants a certificate may close the connection
+// before the client has read why.
+func (h *h2conn) explain(err error) error {
+	silent := strings.Contains(err.Error(), notEstablished)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.tls != nil && h.tls.asked.Load() && !h.answered.Load() && (silent || classify(err) == Reset):
+		return connectError{error: err, cause: wantsCertificate}
+	case silent && h.oldHTTP:
+		return errOldHTTP
+	}
+	return h.tls.explain(err)
+}
+
 func (h *h2conn) track(conn net.Conn) (net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed { // its request has timed out while it dialled
 		return nil, errors.Join(errAborted, conn.Close())
 	}
-	known := &tracked{conn, h}
+	known := &tracked{Conn: conn, of: h}
 	h.open[known] = true
 	return known, nil
 }

@@ -41,6 +41,9 @@ func (c *http2) attempt(ctx context.Context, now time.Time, e *Exchange) (int, e
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	code, err := c.exchange(ctx, cancel, e)
+	if code != 0 {
+		c.conn.answered.Store(true)
+	}
 	if e.Close { // a client that vanishes resets its stream only, and keeps the connection
 		c.conn.transport.CloseIdleConnections()
 	}
@@ -48,7 +51,7 @@ func (c *http2) attempt(ctx context.Context, now time.Time, e *Exchange) (int, e
 		return code, nil
 	}
 	c.conn.close() // as over HTTP/1.1: the server may have stopped reading
-	err = c.conn.tls.explain(err)
+	err = c.conn.explain(err)
 	c.before += c.conn.dialled.Load()
 	c.conn = newH2Conn(c.plan)
 	return code, err

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 )
 
+const wantsCertificate = "the server wants a client certificate, and the loader has none"
+
 // security is TLS as one client does it.
 type security struct {
 	config *tls.Config
@@ -74,7 +76,7 @@ func (s *security) cause(err error) string {
 		return "the server has no version of TLS from 1.2 on"
 	case "tls: certificate required", "tls: bad certificate", "tls: handshake failure":
 		if s.asked.Load() {
-			return "the server wants a client certificate, and the loader has none"
+			return wantsCertificate
 		}
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,9 +113,9 @@ func TestConnectionsAreKeptBesideAPageThatAnswers(t *testing.T) {
 // A page that never answers has nothing to do with the connections. Nor has one that nothing listens at.
 func TestConnectionsAreKeptBesideAPageThatNeverAnswers(t *testing.T) {
 	t.Parallel()
-	asked := 0
+	var asked atomic.Int64
 	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		asked++
+		asked.Add(1)
 		<-r.Context().Done()
 	}))
 	defer mute.Close()
@@ -128,5 +129,5 @@ func TestConnectionsAreKeptBesideAPageThatNeverAnswers(t *testing.T) {
 	assert.Equal(t, []int{0, 4, 4}, open, "they were closed once, to see if it answers then")
 	assert.Empty(t, notes.String())
 	mute.Close()
-	assert.Equal(t, 2, asked)
+	assert.EqualValues(t, 2, asked.Load())
 }
