@@ -118,11 +118,7 @@ func (a *attachment) servesQuit() bool {
 	if !a.process.handles(int(unix.SIGQUIT)) {
 		return false
 	}
-	names, _ := filepath.Glob(proc(a.process.PID, "task/*/comm"))
-	return slices.ContainsFunc(names, func(name string) bool {
-		text, _ := os.ReadFile(name)
-		return strings.TrimSpace(string(text)) == "Signal Dispatch"
-	})
+	return hasThread("Signal Dispatch")(a.process)
 }
 
 // options are the words of all options of the JVM, in the order in which it reads them.

@@ -134,19 +134,7 @@ func (h *hotSpot) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, jvmReadingLimit)
 	defer cancel()
 	read, err := h.read(ctx)
-	if err == nil && h.direct.Bytes > 0 {
-		err = h.readDirect(ctx, &read)
-	}
 	return read, h.attach.ended(err)
-}
-
-// readDirect sets what direct buffers take, and their limit.
-func (h *hotSpot) readDirect(ctx context.Context, read *memory.Live) error {
-	native, err := h.ask(ctx, nativeMemory)
-	if bytes, known := parseDirect(native); known {
-		read.Buffers, read.BuffersLimit = bytes, h.direct
-	}
-	return err
 }
 
 func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
@@ -154,7 +142,7 @@ func (h *hotSpot) read(ctx context.Context) (memory.Live, error) {
 	if err := h.collect(ctx, &read); err != nil {
 		return memory.Live{}, err
 	}
-	native, err := whileSteady(func() (int64, error) { return h.native(ctx) }, func() error { return h.measure(ctx, &read) })
+	native, err := whileSteady(func() (int64, error) { return h.native(ctx, &read) }, func() error { return h.measure(ctx, &read) })
 	if err != nil {
 		return memory.Live{}, err
 	}
@@ -189,11 +177,15 @@ func (h *hotSpot) measure(ctx context.Context, read *memory.Live) error {
 	return err
 }
 
-// native is what the JVM has for compilers, and for the collector's tables beyond what these took at first, in bytes.
-func (h *hotSpot) native(ctx context.Context) (int64, error) {
+// native is what the JVM has for compilers, and for the collector's tables beyond what these took at first, in bytes. It
+// sets what direct buffers take, if they have a limit.
+func (h *hotSpot) native(ctx context.Context, read *memory.Live) (int64, error) {
 	text, err := h.ask(ctx, nativeMemory)
 	if err != nil {
 		return 0, err
+	}
+	if bytes, known := parseDirect(text); known && h.direct.Bytes > 0 {
+		read.Buffers, read.BuffersLimit = bytes, h.direct
 	}
 	compilers, tables := parseNative(text)
 	if h.tables == 0 {

@@ -51,7 +51,7 @@ func mallocArenas(pid int) (size, resident int64, err error) {
 			}
 		}
 	}
-	pages, err := residentIn(pid, all, false)
+	pages, err := pagesOf(pid, all)
 	return size, pages.held, err
 }
 

@@ -44,6 +44,11 @@ func residentIn(pid int, ranges []addressRange, named bool) (mappedPages, error)
 	if named && !found {
 		return mappedPages{}, errors.New("no mapping of a file java_heap")
 	}
+	return pagesOf(pid, parts)
+}
+
+// pagesOf counts the pages of a process in ranges of addresses, which it maps.
+func pagesOf(pid int, parts []addressRange) (mappedPages, error) {
 	pagemap, err := os.Open(proc(pid, "pagemap"))
 	if err != nil {
 		return mappedPages{}, err
