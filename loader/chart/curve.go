@@ -18,7 +18,7 @@ type Curve struct {
 // of all that the server held.
 func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict, of verdict.Part) Curve {
 	c := Curve{Label: name}
-	g := growthOf(v, of)
+	g := v.GrowthOf(of)
 	var judged []reading
 	var at []float64
 	requests := 0.0
@@ -43,22 +43,8 @@ func NewCurve(name string, iterations []verdict.Iteration, v verdict.Verdict, of
 
 // endOf is an end reading of live memory or memory outside the heap, or else of what the server held, in bytes.
 func endOf(i verdict.Iteration, part verdict.Part) (bytes float64, known bool) {
-	read, known := i.Parts[part]
-	switch part {
-	case verdict.Live:
-		return float64(read), known
-	case verdict.Outside:
-		return float64(read) + float64(i.Parts[verdict.Unmapped]), known
+	if part != verdict.Live && part != verdict.Outside {
+		part = verdict.Held
 	}
-	return i.HeldBytes(), true
-}
-
-// growthOf is the growth of a part, or else that which was judged.
-func growthOf(v verdict.Verdict, part verdict.Part) verdict.PartGrowth {
-	for _, g := range v.Growths {
-		if g.Part == part {
-			return g
-		}
-	}
-	return verdict.PartGrowth{Part: v.Of, Growth: v.Growth, Lower: v.Lower, Upper: v.Upper, Judged: v.Judged}
+	return i.EndOf(part)
 }

@@ -43,27 +43,8 @@ func (v Verdict) GrowthOf(part verdict.Part) (PartGrowth, bool) {
 	}, part == v.RestsOn()
 }
 
-// EndBytes is what the server held at the end of the iteration: live memory, heap slack, memory outside the heap, or all
-// that it held, in bytes. It is false if that is not known.
+// EndBytes is verdict.Iteration's EndOf, in whole bytes.
 func (i Iteration) EndBytes(part verdict.Part) (int64, bool) {
-	value := func(column *uint64) int64 {
-		if column == nil {
-			return 0
-		}
-		return int64(*column)
-	}
-	held := i.RSSEndBytes + value(i.SwapEndBytes) - value(i.LazyfreeEndBytes) + value(i.HugetlbEndBytes) + value(i.UnmappedEndBytes)
-	outside := value(i.OutsideEndBytes) + value(i.UnmappedEndBytes)
-	switch part {
-	case verdict.Live:
-		return value(i.LiveEndBytes), i.LiveEndBytes != nil
-	case verdict.Outside:
-		return outside, i.OutsideEndBytes != nil
-	case verdict.Slack:
-		files := value(i.FileEndBytes) + value(i.SharedEndBytes)
-		return max(0, held-files-value(i.LiveEndBytes)-outside), i.LiveEndBytes != nil && i.OutsideEndBytes != nil
-	case verdict.Held:
-		return held, true
-	}
-	return 0, false
+	bytes, known := i.Evidence().EndOf(part)
+	return int64(bytes), known
 }

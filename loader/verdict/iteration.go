@@ -77,6 +77,25 @@ func (it Iteration) HeldBytes() float64 {
 	return held
 }
 
+// EndOf is what the server held after settling, in bytes: live memory, heap slack, memory outside the heap, or all that it
+// held. It is false if that is not known.
+func (it Iteration) EndOf(part Part) (bytes float64, known bool) {
+	_, live := it.Parts[Live]
+	_, outside := it.Parts[Outside]
+	read := func(part Part) float64 { return float64(it.Parts[part]) }
+	switch part {
+	case Live:
+		return read(Live), live
+	case Outside:
+		return read(Outside) + read(Unmapped), outside
+	case Slack:
+		return max(0, it.HeldBytes()-read(File)-read(Shared)-read(Live)-read(Outside)-read(Unmapped)), live && outside
+	case Held:
+		return it.HeldBytes(), true
+	}
+	return 0, false
+}
+
 // newCurve returns the curve of memory held at the end of the iterations. Requests are cumulative from the
 // start of the first, so that the first point lies at that iteration's requests.
 func newCurve(iterations []Iteration) curve {
