@@ -24,8 +24,9 @@ func TestPollsAreDelayedForManySlowResponses(t *testing.T) {
 		{"arrivals without timestamps", false, 100, 0, 0, time.Second, 0},
 	} {
 		l := loop{
+			plan:    &Plan{},
 			stamped: c.stamped, responseTime: c.taken, conns: make([]*connState, c.connections),
-			vacant: make([]int32, c.vacant), due: make([]*connState, c.waiting),
+			vacant: make([]int32, c.vacant), due: make([]dueConn, c.waiting),
 		}
 		assert.Equal(t, c.want, l.batchingDelay(), c.name)
 	}

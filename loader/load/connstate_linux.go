@@ -16,6 +16,7 @@ type connState struct {
 	turn    turn
 	partial []byte // what has arrived of an incomplete response
 	back    chan returned
+	streams *streamState // nil with HTTP/1.1, for which all but fd and number is
 }
 
 // sent is how many bytes of the current exchange were sent.

@@ -9,14 +9,16 @@ import (
 	"time"
 )
 
-// http2 is an HTTP/2 client with one connection and one stream at a time.
+// http2 is an HTTP/2 client with one connection, and one stream at a time unless a loop serves it.
 type http2 struct {
 	plan   *Plan
 	conn   *h2conn
-	before uint64          // connections before conn
+	before uint64          // connections without those of conn
 	rested bool            // conn has been idle since the last iteration
 	ctx    context.Context // ends with abort
 	stop   context.CancelFunc
+
+	streams *streamConn // what a loop serves in place of conn; nil if there is none
 }
 
 func newHTTP2(plan *Plan) *http2 {
@@ -140,10 +142,21 @@ func (v *vanishing) Read(p []byte) (int, error) {
 
 func (c *http2) releaseBuffers() {}
 
-func (c *http2) rest() { c.rested = c.conn.inUse() }
+func (c *http2) rest() {
+	c.rested = c.conn.inUse()
+	if c.streams != nil {
+		c.streams.rested = true
+	}
+}
 
 func (c *http2) opened() uint64 { return c.before + c.conn.dialled.Load() }
 
-func (c *http2) close() { c.conn.end() }
+func (c *http2) close() {
+	if c.streams != nil {
+		c.streams.close()
+		c.streams = nil
+	}
+	c.conn.end()
+}
 
 func (c *http2) abort() { c.stop() }

@@ -21,6 +21,7 @@ type Plan struct {
 	Insecure  bool // accept any server certificate
 	Behaviour Behaviour
 	Workers   int           // clients, each with one connection and one request in flight
+	Streams   int           // requests in flight on a connection with HTTP/2, if they are plain; 0 is 1
 	Duration  time.Duration // no request starts later than this after the first
 	Requests  uint64        // if not 0, exactly this many are sent, however long it takes
 	Rate      float64       // requests per second over all workers (open loop); 0: closed loop
@@ -74,7 +75,11 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 				w.loop = loops[n%len(loops)]
 			}
 			defer context.AfterFunc(ctx, c.abort)()
-			w.work(ctx)
+			if w.loop != nil && plan.Protocol.multiplexed() {
+				w.workStreams(ctx)
+			} else {
+				w.work(ctx)
+			}
 		})
 	}
 	workers.Wait()
@@ -148,7 +153,8 @@ type worker struct {
 type turn struct {
 	exchange *Exchange // nil until it is sent
 	intended time.Time // scheduled send time
-	start    time.Time // actual send time
+	start    time.Time // actual send time, the first one if it is sent again
+	tries    int       // how often an HTTP/2 server has had it
 }
 
 // work sends requests until the pace ends or ctx does.

@@ -33,9 +33,10 @@ type loop struct {
 
 	conns   []*connState // by number; nil where one has left
 	vacant  []int32      // the numbers of those
-	due     []*connState // those that wait until their next request is due, earliest first
+	due     []dueConn    // those that wait until their next request is due, earliest first
 	checked time.Time    // when timeouts were last looked for
 
+	unanswered   int           // requests on connections with streams
 	stamped      bool          // the kernel stamps arrivals
 	responseTime time.Duration // moving average, from a request until its response is read
 
@@ -43,12 +44,18 @@ type loop struct {
 	buffer   [readBufferSize]byte
 	arrived  arrivedBytes
 	reader   *bufio.Reader
+	frames   []byte // what has arrived of a connection with streams
+	plain    []byte // what TLS makes of it
 }
 
 // newLoop returns a loop that is not running yet, or the error of a system call.
 func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
 	l := &loop{plan: plan, next: next, counts: counts}
-	l.reader = bufio.NewReaderSize(&l.arrived, readBufferSize)
+	if plan.Protocol.multiplexed() {
+		l.frames, l.plain = make([]byte, h2BufferSize), make([]byte, frameLimit)
+	} else {
+		l.reader = bufio.NewReaderSize(&l.arrived, readBufferSize)
+	}
 	var err error
 	if l.wakeup, err = newWakeup(); err != nil {
 		return nil, err
@@ -66,10 +73,10 @@ func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
 }
 
 // startLoops returns running loops for the plan's workers: one per two CPUs, since the server needs CPUs as well. With
-// two CPUs and no RATE there are two loops, as one would leave CPU time idle. There are none for other protocols than
-// HTTP/1.1, or when file descriptors run out.
+// two CPUs and no RATE there are two loops, as one would leave CPU time idle. There are none for HTTP/1.1 over TLS, or when
+// file descriptors run out.
 func startLoops(ctx context.Context, plan *Plan, next pace, meter *Meter) []*loop {
-	if plan.Protocol != HTTP1 {
+	if plan.Protocol == HTTPS {
 		return nil
 	}
 	var loops []*loop
@@ -93,11 +100,15 @@ func startLoops(ctx context.Context, plan *Plan, next pace, meter *Meter) []*loo
 // calls it; it blocks until then.
 func (l *loop) serve(fd int) returned {
 	c := &connState{fd: fd, back: make(chan returned, 1)}
+	l.handIn(c)
+	return <-c.back
+}
+
+func (l *loop) handIn(c *connState) {
 	l.mu.Lock()
 	l.arrivals = append(l.arrivals, c)
 	l.mu.Unlock()
 	l.wakeup.signal()
-	return <-c.back
 }
 
 // stop ends a loop that holds no connection.
@@ -145,7 +156,11 @@ func (l *loop) handle(events []unix.EpollEvent) {
 		case timerNumber:
 			l.timer.expired()
 		default:
-			if c := l.conns[event.Fd]; c != nil {
+			switch c := l.conns[event.Fd]; {
+			case c == nil:
+			case c.streams != nil:
+				l.eventStreams(c, event.Events)
+			default:
 				l.receive(c)
 			}
 		}
@@ -166,12 +181,18 @@ func (l *loop) arrive() bool {
 			c.number = int32(len(l.conns))
 			l.conns = append(l.conns, c)
 		}
-		if l.poller.add(c.fd, c.number) != nil {
-			l.giveBack(c, returned{unfit: true})
-			continue
-		}
+		failed := l.poller.add(c.fd, c.number)
 		stampArrivals(c.fd)
-		l.begin(c, time.Now())
+		switch {
+		case c.streams != nil && failed != nil:
+			l.giveBackStreams(c, streamsReturned{unfit: true})
+		case c.streams != nil:
+			l.beginStreams(c, time.Now())
+		case failed != nil:
+			l.giveBack(c, returned{unfit: true})
+		default:
+			l.begin(c, time.Now())
+		}
 	}
 	return stopped
 }
@@ -181,6 +202,10 @@ func (l *loop) expire(ctx context.Context, now time.Time) {
 	for _, c := range l.conns {
 		switch {
 		case c == nil:
+		case c.streams != nil && ctx.Err() != nil:
+			l.giveBackStreams(c, streamsReturned{ended: true})
+		case c.streams != nil:
+			l.expireStreams(c, now)
 		case ctx.Err() != nil:
 			l.giveBack(c, returned{ended: true})
 		case c.turn.exchange != nil && now.Sub(c.turn.start) > l.plan.Timeout:
@@ -195,13 +220,17 @@ func (l *loop) expire(ctx context.Context, now time.Time) {
 // giveBack lets a connection leave the loop. It is closed unless an exchange is in progress, or the iteration is over and
 // the next one is to have it.
 func (l *loop) giveBack(c *connState, r returned) {
-	l.conns[c.number] = nil
-	l.vacant = append(l.vacant, c.number)
-	l.poller.remove(c.fd)
+	l.remove(c)
 	r.fd = c.fd
 	if r.turn.exchange == nil && (!r.ended || l.plan.Kept == nil) {
 		_ = unix.Close(c.fd)
 		r.fd = -1
 	}
 	c.back <- r
+}
+
+func (l *loop) remove(c *connState) {
+	l.conns[c.number] = nil
+	l.vacant = append(l.vacant, c.number)
+	l.poller.remove(c.fd)
 }

@@ -69,6 +69,11 @@ func watch(epoll, fd int, number int32, events uint32) error {
 // add has poll report when something arrives on fd, under a number from 0.
 func (p *poller) add(fd int, number int32) error { return watch(p.inner, fd, number, unix.EPOLLIN) }
 
+// change has poll report other events of fd.
+func (p *poller) change(fd int, number int32, events uint32) {
+	_ = unix.EpollCtl(p.inner, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: events, Fd: number})
+}
+
 func (p *poller) remove(fd int) { _ = unix.EpollCtl(p.inner, unix.EPOLL_CTL_DEL, fd, nil) }
 
 // poll returns the events that are pending, without waiting. They are valid until the next call.

@@ -22,6 +22,9 @@ func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2} }
 // Encrypted is true for a protocol over TLS.
 func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 }
 
+// multiplexed is true for HTTP/2.
+func (p Protocol) multiplexed() bool { return p == H2 || p == H2C }
+
 // Scheme is the URL scheme of the protocol.
 func (p Protocol) Scheme() string {
 	if p.Encrypted() {

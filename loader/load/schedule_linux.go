@@ -1,6 +1,9 @@
 package load
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // timerResolution bounds how often the timer fires. A wake-up for each of thousands of requests a second would cost more
 // CPU time than the requests. A request is sent late by at most this; its latency includes that.
@@ -14,18 +17,37 @@ func (l *loop) begin(c *connState, now time.Time) {
 	case !more:
 		l.giveBack(c, returned{ended: true})
 	case intended.After(now):
-		l.due = append(l.due, c)
+		l.await(c, intended)
 	default:
 		l.send(c, now)
 	}
 }
 
+// dueConn is a connection whose next request is due at a time.
+type dueConn struct {
+	*connState
+	at time.Time
+}
+
+// await queues a connection until its next request is due. That is nearly always later than those in the queue.
+func (l *loop) await(c *connState, due time.Time) {
+	n := len(l.due)
+	for n > 0 && l.due[n-1].at.After(due) {
+		n--
+	}
+	l.due = slices.Insert(l.due, n, dueConn{c, due})
+}
+
 // sendDue sends the queued requests that are due.
 func (l *loop) sendDue(now time.Time) {
-	for len(l.due) > 0 && !l.due[0].turn.intended.After(now) {
-		c := l.due[0]
+	for len(l.due) > 0 && !l.due[0].at.After(now) {
+		c := l.due[0].connState
 		l.due = l.due[1:]
-		if l.conns[c.number] == c { // still in the loop
+		switch {
+		case l.conns[c.number] != c: // it has left the loop
+		case c.streams != nil:
+			l.sendPlanned(c, time.Now())
+		default:
 			l.send(c, time.Now())
 		}
 	}
@@ -33,8 +55,8 @@ func (l *loop) sendDue(now time.Time) {
 
 // setTimer arms the timer for the next request that is due, or for the given time if that is earlier.
 func (l *loop) setTimer(latest time.Time) {
-	if len(l.due) > 0 && l.due[0].turn.intended.Before(latest) {
-		latest = l.due[0].turn.intended
+	if len(l.due) > 0 && l.due[0].at.Before(latest) {
+		latest = l.due[0].at
 		if next := l.timer.fired.Add(timerResolution); latest.Before(next) {
 			latest = next
 		}

@@ -1,0 +1,157 @@
+package load
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+const (
+	tableSize = 4096 // bytes of a dynamic table: the default of RFC 7541
+	memoLimit = 64   // requests whose encoded header is kept
+)
+
+// indexedOnly is true for a header block that refers to tables, and neither changes nor resizes the dynamic one. The same
+// bytes mean the same until another block does.
+func indexedOnly(block []byte) bool {
+	for _, b := range block {
+		if b <= 0x80 || b == 0xff { // 0xff begins an index of several bytes
+			return false
+		}
+	}
+	return true
+}
+
+// headerEncoder encodes the headers of requests with HPACK (RFC 7541). A header is encoded once, as long as the table
+// stays as it is.
+type headerEncoder struct {
+	encoder *hpack.Encoder
+	block   bytes.Buffer
+	memo    map[*Exchange][]byte
+}
+
+func (h *headerEncoder) init() { h.encoder = hpack.NewEncoder(&h.block) }
+
+// resize has the dynamic table take no more bytes than the server allows, and no more than tableSize.
+func (h *headerEncoder) resize(size uint32) {
+	h.encoder.SetMaxDynamicTableSize(size)
+	clear(h.memo) // the next block tells the server
+}
+
+// encode returns the header block of a request, valid until the next call.
+func (h *headerEncoder) encode(e *Exchange, scheme string) []byte {
+	if block, known := h.memo[e]; known {
+		return block
+	}
+	h.block.Reset()
+	write := func(name, value string) { // fails only if the buffer does
+		_ = h.encoder.WriteField(hpack.HeaderField{Name: name, Value: value})
+	}
+	write(":method", e.Method)
+	write(":scheme", scheme)
+	write(":path", e.Path)
+	write(":authority", e.Host)
+	if !e.has("User-Agent") {
+		write("user-agent", "leaklab")
+	}
+	for _, field := range e.Header {
+		if name := strings.ToLower(field.Name); !ofConnection(name) {
+			write(name, field.Value)
+		}
+	}
+	if length, ok := e.contentLength(); ok {
+		write("content-length", strconv.FormatInt(length, 10))
+	}
+	block := h.block.Bytes()
+	switch {
+	case !indexedOnly(block):
+		clear(h.memo)
+	case len(h.memo) < memoLimit:
+		if h.memo == nil {
+			h.memo = make(map[*Exchange][]byte)
+		}
+		h.memo[e] = bytes.Clone(block)
+	}
+	return block
+}
+
+// ofConnection is true for a header field that HTTP/2 does not have (RFC 9113, section 8.2.2), or that is sent anyway.
+func ofConnection(name string) bool {
+	switch name {
+	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host", "content-length":
+		return true
+	}
+	return false
+}
+
+// headerDecoder decodes the headers of responses, for their status.
+type headerDecoder struct {
+	decoder *hpack.Decoder
+	stream  uint32 // of the block that has begun and not ended; 0 if there is none
+	end     bool   // the block ends its stream
+	size    int    // bytes so far, with frame headers
+	whole   bool   // the block has one frame
+	code    int    // the status; 0 until it has come, and without one
+
+	memo     []byte // a block that is indexedOnly, since which the table has not changed
+	memoCode int
+}
+
+func (h *headerDecoder) init() {
+	h.decoder = hpack.NewDecoder(tableSize, func(field hpack.HeaderField) {
+		if field.Name != ":status" {
+			return
+		}
+		h.code, _ = decimal([]byte(field.Value))
+		if len(field.Value) != 3 {
+			h.code = 0
+		}
+		h.decoder.SetEmitEnabled(false) // the rest matters for the table alone
+	})
+}
+
+// begin begins a block with the header of its HEADERS frame.
+func (h *headerDecoder) begin(head frameHeader) {
+	h.stream, h.end, h.size, h.code, h.whole = head.stream, head.has(flagEndStream), 0, 0, head.has(flagEndHeaders)
+}
+
+// write adds a fragment to the block, and ends it with the last one.
+func (h *headerDecoder) write(fragment []byte, last bool) error {
+	if h.size += frameHeaderSize + len(fragment); h.size > headerLimit {
+		return errHeaderLimit
+	}
+	if last {
+		h.stream = 0
+	}
+	if h.whole && len(h.memo) > 0 && bytes.Equal(fragment, h.memo) {
+		h.code = h.memoCode
+		return nil
+	}
+	h.decoder.SetEmitEnabled(h.code == 0)
+	if _, err := h.decoder.Write(fragment); err != nil {
+		return errHeader
+	}
+	if !last {
+		h.memo = h.memo[:0]
+		return nil
+	}
+	if h.decoder.Close() != nil {
+		return errHeader
+	}
+	if h.whole && indexedOnly(fragment) {
+		h.memo, h.memoCode = append(h.memo[:0], fragment...), h.code
+	} else {
+		h.memo = h.memo[:0]
+	}
+	return nil
+}
+
+// contentLength is the length of the body if the header of the request names it.
+func (e *Exchange) contentLength() (int64, bool) {
+	size := sizeOf(e.Body)
+	named := size > 0 || e.Method == http.MethodPost || e.Method == http.MethodPut || e.Method == http.MethodPatch
+	return size, named && !e.Chunked
+}
