@@ -37,6 +37,7 @@ func TestDependenciesAreFew(t *testing.T) {
 			"github.com/stretchr/testify":             assertions,
 			"github.com/yuin/goldmark":                "tests: report.md as GitHub shows it",
 			"go.yaml.in/yaml/v3":                      "tests: the settings in the compose file",
+			"golang.org/x/net":                        "HPACK, for HTTP/2",
 			"golang.org/x/sys":                        "the kernel's news of processes and connections",
 			"golang.org/x/term":                       "tells a terminal from a file",
 			"gonum.org/v1/gonum":                      "statistics",

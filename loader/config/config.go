@@ -37,6 +37,7 @@ type Config struct {
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
 	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS"`
 	TLSInsecure  bool      `env:"TLS_INSECURE" default:"false; true for the demo server" group:"Load" help:"accept any server certificate (skip verification)" compose:"${TLS_INSECURE:-true}"`
+	Streams      Streams   `env:"STREAMS" envDefault:"10" group:"Load" help:"requests at a time on each connection, with HTTP/2 and the shapes keepalive, upload, unique and idle"`
 	Connections  Reuse     `env:"CONNECTIONS" default:"kept" group:"Load" help:"connections stay open from one iteration to the next where the server allows it, or are opened anew in each"`
 	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`

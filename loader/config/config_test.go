@@ -17,7 +17,7 @@ import (
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
+		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100, Streams: 10,
 		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
@@ -37,7 +37,7 @@ func TestAllSettings(t *testing.T) {
 		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "GRAFANA_URL": "http://localhost:3000",
 		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
-		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7",
+		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7", "STREAMS": "3",
 	})
 	require.NoError(t, err)
 	assert.Equal(t, Config{
@@ -45,7 +45,7 @@ func TestAllSettings(t *testing.T) {
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics", GrafanaURL: "http://localhost:3000",
 		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
-		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7,
+		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7, Streams: 3,
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
 	shared, err := Parse(map[string]string{"SERVER_PID": "shared"})
@@ -99,6 +99,7 @@ func wrongSettings() []wrong {
 		boolean  = `expected true or false`
 		rate     = `expected requests per second over all workers, for example "5000", or 0`
 		method   = `expected an HTTP method in capitals, for example "POST", but not CONNECT`
+		streams  = `expected a whole number (streams) from 1 to 1000`
 		process  = `expected a whole number (a process) from 1 to 4194304`
 		size     = `expected a whole number (bytes) from 0 to 1073741824`
 		file     = `expected a path without control characters`
@@ -116,6 +117,7 @@ func wrongSettings() []wrong {
 		{"DURATION", "-1s", inRange}, {"DURATION", "2h", inRange}, {"SETTLE", "500", `missing unit, for example "500s"`},
 		{"SETTLE", "-1ms", inRange + `, or "auto"`}, {"SETTLE", "Auto", length + `, or "auto"`}, {"RELEASE", "never", length + `, or "auto"`}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
 		{"WORKERS", "0", workers}, {"WORKERS", "100k", workers}, {"WORKERS", "50001", workers},
+		{"STREAMS", "0", streams}, {"STREAMS", "1001", streams}, {"STREAMS", "ten", streams},
 		{"REQUESTS", "-1", requests}, {"REQUESTS", "1e6", requests},
 		{"REQUEST_PATH", "hello", path}, {"REQUEST_PATH", "http://example.org/", path}, {"REQUEST_PATH", "/a b", path},
 		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},

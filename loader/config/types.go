@@ -67,6 +67,16 @@ func (w *Workers) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Streams is a number of requests at a time on a connection, from 1 to 1,000.
+type Streams int
+
+// UnmarshalText fails when text is not such a number.
+func (s *Streams) UnmarshalText(text []byte) error {
+	n, err := wholeNumber(text, 1, 1000, "streams")
+	*s = Streams(n)
+	return err
+}
+
 // PID is the number of a process, or Shared; 0 stands for none.
 type PID int
 

@@ -30,7 +30,7 @@ const (
 	errDataAfterEnd badResponse = "data after its end" // it would become part of the next response
 	errOldHTTP      badResponse = "HTTP/1.1 in answer to HTTP/2"
 	errFrame        badResponse = "malformed HTTP/2 frame"
-	errWindow       badResponse = "more than HTTP/2's flow control allows"
+	errWindow       badResponse = "invalid HTTP/2 window"
 )
 
 func (b badResponse) Error() string { return "bad response: " + string(b) }

@@ -297,10 +297,7 @@ func (s *session) data() error {
 	if err != nil {
 		return err
 	}
-	if s.received += s.head.length; s.received > sessionWindow {
-		return errWindow
-	}
-	if s.received >= sessionWindow/2 {
+	if s.received += s.head.length; s.received >= sessionWindow/2 {
 		s.out = appendNumber(s.out, frameWindowUpdate, 0, uint32(s.received))
 		s.received = 0
 	}
@@ -309,8 +306,6 @@ func (s *session) data() error {
 	}
 	st := &s.streams[n]
 	switch st.received += s.head.length; {
-	case st.received > streamWindow:
-		return errWindow
 	case st.code == 0:
 		return errHeader
 	case s.head.has(flagEndStream):

@@ -134,7 +134,7 @@ func sideOf(cfg config.Config) side {
 		hostName: "HOST", portName: "PORT",
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
-			Duration: time.Duration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+			Streams: int(cfg.Streams), Duration: time.Duration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
 		},
 	}
 	if !cfg.AllowRemote {
