@@ -92,7 +92,11 @@ func (l *loop) settle(s *streamState, now time.Time, unread time.Duration) {
 // is nothing more to do.
 func (l *loop) continueStreams(c *connState, now time.Time) {
 	s := c.streams
-	for s.room(max(1, l.plan.Streams)) > len(s.planned) {
+	for {
+		room := s.room(max(1, l.plan.Streams)) - len(s.planned)
+		if room <= 0 && !s.barred() {
+			break
+		}
 		t, more := l.nextOf(s, now)
 		if !more {
 			break
@@ -105,8 +109,8 @@ func (l *loop) continueStreams(c *connState, now time.Time) {
 		if t.exchange == nil {
 			t.exchange, t.start = l.plan.Behaviour.Next(), now
 		}
-		if !t.exchange.plain() {
-			s.again, s.leaving = append(s.again, t), true
+		if plain := t.exchange.plain(); room <= 0 || !plain {
+			s.again, s.leaving = append(s.again, t), s.leaving || !plain
 			break
 		}
 		s.send(t)
@@ -123,6 +127,12 @@ func (l *loop) continueStreams(c *connState, now time.Time) {
 	default:
 		l.watch(c)
 	}
+}
+
+// barred is true if the server allows no stream at all, and no request waits for one. The next then waits until it times
+// out, so that the load comes to its end.
+func (s *streamState) barred() bool {
+	return s.maxStreams == 0 && len(s.ids) == 0 && len(s.planned) == 0 && len(s.again) == 0 && !s.leaving
 }
 
 // nextOf returns the next request of a connection, which may not be due yet; false if there is none.

@@ -53,7 +53,7 @@ func (s *countingServer) plan() Plan {
 func planFor(shape, address string, request Request) Plan {
 	return Plan{
 		Address: address, Behaviour: NewBehaviour(ShapeNamed(shape), request, address),
-		Workers: 8, Duration: 200 * time.Millisecond, Timeout: 5 * time.Second,
+		Workers: 8, Streams: 3, Duration: 200 * time.Millisecond, Timeout: 5 * time.Second,
 	}
 }
 
