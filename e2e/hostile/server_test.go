@@ -70,10 +70,38 @@ var hostile = map[string]struct {
 	"h2: endless interim answers": {http2: func(c *net.TCPConn, stream uint32) {
 		pour(c, "", strings.Repeat(frame(frameHeaders, flagEndHeaders, stream, "\x08\x03100"), 2000))
 	}},
-	"h2: endless pings": {http2: func(c *net.TCPConn, _ uint32) { pour(c, "", strings.Repeat(frame(framePing, 0, 0, "leaklab\n"), 100)) }},
-	"h2: HTTP/1.1":      {http2: func(c *net.TCPConn, _ uint32) { answer(ok + "Content-Length: 0\r\n\r\n")(c) }},
-	"h2: half-closed":   {http2: func(c *net.TCPConn, _ uint32) { _ = c.CloseWrite() }},
-	"h2: never reads":   {http2: func(*net.TCPConn, uint32) { select {} }},
+	"h2: endless pings":    {http2: func(c *net.TCPConn, _ uint32) { pour(c, "", strings.Repeat(frame(framePing, 0, 0, "leaklab\n"), 100)) }},
+	"h2: endless settings": {http2: func(c *net.TCPConn, _ uint32) { pour(c, "", strings.Repeat(frame(frameSettings, 0, 0, ""), 1000)) }},
+	"h2: endless resets": {http2: func(c *net.TCPConn, stream uint32) {
+		pour(c, "", strings.Repeat(frame(frameReset, 0, stream, "\x00\x00\x00\x08"), 1000))
+	}},
+	"h2: endless windows of a byte": {http2: func(c *net.TCPConn, stream uint32) {
+		pour(c, "", strings.Repeat(frame(frameWindow, 0, stream, "\x00\x00\x00\x01")+frame(frameWindow, 0, 0, "\x00\x00\x00\x01"), 500))
+	}},
+	"h2: windows that open and shut": {http2: func(c *net.TCPConn, _ uint32) {
+		pour(c, "", strings.Repeat(frame(frameSettings, 0, 0, "\x00\x04\x00\x00\x00\x00")+frame(frameSettings, 0, 0, "\x00\x04\x7f\xff\xff\xff"), 500))
+	}},
+	"h2: window too large":  {http2: func(c *net.TCPConn, _ uint32) { answer(frame(frameWindow, 0, 0, "\x7f\xff\xff\xff"))(c) }},
+	"h2: window of nothing": {http2: func(c *net.TCPConn, _ uint32) { answer(frame(frameWindow, 0, 0, "\x00\x00\x00\x00"))(c) }},
+	"h2: endless empty data": {http2: func(c *net.TCPConn, stream uint32) {
+		pour(c, frame(frameHeaders, flagEndHeaders, stream, status200), strings.Repeat(frame(frameData, 0, stream, ""), 1000))
+	}},
+	"h2: endless empty continuations": {http2: func(c *net.TCPConn, stream uint32) {
+		pour(c, frame(frameHeaders, 0, stream, status200), strings.Repeat(frame(frameContinuation, 0, stream, ""), 1000))
+	}},
+	"h2: endless unknown frames": {http2: func(c *net.TCPConn, stream uint32) { pour(c, "", strings.Repeat(frame(0xbe, 0xff, stream, page), 10)) }},
+	"h2: leaves at once":         {http2: func(c *net.TCPConn, _ uint32) { answer(frame(frameGoAway, 0, 0, strings.Repeat("\x00", 8)))(c) }},
+	"h2: refuses":                {http2: func(c *net.TCPConn, stream uint32) { answer(frame(frameReset, 0, stream, "\x00\x00\x00\x07"))(c) }},
+	"h2: header bomb": {http2: func(c *net.TCPConn, stream uint32) {
+		// A field of 3,000 bytes enters the dynamic table, and is then named by a byte, each time.
+		block := status200 + "\x40\x03x-a\x7f\xb9\x16" + page[:3000]
+		answer(frame(frameHeaders, flagEndStream, stream, block))(c)
+		answer(frame(frameContinuation, 0, stream, strings.Repeat("\xbe", 16<<10)))(c)
+		answer(frame(frameContinuation, flagEndHeaders, stream, strings.Repeat("\xbe", 16<<10)))(c)
+	}},
+	"h2: HTTP/1.1":    {http2: func(c *net.TCPConn, _ uint32) { answer(ok + "Content-Length: 0\r\n\r\n")(c) }},
+	"h2: half-closed": {http2: func(c *net.TCPConn, _ uint32) { _ = c.CloseWrite() }},
+	"h2: never reads": {http2: func(*net.TCPConn, uint32) { select {} }},
 	"h2: endless body": {http2: func(c *net.TCPConn, stream uint32) {
 		answer(frame(frameHeaders, flagEndHeaders, stream, status200))(c)
 		for { // as much as may be sent is what the client has given back
@@ -102,8 +130,11 @@ const (
 
 	frameData         = 0
 	frameHeaders      = 1
+	frameReset        = 3
 	frameSettings     = 4
 	framePing         = 6
+	frameGoAway       = 7
+	frameWindow       = 8
 	frameContinuation = 9
 	flagEndStream     = 1
 	flagAck           = 1

@@ -143,6 +143,15 @@ func Need(t testing.TB, program string) string {
 	return path
 }
 
+// NeedFile is Need for a file of a Debian package.
+func NeedFile(t testing.TB, path, of string) string {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		missing(t, of+" is not installed")
+	}
+	return path
+}
+
 // NeedCrates is Need for the Rust compiler with Debian's packages of hyper and tokio.
 func NeedCrates(t testing.TB) (cargo string) {
 	t.Helper()
