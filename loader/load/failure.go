@@ -35,6 +35,15 @@ const (
 
 func (b badResponse) Error() string { return "bad response: " + string(b) }
 
+// streamError has the form of net/http's error for a stream that was reset, which errors.As fills in. net/http exports none.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (streamError) Error() string { return errStreamReset.Error() }
+
 // classify returns the reason that an exchange has failed with err.
 func classify(err error) Reason {
 	var network net.Error
@@ -46,7 +55,7 @@ func classify(err error) Reason {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return Timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		errors.As(err, new(streamError)), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return Reset
 	default:
 		return BadResponse

@@ -138,6 +138,12 @@ func TestAStreamThatTheServerResets(t *testing.T) {
 		assert.Equal(t, map[Reason]uint64{Reset: 50}, result.Errors)
 		assert.EqualValues(t, 450, result.Requests)
 		assert.EqualValues(t, 2, w.opened.Load())
+
+		plan := w.streamsPlan(protocol, 50)
+		plan.Behaviour = NewBehaviour(ShapeNamed("slow"), Request{Paths: []string{"/"}}, plan.Address)
+		result, err = Run(t.Context(), plan, NewMeter())
+		require.NoError(t, err)
+		assert.Equal(t, map[Reason]uint64{Reset: 5}, result.Errors, "as with Go's client")
 	})
 }
 

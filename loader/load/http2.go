@@ -67,7 +67,9 @@ func (c *http2) exchange(ctx context.Context, cancel func(), e *Exchange) (int, 
 		Host:   e.Host,
 		Header: make(http.Header, len(e.Header)+1),
 	}
-	request.Header.Set("User-Agent", "leaklab")
+	if !e.has("User-Agent") {
+		request.Header.Set("User-Agent", "leaklab")
+	}
 	for _, field := range e.Header {
 		request.Header.Add(field.Name, field.Value)
 	}

@@ -1,8 +1,8 @@
 // Package load sends requests to a server and counts the responses. It knows nothing about memory.
 //
 // A worker is one client with one connection. Its requests follow a Shape (load pattern) and a pace: as fast as responses
-// arrive (closed loop), or at a fixed rate (open loop). Plain HTTP/1.1 connections are served by event loops on Linux (see
-// loop); all others by a goroutine per worker.
+// arrive (closed loop), or at a fixed rate (open loop). Plain HTTP/1.1 and HTTP/2 connections are served by event loops on
+// Linux (see loop), which have several HTTP/2 streams at a time; all others by a goroutine per worker.
 package load
 
 import (

@@ -10,10 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loop is an event loop that serves connections with plain HTTP/1.1 requests. It waits for all their responses at once,
-// and sends the next request when one is complete. This costs two system calls per request plus an amortised
+// loop is an event loop that serves connections with plain requests. It waits for all their responses at once,
+// and sends the next request when one is complete. With HTTP/1.1 this costs two system calls per request plus an amortised
 // epoll_wait, and no goroutine switch. A worker hands its connection over, and gets it back when the loop cannot serve
 // it. Reasons are a response larger than the buffer, a closed connection and a timeout.
+//
+// With HTTP/2 it serves the streams of each connection in the same way (see session). One call receives the responses of
+// many streams, and one sends the next requests.
 //
 // A wake-up costs CPU time on both sides, since the server's thread performs it. So a loop delays its next poll while
 // many responses are outstanding (see batch), or while a connection awaits its next request (see awaitsOnlyTimer).

@@ -350,3 +350,20 @@ func TestRequestsThatAreDueForTooLongTimeOutUnsent(t *testing.T) {
 	assert.Less(t, server.requests.Load(), int64(10))
 	assert.Less(t, result.Elapsed, 5*time.Second, "it does not wait for each of them")
 }
+
+func TestTheUserAgentMayBeAnother(t *testing.T) {
+	everyProtocol(t, func(t *testing.T, protocol Protocol) {
+		for _, shape := range []string{"keepalive", "slow"} {
+			w := newWitness(t, protocol)
+			plan := planFor(shape, w.Listener.Addr().String(), Request{Paths: []string{"/"}, Header: []Field{{"user-agent", "other"}}})
+			plan.Protocol, plan.Insecure, plan.Requests = protocol, true, 3
+			_, err := Run(t.Context(), plan, NewMeter())
+			require.NoError(t, err)
+			w.mu.Lock()
+			for _, r := range w.requests {
+				assert.Equal(t, []string{"other"}, r.Header["User-Agent"], shape)
+			}
+			w.mu.Unlock()
+		}
+	})
+}
