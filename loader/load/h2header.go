@@ -14,15 +14,53 @@ const (
 	memoLimit = 64   // requests whose encoded header is kept
 )
 
-// indexedOnly is true for a header block that refers to tables, and neither changes nor resizes the dynamic one. The same
-// bytes mean the same until another block does.
-func indexedOnly(block []byte) bool {
-	for _, b := range block {
-		if b <= 0x80 || b == 0xff { // 0xff begins an index of several bytes
+// unchanging is true for a valid header block that neither changes nor resizes the dynamic table. The same bytes mean the
+// same until another block does.
+func unchanging(block []byte) bool {
+	for len(block) > 0 {
+		bits, literals := 7, 0 // indexed
+		switch first := block[0]; {
+		case first >= 0x80:
+		case first >= 0x20: // a literal that enters the table, or a new size of it
+			return false
+		case first&0xf == 0: // a literal with its name
+			bits, literals = 4, 2
+		default:
+			bits, literals = 4, 1
+		}
+		_, rest, ok := prefixed(block, bits)
+		for range literals {
+			var length int
+			if length, rest, ok = prefixed(rest, 7); !ok || length > len(rest) {
+				return false
+			}
+			rest = rest[length:]
+		}
+		if !ok {
 			return false
 		}
+		block = rest
 	}
 	return true
+}
+
+// prefixed decodes the integer at the beginning of b that has a prefix of the given bits (RFC 7541, section 5.1), of up to
+// four bytes, and returns it with what follows.
+func prefixed(b []byte, bits int) (n int, rest []byte, ok bool) {
+	if len(b) == 0 {
+		return 0, nil, false
+	}
+	most := 1<<bits - 1
+	if n = int(b[0]) & most; n < most {
+		return n, b[1:], true
+	}
+	for at := 1; at < min(len(b), 4); at++ {
+		n += int(b[at]&0x7f) << (7 * (at - 1))
+		if b[at] < 0x80 {
+			return n, b[at+1:], true
+		}
+	}
+	return 0, nil, false
 }
 
 // headerEncoder encodes the headers of requests with HPACK (RFC 7541). A header is encoded once, as long as the table
@@ -67,7 +105,7 @@ func (h *headerEncoder) encode(e *Exchange, scheme string) []byte {
 	}
 	block := h.block.Bytes()
 	switch {
-	case !indexedOnly(block):
+	case !unchanging(block):
 		clear(h.memo)
 	case len(h.memo) < memoLimit:
 		if h.memo == nil {
@@ -96,7 +134,7 @@ type headerDecoder struct {
 	whole   bool   // the block has one frame
 	code    int    // the status; 0 until it has come, and without one
 
-	memo     []byte // a block that is indexedOnly, since which the table has not changed
+	memo     []byte // a block that is unchanging, as the table has been since
 	memoCode int
 }
 
@@ -141,7 +179,7 @@ func (h *headerDecoder) write(fragment []byte, last bool) error {
 	if h.decoder.Close() != nil {
 		return errHeader
 	}
-	if h.whole && indexedOnly(fragment) {
+	if h.whole && unchanging(fragment) {
 		h.memo, h.memoCode = append(h.memo[:0], fragment...), h.code
 	} else {
 		h.memo = h.memo[:0]
