@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -150,15 +151,14 @@ func TestAStreamThatTheServerResets(t *testing.T) {
 // The open loop holds with streams: a stall shows in all requests that were due meanwhile.
 func TestRateOverStreams(t *testing.T) {
 	multiplexed(t, func(t *testing.T, protocol Protocol) {
-		begin := time.Now()
+		begin := sync.OnceValue(time.Now) // at the first request
 		w := newWitness(t, protocol, answering(func(http.ResponseWriter, *http.Request) {
-			for since := time.Since(begin); since > 100*time.Millisecond && since < 300*time.Millisecond; since = time.Since(begin) {
+			for since := time.Since(begin()); since > 100*time.Millisecond && since < 300*time.Millisecond; since = time.Since(begin()) {
 				time.Sleep(time.Millisecond)
 			}
 		}))
 		plan := w.streamsPlan(protocol, 0)
 		plan.Rate, plan.Duration = 1000, 500*time.Millisecond
-		begin = time.Now()
 		result, err := Run(t.Context(), plan, NewMeter())
 		require.NoError(t, err)
 		assert.Empty(t, result.Errors)
