@@ -28,7 +28,7 @@ type Config struct {
 	Port         Port      `env:"PORT" envDefault:"3030" group:"Server" help:"port on which the server listens" docker:"the port of this machine where the server is published" compose:"3030" movable:"true"`
 	AllowRemote  bool      `env:"ALLOW_REMOTE" default:"false" group:"Server" help:"load a HOST that is neither this machine, nor on a private network, nor a Compose service" machine:"true"`
 	Duration     Duration  `env:"DURATION" envDefault:"3s" group:"Run" help:"length of an iteration's load"`
-	Workers      Workers   `env:"WORKERS" envDefault:"100" group:"Load" help:"connections that load the server, each with one request at a time"`
+	Workers      Workers   `env:"WORKERS" envDefault:"100" group:"Load" help:"connections that load the server, each with one request at a time, or STREAMS with HTTP/2"`
 	Requests     uint64    `env:"REQUESTS" envDefault:"0" group:"Run" help:"requests in an iteration instead of DURATION, for the same run on any machine; 0: DURATION decides"`
 	Settle       Rest      `env:"SETTLE" envDefault:"auto" group:"Run" help:"idle time before each reading of memory; auto: 500ms, and 15s after each load of an Erlang server"`
 	Release      Rest      `env:"RELEASE" envDefault:"auto" group:"Run" help:"idle time after the last iteration, before a reading of what is given back; 0: none; auto: 5s, or 15s where that shows more"`

@@ -192,7 +192,6 @@ func (w *worker) workStreams(ctx context.Context) {
 			continue
 		}
 		if client.streams == nil {
-			client.before++
 			var err error
 			if client.streams, err = openStreams(ctx, w.plan); err != nil {
 				if ctx.Err() == nil {
@@ -202,6 +201,7 @@ func (w *worker) workStreams(ctx context.Context) {
 				pause(ctx, reconnectPause)
 				continue
 			}
+			client.before++
 		}
 		r := w.loop.serveStreams(client.streams, turns)
 		turns = r.again

@@ -148,6 +148,7 @@ func (s *session) sendBodies() {
 			if got, err := body.ReadAt(payload, body.Size()-st.left); got < size {
 				s.out = s.out[:begin]
 				s.cancel(n, bodyError{err})
+				s.leaving = true // as after any error over HTTP/1.1: there may be one after the other
 				n--
 				break
 			}
