@@ -1,7 +1,7 @@
 // Command simulate prints the accuracy of verdicts on synthetic traces, and the
 // coverage of their intervals:
 //
-//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential | -baseline | -parts]
+//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential | -baseline | -parts | -families]
 package main
 
 import (
@@ -24,10 +24,13 @@ func main() {
 	sequential := flag.Bool("sequential", false, "sequential runs of up to 100 iterations, instead of fixed lengths of 12, 30 and 100")
 	baseline := flag.Bool("baseline", false, "compare a suspect with a baseline, loaded in turns and one after the other")
 	parts := flag.Bool("parts", false, "servers with live memory: leaks in the heap, and outside of it")
+	families := flag.Bool("families", false, "families of servers that fill, warm up, stop or leak")
 	flag.Parse()
 	switch {
 	case *sequential:
 		printSequential(os.Stdout, *traces, *seed)
+	case *families:
+		printFamilies(os.Stdout, *traces, *seed)
 	case *parts:
 		printParts(os.Stdout, *traces, *seed)
 	case *baseline:
