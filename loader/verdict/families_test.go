@@ -26,7 +26,9 @@ func readings(requests uint64, unit float64, ends ...float64) []verdict.Iteratio
 // Servers that fill, stop or fall, as they were seen.
 func TestWhatFillsStopsOrFallsIsNoLeak(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
-	curve := func(n int, f func(i float64) float64) []verdict.Iteration { return readings(7500, mib, grow(10, n, f)...) }
+	curve := func(n int, f func(i float64) float64) []verdict.Iteration {
+		return readings(7500, mib, grow(10, n, f)...)
+	}
 	flat := []float64{29568, 29568, 29568, 29568, 29568, 29568, 29568, 29568, 29568}
 	for _, tt := range []struct {
 		name string

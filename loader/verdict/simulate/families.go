@@ -35,7 +35,7 @@ func (c *tally) add(truth verdict.Kind, t synthetic.Trace, v verdict.Verdict, n 
 		return
 	}
 	c.estimated++
-	if growth := t.Growth(v.Judged); v.Lower <= growth && growth <= v.Upper {
+	if growth := t.GrowthOf(v); v.Lower <= growth && growth <= v.Upper {
 		c.covered++
 	}
 }
@@ -51,11 +51,11 @@ func (c *tally) coverage() string {
 }
 
 // printFamilies prints the table of verdicts on families of servers, for runs of fixed length, as Markdown.
-func printFamilies(w io.Writer, traces int, seed uint64) {
+func printFamilies(w io.Writer, families []synthetic.Family, traces int, seed uint64) {
 	lengths := strings.Trim(strings.ReplaceAll(fmt.Sprint(familyLengths()), " ", ", "), "[]")
 	fmt.Fprintf(w, "| family | truth | wrong per 1,000, at %s iterations | inconclusive per 1,000 | coverage of the interval, %% |\n", lengths)
 	fmt.Fprintln(w, "|---|---|---|---|---|")
-	for _, f := range synthetic.Families() {
+	for _, f := range families {
 		var wrong, inconclusive, coverage []string
 		for _, n := range familyLengths() {
 			r := rand.New(rand.NewPCG(seed, uint64(n)))
@@ -70,5 +70,42 @@ func printFamilies(w io.Writer, traces int, seed uint64) {
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", f.Name, f.Truth,
 			strings.Join(wrong, ", "), strings.Join(inconclusive, ", "), strings.Join(coverage, ", "))
+	}
+}
+
+// The sequential runs of families: their largest length, and how much of it is simulated.
+const (
+	familyMaxIterations = 100
+	familyIterations    = 40
+)
+
+// printSequentialFamilies prints the same for runs that stop when they are decided. With live memory their iterations grow
+// from the sixth on.
+func printSequentialFamilies(w io.Writer, families []synthetic.Family, traces int, seed uint64) {
+	options := verdict.Options{Tolerance: tolerance, MaxIterations: familyMaxIterations}
+	fmt.Fprintf(w, "| family | truth | wrong per 1,000 | undecided after %d iterations, per 1,000 | iterations: mean |\n", familyIterations)
+	fmt.Fprintln(w, "|---|---|---:|---:|---:|")
+	for _, f := range families {
+		if f.OfLength {
+			continue
+		}
+		r := rand.New(rand.NewPCG(seed, familyIterations))
+		var c tally
+		for range traces {
+			t := f.Make(familyIterations, f.Live, r)
+			v, n := verdict.Verdict{}, 0
+			for _, look := range verdict.Looks(familyMaxIterations) {
+				if look > familyIterations {
+					break
+				}
+				n = look
+				if v = verdict.Judge(t.Iterations[:n], options); v.Kind != verdict.Inconclusive {
+					break
+				}
+			}
+			c.add(f.Truth, t, v, n)
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %.1f |\n", f.Name, f.Truth,
+			c.perThousand(c.wrong), c.perThousand(c.inconclusive), float64(c.iterations)/float64(traces))
 	}
 }

@@ -30,7 +30,9 @@ func main() {
 	case *sequential:
 		printSequential(os.Stdout, *traces, *seed)
 	case *families:
-		printFamilies(os.Stdout, *traces, *seed)
+		printFamilies(os.Stdout, synthetic.Families(), *traces, *seed)
+		fmt.Println()
+		printSequentialFamilies(os.Stdout, synthetic.Families(), *traces, *seed)
 	case *parts:
 		printParts(os.Stdout, *traces, *seed)
 	case *baseline:

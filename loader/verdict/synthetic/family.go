@@ -3,6 +3,7 @@ package synthetic
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"leaklab/loader/verdict"
 )
@@ -13,24 +14,27 @@ const mebibyte = 1 << 20
 type Family struct {
 	Name string
 	// Truth is verdict.Leak or verdict.NoLeak.
-	Truth    verdict.Kind
+	Truth verdict.Kind
+	// Live is set if live memory is known.
+	Live bool
+	// OfLength is set if the course depends on the end of the run: before that it is not what the name tells.
+	OfLength bool
 	requests float64 // mean of an iteration
 	course   func(l load, r *rand.Rand) course
 }
 
 // Families returns all families, with resident memory alone first, then with live memory.
 func Families() []Family {
-	var all []Family
-	for _, families := range [][]Family{pools(), saturations(), staircases(), steadyLeaks()} {
-		all = append(all, families...)
-	}
-	return all
+	return slices.Concat(pools(), saturations(), staircases(), levels(), bounded(), warmUps(), teeth(), steadyLeaks(),
+		fewRequests(), liveFamilies())
 }
 
 // course is what a server of a family holds at each end reading, in bytes.
 type course struct {
-	level  []float64 // the truth
+	level  []float64 // the truth of resident memory, or of memory outside the heap if live memory is known
 	errors []float64 // what readings differ by from it; nil if by nothing
+	// live is the truth of live memory, liveErrors what readings differ by from it. Both are nil if it is not known.
+	live, liveErrors []float64
 }
 
 // load is the requests of a trace.
@@ -39,11 +43,12 @@ type load struct {
 	done     []float64 // up to the end of each iteration, in mean iterations
 }
 
-// growFrom is the iteration, counted from 1, from which on a run that goes on until it is decided has ever more requests, and
-// growBy the ratio.
+// growFrom is the iteration, counted from 1, from which on a run that goes on until it is decided has ever more requests,
+// growBy the ratio, and growUpTo the most, in first iterations.
 const (
 	growFrom = 6
 	growBy   = 1.3
+	growUpTo = 6
 )
 
 // newLoad draws the requests of the iterations, each with up to a tenth more or less than the mean.
@@ -52,7 +57,7 @@ func newLoad(iterations int, mean float64, grows bool, r *rand.Rand) load {
 	done, planned := 0.0, mean
 	for i := range iterations {
 		if grows && i+1 >= growFrom {
-			planned *= growBy
+			planned = min(growUpTo*mean, growBy*planned)
 		}
 		requests := max(1, math.Round(planned*(0.9+0.2*r.Float64())))
 		done += requests / mean
@@ -71,25 +76,33 @@ func (l load) at(f func(done float64) float64) []float64 {
 }
 
 // Make returns a trace with the given number of iterations. If grows is set, each iteration from the sixth on has 1.3 times
-// the requests of the one before. The same state of r gives the same trace.
+// the requests of the one before, up to 6 times those of the first. The same state of r gives the same trace.
 func (f Family) Make(iterations int, grows bool, r *rand.Rand) Trace {
 	l := newLoad(iterations, f.requests, grows, r)
 	c := f.course(l, r)
 	base := (10 + 20*r.Float64()) * megabyte
-	t := Trace{Levels: c.level}
+	t := Trace{Levels: c.level, LiveLevels: c.live}
 	end := base
 	for i, level := range c.level {
 		start := end
-		end = base + level
-		if c.errors != nil {
-			end += c.errors[i]
-		}
-		end = max(0, end)
+		end = max(0, base+level+errorAt(c.errors, i))
 		t.Iterations = append(t.Iterations, verdict.Iteration{
 			Requests: uint64(l.requests[i]), StartBytes: pages(start), EndBytes: pages(end),
 		})
 	}
+	if c.live != nil {
+		heapBase, slack := (2+8*r.Float64())*megabyte, (5+40*r.Float64())*megabyte
+		addLive(&t, func(i int) float64 { return heapBase + c.live[i] + errorAt(c.liveErrors, i) }, slack, r)
+	}
 	return t
+}
+
+// errorAt is one of the errors, 0 if there are none.
+func errorAt(errors []float64, i int) float64 {
+	if errors == nil {
+		return 0
+	}
+	return errors[i]
 }
 
 // between draws a number between two others, so that its logarithm is uniform.

@@ -17,7 +17,7 @@ func steadyLeaks() []Family {
 			course: func(l load, r *rand.Rand) course {
 				gain := between(least, most, r) * mebibyte
 				level := l.at(func(done float64) float64 { return gain * done })
-				return course{level, anyNoise(len(level), r)}
+				return course{level: level, errors: anyNoise(len(level), r)}
 			},
 		}
 	}

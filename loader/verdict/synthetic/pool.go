@@ -13,7 +13,7 @@ import (
 // grows ever more slowly, without end: the extreme value of a growing sample (Gumbel, "Statistics of Extremes", 1958).
 //
 // The sizes of responses are lognormal, or have the tail of a Pareto distribution (Barford and Crovella, "Generating
-// representative web workloads for network and server performance evaluation", 1998).
+// representative web workloads for network and server performance evaluation", 1998) up to 4 MiB, which is the limit of a message in gRPC.
 func pools() []Family {
 	kinds := []struct {
 		name    string
@@ -22,7 +22,7 @@ func pools() []Family {
 	}{
 		{"2,000 buffers, lognormal sizes", 2000, lognormal(4096, 1.5)},
 		{"64 threads, lognormal sizes", 64, lognormal(65536, 1.5)},
-		{"500 buffers, Pareto sizes", 500, pareto(8192, 1.3)},
+		{"500 buffers, Pareto sizes", 500, pareto(8192, 1.3, 4*mebibyte)},
 	}
 	var families []Family
 	for _, kind := range kinds {
@@ -60,7 +60,7 @@ func lognormal(median, deviation float64) func(r *rand.Rand) float64 {
 	return func(r *rand.Rand) float64 { return median * math.Exp(deviation*r.NormFloat64()) }
 }
 
-// pareto draws sizes of at least the given one, with a tail of the given index.
-func pareto(least, index float64) func(r *rand.Rand) float64 {
-	return func(r *rand.Rand) float64 { return least * math.Pow(1-r.Float64(), -1/index) }
+// pareto draws sizes of at least the given one, with a tail of the given index, up to a limit.
+func pareto(least, index, limit float64) func(r *rand.Rand) float64 {
+	return func(r *rand.Rand) float64 { return min(limit, least*math.Pow(1-r.Float64(), -1/index)) }
 }

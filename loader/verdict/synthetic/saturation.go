@@ -38,7 +38,7 @@ func saturations() []Family {
 				scale := between(2, 30, r)
 				unit := between(5, 60, r) * mebibyte / kind.curve(1, scale)
 				level := l.at(func(done float64) float64 { return unit * kind.curve(done, scale) })
-				return course{level, anyNoise(len(level), r)}
+				return course{level: level, errors: anyNoise(len(level), r)}
 			},
 		})
 	}

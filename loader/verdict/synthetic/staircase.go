@@ -16,6 +16,7 @@ func staircases() []Family {
 		families = append(families, Family{
 			Name:     fmt.Sprintf("staircase, no step in the last %d gains", flat),
 			Truth:    verdict.NoLeak,
+			OfLength: true,
 			requests: saturationRequests,
 			course: func(l load, r *rand.Rand) course {
 				n := len(l.done)
@@ -43,7 +44,7 @@ func staircases() []Family {
 				}
 				errors[i] = taken - level[i]
 			}
-			return course{level, errors}
+			return course{level: level, errors: errors}
 		},
 	})
 }

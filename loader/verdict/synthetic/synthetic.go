@@ -54,6 +54,16 @@ type Trace struct {
 	Plan       Plan
 	Iterations []verdict.Iteration
 	Levels     []float64
+	// LiveLevels is the same of live memory; nil if that is not known. Levels is then of memory outside the heap.
+	LiveLevels []float64
+}
+
+// GrowthOf is the true growth, in bytes per request, of what the verdict rests on, over the range that it judged.
+func (t Trace) GrowthOf(v verdict.Verdict) float64 {
+	if v.Of == verdict.Live {
+		return Trace{Iterations: t.Iterations, Levels: t.LiveLevels}.Growth(v.Judged)
+	}
+	return t.Growth(v.Judged)
 }
 
 // Growth is the true growth in bytes per request over the range: the plan's if it is

@@ -1,0 +1,74 @@
+package synthetic
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/verdict"
+)
+
+// A leak goes on in the second half. What is none grows more slowly there, or not at all in its last readings if that is its name.
+func TestFamiliesAreWhatTheirTruthTells(t *testing.T) {
+	const iterations, traces = 40, 10
+	names := make(map[string]bool)
+	for _, f := range Families() {
+		require.False(t, names[f.Name], f.Name)
+		names[f.Name] = true
+		r := rand.New(rand.NewPCG(7, 7))
+		for range traces {
+			trace := f.Make(iterations, false, r)
+			require.Len(t, trace.Iterations, iterations)
+			require.Len(t, trace.Levels, iterations)
+			assert.Equal(t, f.Live, trace.LiveLevels != nil, f.Name)
+			first, second := verdict.Range{First: 2, Last: iterations / 2}, verdict.Range{First: iterations/2 + 1, Last: iterations}
+			of := func(judged verdict.Range) float64 {
+				growth := trace.GrowthOf(verdict.Verdict{Judged: judged, Of: verdict.Outside})
+				if f.Live {
+					growth += trace.GrowthOf(verdict.Verdict{Judged: judged, Of: verdict.Live})
+				}
+				return growth
+			}
+			if f.Truth == verdict.Leak {
+				assert.Greater(t, of(second), 4.0, f.Name)
+				continue
+			}
+			if f.OfLength {
+				assert.Zero(t, of(verdict.Range{First: iterations - 2, Last: iterations}), f.Name)
+				continue
+			}
+			assert.LessOrEqual(t, of(second), max(1.001*of(first), 0.001), "%s: growth does not slow down", f.Name)
+		}
+	}
+}
+
+func TestSameSeedSameTrace(t *testing.T) {
+	for _, f := range Families() {
+		assert.Equal(t, f.Make(10, false, rand.New(rand.NewPCG(1, 2))), f.Make(10, false, rand.New(rand.NewPCG(1, 2))), f.Name)
+	}
+}
+
+// The requests of a run that goes on until it is decided grow from the sixth iteration on, up to six times those of the first.
+func TestIterationsGrow(t *testing.T) {
+	l := newLoad(20, 1000, true, rand.New(rand.NewPCG(1, 1)))
+	assert.InEpsilon(t, 1000, l.requests[4], 0.11)
+	assert.InEpsilon(t, 1300, l.requests[5], 0.11)
+	assert.InEpsilon(t, 2197, l.requests[7], 0.11)
+	assert.InEpsilon(t, 6000, l.requests[19], 0.11)
+	sum := 0.0
+	for i, requests := range l.requests {
+		sum += requests
+		assert.InEpsilon(t, sum/1000, l.done[i], 1e-9)
+	}
+}
+
+// Entries that expire are held for the bound, and until the next sweep.
+func TestExpire(t *testing.T) {
+	for _, tt := range []struct{ done, held float64 }{{2, 2}, {8.9, 8.9}, {9, 9}, {11.9, 11.9}, {12, 9}, {14.9, 11.9}, {15, 9}} {
+		level, error := expire(tt.done, 9)
+		assert.InDelta(t, tt.held, level+error, 1e-9, "after %v", tt.done)
+		assert.InDelta(t, min(tt.done, 10.5), level, 1e-9)
+	}
+}

@@ -1,0 +1,101 @@
+package synthetic
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"leaklab/loader/verdict"
+)
+
+const liveRequests = 2500
+
+// liveFamilies are servers with live memory. It is exact, or moves by 2 KB, as V8's. Memory outside the heap has warmed up
+// and moves by 0.02 to 0.1 MB, unless the family says otherwise; slack is anything up to 45 MB.
+func liveFamilies() []Family {
+	flat := func(l load, r *rand.Rand) ([]float64, []float64) {
+		n := len(l.done)
+		return make([]float64, n), noise(n, between(0.02, 0.1, r)*megabyte, 0, r)
+	}
+	family := func(name string, truth verdict.Kind, live func(l load, r *rand.Rand) []float64) Family {
+		return Family{Name: "live: " + name, Truth: truth, Live: true, requests: liveRequests, course: func(l load, r *rand.Rand) course {
+			level, errors := flat(l, r)
+			return course{level, errors, live(l, r), liveNoise(len(level), r)}
+		}}
+	}
+	outside := func(name string, truth verdict.Kind, held func(l load, r *rand.Rand) course) Family {
+		return Family{Name: "live, and outside: " + name, Truth: truth, Live: true, requests: saturationRequests, course: func(l load, r *rand.Rand) course {
+			c := held(l, r)
+			c.live, c.liveErrors = make([]float64, len(l.done)), liveNoise(len(l.done), r)
+			return c
+		}}
+	}
+	return []Family{
+		family("nothing kept", verdict.NoLeak, func(l load, _ *rand.Rand) []float64 { return make([]float64, len(l.done)) }),
+		family("8 to 200 bytes a request, in a list", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, List, r) }),
+		family("8 to 200 bytes a request, in a dict", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, Dict, r) }),
+		family("8 to 200 bytes a request, in a Map", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, Map, r) }),
+		family("cache with a fixed number of keys", verdict.NoLeak, func(l load, r *rand.Rand) []float64 {
+			scale, gain := between(2, 30, r), objects(r)
+			return l.at(func(done float64) float64 { return gain * scale * (1 - math.Exp(-done/scale)) })
+		}),
+		family("entries that expire, within the run", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return expiring(l, 0.1, 0.5, r) }),
+		family("entries that expire, beyond the run", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return expiring(l, 1.2, 4, r) }),
+		family("classes loaded for 2 to 25 iterations", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return classes(l, r) }),
+		family("classes loaded, and 8 to 200 bytes a request", verdict.Leak, func(l load, r *rand.Rand) []float64 {
+			all := kept(l, List, r)
+			for i, loaded := range classes(l, r) {
+				all[i] += loaded
+			}
+			return all
+		}),
+		outside("any noise", verdict.NoLeak, func(l load, r *rand.Rand) course {
+			return course{level: make([]float64, len(l.done)), errors: anyNoise(len(l.done), r)}
+		}),
+		outside("warm-up of 2 to 25 iterations", verdict.NoLeak, func(l load, r *rand.Rand) course {
+			return course{level: compiled(l, 25, r), errors: anyNoise(len(l.done), r)}
+		}),
+		outside("leak of 1 to 15 MiB an iteration", verdict.Leak, func(l load, r *rand.Rand) course {
+			gain := between(1, 15, r) * mebibyte
+			return course{level: l.at(func(done float64) float64 { return gain * done }), errors: anyNoise(len(l.done), r)}
+		}),
+	}
+}
+
+// liveNoise draws n errors of live memory: none but its grain, or 2 KB with a random walk of a quarter of that, as of
+// SplitPlan.
+func liveNoise(n int, r *rand.Rand) []float64 {
+	if r.IntN(2) == 0 {
+		return nil
+	}
+	const size = 2000
+	errors, walk := noise(n, size, 0, r), noise(n, size/4, 1, r)
+	for i := range errors {
+		errors[i] += walk[i]
+	}
+	return errors
+}
+
+// objects draws how many bytes an iteration keeps: 8 to 200 a request.
+func objects(r *rand.Rand) float64 { return between(8, 200, r) * liveRequests }
+
+// kept is what objects of one size take, one a request, in a list or in a hash table.
+func kept(l load, pattern LivePattern, r *rand.Rand) []float64 {
+	object := objects(r)
+	return l.at(func(done float64) float64 { return math.Round(done*object/16)*16 + table(pattern, done*liveRequests) })
+}
+
+// expiring is what is held of entries that expire after as many iterations as a share of the run, and are removed at once.
+func expiring(l load, least, most float64, r *rand.Rand) []float64 {
+	bound, gain := between(least, most, r)*float64(len(l.done)), objects(r)
+	return l.at(func(done float64) float64 { return gain * min(done, bound) })
+}
+
+// classes is what a runtime keeps for code on first use, 50 to 500 KB in up to 25 iterations, ever more seldom.
+func classes(l load, r *rand.Rand) []float64 {
+	scale := between(0.05, 0.5, r) * megabyte / (40 * mebibyte)
+	all := compiled(l, 25, r)
+	for i := range all {
+		all[i] *= scale
+	}
+	return all
+}
