@@ -35,6 +35,8 @@ type course struct {
 	errors []float64 // what readings differ by from it; nil if by nothing
 	// live is the truth of live memory, liveErrors what readings differ by from it. Both are nil if it is not known.
 	live, liveErrors []float64
+	// rested is the truth of live memory after a rest, both in mean iterations; nil if nothing changes without load.
+	rested func(done, rest float64) float64
 }
 
 // load is the requests of a trace.
@@ -49,6 +51,12 @@ const (
 	growFrom = 6
 	growBy   = 1.3
 	growUpTo = 6
+)
+
+// The lengths of a mean iteration in seconds, as of a run that goes on until it is decided.
+const (
+	liveSeconds     = 0.5
+	residentSeconds = 3.0
 )
 
 // newLoad draws the requests of the iterations, each with up to a tenth more or less than the mean.
@@ -82,17 +90,29 @@ func (f Family) Make(iterations int, grows bool, r *rand.Rand) Trace {
 	c := f.course(l, r)
 	base := (10 + 20*r.Float64()) * megabyte
 	t := Trace{Levels: c.level, LiveLevels: c.live}
-	end := base
+	length := residentSeconds
+	if f.Live {
+		length = liveSeconds
+	}
+	end, now := base, 1.0
 	for i, level := range c.level {
 		start := end
 		end = max(0, base+level+errorAt(c.errors, i))
 		t.Iterations = append(t.Iterations, verdict.Iteration{
 			Requests: uint64(l.requests[i]), StartBytes: pages(start), EndBytes: pages(end),
+			StartSecond: now, EndSecond: 1 + length*l.done[i],
 		})
+		now = 1 + length*l.done[i]
 	}
 	if c.live != nil {
 		heapBase, slack := (2+8*r.Float64())*megabyte, (5+40*r.Float64())*megabyte
 		addLive(&t, func(i int) float64 { return heapBase + c.live[i] + errorAt(c.liveErrors, i) }, slack, r)
+		t.freed = func(n int, seconds float64) float64 {
+			if c.rested == nil {
+				return 0
+			}
+			return c.live[n-1] - c.rested(l.done[n-1], seconds/length)
+		}
 	}
 	return t
 }

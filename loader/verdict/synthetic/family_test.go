@@ -46,7 +46,10 @@ func TestFamiliesAreWhatTheirTruthTells(t *testing.T) {
 
 func TestSameSeedSameTrace(t *testing.T) {
 	for _, f := range Families() {
-		assert.Equal(t, f.Make(10, false, rand.New(rand.NewPCG(1, 2))), f.Make(10, false, rand.New(rand.NewPCG(1, 2))), f.Name)
+		once, again := f.Make(10, false, rand.New(rand.NewPCG(1, 2))), f.Make(10, false, rand.New(rand.NewPCG(1, 2)))
+		assert.Equal(t, once.Iterations, again.Iterations, f.Name)
+		assert.Equal(t, once.Levels, again.Levels, f.Name)
+		assert.Equal(t, once.Rest(10), again.Rest(10), f.Name)
 	}
 }
 
@@ -70,5 +73,27 @@ func TestExpire(t *testing.T) {
 		level, error := expire(tt.done, 9)
 		assert.InDelta(t, tt.held, level+error, 1e-9, "after %v", tt.done)
 		assert.InDelta(t, min(tt.done, 10.5), level, 1e-9)
+	}
+}
+
+// After a rest, what expires is gone, and what does not is as at the end of the load.
+func TestRest(t *testing.T) {
+	for _, f := range Families() {
+		trace := f.Make(20, false, rand.New(rand.NewPCG(1, 3)))
+		rest := trace.Rest(20)
+		if !f.Live {
+			assert.Nil(t, rest, f.Name)
+			continue
+		}
+		last := trace.Iterations[19]
+		assert.InDelta(t, 2.5, rest.Seconds, 0.2, f.Name)
+		assert.InDelta(t, last.EndSecond+rest.Seconds, rest.PartsSecond, 1e-9)
+		switch f.Name {
+		case "live: entries that expire, within the run":
+			assert.Less(t, rest.Parts[verdict.Live], last.Parts[verdict.Live]-1000, f.Name)
+		case "live: entries that expire, beyond the run": // the first of them may
+		default:
+			assert.Equal(t, last.Parts[verdict.Live], rest.Parts[verdict.Live], f.Name)
+		}
 	}
 }

@@ -12,14 +12,11 @@ const liveRequests = 2500
 // liveFamilies are servers with live memory. It is exact, or moves by 2 KB, as V8's. Memory outside the heap has warmed up
 // and moves by 0.02 to 0.1 MB, unless the family says otherwise; slack is anything up to 45 MB.
 func liveFamilies() []Family {
-	flat := func(l load, r *rand.Rand) ([]float64, []float64) {
-		n := len(l.done)
-		return make([]float64, n), noise(n, between(0.02, 0.1, r)*megabyte, 0, r)
-	}
 	family := func(name string, truth verdict.Kind, live func(l load, r *rand.Rand) []float64) Family {
 		return Family{Name: "live: " + name, Truth: truth, Live: true, requests: liveRequests, course: func(l load, r *rand.Rand) course {
-			level, errors := flat(l, r)
-			return course{level, errors, live(l, r), liveNoise(len(level), r)}
+			c := quiet(l, r)
+			c.live = live(l, r)
+			return c
 		}}
 	}
 	outside := func(name string, truth verdict.Kind, held func(l load, r *rand.Rand) course) Family {
@@ -38,8 +35,8 @@ func liveFamilies() []Family {
 			scale, gain := between(2, 30, r), objects(r)
 			return l.at(func(done float64) float64 { return gain * scale * (1 - math.Exp(-done/scale)) })
 		}),
-		family("entries that expire, within the run", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return expiring(l, 0.1, 0.5, r) }),
-		family("entries that expire, beyond the run", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return expiring(l, 1.2, 4, r) }),
+		expiring("within the run", 0.1, 0.5),
+		expiring("beyond the run", 1.2, 4),
 		family("classes loaded for 2 to 25 iterations", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return classes(l, r) }),
 		family("classes loaded, and 8 to 200 bytes a request", verdict.Leak, func(l load, r *rand.Rand) []float64 {
 			all := kept(l, List, r)
@@ -58,6 +55,16 @@ func liveFamilies() []Family {
 			gain := between(1, 15, r) * mebibyte
 			return course{level: l.at(func(done float64) float64 { return gain * done }), errors: anyNoise(len(l.done), r)}
 		}),
+	}
+}
+
+// quiet is a server whose memory outside the heap does not grow, with any noise of live memory.
+func quiet(l load, r *rand.Rand) course {
+	n := len(l.done)
+	return course{
+		level:      make([]float64, n),
+		errors:     noise(n, between(0.02, 0.1, r)*megabyte, 0, r),
+		liveErrors: liveNoise(n, r),
 	}
 }
 
@@ -84,10 +91,19 @@ func kept(l load, pattern LivePattern, r *rand.Rand) []float64 {
 	return l.at(func(done float64) float64 { return math.Round(done*object/16)*16 + table(pattern, done*liveRequests) })
 }
 
-// expiring is what is held of entries that expire after as many iterations as a share of the run, and are removed at once.
-func expiring(l load, least, most float64, r *rand.Rand) []float64 {
-	bound, gain := between(least, most, r)*float64(len(l.done)), objects(r)
-	return l.at(func(done float64) float64 { return gain * min(done, bound) })
+// expiring are servers whose entries expire after as long as a share of the run takes, and are removed at once, with or
+// without load.
+func expiring(name string, least, most float64) Family {
+	return Family{
+		Name: "live: entries that expire, " + name, Truth: verdict.NoLeak, Live: true, requests: liveRequests,
+		course: func(l load, r *rand.Rand) course {
+			bound, gain := between(least, most, r)*float64(len(l.done)), objects(r)
+			c := quiet(l, r)
+			c.live = l.at(func(done float64) float64 { return gain * min(done, bound) })
+			c.rested = func(done, rest float64) float64 { return gain * max(0, min(done, bound-rest)) }
+			return c
+		},
+	}
 }
 
 // classes is what a runtime keeps for code on first use, 50 to 500 KB in up to 25 iterations, ever more seldom.
