@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"leaklab/loader/verdict"
 	"leaklab/loader/verdict/synthetic"
@@ -49,25 +50,28 @@ func TestWhatFillsStopsOrFallsIsNoLeak(t *testing.T) {
 	}
 }
 
-// kindsOf is how many of the traces of a family got each kind of verdict.
-func kindsOf(f synthetic.Family, iterations, traces int) map[verdict.Kind]int {
+// kindsOf is how many of the traces of a family got each kind of verdict. grows is that of synthetic.Family.Make.
+func kindsOf(f synthetic.Family, iterations int, grows bool, traces int) map[verdict.Kind]int {
 	r := rand.New(rand.NewPCG(5, uint64(iterations)))
 	kinds := make(map[verdict.Kind]int)
 	for range traces {
-		kinds[verdict.Judge(f.Make(iterations, false, r).Iterations, fixed).Kind]++
+		kinds[verdict.Judge(f.Make(iterations, grows, r).Iterations, fixed).Kind]++
 	}
 	return kinds
 }
 
-// familiesOf are the families whose names have one of the prefixes.
-func familiesOf(prefixes ...string) []synthetic.Family {
+// familiesOf are the families whose names have one of the prefixes. Each prefix is that of one or more.
+func familiesOf(t *testing.T, prefixes ...string) []synthetic.Family {
+	t.Helper()
 	var all []synthetic.Family
-	for _, f := range synthetic.Families() {
-		for _, prefix := range prefixes {
+	for _, prefix := range prefixes {
+		before := len(all)
+		for _, f := range synthetic.Families() {
 			if strings.HasPrefix(f.Name, prefix) {
 				all = append(all, f)
 			}
 		}
+		require.Greater(t, len(all), before, prefix)
 	}
 	return all
 }
@@ -75,19 +79,56 @@ func familiesOf(prefixes ...string) []synthetic.Family {
 // Of 408 pools of buffers, saturations and staircases that stopped, none is a leak after ten iterations.
 func TestFamiliesThatLevelOffAreNoLeaks(t *testing.T) {
 	const traces = 24
-	families := familiesOf("pool", "saturation", "staircase, no step")
+	families := familiesOf(t, "pool", "saturation", "staircase, no step")
 	assert.Len(t, families, 17)
 	for _, f := range families {
-		assert.Zero(t, kindsOf(f, 10, traces)[verdict.Leak], f.Name)
+		assert.Zero(t, kindsOf(f, 10, false, traces)[verdict.Leak], f.Name)
 	}
 }
 
 // A leak as fast as these, with the same noise, is found in 14 iterations.
 func TestSteadyLeaksAreFound(t *testing.T) {
 	const traces = 100
-	for _, f := range familiesOf("steady leak of 5", "leak of one response") {
-		kinds := kindsOf(f, 14, traces)
+	for _, f := range familiesOf(t, "steady leak of 5", "leak of one response") {
+		kinds := kindsOf(f, 14, false, traces)
 		assert.Zero(t, kinds[verdict.NoLeak], f.Name)
 		assert.LessOrEqual(t, kinds[verdict.Inconclusive], traces/20, f.Name)
+	}
+}
+
+// Iterations that have ever more requests make neither a saturation straight nor a leak bent.
+func TestUnequalIterations(t *testing.T) {
+	const traces = 20
+	for _, f := range familiesOf(t, "saturation") {
+		assert.Zero(t, kindsOf(f, 10, true, traces)[verdict.Leak], f.Name)
+	}
+	for _, f := range familiesOf(t, "steady leak of 5", "live: 8 to 200 bytes a request, in a list") {
+		kinds := kindsOf(f, 14, true, traces)
+		assert.Zero(t, kinds[verdict.NoLeak], f.Name)
+		assert.LessOrEqual(t, kinds[verdict.Inconclusive], traces/20, f.Name)
+	}
+}
+
+// A run that goes on until it is decided is never wrong by live memory about what is kept in a list, and about nothing, noise
+// and classes that are loaded.
+func TestLiveFamiliesAreDecided(t *testing.T) {
+	const traces, most = 20, 20
+	options := verdict.Options{Tolerance: 4, MaxIterations: 100}
+	for _, f := range familiesOf(t, "live: nothing", "live: 8 to 200 bytes a request, in a list", "live: classes", "live, and outside: any noise") {
+		r := rand.New(rand.NewPCG(6, 6))
+		decided := 0
+		for range traces {
+			trace := f.Make(most, true, r)
+			for _, n := range verdict.Looks(most) {
+				v := verdict.Judge(trace.Iterations[:n], options)
+				if v.Kind == verdict.Inconclusive {
+					continue
+				}
+				assert.Equal(t, f.Truth, v.Kind, "%s, after %d iterations: %s", f.Name, n, v.Sentence)
+				decided++
+				break
+			}
+		}
+		assert.GreaterOrEqual(t, decided, traces-1, f.Name)
 	}
 }
