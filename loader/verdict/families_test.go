@@ -55,7 +55,7 @@ func kindsOf(f synthetic.Family, iterations int, grows bool, traces int) map[ver
 	r := rand.New(rand.NewPCG(5, uint64(iterations)))
 	kinds := make(map[verdict.Kind]int)
 	for range traces {
-		kinds[verdict.Judge(f.Make(iterations, grows, r).Iterations, fixed).Kind]++
+		kinds[verdict.Judge(f.Make(iterations, grows, r).Iterations, verdict.Options{Tolerance: f.Tolerance}).Kind]++
 	}
 	return kinds
 }
@@ -113,8 +113,8 @@ func TestUnequalIterations(t *testing.T) {
 // and classes that are loaded.
 func TestLiveFamiliesAreDecided(t *testing.T) {
 	const traces, most = 20, 20
-	options := verdict.Options{Tolerance: 4, MaxIterations: 100}
-	for _, f := range familiesOf(t, "live: nothing", "live: 8 to 200 bytes a request, in a list", "live: classes", "live, and outside: any noise") {
+	for _, f := range familiesOf(t, "live: nothing", "live: 8 to 200 bytes a request, in a list", "live: 0.5 bytes", "live: classes", "live, and outside: any noise") {
+		options := verdict.Options{Tolerance: f.Tolerance, MaxIterations: 100}
 		r := rand.New(rand.NewPCG(6, 6))
 		decided := 0
 		for range traces {

@@ -71,7 +71,7 @@ func printFamilies(w io.Writer, families []synthetic.Family, traces int, seed ui
 			var c tally
 			for range traces {
 				t := f.Make(n, false, r)
-				c.add(f.Truth, t, judge(t, n, verdict.Options{Tolerance: tolerance}), n)
+				c.add(f.Truth, t, judge(t, n, verdict.Options{Tolerance: f.Tolerance}), n)
 			}
 			wrong = append(wrong, c.perThousand(c.wrong))
 			inconclusive = append(inconclusive, c.perThousand(c.inconclusive))
@@ -91,13 +91,13 @@ const (
 // printSequentialFamilies prints the same for runs that stop when they are decided. With live memory their iterations grow
 // from the sixth on.
 func printSequentialFamilies(w io.Writer, families []synthetic.Family, traces int, seed uint64) {
-	options := verdict.Options{Tolerance: tolerance, MaxIterations: familyMaxIterations}
 	fmt.Fprintf(w, "| family | truth | wrong per 1,000 | undecided after %d iterations, per 1,000 | iterations: mean |\n", familyIterations)
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|")
 	for _, f := range families {
 		if f.OfLength {
 			continue
 		}
+		options := verdict.Options{Tolerance: f.Tolerance, MaxIterations: familyMaxIterations}
 		r := rand.New(rand.NewPCG(seed, familyIterations))
 		var c tally
 		for range traces {

@@ -15,6 +15,8 @@ type Family struct {
 	Name string
 	// Truth is verdict.Leak or verdict.NoLeak.
 	Truth verdict.Kind
+	// Tolerance is the growth, in bytes per request, above which the truth is a leak.
+	Tolerance float64
 	// Live is set if live memory is known.
 	Live bool
 	// OfLength is set if the course depends on the end of the run: before that it is not what the name tells.
@@ -25,8 +27,12 @@ type Family struct {
 
 // Families returns all families, with resident memory alone first, then with live memory.
 func Families() []Family {
-	return slices.Concat(pools(), saturations(), staircases(), levels(), bounded(), warmUps(), teeth(), steadyLeaks(),
+	all := slices.Concat(pools(), saturations(), staircases(), levels(), bounded(), warmUps(), teeth(), steadyLeaks(),
 		fewRequests(), liveFamilies())
+	for i := range all {
+		all[i].Tolerance = 4
+	}
+	return append(all, smallLeaks()...)
 }
 
 // course is what a server of a family holds at each end reading, in bytes.

@@ -32,7 +32,7 @@ func TestFamiliesAreWhatTheirTruthTells(t *testing.T) {
 				return growth
 			}
 			if f.Truth == verdict.Leak {
-				assert.Greater(t, of(second), 4.0, f.Name)
+				assert.Greater(t, of(second), f.Tolerance, f.Name)
 				continue
 			}
 			if f.OfLength {

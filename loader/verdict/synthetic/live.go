@@ -58,6 +58,25 @@ func liveFamilies() []Family {
 	}
 }
 
+// smallLeaks are servers that keep 64 bytes of every 128th request, or nothing, with 10,000 requests an iteration.
+func smallLeaks() []Family {
+	const requests, kept, each, tolerance = 10_000, 64, 128, 0.1
+	family := func(name string, truth verdict.Kind, objects func(requests float64) float64) Family {
+		return Family{
+			Name: name, Truth: truth, Tolerance: tolerance, Live: true, requests: requests,
+			course: func(l load, r *rand.Rand) course {
+				c := quiet(l, r)
+				c.live = l.at(func(done float64) float64 { return kept * objects(done*requests) })
+				return c
+			},
+		}
+	}
+	return []Family{
+		family("live: 0.5 bytes a request, tolerance 0.1", verdict.Leak, func(requests float64) float64 { return math.Floor(requests / each) }),
+		family("live: nothing kept, tolerance 0.1", verdict.NoLeak, func(float64) float64 { return 0 }),
+	}
+}
+
 // quiet is a server whose memory outside the heap does not grow, with any noise of live memory.
 func quiet(l load, r *rand.Rand) course {
 	n := len(l.done)
