@@ -20,7 +20,7 @@ func bounded() []Family {
 		return Family{
 			Name:     name,
 			Truth:    verdict.NoLeak,
-			requests: saturationRequests,
+			requests: requestsOfFlat,
 			course: func(l load, r *rand.Rand) course {
 				bound := between(least, most, r) * float64(len(l.done))
 				gain := between(0.5, 15, r) * mebibyte

@@ -13,7 +13,7 @@ func steadyLeaks() []Family {
 		return Family{
 			Name:     name,
 			Truth:    verdict.Leak,
-			requests: saturationRequests,
+			requests: requestsOfGrowth,
 			course: func(l load, r *rand.Rand) course {
 				gain := between(least, most, r) * mebibyte
 				level := l.at(func(done float64) float64 { return gain * done })
@@ -28,7 +28,7 @@ func steadyLeaks() []Family {
 		{
 			Name:     "leak of one response of lognormal size in 20",
 			Truth:    verdict.Leak,
-			requests: saturationRequests,
+			requests: requestsOfGrowth,
 			course: func(l load, r *rand.Rand) course {
 				const share = 0.05
 				size := lognormal(between(4096, 65536, r), 1.5)

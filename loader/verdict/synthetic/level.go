@@ -13,7 +13,7 @@ func levels() []Family {
 		return Family{
 			Name:     name,
 			Truth:    verdict.NoLeak,
-			requests: saturationRequests,
+			requests: requestsOfFlat,
 			course: func(l load, r *rand.Rand) course {
 				n := len(l.done)
 				changes := make([]float64, n)

@@ -20,7 +20,7 @@ func liveFamilies() []Family {
 		}}
 	}
 	outside := func(name string, truth verdict.Kind, held func(l load, r *rand.Rand) course) Family {
-		return Family{Name: "live, and outside: " + name, Truth: truth, Live: true, requests: saturationRequests, course: func(l load, r *rand.Rand) course {
+		return Family{Name: "live, and outside: " + name, Truth: truth, Live: true, requests: requestsOfGrowth, course: func(l load, r *rand.Rand) course {
 			c := held(l, r)
 			c.live, c.liveErrors = make([]float64, len(l.done)), liveNoise(len(l.done), r)
 			return c
@@ -28,18 +28,18 @@ func liveFamilies() []Family {
 	}
 	return []Family{
 		family("nothing kept", verdict.NoLeak, func(l load, _ *rand.Rand) []float64 { return make([]float64, len(l.done)) }),
-		family("8 to 200 bytes a request, in a list", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, List, r) }),
-		family("8 to 200 bytes a request, in a dict", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, Dict, r) }),
-		family("8 to 200 bytes a request, in a Map", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, Map, r) }),
+		family("8 to 200 bytes a request, in a list", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, List, 8, r) }),
+		family("48 to 200 bytes a request, in a dict", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, Dict, 48, r) }),
+		family("48 to 200 bytes a request, in a Map", verdict.Leak, func(l load, r *rand.Rand) []float64 { return kept(l, Map, 48, r) }),
 		family("cache with a fixed number of keys", verdict.NoLeak, func(l load, r *rand.Rand) []float64 {
-			scale, gain := between(2, 30, r), objects(r)
+			scale, gain := between(2, 30, r), objects(8, r)
 			return l.at(func(done float64) float64 { return gain * scale * (1 - math.Exp(-done/scale)) })
 		}),
 		expiring("within the run", 0.1, 0.5),
 		expiring("beyond the run", 1.2, 4),
 		family("classes loaded for 2 to 25 iterations", verdict.NoLeak, func(l load, r *rand.Rand) []float64 { return classes(l, r) }),
 		family("classes loaded, and 8 to 200 bytes a request", verdict.Leak, func(l load, r *rand.Rand) []float64 {
-			all := kept(l, List, r)
+			all := kept(l, List, 8, r)
 			for i, loaded := range classes(l, r) {
 				all[i] += loaded
 			}
@@ -61,12 +61,12 @@ func liveFamilies() []Family {
 // smallLeaks are servers that keep 64 bytes of every 128th request, or nothing, with 10,000 requests an iteration.
 func smallLeaks() []Family {
 	const requests, kept, each, tolerance = 10_000, 64, 128, 0.1
-	family := func(name string, truth verdict.Kind, objects func(requests float64) float64) Family {
+	family := func(name string, truth verdict.Kind, count func(requests float64) float64) Family {
 		return Family{
 			Name: name, Truth: truth, Tolerance: tolerance, Live: true, requests: requests,
 			course: func(l load, r *rand.Rand) course {
 				c := quiet(l, r)
-				c.live = l.at(func(done float64) float64 { return kept * objects(done*requests) })
+				c.live = l.at(func(done float64) float64 { return kept * count(done*requests) })
 				return c
 			},
 		}
@@ -101,12 +101,12 @@ func liveNoise(n int, r *rand.Rand) []float64 {
 	return errors
 }
 
-// objects draws how many bytes an iteration keeps: 8 to 200 a request.
-func objects(r *rand.Rand) float64 { return between(8, 200, r) * liveRequests }
+// objects draws how many bytes an iteration keeps: from least to 200 a request.
+func objects(least float64, r *rand.Rand) float64 { return between(least, 200, r) * liveRequests }
 
-// kept is what objects of one size take, one a request, in a list or in a hash table.
-func kept(l load, pattern LivePattern, r *rand.Rand) []float64 {
-	object := objects(r)
+// kept is what objects of one size take, of least to 200 bytes, one a request, in a list or in a hash table.
+func kept(l load, pattern LivePattern, least float64, r *rand.Rand) []float64 {
+	object := objects(least, r)
 	return l.at(func(done float64) float64 { return math.Round(done*object/16)*16 + table(pattern, done*liveRequests) })
 }
 
@@ -116,7 +116,7 @@ func expiring(name string, least, most float64) Family {
 	return Family{
 		Name: "live: entries that expire, " + name, Truth: verdict.NoLeak, Live: true, requests: liveRequests,
 		course: func(l load, r *rand.Rand) course {
-			bound, gain := between(least, most, r)*float64(len(l.done)), objects(r)
+			bound, gain := between(least, most, r)*float64(len(l.done)), objects(8, r)
 			c := quiet(l, r)
 			c.live = l.at(func(done float64) float64 { return gain * min(done, bound) })
 			c.rested = func(done, rest float64) float64 { return gain * max(0, min(done, bound-rest)) }

@@ -17,7 +17,7 @@ func staircases() []Family {
 			Name:     fmt.Sprintf("staircase, no step in the last %d gains", flat),
 			Truth:    verdict.NoLeak,
 			OfLength: true,
-			requests: saturationRequests,
+			requests: requestsOfGrowth,
 			course: func(l load, r *rand.Rand) course {
 				n := len(l.done)
 				steps := make([]float64, n)
@@ -31,7 +31,7 @@ func staircases() []Family {
 	return append(families, Family{
 		Name:     "staircase that goes on",
 		Truth:    verdict.Leak,
-		requests: saturationRequests,
+		requests: requestsOfGrowth,
 		course: func(l load, r *rand.Rand) course {
 			const chance = 0.5
 			step := between(1, 16, r) * mebibyte

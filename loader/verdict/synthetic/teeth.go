@@ -13,7 +13,7 @@ func teeth() []Family {
 		return Family{
 			Name:     name,
 			Truth:    truth,
-			requests: saturationRequests,
+			requests: requestsOfFlat,
 			course: func(l load, r *rand.Rand) course {
 				period, phase := 3+r.IntN(4), r.IntN(6)
 				tooth, gain := between(1, 8, r)*mebibyte, 0.0
@@ -35,7 +35,7 @@ func teeth() []Family {
 		{
 			Name:     "random jumps, 0.2 to 1 an iteration",
 			Truth:    verdict.Leak,
-			requests: saturationRequests,
+			requests: requestsOfGrowth,
 			course: func(l load, r *rand.Rand) course {
 				rate, size := between(0.2, 1, r), between(1, 16, r)*mebibyte
 				c := course{level: l.at(func(done float64) float64 { return rate * size * done }), errors: make([]float64, len(l.done))}

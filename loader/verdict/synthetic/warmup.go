@@ -14,7 +14,7 @@ func warmUps() []Family {
 		{
 			Name:     "warm-up of 2 to 25 iterations, then flat",
 			Truth:    verdict.NoLeak,
-			requests: saturationRequests,
+			requests: requestsOfFlat,
 			course: func(l load, r *rand.Rand) course {
 				return course{level: compiled(l, 25, r), errors: anyNoise(len(l.done), r)}
 			},
@@ -22,7 +22,7 @@ func warmUps() []Family {
 		{
 			Name:     "warm-up of 2 to 8 iterations, then flat",
 			Truth:    verdict.NoLeak,
-			requests: saturationRequests,
+			requests: requestsOfFlat,
 			course: func(l load, r *rand.Rand) course {
 				return course{level: compiled(l, 8, r), errors: anyNoise(len(l.done), r)}
 			},
@@ -30,7 +30,7 @@ func warmUps() []Family {
 		{
 			Name:     "warm-up of 2 to 8 iterations, and a leak of 1 to 5 MiB an iteration",
 			Truth:    verdict.Leak,
-			requests: saturationRequests,
+			requests: requestsOfFlat,
 			course: func(l load, r *rand.Rand) course {
 				level, gain := compiled(l, 8, r), between(1, 5, r)*mebibyte
 				for i, done := range l.done {
