@@ -40,6 +40,7 @@ func (l *loop) eventStreams(c *connState, events uint32) {
 // the connection has left the loop.
 func (l *loop) receiveStreams(c *connState) bool {
 	s := c.streams
+	l.lendBuffer(s)
 	n, arrived, stamped, err := l.receiver.receive(c.fd, l.frames)
 	now := time.Now()
 	switch {
@@ -92,6 +93,7 @@ func (l *loop) settle(s *streamState, now time.Time, unread time.Duration) {
 // is nothing more to do.
 func (l *loop) continueStreams(c *connState, now time.Time) {
 	s := c.streams
+	l.lendBuffer(s)
 	for {
 		room := s.room(max(1, l.plan.Streams)) - len(s.planned)
 		if room <= 0 && !s.barred() {
@@ -117,6 +119,7 @@ func (l *loop) continueStreams(c *connState, now time.Time) {
 		l.unanswered++
 	}
 	s.flush()
+	l.reclaimBuffer(s)
 	l.settle(s, now, 0) // a body may be unreadable
 	idle := len(s.ids) == 0 && len(s.planned) == 0
 	switch {
@@ -126,6 +129,24 @@ func (l *loop) continueStreams(c *connState, now time.Time) {
 		l.giveBackStreams(c, streamsReturned{})
 	default:
 		l.watch(c)
+	}
+}
+
+// lendBuffer lends the loop's buffer to a connection that has nothing unsent, for what it will send. So many connections
+// need few buffers, however large their bodies are.
+func (l *loop) lendBuffer(s *streamState) {
+	if s.out == nil {
+		s.out, l.unused = l.unused, nil
+	}
+}
+
+// reclaimBuffer takes the buffer back, unless the socket has not taken all that is in it.
+func (l *loop) reclaimBuffer(s *streamState) {
+	if len(s.out) == 0 {
+		l.unused, s.out = s.out, nil
+	}
+	if s.wire != nil && len(s.wire.unsent) == 0 && cap(s.wire.unsent) > frameLimit {
+		s.wire.unsent = nil
 	}
 }
 

@@ -49,6 +49,7 @@ type loop struct {
 	reader   *bufio.Reader
 	frames   []byte // what has arrived of a connection with streams
 	plain    []byte // what TLS makes of it
+	unused   []byte // see lendBuffer
 }
 
 // newLoop returns a loop that is not running yet, or the error of a system call.
