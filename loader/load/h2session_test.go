@@ -19,7 +19,6 @@ type played struct {
 	*session
 	*xhttp2.Framer // of the server
 	out            bytes.Buffer
-	requests       xhttp2.Framer
 	blocks         bytes.Buffer
 	encoder        *hpack.Encoder
 	decoder        *hpack.Decoder
@@ -86,7 +85,7 @@ func (p *played) ask(n int, e *Exchange) {
 }
 
 // settle answers the client's SETTINGS.
-func (p *played) settle(t *testing.T, settings ...xhttp2.Setting) {
+func (p *played) settle(t testing.TB, settings ...xhttp2.Setting) {
 	t.Helper()
 	require.NoError(t, p.WriteSettings(settings...))
 	require.NoError(t, p.WriteSettingsAck())
@@ -556,4 +555,42 @@ func FuzzSession(f *testing.F) {
 		assert.LessOrEqual(t, len(one.partial), frameLimit)
 		assert.GreaterOrEqual(t, one.window, int64(0))
 	})
+}
+
+// exchangeOf returns a function that sends a request and receives its response, a header and a body.
+func (p *played) exchangeOf(t testing.TB, e *Exchange) func() {
+	response := make([]byte, 0, 64)
+	return func() {
+		stream := p.next
+		p.send(turn{exchange: e})
+		response = frameHeader{length: 1, kind: frameHeaders, flags: flagEndHeaders, stream: stream}.appendTo(response[:0])
+		response = append(response, 0x88) // :status 200
+		response = frameHeader{length: 5, kind: frameData, flags: flagEndStream, stream: stream}.appendTo(response)
+		response = append(response, "hello"...)
+		if p.receive(response) != nil || len(p.done) != 1 || p.done[0].code != 200 {
+			t.Error("it is not answered")
+		}
+		p.done = p.done[:0]
+		p.forget()
+	}
+}
+
+func TestARequestLikeTheOneBeforeAllocatesNothing(t *testing.T) {
+	p := newPlayed()
+	p.settle(t)
+	once := p.exchangeOf(t, get())
+	for range 3 {
+		once()
+	}
+	assert.Zero(t, testing.AllocsPerRun(1000, once))
+}
+
+func BenchmarkSession(b *testing.B) {
+	p := newPlayed()
+	p.settle(b)
+	once := p.exchangeOf(b, get())
+	b.ReportAllocs()
+	for b.Loop() {
+		once()
+	}
 }
