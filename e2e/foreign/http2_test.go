@@ -25,7 +25,7 @@ import (
 // and cert.pem.
 type h2Server func(t *testing.T, folder, port string, tls bool) []string
 
-// h2Servers are the servers by name. What makes a server end a connection after some requests is set.
+// h2Servers are the servers by name. nginx and Apache end a connection after 100 requests.
 var h2Servers = map[string]h2Server{
 	"nghttpd": func(t *testing.T, folder, port string, tls bool) []string {
 		command := []string{lab.Need(t, "nghttpd"), "--address=127.0.0.1", "--htdocs=" + folder}
@@ -42,7 +42,7 @@ var h2Servers = map[string]h2Server{
 		conf := fmt.Sprintf(`daemon off; pid %s/pid; error_log stderr; events {}
 http { access_log %[1]s/access; root %[1]s; keepalive_requests 100; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy;
 fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
-server { listen 127.0.0.1:%s %s; error_page 405 =200 $uri; } }`, folder, port, how)
+server { listen 127.0.0.1:%s %s; } }`, folder, port, how)
 		return []string{lab.Need(t, "nginx"), "-p", folder, "-c", written(t, folder, "nginx.conf", conf)}
 	},
 	"Apache": func(t *testing.T, folder, port string, tls bool) []string {
@@ -82,10 +82,7 @@ Listen 127.0.0.1:%[3]s
 		}
 		return command
 	},
-	"Jetty": func(t *testing.T, _, _ string, tls bool) []string {
-		if tls {
-			t.Skip("its ALPN would need a key store")
-		}
+	"Jetty": func(t *testing.T, _, _ string, _ bool) []string {
 		var jars []string
 		for _, name := range []string{"server", "http", "io", "util", "http2-server", "http2-common", "http2-hpack"} {
 			jars = append(jars, lab.NeedFile(t, "/usr/share/java/jetty9-"+name+".jar", "libjetty9-java"))
@@ -93,7 +90,7 @@ Listen 127.0.0.1:%[3]s
 		jars = append(jars, lab.NeedFile(t, "/usr/share/java/servlet-api.jar", "libservlet-api-java"))
 		return []string{lab.Need(t, "java"), "-cp", strings.Join(jars, ":"), "../testdata/Jetty.java"}
 	},
-	"the demo": func(_ *testing.T, _, _ string, tls bool) []string {
+	"the demo": func(*testing.T, string, string, bool) []string {
 		return []string{"env", "LEAK=none", lab.Server}
 	},
 }
@@ -120,31 +117,35 @@ func certify(t *testing.T, folder string) {
 	}
 }
 
-// Each server answers all requests, with and without a body, over connections that it may end after some of them.
+// Each server answers all requests, over connections that it may end after some of them.
 func TestServersOfHTTP2FromDebian(t *testing.T) {
 	for name, server := range h2Servers {
 		for _, protocol := range []string{"h2c", "h2"} {
+			if name == "Jetty" && protocol == "h2" {
+				continue // its ALPN would need a key store
+			}
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				folder, port := t.TempDir(), lab.FreePorts(t, 1)[0]
 				for _, readable := range []string{filepath.Dir(folder), folder} {
 					require.NoError(t, os.Chmod(readable, 0o755))
 				}
-				require.NoError(t, os.WriteFile(filepath.Join(folder, "index.html"), []byte("Hello, warp!"), 0o644))
+				require.NoError(t, os.Mkdir(filepath.Join(folder, "hello"), 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(folder, "hello", "warp"), []byte("Hello, warp!"), 0o644))
 				certify(t, folder)
 				command := server(t, folder, port, protocol == "h2")
-				r := lab.Start(t, []string{"PORT=" + port, "PROTOCOL=" + protocol, "TLS_INSECURE=true", "TRIES=2", "REQUESTS=2000", "WORKERS=5",
-					"STREAMS=7", "REQUEST_PATH=/index.html", "LIVE=off"}, command...)
+				r := lab.Start(t, []string{"PORT=" + port, "PROTOCOL=" + protocol, "TLS_INSECURE=true", "TRIES=2", "REQUESTS=1000", "WORKERS=5",
+					"STREAMS=7", "LIVE=off"}, command...)
 				assert.Equal(t, 125, r.ExitCode(), "%s%s", &r.Out, &r.Err)
 				rows := r.Rows(t)
 				require.Len(t, rows, 2)
 				for _, row := range rows {
-					assert.EqualValues(t, 2000, lab.Number(t, row, lab.ColumnRequests))
+					assert.EqualValues(t, 1000, lab.Number(t, row, lab.ColumnRequests))
 					assert.Zero(t, lab.Number(t, row, lab.ColumnErrors), row)
 				}
 				if name == "nginx" {
 					log, err := os.ReadFile(filepath.Join(folder, "access"))
 					require.NoError(t, err)
-					assert.InDelta(t, 4000, strings.Count(string(log), "\n"), 3, "and those that tell whether it answers")
+					assert.InDelta(t, 2000, strings.Count(string(log), "\n"), 3, "and those that tell whether it answers")
 				}
 			})
 		}
