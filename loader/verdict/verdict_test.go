@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 			its:     trace(30000, 7, append(grow(10, 9, func(i float64) float64 { return 5 * i }), 55.1, 55, 55.05)...),
 			kind:    verdict.Inconclusive,
 			pattern: verdict.PatternSlowing,
-			warmUp:  [2]int{1, 7},
+			warmUp:  [2]int{1, 8},
 			growth:  math.NaN(),
 		},
 		{
@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 			its:     trace(25000, 80, grow(85, 12, noisy(func(i float64) float64 { return 10.7 * math.Log(i) }))...),
 			kind:    verdict.Inconclusive,
 			pattern: verdict.PatternSlowing,
-			warmUp:  [2]int{1, 7},
+			warmUp:  [2]int{1, 8},
 			growth:  math.NaN(),
 		},
 		{
