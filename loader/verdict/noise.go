@@ -26,8 +26,9 @@ type noiseModel struct {
 // deviation of the prediction error, and the gain. The state is the AR(2) part at
 // this reading and at the one before, and the random walk.
 type filterStep struct {
-	deviation float64
-	gain      [3]float64
+	deviation   float64
+	gain        [3]float64
+	logJacobian float64 // log determinant of the transformation of the readings so far
 }
 
 // noiseModels are the models over which the slope is averaged. Stationary noise that
@@ -80,6 +81,7 @@ func newNoiseModel(prior float64, ar [2]float64, walkShare float64) noiseModel {
 	afterNext := ar[0]*next + ar[1]*variance                                                 // and with the one after it
 	fresh := math.Max(0, variance-ar[0]*next-ar[1]*afterNext)                                // innovation variance
 	covariance := [3][3]float64{{variance, next, 0}, {next, variance, 0}, {0, 0, walkShare}} // of the state, before a reading
+	logJacobian := 0.0
 	for {
 		var seen [3]float64 // covariance of the state with the reading
 		for i, row := range covariance {
@@ -93,6 +95,8 @@ func newNoiseModel(prior float64, ar [2]float64, walkShare float64) noiseModel {
 		if n := len(z.filter); n > 0 && step.near(z.filter[n-1]) {
 			return z
 		}
+		logJacobian -= math.Log(step.deviation)
+		step.logJacobian = logJacobian
 		z.filter = append(z.filter, step)
 		for i := range covariance {
 			for j := range seen {
@@ -121,37 +125,56 @@ func (z noiseModel) advance(state [3]float64) [3]float64 {
 	return [3]float64{z.ar[0]*state[0] + z.ar[1]*state[1], state[0], state[2]}
 }
 
-// whiten transforms the columns (all of the same length) into the standardised
-// prediction errors of the Kalman filter (Harvey 1989). Errors that follow the model
+// whiten is whitenInto with new columns.
+func (z noiseModel) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
+	whitened = newColumns(len(columns), len(columns[0]))
+	return whitened, z.whitenInto(whitened, columns)
+}
+
+// newColumns are columns of zeros with the given number of rows.
+func newColumns(columns, rows int) [][]float64 {
+	all := make([][]float64, columns)
+	for n := range all {
+		all[n] = make([]float64, rows)
+	}
+	return all
+}
+
+// whitenInto transforms the columns (all of the same length) into the standardised
+// prediction errors of the Kalman filter (Harvey 1989), and writes them to whitened. Errors that follow the model
 // become independent with equal variance. logJacobian is the log determinant of the
 // transformation, which the log likelihood contains.
-func (z noiseModel) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
+func (z noiseModel) whitenInto(whitened, columns [][]float64) (logJacobian float64) {
+	for n := 0; n < len(columns); n += 2 {
+		other := min(n+1, len(columns)-1)
+		z.predict(columns[n], columns[other], whitened[n], whitened[other])
+	}
+	rows, last := len(columns[0]), len(z.filter)-1
+	if rows <= last {
+		return z.filter[rows-1].logJacobian
+	}
+	return z.filter[last].logJacobian - float64(rows-last-1)*math.Log(z.filter[last].deviation)
+}
+
+// filterState is the state of the Kalman filter: the prediction of the AR(2) part and of the random walk at the next
+// reading, and the AR(2) part at the one before.
+type filterState struct{ now, before, walk float64 }
+
+// predict writes the standardised prediction errors of two columns. Each step of the filter waits for the one before, so
+// two columns side by side take little longer than one.
+func (z noiseModel) predict(one, other, oneErrors, otherErrors []float64) {
 	last := len(z.filter) - 1
-	for _, column := range columns {
-		errors := make([]float64, len(column))
-		step := z.filter[last]
-		now, before, walk := 0.0, 0.0, 0.0
-		for i, value := range column {
-			if i < last {
-				step = z.filter[i]
-			} else if i == last {
-				step = z.filter[last]
-			}
-			innovation := value - now - walk
-			errors[i] = innovation / step.deviation
-			now += step.gain[0] * innovation
-			before += step.gain[1] * innovation
-			walk += step.gain[2] * innovation
-			now, before = z.ar[0]*now+z.ar[1]*before, now
-		}
-		whitened = append(whitened, errors)
+	other, oneErrors, otherErrors = other[:len(one)], oneErrors[:len(one)], otherErrors[:len(one)]
+	var a, b filterState
+	ar0, ar1 := z.ar[0], z.ar[1]
+	for i := range one {
+		step := &z.filter[min(i, last)]
+		errorA, errorB := one[i]-a.now-a.walk, other[i]-b.now-b.walk
+		oneErrors[i], otherErrors[i] = errorA/step.deviation, errorB/step.deviation
+		nowA, nowB := a.now+step.gain[0]*errorA, b.now+step.gain[0]*errorB
+		a.now, a.before = ar0*nowA+ar1*(a.before+step.gain[1]*errorA), nowA
+		b.now, b.before = ar0*nowB+ar1*(b.before+step.gain[1]*errorB), nowB
+		a.walk += step.gain[2] * errorA
+		b.walk += step.gain[2] * errorB
 	}
-	for i := range columns[0] {
-		if i > last {
-			logJacobian -= float64(len(columns[0])-i) * math.Log(z.filter[last].deviation)
-			break
-		}
-		logJacobian -= math.Log(z.filter[i].deviation)
-	}
-	return whitened, logJacobian
 }

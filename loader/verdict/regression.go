@@ -80,6 +80,10 @@ func (b posterior) stationary() float64 {
 	return sum
 }
 
+// negligible is the posterior probability below which a noise model is left out: all of them together move no
+// probability by as much as a quantile is exact to.
+const negligible = 1e-12
+
 // regress fits the curve's bytes y = intercept + sum of coefficient times column under each noise
 // model. It returns the posterior of the first column's coefficient, and the log
 // likelihood of the fit averaged over the models, which compares fits of the same y
@@ -101,9 +105,11 @@ func regress(models []noiseModel, c curve, columns ...[]float64) (b posterior, l
 		units[i] = floats.ScaleTo(make([]float64, len(c)), 1/largest, c)
 	}
 	unit := floats.Norm(columns[0], math.Inf(1))
+	fitted := slices.Concat([][]float64{y}, units, [][]float64{ones(len(y))})
+	whitened := newColumns(len(fitted), len(y))
 	var scores, fits []float64
 	for _, z := range models {
-		p, score, fit, ok := generalisedLeastSquares(c, z, units)
+		p, score, fit, ok := generalisedLeastSquares(c.grain, z, fitted, whitened)
 		if !ok {
 			return b, 0, false
 		}
@@ -117,21 +123,28 @@ func regress(models []noiseModel, c curve, columns ...[]float64) (b posterior, l
 	for i := range b.components {
 		b.components[i].weight = math.Exp(scores[i] - total)
 	}
+	b.components = slices.DeleteFunc(b.components, func(p component) bool { return p.weight < negligible })
 	return b, floats.LogSumExp(fits), true
 }
 
-// generalisedLeastSquares fits the curve's bytes under one noise model. score is the restricted log
+// ones is a column of ones.
+func ones(rows int) []float64 {
+	column := make([]float64, rows)
+	floats.AddConst(1, column)
+	return column
+}
+
+// generalisedLeastSquares fits the first of the columns under one noise model by the others. The last of them is the
+// intercept. whitened is room for as many columns. grain is what the first is rounded to. score is the restricted log
 // likelihood: intercept and coefficients integrated out under flat priors, sigma under
 // 1/sigma. fit is the same with the coefficients at their maximum.
-func generalisedLeastSquares(c curve, z noiseModel, columns [][]float64) (p component, score, fit float64, ok bool) {
-	y := c.bytes
-	degree := float64(len(y) - 1 - len(columns))
-	ones := make([]float64, len(y))
-	floats.AddConst(1, ones)
-	whitened, logJacobian := z.whiten(slices.Concat([][]float64{y}, columns, [][]float64{ones}))
+func generalisedLeastSquares(grain float64, z noiseModel, columns, whitened [][]float64) (p component, score, fit float64, ok bool) {
+	rows := float64(len(columns[0]))
+	degree := rows - float64(len(columns)-1)
+	logJacobian := z.whitenInto(whitened, columns)
 	target, regressors := whitened[0], whitened[1:]
-	intercept := regressors[len(columns)]
 	k := len(regressors)
+	intercept := regressors[k-1]
 	products := mat.NewSymDense(k, nil)
 	moments := mat.NewVecDense(k, nil)
 	for i, r := range regressors {
@@ -151,15 +164,15 @@ func generalisedLeastSquares(c curve, z noiseModel, columns [][]float64) (p comp
 	}
 	// Rounding to a grain adds a variance of grain²/12: a floor under the residuals,
 	// which are all zero if the readings lie on a line.
-	squares := degree * c.grain * c.grain / 12
-	residuals := slices.Clone(target)
+	squares := degree * grain * grain / 12
+	residuals := target
 	for i, r := range regressors {
 		floats.AddScaled(residuals, -coefficients.AtVec(i), r)
 	}
 	squares += floats.Dot(residuals, residuals)
 	sigma := math.Sqrt(squares / degree)
 	score = logJacobian - degree/2*math.Log(squares) - cholesky.LogDet()/2
-	fit = logJacobian - float64(len(y)-1)/2*math.Log(squares) - math.Log(floats.Dot(intercept, intercept))/2
+	fit = logJacobian - (rows-1)/2*math.Log(squares) - math.Log(floats.Dot(intercept, intercept))/2
 	return component{
 		noise:  z,
 		centre: coefficients.AtVec(0),
