@@ -76,8 +76,8 @@ func asShipped() suite {
 // smallest are servers that keep half a byte of a request, or nothing, in runs of 10 s of load.
 func smallest() suite {
 	s := suite{
-		name: "smallest", head: "Half a byte a request, 10 iterations of 1 s, tolerance 0.1 bytes/request:",
-		iterations: 10, settings: []string{"TRIES=10", "DURATION=1s", "TOLERANCE=0.1"},
+		name: "smallest", head: "Half a byte a request, 20 iterations of 0.5 s, 10 connections, tolerance 0.1 bytes/request:",
+		iterations: 20, settings: []string{"TRIES=20", "DURATION=500ms", "WORKERS=10", "TOLERANCE=0.1"},
 		build: [][]string{
 			{"javac", "-d", ".", "kept/Kept.java"},
 			{"go", "build", "-o", "kept.golang", "kept/go/main.go"},
