@@ -28,6 +28,7 @@ type noiseModel struct {
 type filterStep struct {
 	deviation   float64
 	gain        [3]float64
+	carried     float64 // what the gains move the AR(2) part of the next reading by
 	logJacobian float64 // log determinant of the transformation of the readings so far
 }
 
@@ -95,6 +96,7 @@ func newNoiseModel(prior float64, ar [2]float64, walkShare float64) noiseModel {
 		if n := len(z.filter); n > 0 && step.near(z.filter[n-1]) {
 			return z
 		}
+		step.carried = ar[0]*step.gain[0] + ar[1]*step.gain[1]
 		logJacobian -= math.Log(step.deviation)
 		step.logJacobian = logJacobian
 		z.filter = append(z.filter, step)
@@ -145,36 +147,46 @@ func newColumns(columns, rows int) [][]float64 {
 // become independent with equal variance. logJacobian is the log determinant of the
 // transformation, which the log likelihood contains.
 func (z noiseModel) whitenInto(whitened, columns [][]float64) (logJacobian float64) {
-	for n := 0; n < len(columns); n += 2 {
-		other := min(n+1, len(columns)-1)
-		z.predict(columns[n], columns[other], whitened[n], whitened[other])
+	last := len(columns) - 1
+	for n := 0; n <= last; n += 3 {
+		second, third := min(n+1, last), min(n+2, last)
+		z.predict([3][]float64{columns[n], columns[second], columns[third]}, [3][]float64{whitened[n], whitened[second], whitened[third]})
 	}
-	rows, last := len(columns[0]), len(z.filter)-1
-	if rows <= last {
+	rows, steps := len(columns[0]), len(z.filter)
+	if rows <= steps {
 		return z.filter[rows-1].logJacobian
 	}
-	return z.filter[last].logJacobian - float64(rows-last-1)*math.Log(z.filter[last].deviation)
+	return z.filter[steps-1].logJacobian - float64(rows-steps)*math.Log(z.filter[steps-1].deviation)
 }
 
-// filterState is the state of the Kalman filter: the prediction of the AR(2) part and of the random walk at the next
-// reading, and the AR(2) part at the one before.
-type filterState struct{ now, before, walk float64 }
+// filterState is what the Kalman filter predicts of a reading: the AR(2) part at it and at the one before, the random walk,
+// and the reading itself.
+type filterState struct{ now, before, walk, reading float64 }
 
-// predict writes the standardised prediction errors of two columns. Each step of the filter waits for the one before, so
-// two columns side by side take little longer than one.
-func (z noiseModel) predict(one, other, oneErrors, otherErrors []float64) {
+// next is the state for the next reading, given the prediction error of this one.
+func (s filterState) next(one, two float64, step *filterStep, error float64) filterState {
+	now := one*s.now + two*s.before
+	return filterState{
+		now:     now + step.carried*error,
+		before:  s.now + step.gain[0]*error,
+		walk:    s.walk + step.gain[2]*error,
+		reading: now + s.walk + (step.carried+step.gain[2])*error,
+	}
+}
+
+// predict writes the standardised prediction errors of three columns. Each step of the filter waits for the one before, so
+// three columns side by side take little longer than one.
+func (z noiseModel) predict(columns, errors [3][]float64) {
 	last := len(z.filter) - 1
-	other, oneErrors, otherErrors = other[:len(one)], oneErrors[:len(one)], otherErrors[:len(one)]
-	var a, b filterState
-	ar0, ar1 := z.ar[0], z.ar[1]
-	for i := range one {
+	rows := len(columns[0])
+	columnA, columnB, columnC := columns[0], columns[1][:rows], columns[2][:rows]
+	errorsA, errorsB, errorsC := errors[0][:rows], errors[1][:rows], errors[2][:rows]
+	var a, b, c filterState
+	one, two := z.ar[0], z.ar[1]
+	for i := range rows {
 		step := &z.filter[min(i, last)]
-		errorA, errorB := one[i]-a.now-a.walk, other[i]-b.now-b.walk
-		oneErrors[i], otherErrors[i] = errorA/step.deviation, errorB/step.deviation
-		nowA, nowB := a.now+step.gain[0]*errorA, b.now+step.gain[0]*errorB
-		a.now, a.before = ar0*nowA+ar1*(a.before+step.gain[1]*errorA), nowA
-		b.now, b.before = ar0*nowB+ar1*(b.before+step.gain[1]*errorB), nowB
-		a.walk += step.gain[2] * errorA
-		b.walk += step.gain[2] * errorB
+		errorA, errorB, errorC := columnA[i]-a.reading, columnB[i]-b.reading, columnC[i]-c.reading
+		errorsA[i], errorsB[i], errorsC[i] = errorA/step.deviation, errorB/step.deviation, errorC/step.deviation
+		a, b, c = a.next(one, two, step, errorA), b.next(one, two, step, errorB), c.next(one, two, step, errorC)
 	}
 }

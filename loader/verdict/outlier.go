@@ -48,7 +48,8 @@ func withoutOutliers(c curve) curve {
 
 // median is the median of the values, which are not modified.
 func median(values []float64) float64 {
-	sorted := slices.Clone(values)
+	var window [5]float64 // room without an allocation for what is asked most
+	sorted := append(window[:0], values...)
 	slices.Sort(sorted)
 	m := len(sorted) / 2
 	if len(sorted)%2 == 0 {
