@@ -38,7 +38,7 @@ func firstBad(round int) int {
 	return 2 + rand.New(rand.NewPCG(1, uint64(round))).IntN(bisectCommits-1)
 }
 
-// recordBisections records the rounds that are missing, in which each contender bisects a repository of its own.
+// recordBisections records the rounds that are missing, in which each contender bisects a new repository.
 func recordBisections(ctx context.Context, all []contender, folder string, each int) error {
 	var wanted []string
 	loaders, rounds := make(map[string]contender), make(map[string]int)
