@@ -8,6 +8,7 @@
 //	go run ./loader/verdict/calibrate -runtimes           measures servers in other runtimes, whose truth is known, and
 //	                                                      prints what live memory and what resident memory say
 //	go run ./loader/verdict/calibrate -stock              does the same with servers as Debian has them
+//	go run ./loader/verdict/calibrate -demo               does the same with modes of the demo server
 //
 // It must be started at the top of the repository. Recorded runs are not repeated, so that it can be interrupted and
 // continued later.
@@ -33,6 +34,7 @@ func main() {
 	baseline := flag.Bool("baseline", false, "record rounds of two runs, and of one run with a baseline, of a server without a leak")
 	inRuntimes := flag.Bool("runtimes", false, "measure servers in several runtimes, whose truth is known")
 	inStock := flag.Bool("stock", false, "measure servers as Debian has them")
+	inDemo := flag.Bool("demo", false, "measure modes of the demo server, with live memory")
 	each := flag.Int("each", 20, "runs of each server with -runtimes or -stock; 0 prints those that are recorded")
 	only := flag.String("only", "", "regular expression: the names of the servers to measure with -runtimes or -stock")
 	flag.Parse()
@@ -56,6 +58,8 @@ func main() {
 		}
 	case *inRuntimes:
 		err = measure(runtimes())
+	case *inDemo:
+		err = measure(demo())
 	case *inStock:
 		err = measure(stock())
 	default:

@@ -95,7 +95,7 @@ func TestTrialsThatAreNotWhole(t *testing.T) {
 }
 
 func TestSubjects(t *testing.T) {
-	for _, s := range []suite{runtimes(), stock()} {
+	for _, s := range []suite{runtimes(), stock(), demo()} {
 		names := map[string]bool{}
 		for _, one := range s.subjects {
 			assert.False(t, names[one.name], one.name)
@@ -108,6 +108,9 @@ func TestSubjects(t *testing.T) {
 				}
 			}
 		}
+	}
+	for _, one := range demo().subjects {
+		assert.Equal(t, strings.HasPrefix(one.name, "heap") || strings.HasPrefix(one.name, "log"), one.truth > 0, one.name)
 	}
 	for _, one := range runtimes().subjects {
 		assert.Equal(t, strings.HasSuffix(one.name, "-kept"), one.truth > 0, one.name)
