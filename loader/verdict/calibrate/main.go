@@ -8,6 +8,7 @@
 //	go run ./loader/verdict/calibrate -runtimes           measures servers in other runtimes, whose truth is known, and
 //	                                                      prints what live memory and what resident memory say
 //	go run ./loader/verdict/calibrate -stock              does the same with servers as Debian has them
+//	go run ./loader/verdict/calibrate -demo               does the same with modes of the demo server
 //	go run ./loader/verdict/calibrate -auto               measures the servers in other runtimes with the loader's defaults,
 //	                                                      and prints its verdicts and how long they took
 //	go run ./loader/verdict/calibrate -smallest           measures servers that keep half a byte of a request
@@ -39,7 +40,8 @@ func main() {
 	baseline := flag.Bool("baseline", false, "record rounds of two runs, and of one run with a baseline, of a server without a leak")
 	inRuntimes := flag.Bool("runtimes", false, "measure servers in several runtimes, whose truth is known")
 	inStock := flag.Bool("stock", false, "measure servers as Debian has them")
-	each := flag.Int("each", 20, "runs of each server with -runtimes, -stock, -auto or -smallest, or rounds of -bisect; 0 prints those that are recorded")
+	inDemo := flag.Bool("demo", false, "measure modes of the demo server, with live memory")
+	each := flag.Int("each", 20, "runs of each server with -runtimes, -stock, -demo, -auto or -smallest, or rounds of -bisect; 0 prints those that are recorded")
 	only := flag.String("only", "", "regular expression: the names of the servers to measure")
 	shipped := flag.Bool("auto", false, "measure servers in several runtimes with the loader's defaults")
 	halfByte := flag.Bool("smallest", false, "measure servers that keep half a byte of a request")
@@ -85,6 +87,8 @@ func main() {
 		}
 	case *inRuntimes:
 		err = measure(runtimes())
+	case *inDemo:
+		err = measure(demo())
 	case *inStock:
 		err = measure(stock())
 	default:

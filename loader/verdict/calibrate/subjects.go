@@ -35,6 +35,10 @@ type suite struct {
 	subjects   []subject
 }
 
+// goReference is what a reference to a slice takes in a block of 1,024 of them, in bytes. The block takes 27,264: 24 each, 8 for
+// what Go notes of pointers in an object of more than 512 bytes, and the next size that its allocator has.
+const goReference = 27264 / 1024.0
+
 // runtimes are servers in each runtime that leak, and that do not, with known truth. Both make the same garbage.
 func runtimes() suite {
 	s := suite{
@@ -58,9 +62,7 @@ func runtimes() suite {
 	add("python", "CPython: bytes in a list", 104, nil, []string{"python3"}, "python3", "{programs}/kept/kept.py")
 	add("gdb", "C++: glibc's malloc, by gdb", 64, []string{"LIVE=native"}, []string{"g++", "gdb"}, "{programs}/kept.native")
 	add("tcmalloc", "C++: LIVE=tcmalloc", 48, []string{"LIVE=tcmalloc"}, []string{"g++"}, "{programs}/kept.native")
-	// A slice takes 64 bytes. A block of 1,024 references to slices takes 27,264: 24 each, 8 for what Go notes of pointers
-	// in an object of more than 512 bytes, and the next size that its allocator has.
-	add("go", "Go: slices in blocks", 64+27264/1024.0, []string{"PPROF_URL=http://127.0.0.1:{admin}/debug/pprof/"}, nil,
+	add("go", "Go: slices in blocks", 64+goReference, []string{"PPROF_URL=http://127.0.0.1:{admin}/debug/pprof/"}, nil,
 		"env", "METRICS_PORT={admin}", "{programs}/server")
 	return s
 }
@@ -100,7 +102,7 @@ func smallest() suite {
 func stock() suite {
 	s := suite{
 		name: "stock", head: "Stock servers, which do not leak, %d iterations of 3 s, tolerance %g bytes/request:",
-		iterations: 10, settings: []string{"REQUEST_PATH=/"},
+		iterations: 10, settings: []string{"TRIES=10", "DURATION=3s", "REQUEST_PATH=/"},
 	}
 	add := func(name, title string, needs []string, settings ...string) {
 		s.subjects = append(s.subjects, subject{name: name, title: title, needs: needs, settings: settings,
