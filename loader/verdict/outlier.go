@@ -48,8 +48,7 @@ func withoutOutliers(c curve) curve {
 
 // median is the median of the values, which are not modified.
 func median(values []float64) float64 {
-	var window [5]float64 // room without an allocation for what is asked most
-	sorted := append(window[:0], values...)
+	sorted := slices.Clone(values)
 	slices.Sort(sorted)
 	m := len(sorted) / 2
 	if len(sorted)%2 == 0 {
