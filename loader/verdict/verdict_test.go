@@ -325,18 +325,6 @@ func TestToleranceDecides(t *testing.T) {
 	assert.Equal(t, verdict.NoLeak, verdict.Judge(its, verdict.Options{Tolerance: 150}).Kind)
 }
 
-func BenchmarkJudge(b *testing.B) {
-	r := rand.New(rand.NewPCG(1, 1))
-	var ends []float64
-	for i := range 1000 {
-		ends = append(ends, 20+0.5*math.Min(float64(i), 300)+0.3*r.NormFloat64())
-	}
-	its := trace(30000, 12, ends...)
-	for b.Loop() {
-		verdict.Judge(its, fixed)
-	}
-}
-
 // Every sentence names the unit of the growth, and only that one.
 func TestUnit(t *testing.T) {
 	for name, gain := range map[string]uint64{"leak": 1 << 20, "no leak": 0} {
