@@ -34,7 +34,7 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	assert.Equal(t, "(set)", valueOf(settings, "HEADERS"))
 	assert.Equal(t, "http://xxxxx@host/metrics", valueOf(settings, "METRICS_URL"))
 	assert.Equal(t, "12", valueOf(settings, "TRIES"))
-	assert.Equal(t, "3s", valueOf(settings, "DURATION"), "the default")
+	assert.Equal(t, "auto", valueOf(settings, "DURATION"), "the default")
 	assert.Equal(t, "churn", valueOf(settings, "SHAPE"), "that of this run")
 	assert.Equal(t, "", valueOf(settings, "URL_FILE"))
 	assert.Equal(t, "(missing)", valueOf(settings, "LEAK"), "another server")
