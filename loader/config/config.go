@@ -30,8 +30,8 @@ type Config struct {
 	Duration     Burst     `env:"DURATION" envDefault:"auto" group:"Run" help:"length of an iteration's load; auto: 3s, and less at first with TRIES=auto where live memory is read"`
 	Workers      Workers   `env:"WORKERS" envDefault:"100" group:"Load" help:"connections that load the server, each with one request at a time"`
 	Requests     uint64    `env:"REQUESTS" envDefault:"0" group:"Run" help:"requests in an iteration instead of DURATION, for the same run on any machine; 0: DURATION decides"`
-	Settle       Rest      `env:"SETTLE" envDefault:"auto" group:"Run" help:"idle time before each reading of memory; auto: 500ms, and 15s after each load of an Erlang server"`
-	Release      Rest      `env:"RELEASE" envDefault:"auto" group:"Run" help:"idle time after the last iteration, before a reading of what is given back; 0: none; auto: 5s, or 15s where that shows more"`
+	Settle       Rest      `env:"SETTLE" envDefault:"auto" group:"Run" help:"idle time before each reading of memory; auto: 500ms, less where live memory is read, and 15s after each load of an Erlang server"`
+	Release      Rest      `env:"RELEASE" envDefault:"auto" group:"Run" help:"idle time after the last iteration, before a reading of what is given back; 0: none; auto: where it can change the verdict"`
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`

@@ -85,13 +85,13 @@ func planOf(cfg config.Config, command, exported []string) plan {
 	}
 	p.growing = p.auto && cfg.Duration == config.AutoBurst && cfg.Requests == 0 && cfg.LoadCommand == nil
 	if cfg.Align {
-		p.align = lab.Period(p.settle.length, durationOf(cfg))
+		p.align = lab.Period(p.settle.length, durationOf(cfg.Duration))
 	}
 	if cfg.LoadCommand != nil {
 		p.tool = &external.Command{Words: external.Fill(cfg.LoadCommand, external.Values{
-			Duration: durationOf(cfg), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
+			Duration: durationOf(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
 			URL: load.Protocol(cfg.Protocol).Scheme() + "://" + cfg.Address() + string(cfg.RequestPath),
-		}), Limit: toolLimit(cfg.LoadCommand, durationOf(cfg)+time.Duration(cfg.Timeout))}
+		}), Limit: toolLimit(cfg.LoadCommand, durationOf(cfg.Duration)+time.Duration(cfg.Timeout))}
 	}
 	p.server.target.Command, p.server.target.Environment = command, environmentOf(p.server.target, command, exported, cfg.OfDemo())
 	p.server.target.PID, p.server.target.Shared = max(0, int(cfg.ServerPID)), cfg.ServerPID == config.Shared
@@ -116,11 +116,11 @@ func planOf(cfg config.Config, command, exported []string) plan {
 }
 
 // durationOf is the length of an iteration's load, unless the run is growing.
-func durationOf(cfg config.Config) time.Duration {
-	if cfg.Duration == config.AutoBurst {
+func durationOf(setting config.Burst) time.Duration {
+	if setting == config.AutoBurst {
 		return lab.UsualDuration
 	}
-	return time.Duration(cfg.Duration)
+	return time.Duration(setting)
 }
 
 // toolLimit is how long a load tool may run: an hour, or, if it is told DURATION, twice the time that this and TIMEOUT take,
@@ -144,7 +144,7 @@ func sideOf(cfg config.Config) side {
 		hostName: "HOST", portName: "PORT",
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
-			Duration: durationOf(cfg), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+			Duration: durationOf(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
 		},
 	}
 	if !cfg.AllowRemote {
