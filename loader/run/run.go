@@ -202,6 +202,7 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 			break
 		}
 	}
+	s.judge.Renew()
 	length := s.rests.end(s.judge.Verdict(), last.EndedAt.Sub(first.EndedAt))
 	if err := last.Answered(); err != nil || length == (lab.RestLength{}) {
 		return nil, err
