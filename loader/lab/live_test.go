@@ -125,7 +125,7 @@ func TestConnectionsAreClosedInTheRest(t *testing.T) {
 
 // After a full collection nothing is left to settle, unless it has failed.
 func TestTheLoadFollowsLiveMemoryAtOnce(t *testing.T) {
-	const settle, live = 60 * time.Millisecond, 20 * time.Millisecond
+	const settle, live = 200 * time.Millisecond, 10 * time.Millisecond
 	server := &collected{live: []int64{100, 100, 140}}
 	plan := server.plan(4)
 	plan.Settle, plan.SettleLive = settle, live
