@@ -2,8 +2,8 @@
 //
 // This file is the one to edit: replace newHandler with the handler you suspect, keep its signature, and run
 // the lab. Only the handler that the function returns is put under load. Collectors that you register with
-// metrics are scraped by Prometheus, next to the process and Go runtime metrics. The settings LEAK, LEAK_BYTES,
-// LEAK_TTL and LEAK_ENTRIES concern only the demonstration below: they have no effect on a handler that does not call newLeak.
+// metrics are scraped by Prometheus, next to the process and Go runtime metrics. The settings that begin with LEAK
+// concern only the demonstration below: they have no effect on a handler that does not call newLeak.
 package main
 
 import (
