@@ -84,7 +84,7 @@ func list() []metric {
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.Started) })},
 		{name: "leaklab_run_seen_timestamp_seconds", help: "Unix time of this reading; the last one tells when the run was over.",
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.now) })},
-		{name: "leaklab_iterations", help: "Number of iterations of the run.",
+		{name: "leaklab_iterations", help: "Number of iterations of the run, or the most that there may be with TRIES=auto.",
 			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.Tries) })},
 		{name: "leaklab_iteration", help: "Number of the iteration whose load began last; 0 before the first.",
 			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.burst.Number) })},
