@@ -46,6 +46,7 @@ const (
 	Resident Part = "resident memory"
 	Held     Part = "held memory" // resident memory and what is held beside it, without what is lazily freed
 	Slack    Part = "heap slack"  // held, but neither live nor outside the heap
+	Workers  Part = "memory of a worker"
 )
 
 // Parts are all that tables hold, in the order in which they are named.
