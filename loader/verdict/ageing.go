@@ -46,7 +46,7 @@ func (w worker) since(age float64) worker {
 }
 
 // workersOf collects the readings of each worker. One that is not known for a while and comes back with fewer requests is
-// another.
+// another. The last reading of each is left out: it may have been about to end, and have freed all.
 func workersOf(iterations []Iteration) []worker {
 	type identity struct {
 		pid     int
@@ -66,6 +66,9 @@ func workersOf(iterations []Iteration) []worker {
 			all[n].requests = append(all[n].requests, read.Requests)
 			all[n].bytes = append(all[n].bytes, float64(read.Bytes))
 		}
+	}
+	for n, w := range all {
+		all[n] = worker{w.requests[:len(w.requests)-1], w.bytes[:len(w.bytes)-1]}
 	}
 	return all
 }

@@ -55,7 +55,7 @@ func Parts() []Part {
 		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped, Restarts, Replaced}
 }
 
-// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".
+// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held"; or "worker" for Workers.
 func (p Part) Label() string {
 	switch p {
 	case Live:
@@ -66,6 +66,8 @@ func (p Part) Label() string {
 		return "outside"
 	case Held:
 		return "held"
+	case Workers:
+		return "worker"
 	}
 	return string(p)
 }
