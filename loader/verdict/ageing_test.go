@@ -163,3 +163,18 @@ func TestIntervalsOfWorkersHoldTheTruth(t *testing.T) {
 		assert.LessOrEqual(t, alarms, runs/40, "%d workers", p.workers)
 	}
 }
+
+// The server as a whole grows in neither run.
+func TestWorkersOfTwoRunsAreCompared(t *testing.T) {
+	sound, leaks := prefork{4, 800, 20, keeps(0), 20e3}.run(2), prefork{4, 800, 20, keeps(2000), 20e3}.run(1)
+	worse := verdict.Compare(sound, leaks, coarse)
+	assert.Equal(t, verdict.Worse, worse.Change)
+	assert.Equal(t, verdict.Workers, worse.Of)
+	assert.InDelta(t, 2000, worse.Difference, worse.Upper-worse.Difference)
+	assert.Regexp(t, `^Worse: the new run grows more, by [\d,]+ bytes a request \(.*\) in memory of a worker\.$`, worse.Sentence)
+	assert.InDelta(t, 0, worse.Old.GrowthOf(verdict.Workers).Growth, 400)
+	assert.Equal(t, verdict.Fixed, verdict.Compare(leaks, sound, coarse).Change)
+	assert.Equal(t, verdict.Same, verdict.Compare(leaks, leaks, coarse).Change)
+	assert.Equal(t, verdict.Worse, verdict.ComparePaired(judged(sound), judged(leaks), coarse).Change)
+	assert.Equal(t, verdict.Held, verdict.Compare(sound, sound, coarse).Of)
+}

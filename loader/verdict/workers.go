@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"math"
 
 	"leaklab/loader/text"
 )
@@ -60,7 +61,7 @@ func (v *Verdict) explainReplaced(options Options) string {
 	said := fmt.Sprintf("%s %s replaced while the growth was judged: what a worker had kept went with it, which hides a leak. ",
 		count(v.Replaced, "worker"), were)
 	switch a := v.Ageing; {
-	case v.NextLook > 0 || v.Of == Workers:
+	case v.NextLook > 0 || v.Of == Workers || v.Kind == Leak && a == nil:
 	case a == nil:
 		said += fmt.Sprintf("How workers grow by their age is not known: that takes %d of them, each at %d end readings after its warm-up. ", leastWorkers, leastAged)
 	case a.Upper < options.Tolerance:
@@ -105,3 +106,15 @@ func (v *Verdict) explainWorkers(f findings, options Options) {
 // adviceHidden is what to do about workers that are replaced.
 const adviceHidden = "Let workers live through the run, for example by a limit of requests of 0 (--max-requests, MaxConnectionsPerChild, pm.max_requests). " +
 	"Or let each live through more iterations, with fewer requests in each."
+
+// compareWorkers makes it the comparison of workers by their age, if either verdict rests on them and both are known. The
+// two intervals are independent.
+func (c *Comparison) compareWorkers() {
+	before, after := c.Old.Ageing, c.New.Ageing
+	if c.Old.Of != Workers && c.New.Of != Workers || before == nil || after == nil {
+		return
+	}
+	margin := math.Hypot((before.Upper-before.Lower)/2, (after.Upper-after.Lower)/2)
+	c.Of, c.Difference = Workers, after.Growth-before.Growth
+	c.Lower, c.Upper = c.Difference-margin, c.Difference+margin
+}
