@@ -158,7 +158,7 @@ func ofVerdict() []metric {
 		{name: "leaklab_verdict", labels: []string{"verdict"}, help: "1 for the verdict on the iterations so far, 0 for the others.",
 			unshown: "leaklab_run_state tells it with how the run ended; for alerts and queries by hand", collect: collectVerdict},
 		{name: "leaklab_growth_bytes_per_request", labels: []string{"part", "bound"},
-			help:  "Growth of live memory, heap slack, memory outside the heap, and held memory, after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration, and where the part is unknown.",
+			help:  "Growth of live memory, heap slack, memory outside the heap, held memory, and a worker, after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration, and where the part is unknown.",
 			panel: "Growth by part", collect: collectGrowth},
 		{name: "leaklab_verdict_part", labels: []string{"part"},
 			help:  "1 for the part of leaklab_growth_bytes_per_request that the verdict rests on, 0 for the others.",

@@ -97,8 +97,10 @@ type Iteration struct {
 	Requests  uint64
 	Uncounted bool
 	Turnover  *Turnover // nil if it is not known which processes there are
+	Workers   []Worker  // none if the server has one process, or if it is not known what each has answered
 
 	members []memory.Member // at the end, or when they were last known
+	calm    calm
 }
 
 // Live is the live memory of a server.
@@ -122,7 +124,7 @@ func (i Iteration) CPU() (time.Duration, bool) {
 // keeps all iterations of a run: they take fifty times as much memory as the rest.
 func (i Iteration) WithoutLatencies() Iteration {
 	i.Load.Latency = nil
-	i.Start.Members, i.End.Members, i.members = nil, nil, nil
+	i.Start.Members, i.End.Members, i.members, i.Workers = nil, nil, nil, nil
 	return i
 }
 
@@ -164,6 +166,7 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 				iteration.EndedAt = began.Add(iteration.EndedAt.Sub(began))
 				err = iteration.count(before, plan.Align > 0, plan.Server.Meter)
 				iteration.compare(before)
+				iteration.follow(before)
 				before = iteration
 			}
 			if !yield(iteration, iteration.failed(err)) || err != nil {
@@ -174,6 +177,7 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 			}
 			iteration, err = plan.Baseline.follow(ctx, plan, iteration)
 			iteration.compare(beforeOfBaseline)
+			iteration.follow(beforeOfBaseline)
 			beforeOfBaseline = iteration
 			if !yield(iteration, iteration.failed(err)) || err != nil {
 				return

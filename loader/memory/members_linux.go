@@ -49,6 +49,7 @@ func members(root, port int, adopted ...func() []int) func(context.Context, *Rea
 		before = all
 		reading.CPU, reading.Lost = used, lost
 		if markListeners(all, port) {
+			readOwn(all)
 			reading.Members = all
 		}
 	}
@@ -105,7 +106,8 @@ func memberOf(pid int) (Member, time.Duration, error) {
 		return m, 0, nil // ticks alone are too coarse for a few requests
 	}
 	own, ended := time.Duration(field(14)+field(15))*tick, time.Duration(field(16)+field(17))*tick
-	return m, max(own, threads) + ended, nil
+	m.CPU = max(own, threads)
+	return m, m.CPU + ended, nil
 }
 
 // onProcessor is how long the threads of a process that still run have run on a processor, to the nanosecond; 0 if

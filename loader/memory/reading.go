@@ -53,6 +53,11 @@ type Member struct {
 	Layout  [3]uint64 // addresses that each execve draws anew; 0 if they are not seen
 	Program string    // path, or the name if the path may not be seen
 	Listens bool      // holds a socket that listens on the server's port, or on any if none listens on that
+	// CPU is the processor time that it has used, without its children; 0 if unknown.
+	CPU time.Duration
+	// Own is the memory that it holds for itself, in bytes; 0 if unknown. It is read of the processes that run a program
+	// that listens, if there are several.
+	Own int64
 }
 
 // Is is true if both are the same process, and it is not seen to have replaced its program (execve) in between.

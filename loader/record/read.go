@@ -36,7 +36,7 @@ func TableOf(path string) string {
 }
 
 // ReadIterations reads a recorded run: its folder, its iterations.csv or its samples.csv, or any table of these kinds.
-// See TableOf and ReadCSV.
+// See TableOf and ReadCSV. The table of workers beside it is read as well.
 func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 	path = TableOf(path)
 	file, err := os.Open(path)
@@ -44,7 +44,11 @@ func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return ReadCSV(file, path)
+	workers, err := readWorkers(path)
+	if err != nil {
+		return nil, err
+	}
+	return readCSV(file, path, workers)
 }
 
 // ReadCSV reads iterations from a table like iterations.csv. Only the columns iteration, requests, rss_start_bytes and
@@ -54,6 +58,11 @@ func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 //
 // A table like samples.csv is read as well. It does not hold the requests, so that each iteration has one.
 func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
+	return readCSV(table, name, nil)
+}
+
+// readCSV is ReadCSV with the workers of each iteration, by its number.
+func readCSV(table io.Reader, name string, workers map[int][]verdict.Worker) ([]verdict.Iteration, error) {
 	lines := withoutBOM(table)
 	if first, _ := lines.Peek(len(samplesTitles)); string(first) == samplesTitles {
 		return iterationsOfSamples(lines, name)
@@ -77,6 +86,7 @@ func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
 			return nil, reader.at("iteration", "iteration is %d after %d; expected a higher number", next.Iteration.Iteration, last)
 		}
 		last = next.Iteration.Iteration
+		next.Workers = workers[last]
 		rows = append(rows, next)
 	}
 	if err := implausible(rows); err != nil {

@@ -181,6 +181,11 @@ func checkIterations(list string, iterations []Iteration) error {
 		case i.DurationSeconds < 0:
 			return fmt.Errorf("%s.duration_seconds is %g; expected 0 or more", name, i.DurationSeconds)
 		}
+		for _, w := range i.Workers {
+			if w.Bytes > largestValue || !(w.Requests >= 0 && w.Requests <= largestValue) {
+				return fmt.Errorf("%s.workers: %d bytes and %g requests; expected 0 to %d", name, w.Bytes, w.Requests, uint64(largestValue))
+			}
+		}
 		last = i.Iteration
 	}
 	return nil

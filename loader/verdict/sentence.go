@@ -19,6 +19,10 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 		v.Explanation = v.Sentence
 		return
 	}
+	if v.Of == Workers {
+		v.explainWorkers(f, options)
+		return
+	}
 	e := f.decisive()
 	interval := fmt.Sprintf("%s to %s, %s", text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence))
 	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, text.Number(float64(v.JudgedRequests)))
@@ -38,7 +42,7 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 			rest.WriteString(" " + sentences)
 		}
 	}
-	before := v.explainBasis(f)
+	before := v.explainBasis(f, options)
 	v.Sentence, v.Explanation = before+full+rest.String(), before+brief+rest.String()
 	if v.Kind == Inconclusive {
 		v.advise(f, n, options)
@@ -47,12 +51,12 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 
 // explainBasis says which iterations are not judged though they were measured, that workers were replaced, and why live
 // memory is not judged though it was read. Empty, or ends with a space.
-func (v *Verdict) explainBasis(f findings) string {
+func (v *Verdict) explainBasis(f findings, options Options) string {
 	said := ""
 	if v.RestartedBefore > 0 {
 		said = fmt.Sprintf("The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
 	}
-	said += v.explainReplaced()
+	said += v.explainReplaced(options)
 	switch {
 	case f.gap > 0 && f.split.known:
 		said += fmt.Sprintf("Live memory could not be read after iteration %d: only what came after is judged. ", f.gap)

@@ -95,9 +95,12 @@ func (f *findings) growths() []PartGrowth {
 	return all
 }
 
-// GrowthOf is the growth of live memory, heap slack, memory outside the heap or held memory, as far as it is known; that
-// which the verdict rests on otherwise.
+// GrowthOf is the growth of live memory, heap slack, memory outside the heap, held memory or the memory of a worker, as far
+// as it is known; that which the verdict rests on otherwise.
 func (v Verdict) GrowthOf(part Part) PartGrowth {
+	if part == Workers && v.Ageing != nil {
+		return PartGrowth{Part: Workers, Growth: v.Ageing.Growth, Lower: v.Ageing.Lower, Upper: v.Ageing.Upper, Judged: v.Judged}
+	}
 	for _, g := range v.Growths {
 		if g.Part == part {
 			return g

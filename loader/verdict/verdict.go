@@ -161,6 +161,8 @@ type Verdict struct {
 	// Replaced is how many workers were replaced in the judged iterations.
 	Replaced int
 	hidden   bool // Replaced alone keeps it from being NoLeak
+	// Ageing is how workers grow by their age, if some were replaced in the judged iterations; nil if that is not known.
+	Ageing *Ageing
 	// WarmUp is the number of warm-up iterations, after a restart if there was one.
 	WarmUp int
 	// Judged is the range of iterations whose growth is judged, JudgedRequests the
@@ -170,7 +172,7 @@ type Verdict struct {
 	// Parts is the growth of each part that is known.
 	Parts []PartGrowth
 	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is held beside resident
-	// memory or lazily freed.
+	// memory or lazily freed; Workers if it is a leak that their replacement hides.
 	Of Part
 	// Growths is the growth of live memory, heap slack, memory outside the heap and held memory, each after a warm-up of
 	// its own. Without live memory there is that of held memory alone.
@@ -249,7 +251,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
 		v.decide(&f, len(iterations), options)
 		f.overTime = newOverTime(v, f, iterations, options.Rest)
-		v.hideLeaks(iterations)
+		v.hideLeaks(&f, iterations, options)
 	}
 	v.explain(f, len(iterations), options)
 	return v, f
