@@ -23,6 +23,7 @@ func members(root, port int, adopted ...func() []int) func(context.Context, *Rea
 	processes := Processes(root, adopted...)
 	var mu sync.Mutex
 	var before []Member
+	seen := make(programs)
 	lost := 0
 	return func(_ context.Context, reading *Reading) {
 		mu.Lock()
@@ -43,6 +44,7 @@ func members(root, port int, adopted ...func() []int) func(context.Context, *Rea
 		if slices.ContainsFunc(all, func(m Member) bool { return ignoresChildren(m.PID) }) {
 			lost++
 		}
+		seen.count(all)
 		before = all
 		reading.CPU, reading.Lost = used, lost
 		if markListeners(all, port) {
