@@ -290,6 +290,8 @@ func TestDashboardHasWhatTheLabShows(t *testing.T) {
 	for _, metric := range []string{ // those that the loader does not export, and kinds
 		"go_memstats_heap_inuse_bytes", "go_memstats_heap_idle_bytes", "go_memstats_heap_released_bytes", "go_memstats_stack_inuse_bytes", "go_goroutines",
 		`leaklab_iteration_server_cgroup_bytes{kind="file"}`, `leaklab_iteration_server_cgroup_bytes{kind="socket"}`,
+		`leaklab_iteration_server_cgroup_bytes{kind="shared"}`, `leaklab_iteration_server_beside_rss_bytes{kind="unmapped"}`,
+		`leaklab_iteration_server_beside_rss_bytes{kind="hugetlb"}`, `leaklab_iteration_server_beside_rss_bytes{kind="swapped"}`,
 	} {
 		assert.Contains(t, all.String(), metric)
 	}
