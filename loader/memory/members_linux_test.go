@@ -78,13 +78,20 @@ echo ready; read x; LEFT=$(($LEFT - 1)) exec setarch -R sh -c "$0" "$0"`
 
 // A process whose mappings are not seen, as those of a zombie, is never taken for another program.
 func TestProgramsThatAreNotSeen(t *testing.T) {
-	shell := run(t, "echo ready")
-	require.Eventually(t, func() bool { return openProgram(shell.Process.Pid) == nil }, time.Minute, time.Millisecond)
-	seen := make(programs)
-	for range 2 {
+	shell := run(t, "echo ready; read x")
+	execs := func(seen programs) int {
 		all := []Member{{PID: shell.Process.Pid}}
 		seen.count(all)
-		assert.Zero(t, all[0].Execs)
+		return all[0].Execs
+	}
+	before, seen := make(programs), make(programs)
+	assert.Zero(t, execs(before))
+	_, err := fmt.Fprintln(shell.stdin)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return openProgram(shell.Process.Pid) == nil }, time.Minute, time.Millisecond)
+	for range 2 {
+		assert.Zero(t, execs(before))
+		assert.Zero(t, execs(seen))
 	}
 	seen.count([]Member{{PID: os.Getpid()}})
 	assert.Len(t, seen, 1, "a process that has ended is forgotten")

@@ -31,16 +31,12 @@ func (p programs) count(all []Member) {
 			p.forget(m.PID)
 			known = nil
 		}
-		if known != nil && known.replaced() {
-			known.execs++
-			_ = known.maps.Close()
-			known.maps = openProgram(m.PID)
-		}
 		if known == nil && len(p) < mostPrograms {
-			known = &program{started: m.Started, maps: openProgram(m.PID)}
+			known = &program{started: m.Started}
 			p[m.PID] = known
 		}
 		if known != nil {
+			known.look(m.PID)
 			all[n].Execs = known.execs
 		}
 	}
@@ -66,8 +62,21 @@ func openProgram(pid int) *os.File {
 	return maps
 }
 
-// replaced is true if the process has another program than at the last look. It is false while that cannot be seen.
-func (p *program) replaced() bool { return p.maps != nil && !isMapped(p.maps) }
+// look counts if the process has another program than at the last look. It does not while neither can be seen, as of a
+// zombie.
+func (p *program) look(pid int) {
+	if p.maps != nil && isMapped(p.maps) {
+		return
+	}
+	next := openProgram(pid)
+	if p.maps != nil && next != nil {
+		p.execs++
+		_ = p.maps.Close()
+	}
+	if next != nil {
+		p.maps = next
+	}
+}
 
 // isMapped is true if maps tells a mapping.
 func isMapped(maps *os.File) bool {
