@@ -190,7 +190,7 @@ func TestColoursHaveOneMeaning(t *testing.T) {
 		"purple": {"live heap", "live memory"},
 		"blue":   {"end", "peak", "total", "estimate", "Memory over the run", "End of each iteration, run by run"},
 	}
-	neutral := []string{"text", "#8E8E8E", "#2FA39A", "#D16BA5", "#A67C52", "#6E84A3"}
+	neutral := []string{"text", "#8E8E8E", "#2FA39A", "#D16BA5", "#A67C52", "#6E84A3", "#C2B280", "#9B7F8B"}
 	content, err := os.ReadFile(File)
 	require.NoError(t, err)
 	var d map[string]any

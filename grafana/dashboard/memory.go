@@ -128,8 +128,8 @@ func besideResidentMemoryPanel() *barchart.PanelBuilder {
 		bar{"page cache", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="file"}`)), look(brown)},
 		bar{"socket buffers", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="socket"}`)), look(slate)},
 		bar{"tmpfs and shared memory of the group", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="shared"}`)), look(pink)},
-		bar{"unmapped memory files", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="unmapped"}`)), look(olive)},
-		bar{"pages of hugetlbfs", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="hugetlb"}`)), look(rust)},
+		bar{"unmapped memory files", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="unmapped"}`)), look(sand)},
+		bar{"pages of hugetlbfs", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="hugetlb"}`)), look(mauve)},
 		bar{"swapped out", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="swapped"}`)), look(grey)}).
 		Description("What was read at the end of each iteration beside resident memory: the live heap of a Go server that shows it, " +
 			"what the runtimes have committed for their heaps if live memory was read, " +

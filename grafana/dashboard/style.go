@@ -31,8 +31,8 @@ const (
 	pink  = "#D16BA5"
 	brown = "#A67C52"
 	slate = "#6E84A3"
-	olive = "#8C9A3C"
-	rust  = "#B0603E"
+	sand  = "#C2B280"
+	mauve = "#9B7F8B"
 )
 
 // What panels show in place of values that are missing. Why they are missing is not known here.
