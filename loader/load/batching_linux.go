@@ -25,14 +25,14 @@ func (l *loop) batch() {
 }
 
 // batchingDelay is how long to delay the next poll: a fifth of the response time, at most 0.4 ms. It is 0 while few
-// requests are unanswered, or while responses arrive almost at once.
+// requests are unanswered, or while responses arrive almost at once. It is also 0 while large ones arrive.
 func (l *loop) batchingDelay() time.Duration {
 	unanswered := l.unanswered
 	if !l.plan.Protocol.multiplexed() {
 		unanswered = len(l.conns) - len(l.vacant) - len(l.due)
 	}
 	delay := min(l.responseTime/batchingShare, longestDelay)
-	if !l.stamped || unanswered < batchingFrom || delay <= timerSlack {
+	if !l.stamped || l.bulk || unanswered < batchingFrom || delay <= timerSlack {
 		return 0
 	}
 	return delay

@@ -31,3 +31,12 @@ func TestPollsAreDelayedForManySlowResponses(t *testing.T) {
 		assert.Equal(t, c.want, l.batchingDelay(), c.name)
 	}
 }
+
+func TestPollsAreDelayedForManyStreams(t *testing.T) {
+	l := loop{plan: &Plan{Protocol: H2}, stamped: true, responseTime: time.Second, unanswered: batchingFrom}
+	assert.Equal(t, longestDelay, l.batchingDelay())
+	l.bulk = true
+	assert.Zero(t, l.batchingDelay(), "a large response is read at full speed")
+	l.bulk, l.unanswered = false, batchingFrom-1
+	assert.Zero(t, l.batchingDelay(), "few")
+}

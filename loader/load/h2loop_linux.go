@@ -50,6 +50,7 @@ func (l *loop) receiveStreams(c *connState) bool {
 		err = io.EOF
 	case err == nil:
 		err = s.read(l.frames[:n], l.plain)
+		l.bulk = l.bulk || n == len(l.frames)
 	}
 	unread := time.Duration(0)
 	if n > 0 && stamped {

@@ -82,7 +82,7 @@ func TestALimitOfStreamsIsRespected(t *testing.T) {
 // Bodies go both ways through windows that they exceed many times.
 func TestLargeBodiesOnStreams(t *testing.T) {
 	multiplexed(t, func(t *testing.T, protocol Protocol) {
-		const size = 3 << 20
+		const size = 2<<20 + 7
 		var wrong atomic.Int64
 		w := newWitness(t, protocol, answering(func(out http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)
@@ -93,6 +93,7 @@ func TestLargeBodiesOnStreams(t *testing.T) {
 		}))
 		for _, shape := range []string{"keepalive", "upload"} {
 			plan := w.streamsPlan(protocol, 40)
+			plan.Timeout = time.Minute
 			plan.Behaviour = NewBehaviour(ShapeNamed(shape), Request{Method: "POST", Paths: []string{"/"}, Body: strings.NewReader(strings.Repeat("x", size))}, plan.Address)
 			require.True(t, plan.Behaviour.Next().plain(), "the loop sends it")
 			result, err := Run(t.Context(), plan, NewMeter())

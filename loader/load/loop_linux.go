@@ -50,6 +50,7 @@ type loop struct {
 	frames   []byte // what has arrived of a connection with streams
 	plain    []byte // what TLS makes of it
 	unused   []byte // see lendBuffer
+	bulk     bool   // more than fits into frames has arrived since the last poll
 }
 
 // newLoop returns a loop that is not running yet, or the error of a system call.
@@ -137,6 +138,7 @@ func (l *loop) run(ctx context.Context) {
 			l.poller.wait(!l.awaitsOnlyTimer(now))
 			events = l.poller.poll()
 		}
+		l.bulk = false
 		l.handle(events)
 		if l.arrive() {
 			return
