@@ -118,10 +118,10 @@ func (r Run) Evidence() []verdict.Iteration {
 	return all
 }
 
-// ReadRun reads run.json. Names that it does not know are ignored; contradictions are errors.
+// ReadRun reads run.json. Names that it does not know are ignored; contradictions are errors, and so are more than 256 MiB.
 func ReadRun(in io.Reader) (Run, error) {
 	var run Run
-	decoder := json.NewDecoder(in)
+	decoder := json.NewDecoder(&bounded{in: in, most: mostRunBytes, mostOfRow: mostRunBytes + 1})
 	if err := decoder.Decode(&run); err != nil {
 		var syntax *json.SyntaxError
 		var kind *json.UnmarshalTypeError
