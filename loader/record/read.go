@@ -57,22 +57,25 @@ func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 // those of another unit, are errors with the question that they raise.
 //
 // A table like samples.csv is read as well. It does not hold the requests, so that each iteration has one.
+//
+// A table of more than 1 GiB or 100,000 iterations, or with a row of more than 64 KiB, is an error.
 func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
 	return readCSV(table, name, nil)
 }
 
 // readCSV is ReadCSV with the workers of each iteration, by its number.
 func readCSV(table io.Reader, name string, workers map[int][]verdict.Worker) ([]verdict.Iteration, error) {
-	lines := withoutBOM(table)
+	rows := boundedTable(table)
+	lines := withoutBOM(rows)
 	if first, _ := lines.Peek(len(samplesTitles)); string(first) == samplesTitles {
-		return iterationsOfSamples(lines, name)
+		return iterationsOfSamples(lines, rows, name)
 	}
-	reader := tableReader{name: name, csv: csv.NewReader(lines)}
+	reader := tableReader{name: name, csv: csv.NewReader(lines), bytes: rows}
 	reader.csv.ReuseRecord = true
 	if err := reader.readHeader(); err != nil {
 		return nil, err
 	}
-	var rows []row
+	var all []row
 	last := 0
 	for {
 		next, err := reader.readRow()
@@ -87,13 +90,15 @@ func readCSV(table io.Reader, name string, workers map[int][]verdict.Worker) ([]
 		}
 		last = next.Iteration.Iteration
 		next.Workers = workers[last]
-		rows = append(rows, next)
+		if all = append(all, next); len(all) > mostIterations {
+			return nil, reader.at("iteration", "there are more than %d iterations; expected a recorded run", mostIterations)
+		}
 	}
-	if err := implausible(rows); err != nil {
+	if err := implausible(all); err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}
 	var iterations []verdict.Iteration
-	for _, r := range rows {
+	for _, r := range all {
 		iterations = append(iterations, r.Evidence())
 	}
 	return iterations, nil
@@ -103,6 +108,7 @@ func readCSV(table io.Reader, name string, workers map[int][]verdict.Worker) ([]
 type tableReader struct {
 	name    string
 	csv     *csv.Reader
+	bytes   *bounded       // that csv reads
 	fields  map[string]int // by the title of their column
 	columns []Column       // that are there
 }
@@ -164,6 +170,7 @@ func (t *tableReader) readHeader() error {
 
 // readRow reads the next row; io.EOF if there is none.
 func (t *tableReader) readRow() (row, error) {
+	t.bytes.begin()
 	cells, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {
 		return row{}, io.EOF

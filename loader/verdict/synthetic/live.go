@@ -125,7 +125,7 @@ func expiring(name string, least, most float64) Family {
 	}
 }
 
-// classes is what a runtime keeps for code on first use, 50 to 500 KB in up to 25 iterations, ever more seldom.
+// classes is what a runtime keeps for code on first use, 5 to 500 KB in 2 to 25 iterations, ever more seldom.
 func classes(l load, r *rand.Rand) []float64 {
 	scale := between(0.05, 0.5, r) * megabyte / (40 * mebibyte)
 	all := compiled(l, 25, r)

@@ -8,8 +8,8 @@ import (
 )
 
 // staircases are servers that take memory in steps, as allocators do by arenas, and hash tables by doubling. Those that
-// have stopped have no step in their last 3, 4 or 5 gains, and each step is 1 to 16 MiB. Those that go on take a step of the same
-// size with a chance of a half in each iteration.
+// have stopped have no step in their last 3, 4 or 5 gains, and each step is 1 to 16 MiB. They need 7 iterations. Those that go
+// on take a step of the same size with a chance of a half in each iteration.
 func staircases() []Family {
 	var families []Family
 	for _, flat := range []int{3, 4, 5} {
