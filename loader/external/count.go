@@ -58,20 +58,29 @@ func count(text string, table io.Reader) (Counts, bool) {
 	text = styles.ReplaceAllString(text, "")
 	objects := objectsOf(text)
 	sum, known := newCounts(), false
+	// printed is a reader of summaries as text, which have mark in them: to look for that alone takes little time.
+	printed := func(mark string, read func(string, *Counts) outcome) func(*Counts) outcome {
+		return func(c *Counts) outcome {
+			if !strings.Contains(text, mark) {
+				return absent
+			}
+			return read(text, c)
+		}
+	}
 	for _, formats := range [][]func(*Counts) outcome{
-		{func(c *Counts) outcome { return readWrk(text, c) }},
-		{func(c *Counts) outcome { return readK6(text, c) }, objects.reader(k6Object)},
-		{func(c *Counts) outcome { return readHey(text, c) }},
+		{printed(" requests in ", readWrk)},
+		{printed("http_reqs", readK6), objects.reader(k6Object)},
+		{printed("Summary:", readHey)},
 		{func(c *Counts) outcome { return readTable(table, c) }},
-		{func(c *Counts) outcome { return readAb(text, c) }},
-		{func(c *Counts) outcome { return readH2load(text, c) }},
+		{printed("Complete requests:", readAb)},
+		{printed("requests: ", readH2load)},
 		{objects.reader(siegeObject)},
-		{func(c *Counts) outcome { return readVegeta(text, c) }, objects.reader(vegetaObject)},
-		{func(c *Counts) outcome { return readBombardier(text, c) }, objects.reader(bombardierObject)},
-		{func(c *Counts) outcome { return readAutocannon(text, c) }, objects.reader(autocannonObject)},
-		{func(c *Counts) outcome { return readHttperf(text, c) }},
-		{func(c *Counts) outcome { return readFortio(text, c) }, objects.reader(fortioObject)},
-		{func(c *Counts) outcome { return readLoadtest(text, c) }},
+		{printed("Status Codes ", readVegeta), objects.reader(vegetaObject)},
+		{printed("1xx - ", readBombardier), objects.reader(bombardierObject)},
+		{printed(" requests in ", readAutocannon), objects.reader(autocannonObject)},
+		{printed("Total: connections ", readHttperf)},
+		{printed("All done ", readFortio), objects.reader(fortioObject)},
+		{printed("Completed requests:", readLoadtest)},
 	} {
 		best, any := newCounts(), false
 		for _, read := range formats {

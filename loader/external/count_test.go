@@ -201,11 +201,11 @@ func TestCountOfHeysTable(t *testing.T) {
 	table := func(rows int) string {
 		return heyHeader + "\n" + strings.Repeat("0.0032,0.0004,0.0000,0.0001,0.0025,0.0001,200,0.0011\n", rows)
 	}
-	counts, told := Count(table(heyMost-1) + "done\n0.1,0,0,0,0,0,200,0\n")
+	counts, told := count("", strings.NewReader(table(heyMost-1)+"done\n0.1,0,0,0,0,0,200,0\n"))
 	assert.True(t, told)
 	assert.EqualValues(t, heyMost-1, counts.Requests(), "a line after the table is none of it")
 	assert.False(t, counts.Partial)
-	counts, _ = Count(table(heyMost))
+	counts, _ = count("", strings.NewReader(table(heyMost)))
 	assert.True(t, counts.Partial)
 	assert.Equal(t, []string{"hey -o csv prints no more than the first million responses."}, counts.Notes)
 	_, told = Count(strings.Repeat("x", 3*heyLine) + table(1))

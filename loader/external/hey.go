@@ -73,13 +73,13 @@ const (
 // readTable counts the lines of each table that hey -o csv printed: one for each response. It holds one line at a time.
 func readTable(table io.Reader, counts *Counts) outcome {
 	lines := bufio.NewReaderSize(table, heyLine)
-	inTable, any, rows := false, false, 0
+	inTable, any, inLine, rows := false, false, false, 0
 	for {
 		line, err := lines.ReadSlice('\n')
 		line = bytes.TrimRight(line, "\r\n")
-		if string(line) == heyHeader {
+		if !inLine && string(line) == heyHeader {
 			inTable, any, rows = true, true, 0
-		} else if code, ok := statusOf(line); inTable && ok {
+		} else if code, ok := statusOf(line); inTable && !inLine && ok {
 			if rows++; !counts.got(code, 1) {
 				return implausible
 			}
@@ -90,7 +90,8 @@ func readTable(table io.Reader, counts *Counts) outcome {
 		} else {
 			inTable = false
 		}
-		if err != nil && err != bufio.ErrBufferFull { // nothing is lost: the tool has ended
+		inLine = err == bufio.ErrBufferFull
+		if err != nil && !inLine { // nothing is lost: the tool has ended
 			return is(any)
 		}
 	}

@@ -122,10 +122,10 @@ func (j *Judge) tool() string {
 				notes = append(notes, note)
 			}
 		}
-		if i.Load.Reported && i.Requests == i.Load.Requests && i.Answered > 0 {
+		if i.Load.Reported && i.Requests == i.Load.Requests && i.ServerCount > 0 {
 			reported += i.Load.Requests
 			failed += i.Load.ErrorCount()
-			answered += i.Answered
+			answered += i.ServerCount
 		}
 	}
 	if answered-min(answered, reported+failed) > reported/4 {

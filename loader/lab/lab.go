@@ -91,8 +91,8 @@ type Iteration struct {
 	// iteration.
 	Requests  uint64
 	Uncounted bool
-	// Answered is how many requests the server itself has counted since the iteration before; 0 if it does not tell.
-	Answered uint64
+	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it does not tell.
+	ServerCount uint64
 	Turnover  *Turnover // nil if it is not known which processes there are
 
 	members []memory.Member // at the end, or when they were last known
@@ -325,17 +325,17 @@ func NextStart(now time.Time, period time.Duration) time.Time {
 // one measure.
 func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) error {
 	if i.End.RequestsCounter != "" {
-		i.Answered = i.answered(before)
+		i.ServerCount = i.answered(before)
 	}
 	switch {
 	case others && i.End.RequestsCounter == "":
 		return errors.New("the server does not tell how many requests it has answered, of all loaders")
 	case others:
-		i.Requests = i.Answered
-	case i.Load.Partial && before.Number > 0 && before.Answered > 0 && i.End.RequestsCounter == "":
+		i.Requests = i.ServerCount
+	case i.Load.Partial && before.Number > 0 && before.ServerCount > 0 && i.End.RequestsCounter == "":
 		return errors.New("the server does not tell any more how many requests it has answered")
 	case i.Load.Partial:
-		i.Requests = max(i.Load.Requests, i.Answered)
+		i.Requests = max(i.Load.Requests, i.ServerCount)
 	case !i.Load.Uncounted:
 		i.Requests = i.Load.Requests
 	case before.Uncounted || before.Number == 0 && i.End.RequestsCounter == "":
@@ -343,7 +343,7 @@ func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) erro
 	case i.End.RequestsCounter == "":
 		return errors.New("the server does not tell any more how many requests it has answered")
 	default:
-		i.Load.Totals = meter.Add(map[int]uint64{0: i.Answered}, nil)
+		i.Load.Totals = meter.Add(map[int]uint64{0: i.ServerCount}, nil)
 		i.Requests = i.Load.Requests
 	}
 	return nil
