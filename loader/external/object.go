@@ -18,11 +18,11 @@ func objectsOf(output string) objects {
 	broken := 0
 	for broken < mostBroken {
 		if !strings.HasPrefix(output, "{") {
-			_, after, more := strings.Cut(output, "\n{")
-			if !more {
+			next := strings.Index(output, "\n{")
+			if next < 0 {
 				break
 			}
-			output = "{" + after
+			output = output[next+1:]
 		}
 		decoder := json.NewDecoder(strings.NewReader(output))
 		var object map[string]json.RawMessage
