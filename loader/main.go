@@ -1,4 +1,4 @@
-// Command loader measures whether an HTTP server leaks memory: it drives the server through equal iterations
+// Command loader measures whether an HTTP server leaks memory: it drives the server through iterations
 // of load and reads its resident memory before and after each.
 //
 //	loader [run] [flags] -- COMMAND ARG...   starts the server with COMMAND, measures it, and stops it

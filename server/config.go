@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v10"
 )
@@ -21,6 +22,8 @@ type config struct {
 	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1" help:"http1 or h2c without TLS, https or h2 with TLS and a self-signed certificate"`
 	Leak        leakMode  `env:"LEAK" envDefault:"heap" help:"demonstration, see below"`
 	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64" help:"bytes that the demonstration takes for each request"`
+	LeakTTL     leakTTL   `env:"LEAK_TTL" envDefault:"10s" help:"how long LEAK=expire keeps them"`
+	LeakEntries entries   `env:"LEAK_ENTRIES" envDefault:"32768" help:"most entries of LEAK=cache"`
 }
 
 // host is a name or an address to listen on, without a port. The loader accepts the same: a test compares the two.
@@ -104,6 +107,35 @@ func (b *leakBytes) UnmarshalText(text []byte) error {
 	}
 	*b = leakBytes(n)
 	return nil
+}
+
+// leakTTL is a length of time from a millisecond to an hour.
+type leakTTL time.Duration
+
+func (l *leakTTL) UnmarshalText(text []byte) error {
+	value, err := time.ParseDuration(string(text))
+	if err != nil || value < time.Millisecond || value > time.Hour {
+		return errors.New("expected a length of time from 1ms to 1h, for example \"10s\"")
+	}
+	*l = leakTTL(value)
+	return nil
+}
+
+// entries is a number of entries, from 1 to ten million.
+type entries int
+
+func (e *entries) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 || n > 10_000_000 {
+		return errors.New("expected a whole number of entries from 1 to 10000000")
+	}
+	*e = entries(n)
+	return nil
+}
+
+// amounts are those of the demonstration.
+func (c config) amounts() amounts {
+	return amounts{size: int(c.LeakBytes), ttl: time.Duration(c.LeakTTL), entries: int(c.LeakEntries)}
 }
 
 // parseConfig reads the settings. Its error names every invalid one, a line each.

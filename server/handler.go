@@ -2,8 +2,8 @@
 //
 // This file is the one to edit: replace newHandler with the handler you suspect, keep its signature, and run
 // the lab. Only the handler that the function returns is put under load. Collectors that you register with
-// metrics are scraped by Prometheus, next to the process and Go runtime metrics. The settings LEAK and
-// LEAK_BYTES concern only the demonstration below: they have no effect on a handler that does not call newLeak.
+// metrics are scraped by Prometheus, next to the process and Go runtime metrics. The settings that begin with LEAK
+// concern only the demonstration below: they have no effect on a handler that does not call newLeak.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 func newHandler(cfg config, metrics prometheus.Registerer) http.Handler {
-	leak := newLeak(cfg.Leak, int(cfg.LeakBytes), metrics)
+	leak := newLeak(cfg.Leak, cfg.amounts(), metrics)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hello/{name}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

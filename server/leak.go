@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -18,19 +19,33 @@ type mode struct {
 	leaks bool   // false: memory grows for a while or goes up and down, but nothing leaks
 	help  string // what it does with LEAK_BYTES, in one line
 	shape string // the plainest SHAPE of the loader's load that finds the leak; empty if there is none
-	// start makes the function that is called once a request, from many goroutines at a time. size is in bytes.
-	start func(size int) leak
+	// start makes the function that is called once a request, from many goroutines at a time.
+	start func(amounts) leak
+}
+
+// amounts are how much a demonstration takes.
+type amounts struct {
+	size    int           // bytes for each request
+	ttl     time.Duration // of expire
+	entries int           // of cache
 }
 
 // leak is what a demonstration does in a request, before the response.
 type leak func(http.ResponseWriter, *http.Request)
 
-// always leaks in each request, whatever it is.
-func always(start func(size int) func()) func(size int) leak {
-	return func(size int) leak {
-		do := start(size)
-		return func(http.ResponseWriter, *http.Request) { do() }
-	}
+// each does the same in each request, whatever it is.
+func each(do func()) leak {
+	return func(http.ResponseWriter, *http.Request) { do() }
+}
+
+// always leaks in each request, whatever it is. size is in bytes.
+func always(start func(size int) func()) func(amounts) leak {
+	return func(a amounts) leak { return each(start(a.size)) }
+}
+
+// sized is a demonstration that depends on the size alone, in bytes.
+func sized(start func(size int) leak) func(amounts) leak {
+	return func(a amounts) leak { return start(a.size) }
 }
 
 // modeNamed returns the mode of that name; false if there is none.
@@ -53,9 +68,9 @@ func leakModeNames() []string {
 	return names
 }
 
-// newLeak starts the demonstration that name chooses, with size in bytes, and exports it as a metric. It panics if
-// there is no such mode; parseConfig accepts none.
-func newLeak(name leakMode, size int, metrics prometheus.Registerer) leak {
+// newLeak starts the demonstration that name chooses, and exports it as a metric. It panics if there is no such mode;
+// parseConfig accepts none.
+func newLeak(name leakMode, amounts amounts, metrics prometheus.Registerer) leak {
 	m, known := modeNamed(name)
 	if !known {
 		panic(fmt.Sprintf("no LEAK mode %q", name))
@@ -63,11 +78,11 @@ func newLeak(name leakMode, size int, metrics prometheus.Registerer) leak {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "leaklab_demo_info",
 		Help:        "Always 1; the labels name the demonstration leak that the server under test runs.",
-		ConstLabels: prometheus.Labels{"leak": string(name), "leak_bytes": strconv.Itoa(size)},
+		ConstLabels: prometheus.Labels{"leak": string(name), "leak_bytes": strconv.Itoa(amounts.size)},
 	})
 	info.Set(1)
 	metrics.MustRegister(info)
-	return m.start(size)
+	return m.start(amounts)
 }
 
 // writeLeakTable prints all modes as a Markdown table. The documentation contains it.

@@ -11,27 +11,25 @@ import (
 	"time"
 )
 
-const (
-	cacheEntries = 1 << 15 // capacity of the bounded cache
-	burstFactor  = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB at the default of 64
-)
+const burstFactor = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB at the default of 64
 
 // leakModes returns all demonstrations, in the order in which they are listed. A size of 0 keeps nothing in heap, log
 // and burst, and only the bookkeeping in the others.
 func leakModes() []mode {
 	return []mode{
-		{"none", false, "keeps nothing", "", func(int) leak { return func(http.ResponseWriter, *http.Request) {} }},
+		{"none", false, "keeps nothing", "", func(amounts) leak { return each(func() {}) }},
 		{"heap", true, "keeps a reference to `LEAK_BYTES` new bytes of each request", "keepalive", always(leakHeap)},
 		{"log", true, "appends the bytes to a log in memory, and keeps nothing else", "keepalive", always(leakLog)},
 		{"map", true, "adds a key to a map and never deletes it", "keepalive", always(leakMap)},
 		{"goroutine", true, "starts a goroutine that never ends: at least 2 KiB", "keepalive", always(leakGoroutine)},
-		{"cache", false, fmt.Sprintf("fills a cache of %d entries, then replaces the oldest", cacheEntries), "", always(fillCache)},
+		{"cache", false, "fills a cache of `LEAK_ENTRIES`, then replaces the oldest", "", func(a amounts) leak { return each(fillCache(a.size, a.entries)) }},
+		{"expire", false, "keeps the bytes of each request for `LEAK_TTL`, then frees them", "", func(a amounts) leak { return each(keepFor(a.size, a.ttl)) }},
 		{"burst", false, fmt.Sprintf("uses %d times `LEAK_BYTES` and frees them before the response", burstFactor), "", always(useAndFree)},
-		{"conn", true, "keeps the bytes for each connection, also after it is closed", "churn", leakConnection},
-		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", leakAborted},
-		{"body", true, "keeps the bytes if the request has a body of 1 KiB or more", "upload", leakBody},
-		{"path", true, "keeps the bytes for each distinct path", "unique", leakPath},
-		{"session", true, "keeps the bytes of each request on its connection, and frees them when it closes", "keepalive", leakSession},
+		{"conn", true, "keeps the bytes for each connection, also after it is closed", "churn", sized(leakConnection)},
+		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", sized(leakAborted)},
+		{"body", true, "keeps the bytes if the request has a body of 1 KiB or more", "upload", sized(leakBody)},
+		{"path", true, "keeps the bytes for each distinct path", "unique", sized(leakPath)},
+		{"session", true, "keeps the bytes of each request on its connection, and frees them when it closes", "keepalive", sized(leakSession)},
 	}
 }
 
@@ -111,8 +109,8 @@ func leakGoroutine(size int) func() {
 	}
 }
 
-// fillCache is no leak: it stores size bytes per request up to cacheEntries, then each replaces the oldest.
-func fillCache(size int) func() {
+// fillCache is no leak: it stores size bytes per request up to that many entries, then each replaces the oldest.
+func fillCache(size, capacity int) func() {
 	var mu sync.Mutex
 	entries := make(map[uint64][]byte)
 	var next uint64
@@ -120,9 +118,37 @@ func fillCache(size int) func() {
 		b := filled(size)
 		mu.Lock()
 		defer mu.Unlock()
-		delete(entries, next-cacheEntries)
+		delete(entries, next-uint64(capacity))
 		entries[next] = b
 		next++
+	}
+}
+
+// keepFor is no leak: it keeps size bytes per request for ttl, or up to a twentieth longer, and then frees them, whether
+// requests go on or not. What is kept in such a twentieth is a batch that is freed as a whole.
+func keepFor(size int, ttl time.Duration) func() {
+	const batches = 20
+	type batch struct{ kept [][]byte }
+	var mu sync.Mutex
+	var filling *batch
+	begin := func() *batch {
+		b := new(batch)
+		time.AfterFunc(ttl/batches, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			filling = nil
+			time.AfterFunc(ttl, func() { b.kept = nil }) // until then the timer alone refers to it
+		})
+		return b
+	}
+	return func() {
+		bytes := filled(size)
+		mu.Lock()
+		defer mu.Unlock()
+		if filling == nil {
+			filling = begin()
+		}
+		filling.kept = append(filling.kept, bytes)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,7 +45,7 @@ func TestRealLeaksKeepMemoryOfEveryRequest(t *testing.T) {
 		"map":  {requests * size, requests * 4 * size}, // key, slice header, buckets
 	} {
 		t.Run(string(mode), func(t *testing.T) {
-			leak := newLeak(mode, size, prometheus.NewRegistry())
+			leak := newLeak(mode, amounts{size: size}, prometheus.NewRegistry())
 			for burst := range 3 {
 				gained := grow(leak, requests)
 				assert.Greater(t, gained, leaks.atLeast-slack, "burst %d", burst)
@@ -58,7 +59,7 @@ func TestRealLeaksKeepMemoryOfEveryRequest(t *testing.T) {
 func TestLogKeepsTheBytesAndNothingElse(t *testing.T) {
 	for _, test := range []struct{ requests, size int }{{500_000, 1}, {100_000, 8}, {10_000, 100}, {10, 200_000}} {
 		t.Run(strconv.Itoa(test.size), func(t *testing.T) {
-			leak := newLeak("log", test.size, prometheus.NewRegistry())
+			leak := newLeak("log", amounts{size: test.size}, prometheus.NewRegistry())
 			for burst := range 2 {
 				assert.InDelta(t, test.requests*test.size, grow(leak, test.requests), slack, "burst %d", burst)
 			}
@@ -68,7 +69,7 @@ func TestLogKeepsTheBytesAndNothingElse(t *testing.T) {
 
 func TestGoroutineLeakBlocksOnePerRequestForever(t *testing.T) {
 	const requests, size = 2_000, 100
-	leak := newLeak("goroutine", size, prometheus.NewRegistry())
+	leak := newLeak("goroutine", amounts{size: size}, prometheus.NewRegistry())
 	before := runtime.NumGoroutine()
 	gained := grow(leak, requests)
 	assert.InDelta(t, requests, runtime.NumGoroutine()-before, 5)
@@ -78,18 +79,37 @@ func TestGoroutineLeakBlocksOnePerRequestForever(t *testing.T) {
 }
 
 func TestCacheFillsThenStays(t *testing.T) {
-	const size = 100
-	leak := newLeak("cache", size, prometheus.NewRegistry())
-	filled := grow(leak, cacheEntries)
-	require.Greater(t, filled, int64(cacheEntries*size))
+	const size, entries = 100, 1 << 15
+	leak := newLeak("cache", amounts{size: size, entries: entries}, prometheus.NewRegistry())
+	filled := grow(leak, entries)
+	require.Greater(t, filled, int64(entries*size))
 	for range 3 {
-		assert.InDelta(t, 0, grow(leak, cacheEntries), float64(filled)/4, "a full cache does not grow")
+		assert.InDelta(t, 0, grow(leak, entries), float64(filled)/4, "a full cache does not grow")
 	}
+}
+
+func TestWhatExpiresIsKeptForItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const requests, size, ttl = 20_000, 100, 10 * time.Second
+		leak := newLeak("expire", amounts{size: size, ttl: ttl}, prometheus.NewRegistry())
+		before := liveHeap()
+		grow(leak, requests)
+		time.Sleep(ttl - time.Millisecond)
+		assert.Greater(t, liveHeap()-before, int64(requests*size))
+		grow(leak, requests)
+		time.Sleep(ttl / 10)
+		kept := liveHeap() - before
+		assert.Greater(t, kept, int64(requests*size))
+		assert.Less(t, kept, int64(2*requests*size), "the first are freed, though requests went on")
+		time.Sleep(ttl)
+		assert.InDelta(t, 0, liveHeap()-before, slack, "all are freed without a request")
+		runtime.KeepAlive(leak)
+	})
 }
 
 func TestBurstUsesMuchAndKeepsNothing(t *testing.T) {
 	const requests, size = 200, 64
-	leak := newLeak("burst", size, prometheus.NewRegistry())
+	leak := newLeak("burst", amounts{size: size}, prometheus.NewRegistry())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	gained := grow(leak, requests)
@@ -100,9 +120,9 @@ func TestBurstUsesMuchAndKeepsNothing(t *testing.T) {
 
 func TestNoneAndSizeZeroKeepNothing(t *testing.T) {
 	for name, leak := range map[string]leak{
-		"none":         newLeak("none", 64, prometheus.NewRegistry()),
-		"heap, size 0": newLeak("heap", 0, prometheus.NewRegistry()),
-		"log, size 0":  newLeak("log", 0, prometheus.NewRegistry()),
+		"none":         newLeak("none", amounts{size: 64}, prometheus.NewRegistry()),
+		"heap, size 0": newLeak("heap", amounts{size: 0}, prometheus.NewRegistry()),
+		"log, size 0":  newLeak("log", amounts{size: 0}, prometheus.NewRegistry()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.InDelta(t, 0, grow(leak, 100_000), slack)
@@ -203,7 +223,7 @@ func TestEveryModeLeaksAsListed(t *testing.T) {
 		t.Run(string(mode.name), func(t *testing.T) {
 			assert.Equal(t, mode.leaks, mode.shape != "", "what leaks is found by a shape, and nothing else is")
 			if !mode.leaks {
-				assertKeepsNothing(t, mode.name)
+				synctest.Test(t, func(t *testing.T) { assertKeepsNothing(t, mode.name) })
 				return
 			}
 			load, known := loads()[mode.shape]
@@ -217,10 +237,10 @@ func TestEveryModeLeaksAsListed(t *testing.T) {
 }
 
 // assertKeepsNothing warms a mode up by as many requests as the cache takes, or a few if each uses much, and then expects
-// that none keeps its bytes.
+// that none keeps its bytes, a while later.
 func assertKeepsNothing(t *testing.T, name leakMode) {
-	const size, requests = 64, 20_000
-	handler := newHandler(config{Leak: name, LeakBytes: size}, prometheus.NewRegistry())
+	const size, requests, cacheEntries, ttl = 64, 20_000, 1 << 15, time.Second
+	handler := newHandler(config{Leak: name, LeakBytes: size, LeakEntries: cacheEntries, LeakTTL: leakTTL(ttl)}, prometheus.NewRegistry())
 	request := httptest.NewRequest("GET", "/hello/warp", nil)
 	send := func(count int) {
 		for range count {
@@ -232,8 +252,10 @@ func assertKeepsNothing(t *testing.T, name leakMode) {
 		warmUp, measured = 10, 100
 	}
 	send(warmUp)
+	time.Sleep(2 * ttl)
 	before := liveHeap()
 	send(measured)
+	time.Sleep(2 * ttl)
 	assert.InDelta(t, 0, liveHeap()-before, slack)
 	runtime.KeepAlive(handler)
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
@@ -79,16 +80,18 @@ func TestRequestsAreCounted(t *testing.T) {
 func TestConfigDefaults(t *testing.T) {
 	cfg, err := parseConfig(map[string]string{"LEAK": ""})
 	require.NoError(t, err)
-	assert.Equal(t, config{Host: "127.0.0.1", Port: 3030, MetricsPort: 9101, Protocol: "http1", Leak: "heap", LeakBytes: 64}, cfg)
+	assert.Equal(t, config{Host: "127.0.0.1", Port: 3030, MetricsPort: 9101, Protocol: "http1", Leak: "heap", LeakBytes: 64, LeakTTL: leakTTL(10 * time.Second), LeakEntries: 32768}, cfg)
 }
 
 func TestConfigReportsAllThatIsWrong(t *testing.T) {
-	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k", "PROTOCOL": "h3"})
+	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k", "LEAK_TTL": "0s", "LEAK_ENTRIES": "0", "PROTOCOL": "h3"})
 	assert.EqualError(t, err, `PORT="0": expected a port number from 1 to 65535
 METRICS_PORT="70000": expected a port number from 1 to 65535, or 0 for any that is free
 PROTOCOL="h3": expected one of http1 https h2c h2
-LEAK="Heap": expected one of abort, body, burst, cache, conn, goroutine, heap, log, map, none, path, session
-LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144`)
+LEAK="Heap": expected one of abort, body, burst, cache, conn, expire, goroutine, heap, log, map, none, path, session
+LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144
+LEAK_TTL="0s": expected a length of time from 1ms to 1h, for example "10s"
+LEAK_ENTRIES="0": expected a whole number of entries from 1 to 10000000`)
 	_, err = parseConfig(map[string]string{"HOST": "http://localhost", "PORT": "9101", "LEAK_BYTES": "1048576"})
 	assert.EqualError(t, err, `HOST="http://localhost": expected a host name or an IP address, without a scheme or a port
 LEAK_BYTES="1048576": expected a whole number of bytes from 0 to 262144

@@ -190,7 +190,7 @@ func TestColoursHaveOneMeaning(t *testing.T) {
 		"purple": {"live heap", "live memory"},
 		"blue":   {"end", "peak", "total", "estimate", "Memory over the run", "End of each iteration, run by run"},
 	}
-	neutral := []string{"text", "#8E8E8E", "#2FA39A", "#D16BA5", "#A67C52", "#6E84A3"}
+	neutral := []string{"text", "#8E8E8E", "#2FA39A", "#D16BA5", "#A67C52", "#6E84A3", "#C2B280", "#9B7F8B"}
 	content, err := os.ReadFile(File)
 	require.NoError(t, err)
 	var d map[string]any
@@ -290,6 +290,8 @@ func TestDashboardHasWhatTheLabShows(t *testing.T) {
 	for _, metric := range []string{ // those that the loader does not export, and kinds
 		"go_memstats_heap_inuse_bytes", "go_memstats_heap_idle_bytes", "go_memstats_heap_released_bytes", "go_memstats_stack_inuse_bytes", "go_goroutines",
 		`leaklab_iteration_server_cgroup_bytes{kind="file"}`, `leaklab_iteration_server_cgroup_bytes{kind="socket"}`,
+		`leaklab_iteration_server_cgroup_bytes{kind="shared"}`, `leaklab_iteration_server_beside_rss_bytes{kind="unmapped"}`,
+		`leaklab_iteration_server_beside_rss_bytes{kind="hugetlb"}`, `leaklab_iteration_server_beside_rss_bytes{kind="swapped"}`,
 	} {
 		assert.Contains(t, all.String(), metric)
 	}

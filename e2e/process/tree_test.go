@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,11 +58,15 @@ func TestAnotherProcessThanTheServersIsNamed(t *testing.T) {
 // Restarts are seen though memory does not fall: the server keeps nothing, or starts anew in the same process.
 func TestRestartsAreSeen(t *testing.T) {
 	for name, test := range map[string]struct{ fault, command string }{
-		"by a supervisor":     {"crash", "while :; do " + lab.Faulty + "; done"},
-		"in the same process": {"reexec", "exec " + lab.Faulty},
+		"by a supervisor":              {"crash", "while :; do " + lab.Faulty + "; done"},
+		"in the same process":          {"reexec", "exec " + lab.Faulty},
+		"without randomised addresses": {"reexec", "exec setarch -R " + lab.Faulty},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if strings.Contains(test.command, "setarch") && exec.Command("setarch", "-R", "true").Run() != nil {
+				t.Skip("setarch -R does not work here")
+			}
 			once := filepath.Join(t.TempDir(), "once")
 			r := lab.Start(t, []string{"TRIES=12", "REQUESTS=200", "WORKERS=1", "FAULT=" + test.fault, "FAULT_AFTER=1100", "FAULT_ONCE=" + once}, "sh", "-c", test.command)
 			r.ExitCode()
@@ -79,6 +84,55 @@ func TestReplacedWorkersAreCounted(t *testing.T) {
 	assert.Empty(t, r.Err.String())
 	assert.Regexp(t, `\d workers? (was|were) replaced while the growth was judged: what a worker had kept went with it, which hides a leak\.`, lab.Words(r.Out.String()))
 	assert.NotContains(t, r.Out.String(), "restarted")
+}
+
+// published runs a command in a network of its own, in which 127.0.0.1:$PORT is that port of 10.7.7.2, as a container publishes
+// it.
+const published = `set -e
+ip link set lo up
+ip link add outside type veth peer name inside
+ip addr add 10.7.7.1/24 dev outside
+ip link set outside up
+echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet
+iptables -t nat -A OUTPUT -p tcp -d 127.0.0.1 --dport "$PORT" -j DNAT --to-destination 10.7.7.2
+iptables -t nat -A POSTROUTING -o outside -j MASQUERADE
+exec "$@"`
+
+// contained starts the faulty server at 10.7.7.2, in another network namespace.
+const contained = `unshare -n sh -c 'until ip addr add 10.7.7.2/24 dev inside 2>/dev/null; do sleep 0.01; done
+ip link set inside up
+HOST=10.7.7.2 exec "$0"' "$0" &
+trap "kill $!" TERM
+while ip link show inside >/dev/null 2>&1; do ip link set inside netns $!; sleep 0.01; done
+wait`
+
+// A server that answers from another network namespace is measured if it descends from the command. Else it is not known
+// which one it is.
+func TestAServerInAnotherNetworkNamespace(t *testing.T) {
+	t.Parallel()
+	port := "PORT=" + lab.FreePorts(t, 1)[0]
+	inNamespace := func(more ...string) []string {
+		return append([]string{"unshare", "-rn", "sh", "-c", published, "sh"}, more...)
+	}
+	try := exec.Command("unshare", inNamespace("true")[1:]...)
+	try.Env = append(os.Environ(), port)
+	if output, err := try.CombinedOutput(); err != nil {
+		t.Skipf("no network of its own can be made here: %v: %s", err, output)
+	}
+	settings := []string{port, "TRIES=1", "REQUESTS=100", "SETTLE=50ms"}
+	r := lab.StartProgram(t, settings, inNamespace(lab.Loader, "--", "sh", "-c", contained, lab.Faulty)...)
+	assert.Equal(t, 125, r.ExitCode(), "one iteration tells nothing")
+	assert.Empty(t, r.Err.String())
+	assert.Len(t, r.Rows(t), 1)
+
+	attach := `sh -c "$1" "$2" & server=$!
+"$3" attach; code=$?
+kill $server
+exit $code`
+	r = lab.StartProgram(t, append(settings, "START_TIMEOUT=10s"), inNamespace("sh", "-c", attach, "sh", contained, lab.Faulty, lab.Loader)...)
+	assert.Equal(t, 125, r.ExitCode())
+	assert.Contains(t, r.Err.String(), "answers, but no process listens on it in the network namespace of the loader, "+
+		"as with a port that a container publishes; set SERVER_PID to the server's process")
 }
 
 // A program by the name of a forwarder is measured only if it is named.

@@ -61,6 +61,8 @@ func wrongValues(folder string) map[string][]string {
 		"PPROF_URL":     {"server:6060", "http://server:0/"},
 		"LEAK":          {"all", "Heap"},
 		"LEAK_BYTES":    {"-1", "64k", "262145"},
+		"LEAK_TTL":      {"10", "999us", "61m"},
+		"LEAK_ENTRIES":  {"0", "10000001", "1e3"},
 
 		"METRICS_MEMORY":   {"a b", "{}", "1x", "process_resident_memory_bytes{app=web}"},
 		"METRICS_REQUESTS": {"http_requests_total 5", "http_requests_total{code=~\"2..\"}"},
@@ -68,7 +70,7 @@ func wrongValues(folder string) map[string][]string {
 }
 
 // ofServer are the settings that mean the same to the demo server.
-var ofServer = []string{"HOST", "PORT", "PROTOCOL", "LEAK", "LEAK_BYTES"}
+var ofServer = []string{"HOST", "PORT", "PROTOCOL", "LEAK", "LEAK_BYTES", "LEAK_TTL", "LEAK_ENTRIES"}
 
 // refused runs a program with wrong settings, and returns what it says about them, a line each.
 func refused(t *testing.T, settings []string, program string, arguments ...string) []string {
@@ -177,7 +179,7 @@ func TestNothingIsStartedOrCreatedWithBadSettings(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "started")
 	r := lab.Start(t, []string{"DURATION=3", "WORKERS=none", "REQUEST_PATH=hello"}, "touch", marker)
 	assert.Equal(t, 2, r.ExitCode())
-	assert.Equal(t, `DURATION="3": missing unit, for example "3s"
+	assert.Equal(t, `DURATION="3": missing unit, for example "3s", or "auto"
 WORKERS="none": expected a whole number (connections) from 1 to 50000
 REQUEST_PATH="hello": expected a path that begins with "/", percent-encoded, without a host
 `, r.Err.String())

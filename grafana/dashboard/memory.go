@@ -126,11 +126,17 @@ func besideResidentMemoryPanel() *barchart.PanelBuilder {
 		bar{"live heap", mebibytes(atIteration("leaklab_iteration_server_live_heap_bytes")), look(purple)},
 		bar{"committed heap", mebibytes(atIteration("leaklab_iteration_heap_committed_bytes")), look(teal)},
 		bar{"page cache", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="file"}`)), look(brown)},
-		bar{"socket buffers", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="socket"}`)), look(slate)}).
+		bar{"socket buffers", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="socket"}`)), look(slate)},
+		bar{"tmpfs and shared memory of the group", mebibytes(atIteration(`leaklab_iteration_server_cgroup_bytes{kind="shared"}`)), look(pink)},
+		bar{"unmapped memory files", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="unmapped"}`)), look(sand)},
+		bar{"pages of hugetlbfs", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="hugetlb"}`)), look(mauve)},
+		bar{"swapped out", mebibytes(atIteration(`leaklab_iteration_server_beside_rss_bytes{kind="swapped"}`)), look(grey)}).
 		Description("What was read at the end of each iteration beside resident memory: the live heap of a Go server that shows it, " +
 			"what the runtimes have committed for their heaps if live memory was read, " +
-			"and the page cache and socket buffers of its control group, such as a container's. " +
-			"A page cache that grows is files that are written, no leak of the heap; " +
+			"and the page cache, the socket buffers and the tmpfs of its control group, such as a container's. " +
+			"A page cache that grows is files that are written, no leak of the heap. " +
+			"Unmapped memory files (memfd, tmpfs) are held until they are deleted: the kernel cannot take them back. " +
+			"Pages of hugetlbfs and what is swapped out are held too; " +
 			"the live heap grows only with what the program really keeps.").
 		Min(0)
 }

@@ -31,6 +31,8 @@ const (
 	pink  = "#D16BA5"
 	brown = "#A67C52"
 	slate = "#6E84A3"
+	sand  = "#C2B280"
+	mauve = "#9B7F8B"
 )
 
 // What panels show in place of values that are missing. Why they are missing is not known here.

@@ -21,17 +21,17 @@ import (
 
 // Config is what the settings say. Its tags are the one list of them, see Setting.
 type Config struct {
-	Tries        Tries     `env:"TRIES" envDefault:"10" group:"Run" help:"iterations, or auto: as many as it takes to decide, at most MAX_TRIES"`
+	Tries        Tries     `env:"TRIES" envDefault:"auto" group:"Run" help:"iterations, or auto: as many as it takes to decide, at most MAX_TRIES; with BASELINE or ALIGN by default 10"`
 	MaxTries     Count     `env:"MAX_TRIES" envDefault:"100" group:"Run" help:"most iterations of TRIES=auto"`
 	Tolerance    Tolerance `env:"TOLERANCE" envDefault:"4" group:"Run" help:"growth, in bytes per request, that still counts as \"no leak\""`
 	Host         Host      `env:"HOST" envDefault:"127.0.0.1" group:"Server" help:"where the server listens" docker:"the IP address of this machine where the lab is published" compose:"server" movable:"true"`
 	Port         Port      `env:"PORT" envDefault:"3030" group:"Server" help:"port on which the server listens" docker:"the port of this machine where the server is published" compose:"3030" movable:"true"`
 	AllowRemote  bool      `env:"ALLOW_REMOTE" default:"false" group:"Server" help:"load a HOST that is neither this machine, nor on a private network, nor a Compose service" machine:"true"`
-	Duration     Duration  `env:"DURATION" envDefault:"3s" group:"Run" help:"length of an iteration's load"`
+	Duration     Burst     `env:"DURATION" envDefault:"auto" group:"Run" help:"length of an iteration's load; auto: 3s, and less at first with TRIES=auto where live memory is read"`
 	Workers      Workers   `env:"WORKERS" envDefault:"100" group:"Load" help:"connections that load the server, each with one request at a time"`
 	Requests     uint64    `env:"REQUESTS" envDefault:"0" group:"Run" help:"requests in an iteration instead of DURATION, for the same run on any machine; 0: DURATION decides"`
-	Settle       Rest      `env:"SETTLE" envDefault:"auto" group:"Run" help:"idle time before each reading of memory; auto: 500ms, and 15s after each load of an Erlang server"`
-	Release      Rest      `env:"RELEASE" envDefault:"auto" group:"Run" help:"idle time after the last iteration, before a reading of what is given back; 0: none; auto: 5s, or 15s where that shows more"`
+	Settle       Rest      `env:"SETTLE" envDefault:"auto" group:"Run" help:"idle time before each reading of memory; auto: 500ms, less where live memory is read, and 15s after each load of an Erlang server"`
+	Release      Rest      `env:"RELEASE" envDefault:"auto" group:"Run" help:"idle time after the last iteration, before a reading of what is given back; 0: none; auto: where it can change the verdict"`
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
@@ -69,9 +69,14 @@ type Config struct {
 
 	// The demo server's settings: here only to notice what is wrong with them, and that it runs with others. To another
 	// server they may mean another thing.
-	Leak      string `env:"LEAK" default:"heap" group:"Demo server" help:"what the demo server leaks"`
-	LeakBytes string `env:"LEAK_BYTES" default:"64" group:"Demo server" help:"bytes per request that LEAK takes"`
+	Leak        string `env:"LEAK" default:"heap" group:"Demo server" help:"what the demo server leaks"`
+	LeakBytes   string `env:"LEAK_BYTES" default:"64" group:"Demo server" help:"bytes per request that LEAK takes"`
+	LeakTTL     string `env:"LEAK_TTL" default:"10s" group:"Demo server" help:"how long LEAK=expire keeps them"`
+	LeakEntries string `env:"LEAK_ENTRIES" default:"32768" group:"Demo server" help:"most entries of LEAK=cache"`
 }
+
+// fixedTries is how many iterations a run has that cannot end when it is decided, if TRIES is not set.
+const fixedTries Tries = 10
 
 // Iterations is how many iterations the run has, or, with TRIES=auto, how many it may have.
 func (c Config) Iterations() int {
@@ -144,6 +149,9 @@ func Parse(environment map[string]string) (Config, error) {
 		}
 	case err != nil:
 		wrong = append(wrong, err)
+	}
+	if environment["TRIES"] == "" && (c.Align || c.Baseline != nil) {
+		c.Tries = fixedTries
 	}
 	wrong = append(wrong, c.together()...)
 	if c.LoadCommand != nil {

@@ -17,7 +17,7 @@ import (
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		Tries: 10, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: Duration(3 * time.Second), Workers: 100,
+		Tries: Auto, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: AutoBurst, Workers: 100,
 		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
@@ -41,7 +41,7 @@ func TestAllSettings(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, Config{
-		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Duration(90 * time.Second), Workers: 1, Requests: 10_000_000,
+		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Burst(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics", GrafanaURL: "http://localhost:3000",
 		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
@@ -112,7 +112,7 @@ func wrongSettings() []wrong {
 		{"TOLERANCE", "0", growth}, {"TOLERANCE", "-4", growth}, {"TOLERANCE", "4 bytes", growth}, {"TOLERANCE", "NaN", growth}, {"TOLERANCE", "Inf", growth},
 		{"HOST", "http://localhost", host}, {"HOST", "localhost:3030", host}, {"HOST", "a b", host},
 		{"PORT", "0", port}, {"PORT", "65536", port}, {"PORT", "http", port}, {"METRICS_PORT", "-1", port},
-		{"DURATION", "3", `missing unit, for example "3s"`}, {"DURATION", "three", length}, {"DURATION", "0s", `expected more than 0`},
+		{"DURATION", "3", `missing unit, for example "3s"`}, {"DURATION", "three", length + `, or "auto"`}, {"DURATION", "Auto", length + `, or "auto"`}, {"DURATION", "0s", `expected more than 0`},
 		{"DURATION", "-1s", inRange}, {"DURATION", "2h", inRange}, {"SETTLE", "500", `missing unit, for example "500s"`},
 		{"SETTLE", "-1ms", inRange + `, or "auto"`}, {"SETTLE", "Auto", length + `, or "auto"`}, {"RELEASE", "never", length + `, or "auto"`}, {"TIMEOUT", "0", `expected more than 0`}, {"START_TIMEOUT", "1 s", length},
 		{"WORKERS", "0", workers}, {"WORKERS", "100k", workers}, {"WORKERS", "50001", workers},
@@ -193,14 +193,24 @@ func TestSettingsOfTheDemo(t *testing.T) {
 	for _, leak := range []string{"Heap", "all", "heap,map"} {
 		for _, size := range []string{"64k", "-1", "262145"} {
 			assert.EqualError(t, Config{Leak: leak, LeakBytes: size}.CheckDemo(), fmt.Sprintf("LEAK=%q: expected one of abort, body, burst, "+
-				"cache, conn, goroutine, heap, log, map, none, path, session\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+				"cache, conn, expire, goroutine, heap, log, map, none, path, session\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+		}
+	}
+}
+
+func TestExpiryAndCacheOfTheDemo(t *testing.T) {
+	assert.NoError(t, Config{Leak: "expire", LeakTTL: "1h", LeakEntries: "10000000"}.CheckDemo())
+	for _, ttl := range []string{"10", "999us", "61m", "-1s"} {
+		for _, entries := range []string{"0", "10000001", "1e3"} {
+			assert.EqualError(t, Config{LeakTTL: ttl, LeakEntries: entries}.CheckDemo(), fmt.Sprintf("LEAK_TTL=%q: expected a length of time from 1ms to 1h, "+
+				"for example \"10s\"\nLEAK_ENTRIES=%q: expected a whole number of entries from 1 to 10000000", ttl, entries))
 		}
 	}
 }
 
 // A new setting needs wrong values, too. Of some any text is right, here or at all.
 func TestEverySettingHasAWrongValue(t *testing.T) {
-	tried := map[string]bool{"BODY": true, "SERVER_IMAGE": true, "LEAK": true, "LEAK_BYTES": true}
+	tried := map[string]bool{"BODY": true, "SERVER_IMAGE": true, "LEAK": true, "LEAK_BYTES": true, "LEAK_TTL": true, "LEAK_ENTRIES": true}
 	for _, test := range wrongSettings() {
 		tried[test.name] = true
 	}
@@ -257,6 +267,10 @@ func TestAlign(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, c.Align)
 	assert.Equal(t, Pause(20*time.Second), c.ScrapeWait)
+	assert.Equal(t, 10, c.Iterations(), "a number by default")
+	c, err = Parse(map[string]string{"ALIGN": "true", "METRICS_URL": "http://server:9101/metrics", "TRIES": "7"})
+	require.NoError(t, err)
+	assert.Equal(t, 7, c.Iterations())
 	_, err = Parse(map[string]string{"ALIGN": "true", "REQUESTS": "7", "SHAPE": "churn,idle", "TRIES": "auto"})
 	assert.EqualError(t, err, `REQUESTS="7": expected 0 with ALIGN=true: all loaders begin and end together
 TRIES="auto": expected a number with ALIGN=true: all loaders begin and end together
@@ -291,8 +305,10 @@ func TestBaseline(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:4001", other.Address())
 	assert.Empty(t, other.MetricsURL+other.PprofURL, "they are the server's")
 	assert.Equal(t, []string{"./old", "--listen", "127.0.0.1:4001", "{x}"}, c.Baseline.At(other.Host, other.Port))
-	c, err = Parse(map[string]string{"BASELINE": "old", "BASELINE_PORT": "80"})
+	assert.Equal(t, 10, c.Iterations(), "a number by default")
+	c, err = Parse(map[string]string{"BASELINE": "old", "BASELINE_PORT": "80", "TRIES": ""})
 	require.NoError(t, err)
+	assert.Equal(t, 10, c.Iterations())
 	assert.Equal(t, "127.0.0.1:80", c.OfBaseline().Address())
 	c, err = Parse(map[string]string{"BASELINE": "nginx:1.28", "HOST": "server", "PORT": "80", "BASELINE_HOST": "baseline", "BASELINE_PORT": "80", "SERVER_PID": "shared"})
 	require.NoError(t, err)
@@ -347,7 +363,7 @@ func TestAllWrongSettingsAreReportedTogether(t *testing.T) {
 	_, err := Parse(map[string]string{"TRIES": "x", "DURATION": "3", "PORT": "0", "REQUESTS": "-5"})
 	assert.EqualError(t, err, `TRIES="x": expected a whole number (iterations) from 1 to 10000, or "auto"
 PORT="0": expected a port number from 1 to 65535
-DURATION="3": missing unit, for example "3s"
+DURATION="3": missing unit, for example "3s", or "auto"
 REQUESTS="-5": expected a whole number of requests, or 0 for as many as fit into DURATION`)
 }
 
@@ -384,7 +400,8 @@ func FuzzParse(f *testing.F) {
 		case c.Tries < 0 || c.Tries > 10_000 || c.MaxTries < 1 || c.Iterations() < 1,
 			!(c.Tolerance > 0 && c.Tolerance <= 1e9),
 			c.Port == 0 || c.Port == c.MetricsPort,
-			!within(time.Duration(c.Duration), time.Millisecond) || !within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
+			c.Duration != AutoBurst && !within(time.Duration(c.Duration), time.Millisecond),
+			!within(time.Duration(c.Timeout), time.Millisecond) || !within(time.Duration(c.StartTimeout), time.Millisecond),
 			c.Settle != AutoRest && !within(time.Duration(c.Settle), 0), c.Release != AutoRest && !within(time.Duration(c.Release), 0), !within(time.Duration(c.ScrapeWait), 0),
 			c.Workers < 1 || c.Workers > 50_000 || c.Requests > mostRequests || c.BodyBytes < 0 || c.ServerPID < Shared,
 			!(c.Rate == 0 || c.Rate >= 0.001),

@@ -152,7 +152,9 @@ func (c Config) OfDemo() []string {
 	if err == nil && metrics.Hostname() == string(c.Host) && metrics.Port() != "" {
 		variables = append(variables, "METRICS_PORT="+metrics.Port())
 	}
-	for _, setting := range [][2]string{{"PROTOCOL", string(c.Protocol)}, {"LEAK", c.Leak}, {"LEAK_BYTES", c.LeakBytes}} {
+	for _, setting := range [][2]string{
+		{"PROTOCOL", string(c.Protocol)}, {"LEAK", c.Leak}, {"LEAK_BYTES", c.LeakBytes}, {"LEAK_TTL", c.LeakTTL}, {"LEAK_ENTRIES", c.LeakEntries},
+	} {
 		if name, value := setting[0], setting[1]; value != "" {
 			variables = append(variables, name+"="+value)
 		}

@@ -59,7 +59,7 @@ func TestEverySettingOfTheLoaderIsAFlag(t *testing.T) {
 		}
 	}
 	page := Usage(Settings(), 100)
-	for _, line := range []string{"Run:\n      --tries value", "(default 10)", "\nLoad:\n", "keepalive, churn", "--rate value", "(default 0)", "\nDemo server:\n", "(default heap)"} {
+	for _, line := range []string{"Run:\n      --tries value", "(default auto)", "\nLoad:\n", "keepalive, churn", "--rate value", "(default 0)", "\nDemo server:\n", "(default heap)"} {
 		assert.Contains(t, page, line)
 	}
 	assert.NotContains(t, page, "Docker:", "they are no flags")

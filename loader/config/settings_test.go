@@ -48,7 +48,7 @@ func TestSettingsAreListedOnceWithTheirTags(t *testing.T) {
 		assert.LessOrEqual(t, len(strings.Fields(s.Help)), 25, s.Name)
 	}
 	tries := byName()["TRIES"]
-	assert.Equal(t, "tries 10 10 Run", strings.Join([]string{tries.Flag, tries.Default, tries.Shown, tries.Group}, " "))
+	assert.Equal(t, "tries auto auto Run", strings.Join([]string{tries.Flag, tries.Default, tries.Shown, tries.Group}, " "))
 }
 
 // What is secret, or of this machine, is a promise to the user.

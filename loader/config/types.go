@@ -131,6 +131,27 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return err
 }
 
+// Burst is the length of an iteration's load, from a millisecond to an hour, or AutoBurst.
+type Burst time.Duration
+
+// AutoBurst stands for a length that suits the run.
+const AutoBurst Burst = -1
+
+// UnmarshalText fails when text is neither such a length of time, with its unit, nor "auto".
+func (b *Burst) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*b = AutoBurst
+		return nil
+	}
+	var length Duration
+	err := length.UnmarshalText(text)
+	if err != nil {
+		err = fmt.Errorf("%w, or \"auto\"", err)
+	}
+	*b = Burst(length)
+	return err
+}
+
 // Pause is a length of time from 0 to an hour.
 type Pause time.Duration
 
@@ -255,7 +276,7 @@ func (l *Live) UnmarshalText(text []byte) error {
 }
 
 // leakModes are the values of LEAK. A test of the demo server compares them with its own list.
-var leakModes = []string{"abort", "body", "burst", "cache", "conn", "goroutine", "heap", "log", "map", "none", "path", "session"}
+var leakModes = []string{"abort", "body", "burst", "cache", "conn", "expire", "goroutine", "heap", "log", "map", "none", "path", "session"}
 
 // CheckDemo returns what is wrong with the settings of the demo server, in its words.
 func (c Config) CheckDemo() error {
@@ -267,5 +288,23 @@ func (c Config) CheckDemo() error {
 	if n, err := strconv.Atoi(c.LeakBytes); c.LeakBytes != "" && (err != nil || n < 0 || n > most) {
 		wrong = append(wrong, fmt.Errorf("LEAK_BYTES=%q: expected a whole number of bytes from 0 to %d", c.LeakBytes, most))
 	}
-	return errors.Join(wrong...)
+	return errors.Join(append(wrong, checkTTL(c.LeakTTL), checkEntries(c.LeakEntries))...)
+}
+
+// checkTTL returns what is wrong with a LEAK_TTL that is set.
+func checkTTL(text string) error {
+	value, err := time.ParseDuration(text)
+	if text == "" || err == nil && value >= time.Millisecond && value <= time.Hour {
+		return nil
+	}
+	return fmt.Errorf("LEAK_TTL=%q: expected a length of time from 1ms to 1h, for example \"10s\"", text)
+}
+
+// checkEntries returns what is wrong with a LEAK_ENTRIES that is set.
+func checkEntries(text string) error {
+	n, err := strconv.Atoi(text)
+	if text == "" || err == nil && n >= 1 && n <= 10_000_000 {
+		return nil
+	}
+	return fmt.Errorf("LEAK_ENTRIES=%q: expected a whole number of entries from 1 to 10000000", text)
 }

@@ -66,12 +66,15 @@ func comparedPlot(before, after []verdict.Iteration) (*plot.Plot, error) {
 	if c.Estimated {
 		title = fmt.Sprintf("leaklab: new - old = %.1f bytes/request (%.1f to %.1f, 95%%)", c.Difference, c.Lower, c.Upper)
 	}
-	compared := string(verdict.Resident)
-	if c.Of == verdict.Live {
-		compared = string(c.Of)
+	of, compared := c.Of, string(verdict.Resident)
+	switch of {
+	case verdict.Live:
+		compared = string(of)
+	case verdict.Workers: // the server as a whole is drawn
+		of = verdict.Held
 	}
 	p := newPlot(title, "requests since the run began", compared+", MiB")
-	curves := []chart.Curve{chart.NewCurve("old", before, c.Old, c.Of), chart.NewCurve("new", after, c.New, c.Of)}
+	curves := []chart.Curve{chart.NewCurve("old", before, c.Old, of), chart.NewCurve("new", after, c.New, of)}
 	horizontal, vertical := chart.AxesAround(slices.Concat(curves[0].Ends, curves[1].Ends), slices.Concat(curves[0].Fit, curves[1].Fit))
 	vertical.High += 0.2 * (vertical.High - vertical.Low) // room for the legend
 	setAxis(&p.X, horizontal)

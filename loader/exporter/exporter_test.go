@@ -72,7 +72,7 @@ leaklab_iteration_rss_start_bytes{iteration="001"} 1000
 # TYPE leaklab_iteration_start_timestamp_seconds gauge
 leaklab_iteration_start_timestamp_seconds{iteration="001"} 1.7000000015e+09
 leaklab_iteration_start_timestamp_seconds{iteration="002"} 1.700000004e+09
-# HELP leaklab_iterations Number of iterations of the run.
+# HELP leaklab_iterations Number of iterations of the run, or the most that there may be with TRIES=auto.
 # TYPE leaklab_iterations gauge
 leaklab_iterations 100
 # HELP leaklab_load_active 1 while load is running, 0 while the server rests.

@@ -23,12 +23,13 @@ func live(of func(*lab.Live) float64) collect {
 	}
 }
 
-// growthParts are the parts whose growth is shown. Held memory is the sum of the others.
-var growthParts = []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, verdict.Held}
+// growthParts are the parts whose growth is shown. Held memory is the sum of those before. The memory of a worker is one
+// if the verdict rests on it.
+var growthParts = []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, verdict.Held, verdict.Workers}
 
 // judgedPart is the part that the verdict rests on.
 func judgedPart(v verdict.Verdict) verdict.Part {
-	if v.Of == verdict.Live || v.Of == verdict.Outside {
+	if v.Of == verdict.Live || v.Of == verdict.Outside || v.Of == verdict.Workers {
 		return v.Of
 	}
 	return verdict.Held

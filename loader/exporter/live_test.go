@@ -41,7 +41,7 @@ func shownGrowth(t *testing.T, v verdict.Verdict) (known map[string]float64, jud
 	e.SetVerdict(v, 60)
 	known = map[string]float64{}
 	all := series(t, e, "leaklab_growth_bytes_per_request")
-	assert.Len(t, all, 4*3)
+	assert.Len(t, all, 5*3)
 	for labels, value := range all {
 		if !math.IsNaN(value) {
 			known[labels] = value
@@ -79,4 +79,9 @@ func TestGrowthByPart(t *testing.T) {
 
 	_, judged = shownGrowth(t, verdict.Verdict{Of: verdict.Outside, Estimated: true, Growths: byPart})
 	assert.Equal(t, []string{`{part="outside"}`}, judged)
+
+	known, judged = shownGrowth(t, verdict.Verdict{Of: verdict.Workers, Estimated: true, Growth: 7, Lower: 6, Upper: 8, Growths: byPart[2:]})
+	assert.Equal(t, []string{`{part="worker"}`}, judged)
+	assert.Equal(t, 7.0, known[`{bound="estimate",part="worker"}`])
+	assert.Equal(t, 100.0, known[`{bound="estimate",part="held"}`])
 }

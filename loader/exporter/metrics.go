@@ -84,7 +84,7 @@ func list() []metric {
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.Started) })},
 		{name: "leaklab_run_seen_timestamp_seconds", help: "Unix time of this reading; the last one tells when the run was over.",
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.now) })},
-		{name: "leaklab_iterations", help: "Number of iterations of the run.",
+		{name: "leaklab_iterations", help: "Number of iterations of the run, or the most that there may be with TRIES=auto.",
 			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.Tries) })},
 		{name: "leaklab_iteration", help: "Number of the iteration whose load began last; 0 before the first.",
 			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.burst.Number) })},
@@ -116,6 +116,10 @@ func list() []metric {
 		{name: "leaklab_iteration_server_cgroup_bytes", labels: []string{"iteration", "kind"},
 			help:  "Memory of the server's own control group at the end of the iteration, by kind, in bytes.",
 			panel: "Beside resident memory, per iteration", collect: collectCgroup},
+		{name: "leaklab_iteration_server_beside_rss_bytes", labels: []string{"iteration", "kind"},
+			help: "What the server holds beside resident memory at the end of the iteration, in bytes, by kind, without kinds of which there is nothing: " +
+				"swapped out, pages of hugetlbfs, and files in memory (memfd, tmpfs) that no process maps.",
+			panel: "Beside resident memory, per iteration", collect: collectBeside},
 	}, append(append(ofLive(), ofVerdict()...), []metric{
 		{name: "leaklab_server_resident_memory_bytes", labels: []string{"kind"}, help: "Resident memory of the server's process tree, seen from outside, by kind, in bytes.",
 			panel: "Resident memory over time, by kind", collect: collectResident},
@@ -158,7 +162,7 @@ func ofVerdict() []metric {
 		{name: "leaklab_verdict", labels: []string{"verdict"}, help: "1 for the verdict on the iterations so far, 0 for the others.",
 			unshown: "leaklab_run_state tells it with how the run ended; for alerts and queries by hand", collect: collectVerdict},
 		{name: "leaklab_growth_bytes_per_request", labels: []string{"part", "bound"},
-			help:  "Growth of live memory, heap slack, memory outside the heap, and held memory, after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration, and where the part is unknown.",
+			help:  "Growth of live memory, heap slack, memory outside the heap, held memory, and a worker, after warm-up, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration, and where the part is unknown.",
 			panel: "Growth by part", collect: collectGrowth},
 		{name: "leaklab_verdict_part", labels: []string{"part"},
 			help:  "1 for the part of leaklab_growth_bytes_per_request that the verdict rests on, 0 for the others.",
@@ -245,7 +249,21 @@ func collectCgroup(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Met
 		if group := i.End.Cgroup; group != nil {
 			gauge(out, desc, float64(group.Anonymous), s.label(i.Number), "anonymous")
 			gauge(out, desc, float64(group.File), s.label(i.Number), "file")
+			gauge(out, desc, float64(group.Shared), s.label(i.Number), "shared")
 			gauge(out, desc, float64(group.Socket), s.label(i.Number), "socket")
+		}
+	}
+}
+
+func collectBeside(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
+	for _, i := range s.iterations {
+		if i.End.Held == nil {
+			continue
+		}
+		for kind, bytes := range map[string]int64{"swapped": i.End.Held.Swapped, "hugetlb": i.End.Held.HugeTLB, "unmapped": i.End.Held.Unmapped} {
+			if bytes > 0 {
+				gauge(out, desc, float64(bytes), s.label(i.Number), kind)
+			}
 		}
 	}
 }
@@ -257,7 +275,8 @@ func collectVerdict(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Me
 }
 
 // inBytes are the parts of memory that a verdict may tell the growth of.
-var inBytes = []verdict.Part{verdict.Anonymous, verdict.File, verdict.Shared, verdict.LiveHeap, verdict.PageCache, verdict.Sockets}
+var inBytes = []verdict.Part{verdict.Anonymous, verdict.File, verdict.Shared, verdict.LiveHeap, verdict.PageCache, verdict.Sockets,
+	verdict.Swapped, verdict.HugeTLB, verdict.Unmapped}
 
 func collectParts(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 	grown := make(map[verdict.Part]verdict.PartGrowth)

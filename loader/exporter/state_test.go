@@ -96,13 +96,33 @@ func TestPeakIsNeverBelowTheEnd(t *testing.T) {
 	assert.Equal(t, map[string]float64{`{iteration="1"}`: 1700}, series(t, e, "leaklab_iteration_rss_peak_bytes"))
 }
 
+// A tmpfs that fills is in no process's resident memory.
+func TestWhatIsHeldBesideResidentMemory(t *testing.T) {
+	e := newExporter(9)
+	e.Add(iteration(1))
+	i := iteration(2)
+	i.End.Held = &memory.Held{Swapped: 10, LazyFree: 20, HugeTLB: 30, Unmapped: 40}
+	i.End.Cgroup = &memory.Cgroup{Anonymous: 1, File: 2, Shared: 3, Socket: 4}
+	e.Add(i)
+	i = iteration(3)
+	i.End.Held = &memory.Held{Unmapped: 50}
+	e.Add(i)
+	assert.Equal(t, map[string]float64{
+		`{iteration="2",kind="swapped"}`: 10, `{iteration="2",kind="hugetlb"}`: 30, `{iteration="2",kind="unmapped"}`: 40,
+		`{iteration="3",kind="unmapped"}`: 50,
+	}, series(t, e, "leaklab_iteration_server_beside_rss_bytes"))
+	assert.Equal(t, map[string]float64{
+		`{iteration="2",kind="anonymous"}`: 1, `{iteration="2",kind="file"}`: 2, `{iteration="2",kind="shared"}`: 3, `{iteration="2",kind="socket"}`: 4,
+	}, series(t, e, "leaklab_iteration_server_cgroup_bytes"))
+}
+
 func TestPartsThatAreNotKnownAreNaN(t *testing.T) {
 	e := newExporter(10)
 	e.SetVerdict(verdict.Verdict{Estimated: true, Parts: []verdict.PartGrowth{
 		{Part: verdict.LiveHeap, Growth: 64, Lower: 60, Upper: 68}, {Part: verdict.Threads, Growth: 1, Lower: 1, Upper: 1},
 	}}, 60)
 	all := series(t, e, "leaklab_part_growth_bytes_per_request")
-	assert.Len(t, all, 3*6, "those in bytes")
+	assert.Len(t, all, 3*9, "those in bytes")
 	assert.Equal(t, 60.0, all[`{bound="lower",part="live heap"}`])
 	assert.True(t, math.IsNaN(all[`{bound="lower",part="anonymous memory"}`]))
 }

@@ -26,6 +26,7 @@ type Judge struct {
 	iterations []lab.Iteration
 	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
+	judged     int // iterations that the verdict is on
 }
 
 // New returns a Judge who has seen no iteration.
@@ -43,10 +44,24 @@ func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 	}
 	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number)
 	if due {
-		j.bounds()
-		j.verdict = verdict.Judge(j.evidence, j.options)
+		j.judge()
 	}
 	return due
+}
+
+// Renew judges anew unless the verdict is on all iterations.
+func (j *Judge) Renew() {
+	if j.judged < len(j.iterations) {
+		j.judge()
+	}
+}
+
+func (j *Judge) judge() {
+	if len(j.iterations) > 0 {
+		j.bounds()
+	}
+	j.verdict = verdict.Judge(j.evidence, j.options)
+	j.judged = len(j.iterations)
 }
 
 // End judges once more, when the run is over: with the reading after a rest, nil if there was none.
@@ -54,10 +69,7 @@ func (j *Judge) End(rest *lab.Rest) {
 	if rest != nil {
 		j.options.Rest = readingAtRest(rest)
 	}
-	if len(j.iterations) > 0 {
-		j.bounds()
-	}
-	j.verdict = verdict.Judge(j.evidence, j.options)
+	j.judge()
 }
 
 // SetAllocator tells what the server's memory comes from, for the sentence on the rest.

@@ -66,6 +66,9 @@ func TestLongRunsAreJudgedLessOften(t *testing.T) {
 	}
 	j := later(0, 109)
 	assert.Zero(t, j.verdict.Judged.Last)
+	j.Renew()
+	assert.Equal(t, 9, j.verdict.Judged.Last, "before it is decided whether to rest")
+	j = later(0, 109)
 	j.End(nil)
 	assert.Equal(t, 9, j.verdict.Judged.Last)
 

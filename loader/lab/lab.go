@@ -15,9 +15,13 @@ import (
 // Plan describes the iterations of a run.
 type Plan struct {
 	Tries  int           // iterations, at most
+	AtMost bool          // the run may end before
 	Settle time.Duration // rest before each reading
 	// SettleMore is further rest before each end reading, for servers that give memory back late.
 	SettleMore time.Duration
+	// SettleLive, if it is not 0, takes the place of both after each load for as long as live memory is read, since a full
+	// collection leaves nothing to settle. The start reading of the next iteration then follows at once.
+	SettleLive time.Duration
 	Server     Server
 	// Align is for several loaders of one server: each iteration begins at a time of day that is a multiple of this, so
 	// that loaders with the same settings begin together, and its Requests are those that the server has counted, of all
@@ -79,6 +83,7 @@ type Rest struct {
 // Iteration is one burst of load between two readings. Memory is in bytes.
 type Iteration struct {
 	Number, Of int  // counted from 1
+	AtMost     bool // Of is a limit: the run may end before
 	OfBaseline bool // it is the baseline's, and follows the server's with the same number
 	Load       load.Result
 	Start      memory.Reading // before the load
@@ -94,8 +99,10 @@ type Iteration struct {
 	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it does not tell.
 	ServerCount uint64
 	Turnover  *Turnover // nil if it is not known which processes there are
+	Workers   []Worker  // none if the server has one process, or if it is not known what each has answered
 
 	members []memory.Member // at the end, or when they were last known
+	calm    calm
 }
 
 // Live is the live memory of a server.
@@ -119,7 +126,7 @@ func (i Iteration) CPU() (time.Duration, bool) {
 // keeps all iterations of a run: they take fifty times as much memory as the rest.
 func (i Iteration) WithoutLatencies() Iteration {
 	i.Load.Latency = nil
-	i.Start.Members, i.End.Members, i.members = nil, nil, nil
+	i.Start.Members, i.End.Members, i.members, i.Workers = nil, nil, nil, nil
 	return i
 }
 
@@ -131,10 +138,18 @@ func (i Iteration) RequestsPerSecond() float64 {
 	return float64(i.Load.Requests) / i.Load.Elapsed.Seconds()
 }
 
+// Place is the number of the iteration and of all: "3 of 10", or "3 of at most 100".
+func (i Iteration) Place() string {
+	if i.AtMost {
+		return fmt.Sprintf("%d of at most %d", i.Number, i.Of)
+	}
+	return fmt.Sprintf("%d of %d", i.Number, i.Of)
+}
+
 // Answered fails if the load had errors alone, which says nothing about the server's memory.
 func (i Iteration) Answered() error {
 	if i.Load.Requests == 0 && i.Load.ErrorCount() > 0 {
-		return fmt.Errorf("iteration %d of %d: none of its %d requests was answered", i.Number, i.Of, i.Load.ErrorCount())
+		return fmt.Errorf("iteration %s: none of its %d requests was answered", i.Place(), i.Load.ErrorCount())
 	}
 	return nil
 }
@@ -147,15 +162,16 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 		var before, beforeOfBaseline Iteration
 		began := time.Now()
 		for number := 1; number <= plan.Tries; number++ {
-			iteration, err := iterate(ctx, plan, number, plan.Server)
+			iteration, err := iterate(ctx, plan, number, plan.Server, plan.settles(before))
 			if err == nil {
 				iteration.Load.StartedAt = began.Add(iteration.Load.StartedAt.Sub(began)) // though the clock may have been set back
 				iteration.EndedAt = began.Add(iteration.EndedAt.Sub(began))
 				err = iteration.count(before, plan.Align > 0, plan.Server.Meter)
 				iteration.compare(before)
+				iteration.follow(before)
 				before = iteration
 			}
-			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
+			if !yield(iteration, iteration.failed(err)) || err != nil {
 				return
 			}
 			if plan.Baseline == nil {
@@ -163,37 +179,65 @@ func Iterations(ctx context.Context, plan Plan) iter.Seq2[Iteration, error] {
 			}
 			iteration, err = plan.Baseline.follow(ctx, plan, iteration)
 			iteration.compare(beforeOfBaseline)
+			iteration.follow(beforeOfBaseline)
 			beforeOfBaseline = iteration
-			if !yield(iteration, inIteration(number, plan.Tries, err)) || err != nil {
+			if !yield(iteration, iteration.failed(err)) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-func inIteration(number, of int, err error) error {
+// settles are the rests before the start and the end reading of an iteration.
+type settles struct{ start, end time.Duration }
+
+// settles are those of an iteration that follows another; the Number of that is 0 if there is none.
+func (p Plan) settles(before Iteration) settles {
+	s := settles{start: p.Settle, end: p.Settle + p.SettleMore}
+	if p.SettleLive == 0 || before.Number > 0 && before.Live == nil {
+		return s
+	}
+	s.end = p.SettleLive
+	if before.Number > 0 {
+		s.start = 0
+	}
+	return s
+}
+
+// failed is err with the place of the iteration; nil if that is nil.
+func (i Iteration) failed(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("iteration %d of %d: %w", number, of, err)
+	return fmt.Errorf("iteration %s: %w", i.Place(), err)
+}
+
+// RestLength is how long a server rests after its last iteration. The zero RestLength is no rest.
+type RestLength struct {
+	Live  time.Duration // until live memory is read
+	Total time.Duration // until all memory is read, with no connection open
 }
 
 // AwaitRest lets the server rest after its last iteration, and takes one more reading, of live memory as well. Connections
 // that are open are closed in between: live memory is read after a rest with them, and the rest after a second one without
-// them. The baseline was loaded last, so that the server's rest is longer. It fails when ctx ends or a reading fails.
-func AwaitRest(ctx context.Context, length time.Duration, plan Plan, last Iteration) (*Rest, error) {
-	rest := &Rest{Length: length, Closed: plan.CloseConnections != nil}
-	if err := rest.take(ctx, plan, last); err != nil {
+// them. If none are open there is one rest, the longer of the two. The baseline was loaded last, so that the server's rest
+// is longer. It fails when ctx ends or a reading fails.
+func AwaitRest(ctx context.Context, length RestLength, plan Plan, last Iteration) (*Rest, error) {
+	rest := &Rest{Length: length.Total, Closed: plan.CloseConnections != nil}
+	if !rest.Closed {
+		rest.Length = max(length.Total, length.Live)
+	}
+	if err := rest.take(ctx, length.Live, plan, last); err != nil {
 		return nil, fmt.Errorf("rest after the last iteration: %w", err)
 	}
 	return rest, nil
 }
 
-// take takes the readings of a rest.
-func (r *Rest) take(ctx context.Context, plan Plan, last Iteration) (err error) {
+// take takes the readings of a rest. untilLive is how long it is, with connections open, until live memory is read.
+func (r *Rest) take(ctx context.Context, untilLive time.Duration, plan Plan, last Iteration) (err error) {
 	asks := plan.Server.Live != nil && last.Live != nil
 	if r.Closed && asks {
-		if err := pause(ctx, r.Length); err != nil {
+		if err := pause(ctx, untilLive); err != nil {
 			return err
 		}
 		if err := r.takeLive(ctx, plan.Server, last); err != nil {
@@ -236,20 +280,22 @@ func (i Iteration) later() time.Time { return i.EndedAt.Add(time.Since(i.EndedAt
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {
-	iteration, err := iterate(ctx, plan, server.Number, Server{Generate: Generate(b.Load.Repeat(server.Load)), Live: b.Live, Sampler: b.Sampler, Meter: b.Meter})
+	loaded := Server{Generate: Generate(b.Load.Repeat(server.Load)), Live: b.Live, Sampler: b.Sampler, Meter: b.Meter}
+	iteration, err := iterate(ctx, plan, server.Number, loaded, plan.settles(server))
 	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Requests
 	return iteration, err
 }
 
-func iterate(ctx context.Context, plan Plan, number int, server Server) (Iteration, error) {
-	iteration := Iteration{Number: number, Of: plan.Tries}
+// iterate measures an iteration of a server.
+func iterate(ctx context.Context, plan Plan, number int, server Server, settle settles) (Iteration, error) {
+	iteration := Iteration{Number: number, Of: plan.Tries, AtMost: plan.AtMost}
 	var err error
 	if plan.Align > 0 {
 		if err := pause(ctx, time.Until(NextStart(time.Now(), plan.Align))); err != nil {
 			return iteration, err
 		}
 	}
-	if iteration.Start, err = settledReading(ctx, plan.Settle, server.Sampler); err != nil {
+	if iteration.Start, err = settledReading(ctx, settle.start, server.Sampler); err != nil {
 		return iteration, err
 	}
 	server.Sampler.TakePeak()
@@ -265,7 +311,7 @@ func iterate(ctx context.Context, plan Plan, number int, server Server) (Iterati
 		return iteration, err
 	}
 	iteration.Peak = max(iteration.Start.Total, loaded.Total, server.Sampler.TakePeak())
-	if iteration.End, err = settledReading(ctx, plan.Settle+plan.SettleMore, server.Sampler); err != nil {
+	if iteration.End, err = settledReading(ctx, settle.end, server.Sampler); err != nil {
 		return iteration, err
 	}
 	iteration.EndedAt = time.Now()

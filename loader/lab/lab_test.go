@@ -307,7 +307,7 @@ func TestAReadingAfterARest(t *testing.T) {
 	plan := server.plan(2)
 	iterations, err := measure(t.Context(), plan)
 	require.NoError(t, err)
-	rest, err := AwaitRest(t.Context(), length, plan, iterations[1])
+	rest, err := AwaitRest(t.Context(), RestLength{Live: length, Total: length}, plan, iterations[1])
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, time.Since(iterations[1].EndedAt), length)
 	assert.Equal(t, iterations[1].End.Total, rest.Reading.Total)
@@ -315,7 +315,7 @@ func TestAReadingAfterARest(t *testing.T) {
 	assert.Nil(t, rest.Baseline)
 
 	plan.Server.Sampler = memory.NewSampler(gone)
-	_, err = AwaitRest(t.Context(), 0, plan, iterations[1])
+	_, err = AwaitRest(t.Context(), RestLength{}, plan, iterations[1])
 	assert.ErrorIs(t, err, memory.ErrGone)
 	assert.ErrorContains(t, err, "rest after the last iteration: ")
 }
@@ -341,7 +341,7 @@ func TestABaselineIsLoadedInTurns(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, iterations, 6)
 	const length = 10 * time.Millisecond
-	rest, err := AwaitRest(t.Context(), length, plan, iterations[4])
+	rest, err := AwaitRest(t.Context(), RestLength{Live: length, Total: length}, plan, iterations[4])
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"suspect", "suspect", "suspect", "baseline", "baseline", "baseline", "suspect", "suspect", "suspect",

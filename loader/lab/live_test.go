@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,7 +80,7 @@ func TestLiveMemoryIsReadAfterTheRest(t *testing.T) {
 	plan := server.plan(2)
 	iterations, err := measure(t.Context(), plan)
 	require.NoError(t, err)
-	rest, err := AwaitRest(t.Context(), 0, plan, iterations[1])
+	rest, err := AwaitRest(t.Context(), RestLength{}, plan, iterations[1])
 	require.NoError(t, err)
 	require.NotNil(t, rest.Live)
 	assert.Equal(t, int64(190), rest.Live.Bytes)
@@ -88,14 +89,14 @@ func TestLiveMemoryIsReadAfterTheRest(t *testing.T) {
 	assert.False(t, rest.LiveAt.Before(rest.EndedAt))
 	assert.False(t, rest.Closed)
 
-	rest, err = AwaitRest(t.Context(), 0, plan, iterations[1])
+	rest, err = AwaitRest(t.Context(), RestLength{}, plan, iterations[1])
 	require.NoError(t, err)
 	assert.Nil(t, rest.Live, "not known any more")
 }
 
 // Connections that are kept stay open until live memory is read, and are closed before the last reading.
 func TestConnectionsAreClosedInTheRest(t *testing.T) {
-	const length = 20 * time.Millisecond
+	length := RestLength{Live: 20 * time.Millisecond, Total: 10 * time.Millisecond}
 	server := &collected{live: []int64{100, 100, 140, 190, 240}}
 	plan := server.plan(2)
 	iterations, err := measure(t.Context(), plan)
@@ -109,8 +110,55 @@ func TestConnectionsAreClosedInTheRest(t *testing.T) {
 	assert.Equal(t, 4, askedBefore, "live memory is read before")
 	require.NotNil(t, rest.Live)
 	assert.Equal(t, int64(190), rest.Live.Bytes)
-	assert.GreaterOrEqual(t, rest.LiveAt.Sub(iterations[1].EndedAt), length)
+	assert.GreaterOrEqual(t, rest.LiveAt.Sub(iterations[1].EndedAt), length.Live)
 	assert.GreaterOrEqual(t, closedAt.Sub(rest.LiveAt), time.Duration(0))
-	assert.GreaterOrEqual(t, rest.EndedAt.Sub(closedAt), length)
+	assert.GreaterOrEqual(t, rest.EndedAt.Sub(closedAt), length.Total)
+	assert.Equal(t, length.Total, rest.Length, "without connections")
 	assert.Equal(t, 4, server.asked, "and not again")
+
+	plan.CloseConnections = nil
+	rest, err = AwaitRest(t.Context(), length, plan, iterations[1])
+	require.NoError(t, err)
+	assert.Equal(t, length.Live, rest.Length, "one rest, the longer one")
+	assert.GreaterOrEqual(t, rest.LiveAt.Sub(closedAt), length.Live)
+}
+
+// After a full collection nothing is left to settle, unless it has failed.
+func TestTheLoadFollowsLiveMemoryAtOnce(t *testing.T) {
+	const settle, live = 200 * time.Millisecond, 10 * time.Millisecond
+	server := &collected{live: []int64{100, 100, 140}}
+	plan := server.plan(4)
+	plan.Settle, plan.SettleLive = settle, live
+	began := time.Now()
+	var waited, rested []time.Duration
+	generate, ended, loaded := plan.Server.Generate, began, began
+	plan.Server.Generate = func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+		waited = append(waited, time.Since(ended))
+		loaded = time.Now()
+		return generate(ctx, number, meter)
+	}
+	for i, err := range Iterations(t.Context(), plan) {
+		require.NoError(t, err)
+		rested = append(rested, i.EndedAt.Sub(loaded))
+		ended = time.Now()
+	}
+	for n, least := range []time.Duration{live, live, live, settle} {
+		assert.GreaterOrEqual(t, rested[n], least, "before end reading %d", n+1)
+	}
+	assert.Less(t, slices.Min(rested), settle)
+	require.Len(t, waited, 4)
+	assert.GreaterOrEqual(t, waited[0], settle, "the first follows the start of the server")
+	assert.Less(t, min(waited[1], waited[2]), settle)
+	assert.GreaterOrEqual(t, waited[3], settle, "live memory is not known any more")
+}
+
+func TestPlaceOfAnIteration(t *testing.T) {
+	assert.Equal(t, "3 of 10", Iteration{Number: 3, Of: 10}.Place())
+	assert.Equal(t, "3 of at most 100", Iteration{Number: 3, Of: 100, AtMost: true}.Place())
+	server := &collected{}
+	plan := server.plan(7)
+	plan.AtMost = true
+	plan.Server.Sampler = memory.NewSampler(gone)
+	_, err := measure(t.Context(), plan)
+	assert.EqualError(t, err, "iteration 1 of at most 7: "+memory.ErrGone.Error())
 }

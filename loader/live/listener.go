@@ -1,12 +1,11 @@
 package live
 
 import (
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
 
-	"github.com/prometheus/procfs"
+	"leaklab/loader/kernel"
 )
 
 // tcpAddress is where a socket listens. Port is 0 if it may be any.
@@ -26,34 +25,20 @@ type listener struct {
 	inode uint64
 }
 
-// listenState is that of a listening socket in /proc/net/tcp.
-const listenState = 0x0A
-
 // listenersOf returns the TCP sockets of a process that listen.
 func listenersOf(pid int) ([]listener, error) {
-	p, err := procfs.NewProc(pid)
+	own, err := kernel.Descriptors(pid)
 	if err != nil {
 		return nil, err
 	}
-	own, err := p.FileDescriptorTargets()
-	if err != nil {
-		return nil, err
-	}
-	network, err := procfs.NewFS(proc(pid, "")) // has the files of its network namespace
+	all, err := kernel.Listeners(pid)
 	if err != nil {
 		return nil, err
 	}
 	var sockets []listener
-	//lint:ignore SA1019 a socket of netlink would be in another network namespace
-	for _, read := range []func() (procfs.NetTCP, error){network.NetTCP, network.NetTCP6} {
-		lines, err := read() // one of the two may be missing
-		if err != nil {
-			continue
-		}
-		for _, line := range lines {
-			if line.St == listenState && slices.Contains(own, fmt.Sprintf("socket:[%d]", line.Inode)) {
-				sockets = append(sockets, listener{tcpAddress{line.LocalAddr, int(line.LocalPort)}, line.Inode})
-			}
+	for _, socket := range all {
+		if slices.Contains(own, socket.Name()) {
+			sockets = append(sockets, listener{tcpAddress{socket.Host, socket.Port}, socket.Inode})
 		}
 	}
 	return sockets, nil

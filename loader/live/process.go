@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"leaklab/loader/kernel"
 )
 
 // look reads what can be told of a process without its help. It fails if the process has ended, or may not be looked at.
@@ -113,29 +115,19 @@ type identity struct {
 	exe   string
 }
 
+// identify is a process's identity; what cannot be told of it is 0.
 func identify(pid int) identity {
-	return identity{since: statOf(pid, 22), stack: statOf(pid, 28), exe: programOf(pid)}
+	stat, _ := kernel.ReadStat(pid)
+	return identity{since: stat.Field(kernel.Start), stack: stat.Field(kernel.StackStart), exe: programOf(pid)}
 }
 
 // same tells whether the process still runs the program that was looked at.
 func (p process) same() bool { return identify(p.PID) == p.began }
 
 // startOf is when a process started, in the kernel's ticks; 0 if that cannot be told.
-func startOf(pid int) uint64 { return statOf(pid, 22) }
-
-// statOf is a field of proc_pid_stat(5), counted from 1, after the command, which is the second and may have blanks. It is 0
-// if that cannot be told.
-func statOf(pid, field int) uint64 {
-	stat, err := os.ReadFile(proc(pid, "stat"))
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < field-2 {
-		return 0
-	}
-	value, _ := strconv.ParseUint(string(fields[field-3]), 10, 64)
-	return value
+func startOf(pid int) uint64 {
+	started, _ := kernel.StartOf(pid)
+	return started
 }
 
 func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"testing"
@@ -32,6 +33,77 @@ func TestAProcessThatReplacesItsProgramIsAnother(t *testing.T) {
 	assert.Equal(t, before.PID, after.PID)
 	assert.Equal(t, before.Started, after.Started)
 	assert.False(t, before.Is(after))
+}
+
+// Without randomisation of the address space the layout of a program that was started anew is that of the old one.
+func TestAProcessThatReplacesItsProgramWithoutRandomisationIsAnother(t *testing.T) {
+	if err := exec.Command("setarch", "-R", "true").Run(); err != nil {
+		t.Skipf("setarch -R: %v", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	script := `test "$LEFT" = 0 && exit
+echo ready; read x; LEFT=$(($LEFT - 1)) exec setarch -R sh -c "$0" "$0"`
+	shell := run(t, `echo ready; read x; export LEFT=3; exec setarch -R sh -c '`+script+`' '`+script+`'`)
+	complete := members(os.Getpid(), 0)
+	look := func() (found Member) {
+		var reading Reading
+		complete(t.Context(), &reading)
+		for _, m := range reading.Members {
+			if m.PID == shell.Process.Pid {
+				found = m
+			}
+		}
+		require.NotZero(t, found.PID)
+		return found
+	}
+	look() // with randomisation, before the first execve
+	again := func() Member {
+		_, err := fmt.Fprintln(shell.stdin)
+		require.NoError(t, err)
+		shell.awaitLine(t)
+		return look()
+	}
+	first := again()
+	assert.True(t, first.Is(look()))
+	for range 2 {
+		second := again()
+		assert.Equal(t, first.Layout, second.Layout, "this test needs it")
+		assert.False(t, first.Is(second))
+		assert.True(t, second.Is(look()))
+		first = second
+	}
+}
+
+// A process whose mappings are not seen, as those of a zombie, is never taken for another program.
+func TestProgramsThatAreNotSeen(t *testing.T) {
+	shell := run(t, "echo ready; read x")
+	execs := func(seen programs) int {
+		all := []Member{{PID: shell.Process.Pid}}
+		seen.count(all)
+		return all[0].Execs
+	}
+	before, seen := make(programs), make(programs)
+	assert.Zero(t, execs(before))
+	_, err := fmt.Fprintln(shell.stdin)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return openProgram(shell.Process.Pid) == nil }, time.Minute, time.Millisecond)
+	for range 2 {
+		assert.Zero(t, execs(before))
+		assert.Zero(t, execs(seen))
+	}
+	seen.count([]Member{{PID: os.Getpid()}})
+	assert.Len(t, seen, 1, "a process that has ended is forgotten")
+	seen.count([]Member{{PID: os.Getpid(), Started: 1}})
+	assert.Len(t, seen, 1)
+	assert.EqualValues(t, 1, seen[os.Getpid()].started)
+	for n := range 2 * mostPrograms {
+		seen[-n-1] = &program{}
+	}
+	all := []Member{{PID: os.Getppid()}}
+	seen.count(all)
+	assert.Empty(t, seen, "there were too many to watch one more")
 }
 
 func TestMembersAreKnownIfOneListens(t *testing.T) {

@@ -50,15 +50,21 @@ type Reading struct {
 type Member struct {
 	PID     int
 	Started uint64    // clock ticks since the boot of the machine
-	Layout  [3]uint64 // addresses that each execve draws anew; 0 if they are not seen
+	Layout  [3]uint64 // addresses that most kernels draw anew at each execve; 0 if they are not seen
+	Execs   int       // how often it was seen to have replaced its program since its first reading
 	Program string    // path, or the name if the path may not be seen
 	Listens bool      // holds a socket that listens on the server's port, or on any if none listens on that
+	// CPU is the processor time that it has used, without its children; 0 if unknown.
+	CPU time.Duration
+	// Own is the memory that it holds for itself, in bytes; 0 if unknown. It is read of the processes that run a program
+	// that listens, if there are several.
+	Own int64
 }
 
 // Is is true if both are the same process, and it is not seen to have replaced its program (execve) in between.
 func (m Member) Is(other Member) bool {
 	unseen := [3]uint64{}
-	return m.PID == other.PID && m.Started == other.Started &&
+	return m.PID == other.PID && m.Started == other.Started && m.Execs == other.Execs &&
 		(m.Layout == other.Layout || m.Layout == unseen || other.Layout == unseen)
 }
 

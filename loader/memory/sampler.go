@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -11,7 +12,7 @@ const (
 	// SampleInterval is the time between readings of a Sampler.
 	SampleInterval = 100 * time.Millisecond
 	// mostBusy limits reading to one part in this many of the time. Reading a large server takes long, and locks its
-	// address space meanwhile.
+	// address space meanwhile; reading one elsewhere keeps it from its other requests.
 	mostBusy = 20
 )
 
@@ -27,6 +28,10 @@ type Sampler struct {
 	// Observe, if not nil, is called with each sample, one call at a time and in order of time. Set it before the first
 	// reading. It must not call methods of the Sampler.
 	Observe func(Sample)
+	// Local is true if the server does not take part in a reading. Run counts the processor time of readings then, where
+	// the system tells it: on a busy machine a reading waits for a processor, which is no reason to read less. Set it
+	// before Run.
+	Local bool
 
 	read     Reader
 	complete []func(context.Context, *Reading)
@@ -45,16 +50,24 @@ func NewSampler(read Reader, complete ...func(context.Context, *Reading)) *Sampl
 // Run reads at every SampleInterval, or less often if reading takes long. It returns nil when ctx ends, and an error that
 // wraps ErrGone when the server has ended. It skips readings with other errors.
 func (s *Sampler) Run(ctx context.Context) error {
+	if s.Local {
+		runtime.LockOSThread() // whose processor time is counted
+		defer runtime.UnlockOSThread()
+	}
 	for {
-		begin := time.Now()
+		begin, used := time.Now(), threadTime()
 		if _, err := s.Read(ctx); errors.Is(err, ErrGone) {
 			return err
 		}
 		took := time.Since(begin)
+		cost := took
+		if now := threadTime(); s.Local && now > 0 {
+			cost = now - used
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(SampleInterval, mostBusy*took) - took):
+		case <-time.After(max(SampleInterval-took, (mostBusy-1)*cost)):
 		}
 	}
 }

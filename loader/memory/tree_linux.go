@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/prometheus/procfs"
+
+	"leaklab/loader/kernel"
 )
 
 // TreeSource describes what OfTree reads.
@@ -291,9 +293,11 @@ func (t *tree) descendants() ([]int, error) {
 	for _, pid := range pids {
 		parent, seen := known[pid]
 		if !seen || !alive[parent] { // new, or adopted since its parent ended
-			if parent, err = parentOf(pid); err != nil {
+			stat, err := kernel.ReadStat(pid)
+			if err != nil {
 				continue // it has ended since
 			}
+			parent = int(stat.Field(kernel.Parent))
 		}
 		t.parents[pid] = parent
 		children[parent] = append(children[parent], pid)
@@ -345,19 +349,4 @@ func allPIDs() ([]int, error) {
 		}
 	}
 	return pids, nil
-}
-
-// parentOf reads the parent's PID from /proc/PID/stat: PID (command) state parent ... The command may contain blanks and
-// parentheses.
-func parentOf(pid int) (int, error) {
-	path := fmt.Sprintf("/proc/%d/stat", pid)
-	stat, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("%s: no parent in %q", path, stat)
-	}
-	return strconv.Atoi(string(fields[1]))
 }

@@ -25,11 +25,14 @@ type Column struct {
 	needed   bool // a table without it is no record of a run
 }
 
-// Columns are the columns of iterations.csv in their order: the fields of Iteration, by their tags.
+// Columns are the columns of iterations.csv in their order: the fields of Iteration, by their tags, but lists.
 func Columns() []Column {
 	var all []Column
 	for n := range reflect.TypeFor[Iteration]().NumField() {
 		field := reflect.TypeFor[Iteration]().Field(n)
+		if field.Type.Kind() == reflect.Slice {
+			continue
+		}
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		digits, err := strconv.Atoi(field.Tag.Get("digits"))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,7 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Others may not write what a run has made, though the umask would let them.
 func TestFolders(t *testing.T) {
+	mask := syscall.Umask(0)
+	t.Cleanup(func() { syscall.Umask(mask) })
 	above := filepath.Join(t.TempDir(), "missing")
 	results := filepath.Join(above, "results")
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 3600))
@@ -23,6 +27,15 @@ func TestFolders(t *testing.T) {
 			info, err := os.Stat(made)
 			require.NoError(t, err)
 			assert.Zero(t, info.Mode().Perm()&0o022, "%s: others may write there: %s", made, info.Mode())
+		}
+		created, err := CreateFile(folder, "created", os.O_WRONLY)
+		require.NoError(t, err)
+		require.NoError(t, created.Close())
+		require.NoError(t, Replace(folder, "replaced", func(io.Writer) error { return nil }))
+		for _, name := range []string{"created", "replaced"} {
+			info, err := os.Stat(filepath.Join(folder, name))
+			require.NoError(t, err)
+			assert.Equal(t, os.FileMode(0o644), info.Mode(), name)
 		}
 	}
 	file := filepath.Join(t.TempDir(), "file")

@@ -19,9 +19,10 @@ func partGrowths(all []verdict.PartGrowth) (known []PartGrowth) {
 	return known
 }
 
-// RestsOn is the part that the verdict rests on: live memory, memory outside the heap, or held memory.
+// RestsOn is the part that the verdict rests on: live memory, memory outside the heap, the memory of a worker, or held
+// memory.
 func (v Verdict) RestsOn() verdict.Part {
-	if v.Of == verdict.Live || v.Of == verdict.Outside {
+	if v.Of == verdict.Live || v.Of == verdict.Outside || v.Of == verdict.Workers {
 		return v.Of
 	}
 	return verdict.Held

@@ -60,6 +60,9 @@ type Iteration struct {
 	WorkersReplaced *uint64    `json:"workers_replaced,omitempty" part:"workers replaced" doc:"worker processes that ended, and were replaced by others"`
 	CPUSeconds      *float64   `json:"cpu_seconds,omitempty" unit:"s" doc:"processor time that the server used"`
 	EndedAt         *time.Time `json:"ended_at,omitempty" unit:"UTC" doc:"time of the end reading"`
+
+	// Workers are no column: they have a table beside, workers.csv.
+	Workers []verdict.Worker `json:"workers,omitempty"`
 }
 
 // NewIteration returns the row of an iteration that was measured. Its StartedAt is in UTC. The percentiles of one
@@ -78,7 +81,7 @@ func NewIteration(i lab.Iteration) Iteration {
 		LatencyMaxSeconds: i.Load.MaxLatency.Seconds(),
 		RSSStartBytes:     i.Start.Total, RSSEndBytes: i.End.Total, RSSPeakBytes: i.Peak,
 		LiveHeapEndBytes: unlessZero(i.End.LiveHeap), OpenFiles: unlessZero(int64(i.End.OpenFiles)), Threads: unlessZero(int64(i.End.Threads)),
-		Processes:         i.End.Processes,
+		Processes: i.End.Processes, Workers: workersOf(i),
 		LatencyP90Seconds: percentile(90), LatencyP999Seconds: percentile(99.9),
 		ErrorsConnect: i.Load.Errors[load.Connect], ErrorsTimeout: i.Load.Errors[load.Timeout], ErrorsReset: i.Load.Errors[load.Reset],
 		ErrorsBadResponse: i.Load.Errors[load.BadResponse], ErrorsStatus4xx: i.Load.Errors[load.Status4xx],
@@ -150,7 +153,7 @@ func (i Iteration) Evidence() verdict.Iteration {
 			parts[column.Part] = value
 		}
 	}
-	evidence := verdict.Iteration{Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts}
+	evidence := verdict.Iteration{Requests: i.Requests, StartBytes: uint64(i.RSSStartBytes), EndBytes: uint64(i.RSSEndBytes), Parts: parts, Workers: i.Workers}
 	if i.EndedAt != nil && !i.StartedAt.IsZero() {
 		evidence.StartSecond, evidence.EndSecond = Second(i.StartedAt), Second(*i.EndedAt)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"leaklab/loader/load"
+	"leaklab/loader/memory"
 	"leaklab/loader/verdict"
 )
 
@@ -60,6 +61,26 @@ func TestEvidenceOfARecordedRun(t *testing.T) {
 			verdict.Anonymous: 100, verdict.File: 20, verdict.Shared: 0, verdict.PageCache: 0, verdict.Sockets: 4096, verdict.OpenFiles: 12,
 		},
 	}}, Run{Iterations: []Iteration{i}}.Evidence())
+}
+
+// Each part that makes held memory of resident memory has a column, and is judged.
+func TestWhatIsHeldBesideResidentMemoryIsRecorded(t *testing.T) {
+	i := measured(t)
+	i.End.Held = &memory.Held{Swapped: 1, LazyFree: 2, HugePages: 3, MappedSize: 4, HugeTLB: 5, Unmapped: 6}
+	folder := t.TempDir()
+	table, err := CreateTable(folder, "iterations.csv")
+	require.NoError(t, err)
+	require.NoError(t, table.Append(NewIteration(i)))
+	require.NoError(t, table.Close())
+	read, err := ReadIterations(folder)
+	require.NoError(t, err)
+	require.Len(t, read, 1)
+	for part, want := range map[verdict.Part]uint64{
+		verdict.Swapped: 1, verdict.LazyFree: 2, verdict.HugePages: 3, verdict.MappedSize: 4, verdict.HugeTLB: 5, verdict.Unmapped: 6,
+	} {
+		assert.Equal(t, want, read[0].Parts[part], part)
+	}
+	assert.Equal(t, i.End.HeldBytes(), int64(read[0].HeldBytes()), "memory and verdict add up the same")
 }
 
 func TestColumnsAreDocumentedAndComplete(t *testing.T) {

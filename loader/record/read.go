@@ -36,7 +36,7 @@ func TableOf(path string) string {
 }
 
 // ReadIterations reads a recorded run: its folder, its iterations.csv or its samples.csv, or any table of these kinds.
-// See TableOf and ReadCSV.
+// See TableOf and ReadCSV. The table of workers beside it is read as well.
 func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 	path = TableOf(path)
 	file, err := os.Open(path)
@@ -44,7 +44,11 @@ func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	return ReadCSV(file, path)
+	workers, err := readWorkers(path)
+	if err != nil {
+		return nil, err
+	}
+	return readCSV(file, path, workers)
 }
 
 // ReadCSV reads iterations from a table like iterations.csv. Only the columns iteration, requests, rss_start_bytes and
@@ -53,17 +57,25 @@ func ReadIterations(path string) (iterations []verdict.Iteration, err error) {
 // those of another unit, are errors with the question that they raise.
 //
 // A table like samples.csv is read as well. It does not hold the requests, so that each iteration has one.
+//
+// A table of more than 1 GiB or 100,000 iterations, or with a row of more than 64 KiB, is an error.
 func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
-	lines := withoutBOM(table)
+	return readCSV(table, name, nil)
+}
+
+// readCSV is ReadCSV with the workers of each iteration, by its number.
+func readCSV(table io.Reader, name string, workers map[int][]verdict.Worker) ([]verdict.Iteration, error) {
+	rows := boundedTable(table)
+	lines := withoutBOM(rows)
 	if first, _ := lines.Peek(len(samplesTitles)); string(first) == samplesTitles {
-		return iterationsOfSamples(lines, name)
+		return iterationsOfSamples(lines, rows, name)
 	}
-	reader := tableReader{name: name, csv: csv.NewReader(lines)}
+	reader := tableReader{name: name, csv: csv.NewReader(lines), bytes: rows}
 	reader.csv.ReuseRecord = true
 	if err := reader.readHeader(); err != nil {
 		return nil, err
 	}
-	var rows []row
+	var all []row
 	last := 0
 	for {
 		next, err := reader.readRow()
@@ -77,13 +89,16 @@ func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
 			return nil, reader.at("iteration", "iteration is %d after %d; expected a higher number", next.Iteration.Iteration, last)
 		}
 		last = next.Iteration.Iteration
-		rows = append(rows, next)
+		next.Workers = workers[last]
+		if all = append(all, next); len(all) > mostIterations {
+			return nil, reader.at("iteration", "there are more than %d iterations; expected a recorded run", mostIterations)
+		}
 	}
-	if err := implausible(rows); err != nil {
+	if err := implausible(all); err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}
 	var iterations []verdict.Iteration
-	for _, r := range rows {
+	for _, r := range all {
 		iterations = append(iterations, r.Evidence())
 	}
 	return iterations, nil
@@ -93,6 +108,7 @@ func ReadCSV(table io.Reader, name string) ([]verdict.Iteration, error) {
 type tableReader struct {
 	name    string
 	csv     *csv.Reader
+	bytes   *bounded       // that csv reads
 	fields  map[string]int // by the title of their column
 	columns []Column       // that are there
 }
@@ -154,6 +170,7 @@ func (t *tableReader) readHeader() error {
 
 // readRow reads the next row; io.EOF if there is none.
 func (t *tableReader) readRow() (row, error) {
+	t.bytes.begin()
 	cells, err := t.csv.Read()
 	if errors.Is(err, io.EOF) {
 		return row{}, io.EOF

@@ -23,19 +23,24 @@ type sample struct {
 // sampleLines reads the lines of a table like samples.csv.
 type sampleLines struct {
 	in     *bufio.Reader
+	bytes  *bounded // that in reads
 	name   string
 	number int // of the line that was read last
 }
 
 // next reads the next sample; io.EOF if there is none. A last line that is not complete is none.
 func (l *sampleLines) next() (sample, error) {
+	l.bytes.begin()
 	line, err := l.in.ReadString('\n')
 	if l.number++; l.number == 1 && err == nil {
 		line, err = l.in.ReadString('\n')
 		l.number++
 	}
-	if err != nil {
-		return sample{}, err
+	switch {
+	case errors.Is(err, io.EOF):
+		return sample{}, io.EOF
+	case err != nil:
+		return sample{}, fmt.Errorf("%s:%d: %w", l.name, l.number, err)
 	}
 	fields := strings.Split(strings.TrimRight(line, "\r\n"), ",")
 	if len(fields) != strings.Count(samplesTitles, ",")+1 {
@@ -66,11 +71,11 @@ func (l *sampleLines) next() (sample, error) {
 // load, and ends with the last one before the load that follows. What comes after the last load ends it after as long a
 // rest as the shortest of those before: the server rests longer then. An iteration may be too short to be sampled under
 // load, which is an error: the growth of those around it would be told of fewer iterations.
-func iterationsOfSamples(in *bufio.Reader, name string) ([]verdict.Iteration, error) {
+func iterationsOfSamples(in *bufio.Reader, bytes *bounded, name string) ([]verdict.Iteration, error) {
 	var all []sampled
 	var before sample // the last one without load
 	shortest := time.Duration(0)
-	lines := sampleLines{in: in, name: name}
+	lines := sampleLines{in: in, bytes: bytes, name: name}
 	for {
 		next, err := lines.next()
 		if errors.Is(err, io.EOF) {
@@ -84,30 +89,32 @@ func iterationsOfSamples(in *bufio.Reader, name string) ([]verdict.Iteration, er
 		case next.iteration == 0:
 			before = next
 			if n > 0 {
-				all[n-1].rested = append(all[n-1].rested, next)
+				all[n-1].rest(next, shortest)
 			}
 		case n > 0 && next.iteration == all[n-1].number:
 			all[n-1].loaded = next.At
-			all[n-1].rested = nil
+			all[n-1].rested = false
+		case n == mostIterations:
+			return nil, fmt.Errorf("%s:%d: there are more than %d iterations; expected a recorded run", name, lines.number, mostIterations)
 		case n > 0 && next.iteration != all[n-1].number+1:
 			return nil, fmt.Errorf("%s:%d: iteration is %d after %d; expected samples of each iteration: use iterations.csv", name, lines.number, next.iteration, all[n-1].number)
 		default:
-			if n > 0 && len(all[n-1].rested) > 0 {
-				all[n-1].rested = []sample{before}
+			if n > 0 && all[n-1].rested {
+				all[n-1].end = before
 				if rest := before.At.Sub(all[n-1].loaded); shortest == 0 || rest < shortest {
 					shortest = rest
 				}
 			}
-			if before.At.IsZero() || n > 0 && len(all[n-1].rested) == 0 {
+			if before.At.IsZero() || n > 0 && !all[n-1].rested {
 				before = next // there is no reading without load
 			}
 			all = append(all, sampled{number: next.iteration, start: before, loaded: next.At})
 		}
 	}
 	var iterations []verdict.Iteration
-	for n, i := range all {
-		if end, rested := i.end(n == len(all)-1, shortest); rested {
-			iterations = append(iterations, i.evidence(end))
+	for _, i := range all {
+		if i.rested { // one that was interrupted has no end
+			iterations = append(iterations, i.evidence())
 		}
 	}
 	return iterations, nil
@@ -118,29 +125,22 @@ type sampled struct {
 	number int
 	start  sample    // before the load
 	loaded time.Time // of the last sample under load
-	rested []sample  // after the load, until the next one
+	rested bool      // a sample has come after the load
+	end    sample    // with which the iteration ends, if no other follows
 }
 
-// end is the sample with which the iteration ends; false if there is none, as of one that was interrupted.
-func (i sampled) end(last bool, rest time.Duration) (sample, bool) {
-	if len(i.rested) == 0 {
-		return sample{}, false
+// rest takes a sample after the load. The last one within limit is the end, or else the first one; the last one of all if
+// limit is 0.
+func (i *sampled) rest(next sample, limit time.Duration) {
+	if !i.rested || limit == 0 || next.At.Sub(i.loaded) <= limit {
+		i.end = next
 	}
-	end := i.rested[len(i.rested)-1]
-	if last && rest > 0 {
-		end = i.rested[0]
-		for _, s := range i.rested {
-			if s.At.Sub(i.loaded) <= rest {
-				end = s
-			}
-		}
-	}
-	return end, true
+	i.rested = true
 }
 
 // evidence is what the verdict reads of the iteration.
-func (i sampled) evidence(end sample) verdict.Iteration {
+func (i sampled) evidence() verdict.Iteration {
 	return verdict.Iteration{
-		Requests: 1, StartBytes: uint64(i.start.Bytes), EndBytes: uint64(end.Bytes), Parts: end.parts,
+		Requests: 1, StartBytes: uint64(i.start.Bytes), EndBytes: uint64(i.end.Bytes), Parts: i.end.parts,
 	}
 }

@@ -38,8 +38,9 @@ type Run struct {
 	ServerCommand   string    `json:"server_command,omitempty"`
 	ServerArguments []string  `json:"server_arguments,omitempty"` // the words of the command that started it, if one did
 	MemorySource    string    `json:"memory_source"`
-	Tries           int       `json:"tries"`          // iterations at most
-	SettleSeconds   float64   `json:"settle_seconds"` // from the end of a load to its end reading
+	Tries           int       `json:"tries"`                   // iterations
+	TriesAtMost     bool      `json:"tries_at_most,omitempty"` // there may be fewer than Tries: the run ends when it is decided
+	SettleSeconds   float64   `json:"settle_seconds"`          // from the end of a load to its end reading
 	Settings        []Setting `json:"settings"`
 	Reproduce       string    `json:"reproduce"` // a line of shell
 
@@ -96,7 +97,16 @@ func (r Run) EarlyEnd() string {
 	if r.State != EndedEarly {
 		return ""
 	}
-	return fmt.Sprintf("The run ended early, after %d of %d iterations", len(r.Iterations), r.Tries)
+	return fmt.Sprintf("The run ended early, after %s", r.Progress())
+}
+
+// Progress is how many iterations there are, of how many.
+func (r Run) Progress() string {
+	atMost := ""
+	if r.TriesAtMost {
+		atMost = "at most "
+	}
+	return fmt.Sprintf("%d of %s%d iterations", len(r.Iterations), atMost, r.Tries)
 }
 
 // Evidence is what the verdict reads of the iterations.
@@ -108,10 +118,10 @@ func (r Run) Evidence() []verdict.Iteration {
 	return all
 }
 
-// ReadRun reads run.json. Names that it does not know are ignored; contradictions are errors.
+// ReadRun reads run.json. Names that it does not know are ignored; contradictions are errors, and so are more than 256 MiB.
 func ReadRun(in io.Reader) (Run, error) {
 	var run Run
-	decoder := json.NewDecoder(in)
+	decoder := json.NewDecoder(&bounded{in: in, most: mostRunBytes, mostOfRow: mostRunBytes + 1})
 	if err := decoder.Decode(&run); err != nil {
 		var syntax *json.SyntaxError
 		var kind *json.UnmarshalTypeError
@@ -170,6 +180,11 @@ func checkIterations(list string, iterations []Iteration) error {
 			return fmt.Errorf("%s.requests is %d; expected at most %d", name, i.Requests, uint64(largestValue))
 		case i.DurationSeconds < 0:
 			return fmt.Errorf("%s.duration_seconds is %g; expected 0 or more", name, i.DurationSeconds)
+		}
+		for _, w := range i.Workers {
+			if w.Bytes > largestValue || !(w.Requests >= 0 && w.Requests <= largestValue) {
+				return fmt.Errorf("%s.workers: %d bytes and %g requests; expected 0 to %d", name, w.Bytes, w.Requests, uint64(largestValue))
+			}
 		}
 		last = i.Iteration
 	}

@@ -115,6 +115,10 @@ func TestEndOfARun(t *testing.T) {
 	run.End(errors.New("interrupted"))
 	assert.Equal(t, record.EndedEarly, run.State)
 	assert.Equal(t, "interrupted", run.Reason)
+	run.Iterations, run.Tries = make([]record.Iteration, 3), 100
+	assert.Equal(t, "The run ended early, after 3 of 100 iterations", run.EarlyEnd())
+	run.TriesAtMost = true
+	assert.Equal(t, "The run ended early, after 3 of at most 100 iterations", run.EarlyEnd())
 }
 
 func TestDeviations(t *testing.T) {

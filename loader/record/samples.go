@@ -110,7 +110,8 @@ func ReadSamples(folder, name string) (points []Point, err error) {
 
 func readSamples(in io.Reader, name string) ([]Point, error) {
 	var s series
-	lines := sampleLines{in: bufio.NewReader(in), name: name}
+	rows := boundedTable(in)
+	lines := sampleLines{in: bufio.NewReader(rows), bytes: rows, name: name}
 	for {
 		next, err := lines.next()
 		if errors.Is(err, io.EOF) {

@@ -30,6 +30,8 @@ type Verdict struct {
 	Statistic                 string          `json:"statistic"`
 	// Of is what the verdict and its figures are on, such as "live memory"; empty if it is resident memory.
 	Of verdict.Part `json:"of,omitempty"`
+	// Ageing is how workers grow by their age, if some were replaced in the judged iterations; nil if that is not known.
+	Ageing *Ageing `json:"ageing,omitempty"`
 	// Growths are those of the parts of held memory: live, slack, outside and held, as far as they are known.
 	Growths []PartGrowth `json:"growths,omitempty"`
 }
@@ -47,7 +49,30 @@ func NewVerdict(v verdict.Verdict, tolerance float64) Verdict {
 		WarmUpIterations: v.WarmUp, JudgedFirst: v.Judged.First, JudgedLast: v.Judged.Last, JudgedRequests: v.JudgedRequests,
 		RestartedBefore: v.RestartedBefore, WorkersReplaced: v.Replaced, GivenBackBytes: v.GivenBack,
 		Sentence: v.Sentence, Advice: v.Advice, Statistic: v.Statistic,
-		Of: of, Growths: partGrowths(v.Growths),
+		Of: of, Growths: partGrowths(v.Growths), Ageing: newAgeing(v.Ageing),
+	}
+}
+
+// Ageing is a verdict.Ageing as run.json has it.
+type Ageing struct {
+	GrowthBytesPerRequest float64 `json:"growth_bytes_per_request"`
+	LowerBytesPerRequest  float64 `json:"lower_bytes_per_request"`
+	UpperBytesPerRequest  float64 `json:"upper_bytes_per_request"`
+	YoungBytesPerRequest  float64 `json:"young_bytes_per_request"` // in the first half of the age that is judged
+	OldBytesPerRequest    float64 `json:"old_bytes_per_request"`   // in the second half
+	Workers               int     `json:"workers"`                 // that are judged
+	WarmUpRequests        float64 `json:"warm_up_requests"`        // of each worker
+	JudgedRequests        float64 `json:"judged_requests"`         // of all workers
+}
+
+func newAgeing(a *verdict.Ageing) *Ageing {
+	if a == nil {
+		return nil
+	}
+	return &Ageing{
+		GrowthBytesPerRequest: a.Growth, LowerBytesPerRequest: a.Lower, UpperBytesPerRequest: a.Upper,
+		YoungBytesPerRequest: a.Young, OldBytesPerRequest: a.Old,
+		Workers: a.Workers, WarmUpRequests: a.WarmUp, JudgedRequests: a.Requests,
 	}
 }
 

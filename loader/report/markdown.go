@@ -152,11 +152,10 @@ func statements(run record.Run) []string {
 
 // progressOf is how many iterations there are of a run that did not end early.
 func progressOf(run record.Run) string {
-	done := fmt.Sprintf("%d of %d iterations", len(run.Iterations), run.Tries)
 	if run.State == record.Running {
-		return done + " so far. If the run is not going on any more, it was killed."
+		return run.Progress() + " so far. If the run is not going on any more, it was killed."
 	}
-	return done + "."
+	return run.Progress() + "."
 }
 
 // baselineEnd is the baseline's end reading of the same iteration, in KiB; empty if there is none.

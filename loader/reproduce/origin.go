@@ -55,13 +55,16 @@ func (o Origin) IsDemo() bool { return o == Demo || o == Composed }
 // inCompose tells whether the compose file runs the server.
 func (o Origin) inCompose() bool { return o == Composed || o == Image }
 
+// demoSettings are the names of the settings for the demo server.
+var demoSettings = []string{"LEAK", "LEAK_BYTES", "LEAK_TTL", "LEAK_ENTRIES"}
+
 // serverSettings are the names of the settings for the server, which have no defaults in the loader.
 func (o Origin) serverSettings() []string {
 	switch o {
 	case Demo:
-		return []string{"LEAK", "LEAK_BYTES"}
+		return demoSettings
 	case Composed:
-		return []string{"LEAK", "LEAK_BYTES", "BASELINE_ENV_FILE"}
+		return append(slices.Clone(demoSettings), "BASELINE_ENV_FILE")
 	case Image:
 		return []string{"SERVER_IMAGE", "SERVER_ENV_FILE", "SERVER_USER", "BASELINE_ENV_FILE"}
 	default:
@@ -73,7 +76,7 @@ func (o Origin) serverSettings() []string {
 // server that has them.
 func loaderSettings() []config.Setting {
 	return slices.DeleteFunc(config.Settings(), func(s config.Setting) bool {
-		return !s.Loader || s.Name == "LEAK" || s.Name == "LEAK_BYTES" || s.Name == "SERVER_IMAGE" || s.Name == "HOST_RESULTS"
+		return !s.Loader || slices.Contains(demoSettings, s.Name) || s.Name == "SERVER_IMAGE" || s.Name == "HOST_RESULTS"
 	})
 }
 

@@ -34,11 +34,11 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	assert.Equal(t, "(set)", valueOf(settings, "HEADERS"))
 	assert.Equal(t, "http://xxxxx@host/metrics", valueOf(settings, "METRICS_URL"))
 	assert.Equal(t, "12", valueOf(settings, "TRIES"))
-	assert.Equal(t, "3s", valueOf(settings, "DURATION"), "the default")
+	assert.Equal(t, "auto", valueOf(settings, "DURATION"), "the default")
 	assert.Equal(t, "churn", valueOf(settings, "SHAPE"), "that of this run")
 	assert.Equal(t, "", valueOf(settings, "URL_FILE"))
 	assert.Equal(t, "(missing)", valueOf(settings, "LEAK"), "another server")
-	assert.Len(t, settings, reflect.TypeFor[config.Config]().NumField()-4, "each setting")
+	assert.Len(t, settings, reflect.TypeFor[config.Config]().NumField()-2-len(demoSettings), "each setting")
 
 	settings = Demo.Settings(environmentOf(map[string]string{"HEADERS": "", "LEAK": "heap"}), "keepalive")
 	assert.Equal(t, "", valueOf(settings, "HEADERS"), "not set")

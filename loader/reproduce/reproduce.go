@@ -78,8 +78,9 @@ func (r *Run) settings(environment func(string) string) (map[string]string, erro
 		settings[name] = ""
 	}
 	if o := r.origin(); o == Launched || o == Attached { // whatever server that is, these may mean something to it
-		delete(settings, "LEAK")
-		delete(settings, "LEAK_BYTES")
+		for _, name := range demoSettings {
+			delete(settings, name)
+		}
 	}
 	var missing []string
 	var wrong []error
@@ -90,8 +91,10 @@ func (r *Run) settings(environment func(string) string) (map[string]string, erro
 			}
 			continue
 		}
-		settings[s.Name] = s.Value
 		known, _ := config.Named(s.Name)
+		if settings[s.Name] = s.Value; s.Name == "TRIES" && s.Value == known.Default {
+			settings[s.Name] = "" // with a baseline the default is another number, and this value is refused
+		}
 		unknown := s.Value == record.Hidden || known.Redacted && scrape.LeftOut(s.Value)
 		if unknown {
 			settings[s.Name] = environment(s.Name)

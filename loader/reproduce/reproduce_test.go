@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"leaklab/loader/config"
 	"leaklab/loader/record"
 )
 
@@ -128,4 +129,22 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 			assert.EqualError(t, err, file+": not a run.json: "+want)
 		}
 	}
+}
+
+// With a baseline, a TRIES that is not set is 10, and one that is set to auto is refused.
+func TestDefaultOfTriesIsNotSet(t *testing.T) {
+	again := recordedRun(Demo, record.Setting{Name: "BASELINE", Value: "old"}, record.Setting{Name: "TRIES", Value: "auto", Default: "auto"},
+		record.Setting{Name: "DURATION", Value: "auto", Default: "auto"})
+	settings, err := again.settings(environmentOf(map[string]string{"TRIES": "7"}))
+	require.NoError(t, err)
+	value, known := settings["TRIES"]
+	assert.True(t, known, "it is unset")
+	assert.Empty(t, value)
+	_, err = config.Parse(settings)
+	assert.NoError(t, err)
+
+	before := recordedRun(Demo, record.Setting{Name: "TRIES", Value: "10", Default: "10"}, record.Setting{Name: "DURATION", Value: "3s", Default: "3s"})
+	settings, err = before.settings(environmentOf(nil))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"10", "3s"}, []string{settings["TRIES"], settings["DURATION"]}, "the defaults of another version")
 }

@@ -19,8 +19,9 @@ import (
 
 // baseline is a second server that lives as long as the first, and is loaded in turns with it.
 type baseline struct {
-	target *target.Target
-	table  *record.Table
+	target  *target.Target
+	table   *record.Table
+	workers *record.WorkersTable
 	*watch
 	load   load.Plan
 	meter  *load.Meter
@@ -51,7 +52,8 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 	if b.table, err = record.CreateTable(s.folder, "baseline.csv"); err != nil {
 		return nil, err
 	}
-	s.onClose(b.table.Close)
+	b.workers = record.NewWorkersTable(s.folder, "baseline-workers.csv")
+	s.onClose(func() error { return errors.Join(b.table.Close(), b.workers.Close()) })
 	if b.watch, err = startWatch(ctx, cancel, b.target, s.folder, "baseline-samples.csv"); err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ const missesInARow = 2
 
 // read is lab.Server's Live. A failure is told. The second in a row ends the reading; the run goes on with resident memory.
 func (l *liveReader) read(ctx context.Context) *memory.Live {
-	if l.source == nil || l.record.Failed != "" {
+	if !l.reads() {
 		return nil
 	}
 	if l.other != nil && l.other.record.Failed != "" { // in the middle of the run, which it has told
@@ -190,6 +190,9 @@ func (l *liveReader) read(ctx context.Context) *memory.Live {
 	note(l.notes, "loader: live memory cannot be read any more:", err, "(going on with resident memory)")
 	return nil
 }
+
+// reads tells whether live memory is read, as far as is known.
+func (l *liveReader) reads() bool { return l.source != nil && l.record.Failed == "" }
 
 // add counts what the reading of an iteration has cost.
 func (l *liveReader) add(i lab.Iteration) {

@@ -25,6 +25,7 @@ type plan struct {
 	baseline    *side // nil without one
 	tries       int   // at most
 	auto        bool  // it ends when it is decided
+	growing     bool  // the load is short at first, and longer in each iteration, for as long as live memory is read
 	settle      pause
 	release     pause
 	align       time.Duration // 0 for a loader on its own
@@ -82,14 +83,15 @@ func planOf(cfg config.Config, command, exported []string) plan {
 	if p.auto {
 		p.options.MaxIterations = p.tries
 	}
+	p.growing = p.auto && cfg.Duration == config.AutoBurst && cfg.Requests == 0 && cfg.LoadCommand == nil
 	if cfg.Align {
-		p.align = lab.Period(p.settle.length, time.Duration(cfg.Duration))
+		p.align = lab.Period(p.settle.length, durationOf(cfg.Duration))
 	}
 	if cfg.LoadCommand != nil {
 		p.tool = &external.Command{Words: external.Fill(cfg.LoadCommand, external.Values{
-			Duration: time.Duration(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
+			Duration: durationOf(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
 			URL: load.Protocol(cfg.Protocol).Scheme() + "://" + cfg.Address() + string(cfg.RequestPath),
-		}), Limit: toolLimit(cfg.LoadCommand, time.Duration(cfg.Duration+cfg.Timeout))}
+		}), Limit: toolLimit(cfg.LoadCommand, durationOf(cfg.Duration)+time.Duration(cfg.Timeout))}
 	}
 	p.server.target.Command, p.server.target.Environment = command, environmentOf(p.server.target, command, exported, cfg.OfDemo())
 	p.server.target.PID, p.server.target.Shared = max(0, int(cfg.ServerPID)), cfg.ServerPID == config.Shared
@@ -113,6 +115,14 @@ func planOf(cfg config.Config, command, exported []string) plan {
 	return p
 }
 
+// durationOf is the length of an iteration's load, unless the run is growing.
+func durationOf(setting config.Burst) time.Duration {
+	if setting == config.AutoBurst {
+		return lab.UsualDuration
+	}
+	return time.Duration(setting)
+}
+
 // toolLimit is how long a load tool may run: an hour, or, if it is told DURATION, twice the time that this and TIMEOUT take,
 // since it may warm the server up. It then reports, for which k6 takes up to a minute and a half.
 func toolLimit(command []string, told time.Duration) time.Duration {
@@ -134,7 +144,7 @@ func sideOf(cfg config.Config) side {
 		hostName: "HOST", portName: "PORT",
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
-			Duration: time.Duration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+			Duration: durationOf(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
 		},
 	}
 	if !cfg.AllowRemote {

@@ -96,7 +96,7 @@ func (j *Job) Run(ctx context.Context, screen Screen) (Outcome, error) {
 	out := terminal.New(screen.Out, screen.Colour)
 	var shapes []terminal.Shape
 	for n, shape := range j.plan.shapes {
-		s := &session{plan: &j.plan, again: j.again, shape: shape, screen: screen, terminal: out, rests: j.plan.rests(nil), started: time.Now()}
+		s := &session{plan: &j.plan, again: j.again, shape: shape, screen: screen, terminal: out, rests: j.plan.rests(nil, false), started: time.Now()}
 		outcome, err := s.run(ctx)
 		if errors.Is(err, errSettings) && n == 0 && ctx.Err() == nil {
 			return Unknown, err
@@ -181,7 +181,7 @@ func (s *session) run(signalled context.Context) (outcome Outcome, err error) {
 // iterate is the loop of a run. It returns the reading after the rest that follows; nil if there is none. It ends early
 // when the run is decided, if it may, and with the first error; complete iterations have been handed on by then.
 func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
-	var last lab.Iteration
+	var first, last lab.Iteration
 	for i, err := range lab.Iterations(ctx, s.lab) {
 		if err != nil {
 			return nil, err
@@ -189,24 +189,29 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 		if i.OfBaseline {
 			err = s.takeBaseline(i)
 		} else {
+			if first.Number == 0 {
+				first = i
+			}
 			last = i
 			err = s.take(i)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("iteration %d of %d: %w", i.Number, i.Of, err)
+			return nil, fmt.Errorf("iteration %s: %w", i.Place(), err)
 		}
 		if s.plan.auto && s.judge.Decided() {
 			break
 		}
 	}
-	if err := last.Answered(); err != nil || s.rests.release == 0 {
+	s.judge.Renew()
+	length := s.rests.end(s.judge.Verdict(), last.EndedAt.Sub(first.EndedAt))
+	if err := last.Answered(); err != nil || length == (lab.RestLength{}) {
 		return nil, err
 	}
 	resting := s.lab
 	if s.connections.open() {
 		resting.CloseConnections = s.connections.close // what the server frees with them is given back
 	}
-	return lab.AwaitRest(ctx, s.rests.release, resting, last)
+	return lab.AwaitRest(ctx, length, resting, last)
 }
 
 // take hands an iteration of the server on. Whoever fails does not keep it from the others.
@@ -222,7 +227,7 @@ func (s *session) take(i lab.Iteration) error {
 	if judged {
 		s.exportFit()
 	}
-	err := errors.Join(s.table.Append(row), s.samples.Flush())
+	err := errors.Join(s.table.Append(row), s.workers.Append(row), s.samples.Flush())
 	if s.baseline == nil { // otherwise its iteration follows
 		err = errors.Join(err, s.writeIfDue(i.Number))
 	}
@@ -234,7 +239,7 @@ func (s *session) takeBaseline(i lab.Iteration) error {
 	row := record.NewIteration(i)
 	s.baseline.paired.Add(row)
 	s.record.Baseline.Iterations = append(s.record.Baseline.Iterations, row)
-	return errors.Join(s.baseline.table.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
+	return errors.Join(s.baseline.table.Append(row), s.baseline.workers.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
 }
 
 // conclude judges once more, writes everything, and prints the verdict. early is why the run ended early, or nil; it is

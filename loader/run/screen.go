@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"leaklab/loader/lab"
 	"leaklab/loader/load"
 	"leaklab/loader/memory"
 	"leaklab/loader/record"
@@ -28,7 +29,7 @@ func (s *session) settings() []record.Line {
 	lines = append(lines, s.live.lines()...)
 	lines = append(lines, []record.Line{
 		{Name: "Request", Value: s.plan.asked()},
-		{Name: "Load", Value: s.plan.pressure(s.shape)},
+		{Name: "Load", Value: s.plan.pressure(s.shape, s.live.reads())},
 		{Name: "Settle", Value: s.rests.String()},
 		{Name: "Results", Value: s.shownFolder()},
 	}...)
@@ -47,10 +48,14 @@ func (s *session) startProgress(meter *load.Meter) {
 	if !s.screen.Progress || s.plan.tool != nil { // which tells its progress to its log
 		return
 	}
-	l := s.plan.server.load
-	bursts := []terminal.Burst{{State: meter.Burst, Of: s.plan.tries, Duration: l.Duration, Requests: l.Requests}}
+	burst := terminal.Burst{
+		State: meter.Burst, Of: s.plan.tries, AtMost: s.plan.auto, Requests: s.plan.server.load.Requests,
+		Duration: func() time.Duration { return time.Duration(s.duration.Load()) },
+	}
+	bursts := []terminal.Burst{burst}
 	if s.baseline != nil {
-		bursts = append(bursts, terminal.Burst{State: s.baseline.meter.Burst, Of: s.plan.tries, Duration: l.Duration, Requests: l.Requests, Note: ", baseline"})
+		burst.State, burst.Note = s.baseline.meter.Burst, ", baseline"
+		bursts = append(bursts, burst)
 	}
 	s.stopProgress = s.terminal.Progress(bursts...)
 	s.onClose(func() error { s.stopProgress(); return nil }) // if the run ends before its first iteration
@@ -74,10 +79,13 @@ func (p *plan) asked() string {
 	return fmt.Sprintf("%s %s://%s%s (%s)", p.request.method, l.Protocol.Scheme(), l.Address, what, l.Protocol)
 }
 
-// pressure tells what load of a shape there is.
-func (p *plan) pressure(shape string) string {
+// pressure tells what load of a shape there is, where live memory is read or not.
+func (p *plan) pressure(shape string, readsLive bool) string {
 	l := p.server.load
 	burst := l.Duration.String()
+	if p.growing && readsLive {
+		burst = fmt.Sprintf("%s to %s", lab.GrowingDuration(1), lab.UsualDuration)
+	}
 	if l.Requests > 0 {
 		burst = fmt.Sprintf("%d requests", l.Requests)
 	}

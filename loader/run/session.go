@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type session struct {
 	endpoint *exporter.Endpoint
 	folder   string // of the run; empty until it is there
 	table    *record.Table
+	workers  *record.WorkersTable
 	target   *target.Target
 	*watch
 	baseline *baseline // nil without one
@@ -54,6 +56,7 @@ type session struct {
 	record   record.Run
 
 	connections  connections
+	duration     atomic.Int64 // of the load that runs, or ran last, in nanoseconds
 	stopProgress func()
 	closers      []func() error // in the order in which they were opened
 }
@@ -86,7 +89,8 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if s.table, err = record.CreateTable(s.folder, "iterations.csv"); err != nil {
 		return err
 	}
-	s.onClose(s.table.Close)
+	s.workers = record.NewWorkersTable(s.folder, "workers.csv")
+	s.onClose(func() error { return errors.Join(s.table.Close(), s.workers.Close()) })
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
 	server.load.Kept = s.connections.keep(s.plan.keep)
@@ -203,7 +207,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	meter := load.NewMeter()
 	s.chooseRests()
 	s.lab = lab.Plan{
-		Tries: s.plan.tries, Settle: s.rests.settle, SettleMore: s.rests.settleMore, Align: s.plan.align,
+		Tries: s.plan.tries, AtMost: s.plan.auto, Settle: s.rests.settle, SettleLive: s.rests.settleLive, SettleMore: s.rests.settleMore, Align: s.plan.align,
 		Server: lab.Server{Generate: generate, AfterLoad: s.afterLoad, Live: s.live.read, Sampler: s.sampler, Meter: meter},
 	}
 	s.record = s.describe()
@@ -235,7 +239,12 @@ func (s *session) prepare(ctx context.Context, server side) error {
 // own load.
 func (s *session) generator(server side) (lab.Generator, error) {
 	if s.plan.tool == nil {
-		return lab.Generate(server.load), nil
+		return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+			plan := server.load
+			plan.Duration = s.durationOf(number)
+			s.duration.Store(int64(plan.Duration))
+			return lab.Generate(plan)(ctx, number, meter)
+		}, nil
 	}
 	log, err := record.CreateFile(s.folder, "load.log", os.O_APPEND|os.O_RDWR)
 	if err != nil {
@@ -247,6 +256,14 @@ func (s *session) generator(server side) (lab.Generator, error) {
 		tool.Guard = subject.GuardGroup
 	}
 	return tool.Run, nil
+}
+
+// durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more.
+func (s *session) durationOf(number int) time.Duration {
+	if s.plan.growing && s.live.reads() {
+		return lab.GrowingDuration(number)
+	}
+	return s.plan.server.load.Duration
 }
 
 // shown returns what the server shows at METRICS_URL; nil if it shows nothing, which is an error only if there are
@@ -327,7 +344,7 @@ func (s *session) describe() record.Run {
 	run := record.Run{
 		LeaklabVersion: environment.Version(), StartedAt: s.started.UTC(), State: record.Running,
 		Origin: string(origin), ServerCommand: t.Command, ServerArguments: s.plan.command, MemorySource: t.Source,
-		Tries: s.plan.tries, SettleSeconds: (s.rests.settle + s.rests.settleMore).Seconds(),
+		Tries: s.plan.tries, TriesAtMost: s.plan.auto, SettleSeconds: s.rests.settled().Seconds(),
 		Settings: settings, Reproduce: origin.Line(settings, s.plan.command), Environment: surroundings,
 	}
 	return run

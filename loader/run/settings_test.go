@@ -20,7 +20,7 @@ func anotherValues() map[string]another {
 	baseline := map[string]string{"BASELINE": "old {port}"}
 	shared := map[string]string{"HOST": "server", "SERVER_PID": "shared", "BASELINE": "nginx:1.28", "BASELINE_HOST": "old"}
 	return map[string]another{
-		"TRIES": {value: "11"}, "MAX_TRIES": {value: "50", beside: map[string]string{"TRIES": "auto"}}, "TOLERANCE": {value: "8"},
+		"TRIES": {value: "11"}, "MAX_TRIES": {value: "50"}, "TOLERANCE": {value: "8"},
 		"HOST": {value: "localhost"}, "PORT": {value: "4040"}, "ALLOW_REMOTE": {value: "true"}, "DURATION": {value: "1s"},
 		"WORKERS": {value: "7"}, "REQUESTS": {value: "1000"}, "SETTLE": {value: "1s"}, "RELEASE": {value: "1s"},
 		"TIMEOUT": {value: "1s"}, "START_TIMEOUT": {value: "1s"}, "SHAPE": {value: "churn"}, "PROTOCOL": {value: "h2c"},
@@ -40,7 +40,8 @@ func anotherValues() map[string]another {
 
 // unplanned are the settings that no plan is made from, with the reason.
 func unplanned() map[string]string {
-	return map[string]string{"LEAK_BYTES": "it is the demo server's, which reads it from its environment"}
+	const demos = "it is the demo server's, which reads it from its environment"
+	return map[string]string{"LEAK_BYTES": demos, "LEAK_TTL": demos, "LEAK_ENTRIES": demos}
 }
 
 // compared is a plan without its functions, which Go cannot compare, and whether it had them.

@@ -18,6 +18,7 @@ func TestCheckForwarder(t *testing.T) {
 	require.NoError(t, err)
 	for name, want := range map[string]string{
 		"docker-proxy": "set SERVER_PID=$(docker inspect", "kubectl": "read its memory there with HOST and METRICS_URL", "ssh": "run the lab on the machine",
+		"rootlesskit": "set SERVER_PID=$(docker inspect", "socat": "set SERVER_PID to the server's process",
 		"server": "",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/procfs"
 	"github.com/shirou/gopsutil/v4/process"
 	"golang.org/x/sys/unix"
+
+	"leaklab/loader/kernel"
 )
 
 // AdoptsOrphans is true if Follow can tell what the server has put into the background.
@@ -67,14 +69,7 @@ func hasLeftSession(pid int) bool {
 }
 
 // startOf is when a process started, in clock ticks since the boot. It fails if the process has ended.
-func startOf(pid int) (uint64, error) {
-	p, err := procfs.NewProc(pid)
-	if err != nil {
-		return 0, err
-	}
-	stat, err := p.Stat()
-	return stat.Starttime, err
-}
+func startOf(pid int) (uint64, error) { return kernel.StartOf(pid) }
 
 // reapInterval is the time between looks for orphans that have ended.
 const reapInterval = 2 * time.Second

@@ -3,6 +3,7 @@ package subject
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -93,6 +94,38 @@ func TestWhatSeveralServersPutIntoTheBackground(t *testing.T) {
 	assert.True(t, alive(session))
 	require.NoError(t, first.Stop())
 	assert.False(t, alive(session))
+}
+
+// What an orphan has inherited tells whose it is.
+func TestWhatOneOfSeveralServersPutIntoTheBackgroundIsAdopted(t *testing.T) {
+	launchAt := func(port, script string) *Process {
+		p, err := Launch([]string{"sh", "-c", script}, append(os.Environ(), "PORT="+port), io.Discard)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = p.Stop() })
+		return p
+	}
+	first := launchAt("8001", inBackground("sleep 1012"))
+	second := launchAt("8002", "(setsid sleep 1013 >/dev/null 2>&1 &); (setsid env -i sleep 1014 >/dev/null 2>&1 &); exec sleep 1000")
+	ofFirst, ofSecond := orphanOf(t, first, "sleep 1012"), orphanOf(t, second, "sleep 1013")
+	unknown := orphanOf(t, second, "sleep 1014")
+	assert.Equal(t, []int{ofFirst}, first.Orphans())
+	assert.Equal(t, []int{ofSecond}, second.Orphans())
+	require.NoError(t, second.Stop())
+	assert.False(t, alive(ofSecond))
+	assert.True(t, alive(ofFirst))
+	require.NoError(t, first.Stop())
+	assert.False(t, alive(ofFirst))
+	assert.False(t, alive(unknown), "the last server takes it with it")
+}
+
+func TestVariablesThatAreShared(t *testing.T) {
+	one, other := variablesOf([]string{"PORT=1", "A=1", "PORT=2", "ONLY="}), variablesOf([]string{"PORT=3", "A=1"})
+	for line, shared := range map[string]bool{"PORT=2": true, "PORT=1": false, "PORT=3": false, "A=1": false, "ONLY=": true, "ONLY=1": false} {
+		assert.Equal(t, shared, variablesOf([]string{line}).share(one, other), line)
+	}
+	assert.False(t, variables(nil).share(one, other))
+	assert.Contains(t, environmentOf(os.Getpid()), "PATH")
+	assert.Empty(t, environmentOf(1<<30))
 }
 
 // One that may not be signalled does not keep the others.

@@ -17,13 +17,14 @@ const stopLimit = 5 * time.Second
 
 // Process is a server that Launch started.
 type Process struct {
-	PID     int
-	started uint64 // in the unit of startOf
-	command *exec.Cmd
-	guard   *guard
-	exited  chan struct{} // closed when the process has ended and status is set
-	status  error
-	stopped chan struct{} // closed by Stop
+	PID         int
+	started     uint64 // in the unit of startOf
+	environment variables
+	command     *exec.Cmd
+	guard       *guard
+	exited      chan struct{} // closed when the process has ended and status is set
+	status      error
+	stopped     chan struct{} // closed by Stop
 
 	mu      sync.Mutex
 	orphans []known // children of this program that belong to the server
@@ -58,7 +59,10 @@ func Launch(command []string, environment []string, output io.Writer) (*Process,
 		guard.dismiss()
 		return nil, errors.Join(err, cmd.Wait())
 	}
-	p := &Process{PID: cmd.Process.Pid, command: cmd, guard: guard, exited: make(chan struct{}), stopped: make(chan struct{})}
+	p := &Process{
+		PID: cmd.Process.Pid, environment: variablesOf(cmd.Environ()), command: cmd, guard: guard,
+		exited: make(chan struct{}), stopped: make(chan struct{}),
+	}
 	p.started, _ = startOf(p.PID) // 0 if it has just ended
 	launched.mu.Lock()
 	launched.servers = append(launched.servers, p)
@@ -100,7 +104,7 @@ func (p *Process) follow(child int) (followed bool, err error) {
 
 // Adopt follows all processes that the server has put into the background: children of this program that are in the
 // server's process group, or in another session than this program, which starts none itself. While several servers run,
-// those in another session cannot be told apart, and only Follow finds them. It fails as Follow does.
+// those in another session are told apart by the variables that only one of the servers was given. It fails as Follow does.
 func (p *Process) Adopt() error {
 	var failed error
 	for _, child := range ownChildren() {
@@ -121,14 +125,21 @@ func (p *Process) hasOrphaned(child int) bool {
 		return err == nil
 	}
 	started, err := startOf(child)
-	return err == nil && started >= p.started && p.isAlone() && hasLeftSession(child)
+	return err == nil && started >= p.started && hasLeftSession(child) && p.isOnlyOrigin(child)
 }
 
-// isAlone is true if no other server runs.
-func (p *Process) isAlone() bool {
+// isOnlyOrigin is true if no other server runs that may have started the child.
+func (p *Process) isOnlyOrigin(child int) bool {
 	launched.mu.Lock()
-	defer launched.mu.Unlock()
-	return !slices.ContainsFunc(launched.servers, func(other *Process) bool { return other != p })
+	others := slices.DeleteFunc(slices.Clone(launched.servers), func(server *Process) bool { return server == p })
+	launched.mu.Unlock()
+	if len(others) == 0 {
+		return true
+	}
+	inherited := environmentOf(child)
+	return !slices.ContainsFunc(others, func(other *Process) bool {
+		return !inherited.share(p.environment, other.environment) || inherited.share(other.environment, p.environment)
+	})
 }
 
 // Orphans are the children of this program that Adopt or Follow have found, and that have not ended.

@@ -110,7 +110,11 @@ func open(ctx context.Context, plan Plan, notes io.Writer) (*Target, error) {
 func (t *Target) Launched() bool { return t.process != nil }
 
 // Sampler returns a sampler of the server's memory, which has not read yet.
-func (t *Target) Sampler() *memory.Sampler { return memory.NewSampler(t.read, t.complete...) }
+func (t *Target) Sampler() *memory.Sampler {
+	sampler := memory.NewSampler(t.read, t.complete...)
+	sampler.Local = t.PID != 0
+	return sampler
+}
 
 // FilesLimit is how many files the server may have open; 0 if that is unknown.
 func (t *Target) FilesLimit() int {

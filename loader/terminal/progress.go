@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"leaklab/loader/lab"
 	"leaklab/loader/load"
 )
 
@@ -15,11 +16,12 @@ const (
 
 // Burst is load whose progress is shown.
 type Burst struct {
-	State    func() load.Burst // of a load.Meter
-	Of       int               // iterations at most
-	Duration time.Duration     // of each burst
-	Requests uint64            // of each burst, whatever its duration; 0 if Duration ends it
-	Note     string            // stands behind the number of the iteration
+	State    func() load.Burst    // of a load.Meter
+	Of       int                  // iterations
+	AtMost   bool                 // there may be fewer than Of
+	Duration func() time.Duration // of the burst that runs
+	Requests uint64               // of each burst, whatever its duration; 0 if Duration ends it
+	Note     string               // stands behind the number of the iteration
 }
 
 // Progress keeps a line that shows the burst that runs, five times a second, until stop is called. The line goes away
@@ -58,15 +60,16 @@ func lineOf(bursts []Burst, now time.Time) string {
 
 func (b Burst) line(state load.Burst, now time.Time) string {
 	elapsed := now.Sub(state.StartedAt)
-	remaining := b.Duration - elapsed
+	remaining := b.Duration() - elapsed
 	if b.Requests > 0 {
 		remaining = 0
 		if state.Requests > 0 && state.Requests < b.Requests {
 			remaining = time.Duration(float64(elapsed) * float64(b.Requests-state.Requests) / float64(state.Requests))
 		}
 	}
-	return fmt.Sprintf("Iteration %d of %d%s: %.1fs elapsed, %.1fs remaining, %d requests",
-		state.Number, b.Of, b.Note, elapsed.Seconds(), max(0, remaining).Seconds(), state.Requests)
+	place := lab.Iteration{Number: state.Number, Of: b.Of, AtMost: b.AtMost}.Place()
+	return fmt.Sprintf("Iteration %s%s: %.1fs elapsed, %.1fs remaining, %d requests",
+		place, b.Note, elapsed.Seconds(), max(0, remaining).Seconds(), state.Requests)
 }
 
 // show replaces the progress line. An error of the terminal is left to the next block.

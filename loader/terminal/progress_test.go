@@ -15,8 +15,10 @@ import (
 
 func TestProgressLine(t *testing.T) {
 	now := time.Now()
-	timed := Burst{Of: 10, Duration: 3 * time.Second}
-	counted := Burst{Of: 10, Duration: 3 * time.Second, Requests: 1000, Note: ", baseline"}
+	duration := func() time.Duration { return 3 * time.Second }
+	timed := Burst{Of: 10, Duration: duration}
+	limited := Burst{Of: 100, AtMost: true, Duration: duration}
+	counted := Burst{Of: 10, Duration: duration, Requests: 1000, Note: ", baseline"}
 	for _, test := range []struct {
 		burst    Burst
 		number   int
@@ -25,6 +27,7 @@ func TestProgressLine(t *testing.T) {
 		want     string
 	}{
 		{timed, 2, 1200 * time.Millisecond, 500, "Iteration 2 of 10: 1.2s elapsed, 1.8s remaining, 500 requests"},
+		{limited, 3, time.Second, 500, "Iteration 3 of at most 100: 1.0s elapsed, 2.0s remaining, 500 requests"},
 		{timed, 2, 3400 * time.Millisecond, 500, "Iteration 2 of 10: 3.4s elapsed, 0.0s remaining, 500 requests"},
 		{counted, 1, 4 * time.Second, 250, "Iteration 1 of 10, baseline: 4.0s elapsed, 12.0s remaining, 250 requests"},
 		{counted, 1, 4 * time.Second, 0, "Iteration 1 of 10, baseline: 4.0s elapsed, 0.0s remaining, 0 requests"},
@@ -60,7 +63,7 @@ func TestProgressIsShownAndRemoved(t *testing.T) {
 	var out lockedBuffer
 	meter := load.NewMeter()
 	terminal := New(&out, false)
-	stop := terminal.Progress(Burst{State: meter.Burst, Of: 1, Duration: time.Second})
+	stop := terminal.Progress(Burst{State: meter.Burst, Of: 1, Duration: func() time.Duration { return time.Second }})
 	meter.StartBurst(1, time.Now())
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), eraseLine+"Iteration 1 of 1: ") }, 10*time.Second, 10*time.Millisecond)
 	meter.EndBurst()

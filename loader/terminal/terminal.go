@@ -53,7 +53,7 @@ func (t *Terminal) Settings(lines []record.Line) error {
 func (t *Terminal) Iteration(i lab.Iteration, note string) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, thickRule)
-	fmt.Fprintf(&b, "Iteration: %d of %d%s\n", i.Number, i.Of, note)
+	fmt.Fprintf(&b, "Iteration: %s%s\n", i.Place(), note)
 	fmt.Fprintln(&b, thinRule)
 	fmt.Fprintf(&b, "Requests/sec: %s\n", unless(i.Uncounted, i.RequestsPerSecond(), ""))
 	untimed := i.Load.Latency.TotalCount() == 0 && i.Load.Requests > 0 || i.Uncounted

@@ -66,6 +66,7 @@ func TestHeadline(t *testing.T) {
 		"inconclusive  -2,157 bytes/request (99.4%: -4,400 to 285; tolerance 4)":          {Kind: verdict.Inconclusive, Estimated: true, Growth: -2157, Lower: -4400, Upper: 285, Confidence: 0.994},
 		"leak  +1,048,576 bytes/iteration (95%: 1,000,000 to 1,100,000; tolerance 4)":     {Kind: verdict.Leak, Unit: verdict.PerIteration, Estimated: true, Growth: 1048576, Lower: 1e6, Upper: 1.1e6, Confidence: 0.95},
 		"leak  live memory +104 bytes/request (95%: 103 to 105; tolerance 4)":             {Kind: verdict.Leak, Of: verdict.Live, Estimated: true, Growth: 104, Lower: 103, Upper: 105, Confidence: 0.95},
+		"leak  memory of a worker +104 bytes/request (95%: 103 to 105; tolerance 4)":      {Kind: verdict.Leak, Of: verdict.Workers, Estimated: true, Growth: 104, Lower: 103, Upper: 105, Confidence: 0.95},
 		"leak  memory outside the heap +104 bytes/request (95%: 103 to 105; tolerance 4)": {Kind: verdict.Leak, Of: verdict.Outside, Estimated: true, Growth: 104, Lower: 103, Upper: 105, Confidence: 0.95},
 		"leak  +105 bytes/request (95%: 103 to 106; tolerance 4)":                         {Kind: verdict.Leak, Of: verdict.Held, Estimated: true, Growth: 105, Lower: 103, Upper: 106, Confidence: 0.95},
 		"inconclusive": {Kind: verdict.Inconclusive},

@@ -24,7 +24,7 @@ type Comparison struct {
 	Old, New Verdict
 	Change   Change
 	// Of is what was compared: Held, unless both runs have live memory; then Live, or Outside if one of the verdicts rests on
-	// that.
+	// that. It is Workers if one rests on these, and how they age is known of both.
 	Of Part
 	// Estimated is false if one of the runs is too short. The figures are 0 then.
 	Estimated bool
@@ -59,6 +59,7 @@ func Compare(before, after []Iteration, options Options) Comparison {
 	floor := math.Hypot(earlier.judged.floor/earlier.judged.span(), later.judged.floor/later.judged.span())
 	c.Lower = min(differenceQuantile(earlier.growth, later.growth, (1-confidence)/2), c.Difference-floor)
 	c.Upper = max(differenceQuantile(earlier.growth, later.growth, (1+confidence)/2), c.Difference+floor)
+	c.compareWorkers()
 	c.decide(options)
 	c.explain(options, words{old: "the old run", new: "the new run", it: "the new one", longer: "Run both longer."})
 	return c
@@ -106,7 +107,7 @@ type words struct{ old, new, it, longer string }
 func (c *Comparison) explain(options Options, w words) {
 	difference := fmt.Sprintf("%s bytes %s (%s to %s, %s)", text.Number(math.Abs(c.Difference)), options.Unit.one(),
 		text.Number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), text.Number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
-	if c.Of == Live || c.Of == Outside {
+	if c.Of == Live || c.Of == Outside || c.Of == Workers {
 		difference += " in " + string(c.Of)
 	}
 	switch c.Change {

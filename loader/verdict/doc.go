@@ -81,6 +81,19 @@
 // Leaks outside the heap that gain less than about four standard deviations of a reading
 // over the whole run may be missed. The command simulate prints how often, with -parts.
 //
+// # Workers
+//
+// Workers that are replaced take with them what they kept, and the server as a whole shows no growth. Then the memory of
+// each is judged by the requests that it has answered. Only readings of the same worker are compared: the slope within
+// workers (Mundlak, "On the pooling of time series and cross section data", 1978; Bell, Fairbrother and Jones, "Fixed and
+// random effects models: making an informed choice", 2019). The first quarter of the age that workers reach is warm-up. The
+// readings of a worker depend on each other, those of two do not. So the interval is the cluster jackknife's with a t
+// distribution (CV3 of MacKinnon, Nielsen and Webb, "Fast and reliable jackknife and bootstrap methods for cluster-robust
+// inference", 2023), no narrower than if each worker's gain were off by the floor, independently. It is a leak if the growth
+// is above the tolerance in the older half of the age as well, with 95% probability, and is not surely below three quarters
+// of that in the younger half. With 2 to 16 workers at a time, the interval held the truth in 94% to 96% of 1,000 synthetic
+// runs, and less than 1% of those without growth were called a leak.
+//
 // # Growth with time
 //
 // A leak of requests grows under load alone. Where the times of the readings are known,

@@ -15,6 +15,16 @@ type Iteration struct {
 	// StartSecond and EndSecond are when the two readings were taken, in seconds since any moment that is the same for
 	// all. Both are 0 if that is unknown.
 	StartSecond, EndSecond float64
+	// Workers are the processes of which several run the server's program, after settling; none if they are not known.
+	Workers []Worker
+}
+
+// Worker is a process that answers requests beside others, and that may be replaced.
+type Worker struct {
+	PID      int     `json:"pid"`
+	Started  uint64  `json:"started_ticks"` // tells it from an earlier process with the same PID
+	Requests float64 `json:"requests"`      // answered since it was first seen
+	Bytes    uint64  `json:"own_bytes"`     // that it holds for itself
 }
 
 // Range is a range of iterations, counted from 1, both ends included. The zero Range
@@ -54,10 +64,13 @@ type curve struct {
 type scale struct {
 	floor float64 // least significant change over the judged range, in bytes
 	grain float64 // unit that the readings are rounded to, in bytes
+	least float64 // least gain over the judged range that is called a leak, in bytes
+	// doubles is true if steps of tables that double can be told from other growth.
+	doubles bool
 }
 
 // ofPages is the scale of what the kernel counts in pages.
-var ofPages = scale{floor: floorBytes, grain: pageBytes}
+var ofPages = scale{floor: floorBytes, grain: pageBytes, least: leastBytes}
 
 // besidePart is a part that held memory has beside resident memory, if its sign is 1, or has not, if it is -1.
 type besidePart struct {

@@ -26,8 +26,10 @@ type noiseModel struct {
 // deviation of the prediction error, and the gain. The state is the AR(2) part at
 // this reading and at the one before, and the random walk.
 type filterStep struct {
-	deviation float64
-	gain      [3]float64
+	deviation   float64
+	gain        [3]float64
+	carried     float64 // what the gains move the AR(2) part of the next reading by
+	logJacobian float64 // log determinant of the transformation of the readings so far
 }
 
 // noiseModels are the models over which the slope is averaged. Stationary noise that
@@ -80,6 +82,7 @@ func newNoiseModel(prior float64, ar [2]float64, walkShare float64) noiseModel {
 	afterNext := ar[0]*next + ar[1]*variance                                                 // and with the one after it
 	fresh := math.Max(0, variance-ar[0]*next-ar[1]*afterNext)                                // innovation variance
 	covariance := [3][3]float64{{variance, next, 0}, {next, variance, 0}, {0, 0, walkShare}} // of the state, before a reading
+	logJacobian := 0.0
 	for {
 		var seen [3]float64 // covariance of the state with the reading
 		for i, row := range covariance {
@@ -93,6 +96,9 @@ func newNoiseModel(prior float64, ar [2]float64, walkShare float64) noiseModel {
 		if n := len(z.filter); n > 0 && step.near(z.filter[n-1]) {
 			return z
 		}
+		step.carried = ar[0]*step.gain[0] + ar[1]*step.gain[1]
+		logJacobian -= math.Log(step.deviation)
+		step.logJacobian = logJacobian
 		z.filter = append(z.filter, step)
 		for i := range covariance {
 			for j := range seen {
@@ -121,37 +127,66 @@ func (z noiseModel) advance(state [3]float64) [3]float64 {
 	return [3]float64{z.ar[0]*state[0] + z.ar[1]*state[1], state[0], state[2]}
 }
 
-// whiten transforms the columns (all of the same length) into the standardised
-// prediction errors of the Kalman filter (Harvey 1989). Errors that follow the model
+// whiten is whitenInto with new columns.
+func (z noiseModel) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
+	whitened = newColumns(len(columns), len(columns[0]))
+	return whitened, z.whitenInto(whitened, columns)
+}
+
+// newColumns are columns of zeros with the given number of rows.
+func newColumns(columns, rows int) [][]float64 {
+	all := make([][]float64, columns)
+	for n := range all {
+		all[n] = make([]float64, rows)
+	}
+	return all
+}
+
+// whitenInto transforms the columns (all of the same length) into the standardised
+// prediction errors of the Kalman filter (Harvey 1989), and writes them to whitened. Errors that follow the model
 // become independent with equal variance. logJacobian is the log determinant of the
 // transformation, which the log likelihood contains.
-func (z noiseModel) whiten(columns [][]float64) (whitened [][]float64, logJacobian float64) {
+func (z noiseModel) whitenInto(whitened, columns [][]float64) (logJacobian float64) {
+	last := len(columns) - 1
+	for n := 0; n <= last; n += 3 {
+		second, third := min(n+1, last), min(n+2, last)
+		z.predict([3][]float64{columns[n], columns[second], columns[third]}, [3][]float64{whitened[n], whitened[second], whitened[third]})
+	}
+	rows, steps := len(columns[0]), len(z.filter)
+	if rows <= steps {
+		return z.filter[rows-1].logJacobian
+	}
+	return z.filter[steps-1].logJacobian - float64(rows-steps)*math.Log(z.filter[steps-1].deviation)
+}
+
+// filterState is what the Kalman filter predicts of a reading: the AR(2) part at it and at the one before, the random walk,
+// and the reading itself.
+type filterState struct{ now, before, walk, reading float64 }
+
+// next is the state for the next reading, given the prediction error of this one.
+func (s filterState) next(one, two float64, step *filterStep, error float64) filterState {
+	now := one*s.now + two*s.before
+	return filterState{
+		now:     now + step.carried*error,
+		before:  s.now + step.gain[0]*error,
+		walk:    s.walk + step.gain[2]*error,
+		reading: now + s.walk + (step.carried+step.gain[2])*error,
+	}
+}
+
+// predict writes the standardised prediction errors of three columns. Each step of the filter waits for the one before, so
+// three columns side by side take little longer than one.
+func (z noiseModel) predict(columns, errors [3][]float64) {
 	last := len(z.filter) - 1
-	for _, column := range columns {
-		errors := make([]float64, len(column))
-		step := z.filter[last]
-		now, before, walk := 0.0, 0.0, 0.0
-		for i, value := range column {
-			if i < last {
-				step = z.filter[i]
-			} else if i == last {
-				step = z.filter[last]
-			}
-			innovation := value - now - walk
-			errors[i] = innovation / step.deviation
-			now += step.gain[0] * innovation
-			before += step.gain[1] * innovation
-			walk += step.gain[2] * innovation
-			now, before = z.ar[0]*now+z.ar[1]*before, now
-		}
-		whitened = append(whitened, errors)
+	rows := len(columns[0])
+	columnA, columnB, columnC := columns[0], columns[1][:rows], columns[2][:rows]
+	errorsA, errorsB, errorsC := errors[0][:rows], errors[1][:rows], errors[2][:rows]
+	var a, b, c filterState
+	one, two := z.ar[0], z.ar[1]
+	for i := range rows {
+		step := &z.filter[min(i, last)]
+		errorA, errorB, errorC := columnA[i]-a.reading, columnB[i]-b.reading, columnC[i]-c.reading
+		errorsA[i], errorsB[i], errorsC[i] = errorA/step.deviation, errorB/step.deviation, errorC/step.deviation
+		a, b, c = a.next(one, two, step, errorA), b.next(one, two, step, errorB), c.next(one, two, step, errorC)
 	}
-	for i := range columns[0] {
-		if i > last {
-			logJacobian -= float64(len(columns[0])-i) * math.Log(z.filter[last].deviation)
-			break
-		}
-		logJacobian -= math.Log(z.filter[i].deviation)
-	}
-	return whitened, logJacobian
 }

@@ -48,7 +48,8 @@ func withoutOutliers(c curve) curve {
 
 // median is the median of the values, which are not modified.
 func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
 	m := len(sorted) / 2
 	if len(sorted)%2 == 0 {
 		return sorted[m-1] + (sorted[m]-sorted[m-1])/2

@@ -19,6 +19,9 @@ const (
 	outsideLeakShare = 0.2
 	// outsideTolerances is the same as a multiple of the tolerance.
 	outsideTolerances = 5
+	// clearlyLinear is the log likelihood ratio (20 to 1) that a line needs over a logarithm
+	// and a square root, for growth outside the heap to be a leak.
+	clearlyLinear = 3
 	// quietChance is the least posterior probability that there is no growth at all, for growth that is not shown.
 	quietChance = 0.1
 	// outsideWarmUp is the share of the iterations that may be warm-up outside the heap, though a cut after them does not
@@ -89,7 +92,7 @@ func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEv
 // leaks is as that of other evidence, but that growth must be clearly linear, and not small beside what is outside anyhow:
 // ten readings of a warm-up that slows down, or goes on in steps, look linear too often.
 func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
-	return e.gained() >= e.least && e.halves.linear >= clearlyLinear && e.evidence.leaks(tolerance, early, n)
+	return e.gained() >= e.least && e.halves.clearly >= clearlyLinear && e.evidence.leaks(tolerance, early, n)
 }
 
 // quiet reports if memory outside the heap is not shown to grow by more than the tolerance, in bytes per request, and if

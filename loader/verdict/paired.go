@@ -35,6 +35,7 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	c.Difference = growth.quantile(0.5)
 	c.Lower = min(growth.quantile((1-confidence)/2), c.Difference-floor)
 	c.Upper = max(growth.quantile((1+confidence)/2), c.Difference+floor)
+	c.compareWorkers()
 	c.decide(options)
 	c.explain(options, words{old: "the baseline", new: "the suspect", it: "the suspect", longer: "Take more iterations, or more requests in each."})
 	return c

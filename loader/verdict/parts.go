@@ -46,6 +46,7 @@ const (
 	Resident Part = "resident memory"
 	Held     Part = "held memory" // resident memory and what is held beside it, without what is lazily freed
 	Slack    Part = "heap slack"  // held, but neither live nor outside the heap
+	Workers  Part = "memory of a worker"
 )
 
 // Parts are all that tables hold, in the order in which they are named.
@@ -54,7 +55,7 @@ func Parts() []Part {
 		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped, Restarts, Replaced}
 }
 
-// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held".
+// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held"; or "worker" for Workers.
 func (p Part) Label() string {
 	switch p {
 	case Live:
@@ -65,6 +66,8 @@ func (p Part) Label() string {
 		return "outside"
 	case Held:
 		return "held"
+	case Workers:
+		return "worker"
 	}
 	return string(p)
 }

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -80,62 +81,103 @@ func (b posterior) stationary() float64 {
 	return sum
 }
 
-// regress fits the curve's bytes y = intercept + sum of coefficient times column under each noise
-// model. It returns the posterior of the first column's coefficient, and the log
-// likelihood of the fit averaged over the models, which compares fits of the same y
-// with equally many columns. It is false if the columns do not determine the coefficients or leave no
-// degree of freedom.
-func regress(models []noiseModel, c curve, columns ...[]float64) (b posterior, logLikelihood float64, ok bool) {
-	y := c.bytes
-	b.degree = float64(len(y) - 1 - len(columns))
-	if b.degree < 1 {
-		return b, 0, false
-	}
-	// Unit columns keep the products of requests and of shares comparable.
-	units := make([][]float64, len(columns))
-	for i, c := range columns {
-		largest := floats.Norm(c, math.Inf(1))
-		if largest == 0 {
-			return b, 0, false
-		}
-		units[i] = floats.ScaleTo(make([]float64, len(c)), 1/largest, c)
-	}
-	unit := floats.Norm(columns[0], math.Inf(1))
-	var scores, fits []float64
-	for _, z := range models {
-		p, score, fit, ok := generalisedLeastSquares(c, z, units)
-		if !ok {
-			return b, 0, false
-		}
-		p.centre /= unit
-		p.scale /= unit
-		b.components = append(b.components, p)
-		scores = append(scores, math.Log(z.prior)+score)
-		fits = append(fits, math.Log(z.prior)+fit)
-	}
-	total := floats.LogSumExp(scores)
-	for i := range b.components {
-		b.components[i].weight = math.Exp(scores[i] - total)
-	}
-	return b, floats.LogSumExp(fits), true
+// negligible is the posterior probability below which a noise model is left out: all of them together move no
+// probability by as much as a quantile is exact to.
+const negligible = 1e-12
+
+// regression is a fit of a curve's bytes, y = intercept + sum of coefficient times column, under each noise model.
+type regression struct {
+	posterior             // of the first column's coefficient
+	logLikelihood float64 // of the fit averaged over the models; it compares fits of the same y with equally many columns
+	ok            bool    // false if the columns do not determine the coefficients or leave no degree of freedom
 }
 
-// generalisedLeastSquares fits the curve's bytes under one noise model. score is the restricted log
-// likelihood: intercept and coefficients integrated out under flat priors, sigma under
-// 1/sigma. fit is the same with the coefficients at their maximum.
-func generalisedLeastSquares(c curve, z noiseModel, columns [][]float64) (p component, score, fit float64, ok bool) {
-	y := c.bytes
-	degree := float64(len(y) - 1 - len(columns))
-	ones := make([]float64, len(y))
-	floats.AddConst(1, ones)
-	whitened, logJacobian := z.whiten(slices.Concat([][]float64{y}, columns, [][]float64{ones}))
-	target, regressors := whitened[0], whitened[1:]
-	intercept := regressors[len(columns)]
+// regress is regressEach with all columns in one regression.
+func regress(models []noiseModel, c curve, columns ...[]float64) (b posterior, logLikelihood float64, ok bool) {
+	all := make([]int, len(columns))
+	for i := range all {
+		all[i] = i
+	}
+	r := regressEach(models, c, columns, all)[0]
+	return r.posterior, r.logLikelihood, r.ok
+}
+
+// regressEach fits several regressions of one curve. Each names its columns by their places among all columns. A column
+// is whitened once for all regressions that have it.
+func regressEach(models []noiseModel, c curve, columns [][]float64, choices ...[]int) []regression {
+	rows := len(c.bytes)
+	fitted := [][]float64{c.bytes, ones(rows)}
+	largest := make([]float64, len(columns))
+	for i, column := range columns {
+		largest[i] = floats.Norm(column, math.Inf(1))
+		// Unit columns keep the products of requests and of shares comparable.
+		fitted = append(fitted, floats.ScaleTo(make([]float64, rows), 1/cmp.Or(largest[i], 1), column))
+	}
+	all := make([]regression, len(choices))
+	for i, chosen := range choices {
+		all[i].degree = float64(rows - 1 - len(chosen))
+		all[i].ok = all[i].degree >= 1 && !slices.ContainsFunc(chosen, func(column int) bool { return largest[column] == 0 })
+	}
+	scores, fits := make([][]float64, len(choices)), make([][]float64, len(choices))
+	whitened, residuals := newColumns(len(fitted), rows), make([]float64, rows)
+	for _, z := range models {
+		logJacobian := z.whitenInto(whitened, fitted)
+		for i, chosen := range choices {
+			r := &all[i]
+			if !r.ok {
+				continue
+			}
+			var regressors [][]float64
+			for _, column := range chosen {
+				regressors = append(regressors, whitened[2+column])
+			}
+			copy(residuals, whitened[0])
+			p, score, fit, ok := leastSquares(c.grain, residuals, append(regressors, whitened[1]))
+			p.noise, p.centre, p.scale = z, p.centre/largest[chosen[0]], p.scale/largest[chosen[0]]
+			r.components, r.ok = append(r.components, p), ok
+			scores[i] = append(scores[i], math.Log(z.prior)+logJacobian+score)
+			fits[i] = append(fits[i], math.Log(z.prior)+logJacobian+fit)
+		}
+	}
+	for i := range all {
+		if all[i].ok {
+			all[i].average(scores[i], fits[i])
+		} else {
+			all[i].components = nil
+		}
+	}
+	return all
+}
+
+// average weights the components by their log posteriors, up to a constant, and the log likelihoods of their fits.
+func (r *regression) average(scores, fits []float64) {
+	total := floats.LogSumExp(scores)
+	for i := range r.components {
+		r.components[i].weight = math.Exp(scores[i] - total)
+	}
+	r.components = slices.DeleteFunc(r.components, func(p component) bool { return p.weight < negligible })
+	r.logLikelihood = floats.LogSumExp(fits)
+}
+
+// ones is a column of ones.
+func ones(rows int) []float64 {
+	column := make([]float64, rows)
+	floats.AddConst(1, column)
+	return column
+}
+
+// leastSquares fits whitened readings, which it replaces by their residuals. The last of the regressors is the intercept.
+// grain is what the readings are rounded to. score is the restricted log likelihood, without the Jacobian of the whitening:
+// intercept and coefficients integrated out under flat priors, sigma under 1/sigma. fit is the same with the coefficients
+// at their maximum.
+func leastSquares(grain float64, residuals []float64, regressors [][]float64) (p component, score, fit float64, ok bool) {
 	k := len(regressors)
+	degree := float64(len(residuals) - k)
+	intercept := regressors[k-1]
 	products := mat.NewSymDense(k, nil)
 	moments := mat.NewVecDense(k, nil)
 	for i, r := range regressors {
-		moments.SetVec(i, floats.Dot(r, target))
+		moments.SetVec(i, floats.Dot(r, residuals))
 		for j := i; j < k; j++ {
 			products.SetSym(i, j, floats.Dot(r, regressors[j]))
 		}
@@ -151,17 +193,15 @@ func generalisedLeastSquares(c curve, z noiseModel, columns [][]float64) (p comp
 	}
 	// Rounding to a grain adds a variance of grain²/12: a floor under the residuals,
 	// which are all zero if the readings lie on a line.
-	squares := degree * c.grain * c.grain / 12
-	residuals := slices.Clone(target)
+	squares := degree * grain * grain / 12
 	for i, r := range regressors {
 		floats.AddScaled(residuals, -coefficients.AtVec(i), r)
 	}
 	squares += floats.Dot(residuals, residuals)
 	sigma := math.Sqrt(squares / degree)
-	score = logJacobian - degree/2*math.Log(squares) - cholesky.LogDet()/2
-	fit = logJacobian - float64(len(y)-1)/2*math.Log(squares) - math.Log(floats.Dot(intercept, intercept))/2
+	score = -degree/2*math.Log(squares) - cholesky.LogDet()/2
+	fit = -float64(len(residuals)-1)/2*math.Log(squares) - math.Log(floats.Dot(intercept, intercept))/2
 	return component{
-		noise:  z,
 		centre: coefficients.AtVec(0),
 		scale:  sigma * math.Sqrt(inverse.At(0, 0)),
 		sigma:  sigma,

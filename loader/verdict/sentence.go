@@ -19,6 +19,10 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 		v.Explanation = v.Sentence
 		return
 	}
+	if v.Of == Workers {
+		v.explainWorkers(f, options)
+		return
+	}
 	e := f.decisive()
 	interval := fmt.Sprintf("%s to %s, %s", text.Number(v.Lower), text.Number(v.Upper), percent(v.Confidence))
 	judged := fmt.Sprintf("iterations %s, %s requests", v.Judged, text.Number(float64(v.JudgedRequests)))
@@ -27,9 +31,9 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 	}
 	v.Statistic = fmt.Sprintf("generalised least squares over %d end readings, averaged over the noise's persistence "+
 		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
-		"slower with probability %.2f; line over logarithm: log likelihood ratio %.1f",
+		"slower with probability %.2f; line over curves that level off: log likelihood ratio %.1f, of %.1f that it needs",
 		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, text.Number(v.Growth), v.Unit, interval,
-		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear) + v.statisticsOfParts()
+		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear, linearEnough(e.halves.readings, e.halves.warmedUp)) + v.statisticsOfParts()
 
 	full, brief := v.account(f, options, interval, judged)
 	var rest strings.Builder
@@ -38,7 +42,7 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 			rest.WriteString(" " + sentences)
 		}
 	}
-	before := v.explainBasis(f)
+	before := v.explainBasis(f, options)
 	v.Sentence, v.Explanation = before+full+rest.String(), before+brief+rest.String()
 	if v.Kind == Inconclusive {
 		v.advise(f, n, options)
@@ -47,12 +51,12 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 
 // explainBasis says which iterations are not judged though they were measured, that workers were replaced, and why live
 // memory is not judged though it was read. Empty, or ends with a space.
-func (v *Verdict) explainBasis(f findings) string {
+func (v *Verdict) explainBasis(f findings, options Options) string {
 	said := ""
 	if v.RestartedBefore > 0 {
 		said = fmt.Sprintf("The server restarted before iteration %d: only what came after is judged. ", v.RestartedBefore)
 	}
-	said += v.explainReplaced()
+	said += v.explainReplaced(options)
 	switch {
 	case f.gap > 0 && f.split.known:
 		said += fmt.Sprintf("Live memory could not be read after iteration %d: only what came after is judged. ", f.gap)
@@ -112,8 +116,8 @@ func (v *Verdict) accountUndecided(f findings, options Options, growth, interval
 		alone := fmt.Sprintf("but the second half of the %ss alone (%s) does not show that it goes on.", v.Unit, late)
 		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, alone)
 		brief = fmt.Sprintf("%s (%s), %s", grows, judged, alone)
-	case v.Lower > tolerance && v.Of == Live && f.live.isLittle():
-		little := fmt.Sprintf("but by %s KiB in all, which a runtime may take while it warms up (%s).", text.Number(f.live.gained()/1024), judged)
+	case v.Lower > tolerance && f.decisive().isLittle():
+		little := fmt.Sprintf("but by %s KiB in all, which a program may take while it warms up (%s).", text.Number(f.decisive().gained()/1024), judged)
 		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, little), grows+", "+little
 	case v.Lower > tolerance && v.Of != Live && v.Of != Outside && options.Defers:
 		garbage := fmt.Sprintf("but its runtime lets garbage fill the heap up to a limit before it collects it (%s).", judged)
@@ -220,8 +224,9 @@ func (v *Verdict) advise(f findings, n int, options Options) {
 	case v.Lower > options.Tolerance && v.givesBack(f, options.Tolerance):
 		v.Advice = "Take a longer SETTLE, so that the readings see what stays: the server gives memory back when it rests."
 		return
-	case v.Lower > options.Tolerance && v.Of == Live && f.live.isLittle():
-		v.Advice = fmt.Sprintf("Make the iterations longer (more requests in each): a gain of less than %s KiB proves no leak.", text.Number(leastLiveBytes/1024))
+	case v.Lower > options.Tolerance && e.isLittle():
+		v.Advice = fmt.Sprintf("Make the iterations longer (more requests in each): a gain of less than %s KiB, or in less than %d requests, proves no leak.",
+			text.Number(e.judged.least/1024), leastRequests)
 		return
 	case v.Lower > options.Tolerance && v.Of != Live && v.Of != Outside && options.Defers:
 		v.Advice = "Have live memory read (LIVE): what is still held after a full collection decides it."

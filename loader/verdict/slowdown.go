@@ -1,6 +1,9 @@
 package verdict
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// slowerBelow is the ratio of late to early growth below which growth counts as
@@ -9,21 +12,43 @@ const (
 	// surely is the posterior probability required to conclude that the late growth
 	// is less than the early growth, or that it goes on.
 	surely = 0.95
-	// clearlyLinear is the log likelihood ratio (20 to 1) that a line needs over a
-	// logarithm if the whole run, warm-up included, favours the logarithm. It needs
-	// more if the whole run favours it more clearly.
-	clearlyLinear = 3
+	// clearlyLevelling is the log likelihood ratio by which a curve that levels off must
+	// explain the second half alone better than a line, to conclude that it does.
+	clearlyLevelling = 6
+	// clearlyTransient is the log likelihood ratio that a line after a warm-up needs over
+	// each curve that levels off, in the whole run.
+	clearlyTransient = 2
 )
 
+// linearEnough is the log likelihood ratio that a line needs over each curve that levels
+// off, given the number of judged readings, and if a warm-up comes before them. Without
+// one, the noise of a heap that is collected may favour a curve a little. After one,
+// growth has slowed down already. In fewer than twelve readings, chance alone makes large
+// ratios. The command simulate -families prints what is misjudged with it.
+func linearEnough(readings int, warmedUp bool) float64 {
+	least := -1.0
+	if warmedUp {
+		least = 3
+	}
+	return max(least, min(7, 38-3.25*float64(readings)))
+}
+
 // halves is the growth by halves of the judged requests, and the evidence for linear
-// against logarithmic growth.
+// growth against growth that levels off.
 type halves struct {
 	early  float64   // bytes per request in the first half of the requests
 	late   posterior // bytes per request in the second half
 	slower float64   // posterior probability that the second half grows less than the first
-	linear float64   // log likelihood ratio of a line over a logarithm
-	// linearWithWarmUp is the same from the first end reading on, warm-up included.
-	linearWithWarmUp float64
+	slows  bool      // surely, and by much
+	// linear is the log likelihood ratio of a line over the best of the levellings, and
+	// linearWithWarmUp the same from the first end reading on, of a line after a transient.
+	linear, linearWithWarmUp float64
+	readings                 int  // judged
+	warmedUp                 bool // a warm-up longer than the first iteration comes before them
+	// lateLinear is the log likelihood ratio in the second half alone; 0 if that has too few readings.
+	lateLinear float64
+	clearly    float64 // log likelihood ratio of a line over the better of a logarithm and a square root
+	stopped    bool    // growth in steps has stopped, or may as well, see mayHaveStopped
 }
 
 // newHalves returns the growth by halves of the curve after the first warmUp
@@ -39,40 +64,187 @@ func newHalves(c curve, warmUp int) (halves, bool) {
 	}
 	early, _, okEarly := regress(noiseModels, judged, first, second)
 	late, _, okLate := regress(noiseModels, judged, second, first)
+	shape, linear, okLinear := straighter(c, warmUp)
+	judged = shape.from(warmUp - 1)
 	bend, _, okBend := regress(noiseModels, judged, second, since)
-	linear, okLinear := lineOverLogarithm(judged)
-	withWarmUp, okWithWarmUp := lineOverLogarithm(c)
-	if !(okEarly && okLate && okBend && okLinear && okWithWarmUp) {
+	steady, _, okSteady := regress(noiseModels, judged, first, second)
+	clearly, okClearly := lineOver(judged, levellings[:clearLevellings])
+	if !(okEarly && okLate && okBend && okSteady && okLinear && okClearly) {
 		return halves{}, false
 	}
-	return halves{
+	h := halves{
 		early:            early.quantile(0.5),
 		late:             late,
 		slower:           bend.below(0),
+		slows:            bend.below(0) > surely && bend.quantile(0.5) < (slowerBelow-1)*steady.quantile(0.5),
 		linear:           linear,
-		linearWithWarmUp: withWarmUp,
-	}, true
-}
-
-// lineOverLogarithm is the log likelihood ratio of two fits of the curve: a line over
-// the requests, and one over their logarithm (a cache that fills ever more slowly).
-// It is above 0 if the line fits better, and false if the readings determine neither.
-func lineOverLogarithm(c curve) (float64, bool) {
-	logs := make([]float64, len(c.requests))
-	first := max(c.requests[0], 1)
-	for i, r := range c.requests {
-		logs[i] = math.Log(max(r, 1) / first)
+		clearly:          clearly,
+		readings:         len(judged.bytes),
+		warmedUp:         warmUp > 1,
+		linearWithWarmUp: lineAfterTransient(shape, warmUp),
+		stopped:          mayHaveStopped(judged),
 	}
-	_, line, okLine := regress(noiseModels, c, c.since())
-	_, logarithm, okLogarithm := regress(noiseModels, c, logs)
-	return line - logarithm, okLine && okLogarithm
+	if rest := judged.from((len(judged.bytes) - 1) / 2); len(rest.bytes) >= minIterations {
+		h.lateLinear, _ = lineOver(rest, levellings)
+	}
+	return h, true
 }
 
-// slowing reports if the growth slows down, or if the readings do not rule it out.
+// straighter is the curve, or where tables double and it is nearer to a line after the warm-up without their steps, the
+// curve without them. linear is its log likelihood ratio of a line over the levellings then. It is false if the readings do
+// not determine that.
+func straighter(c curve, warmUp int) (shape curve, linear float64, ok bool) {
+	linear, ok = lineOver(c.from(warmUp-1), levellings)
+	if !ok || !c.doubles {
+		return c, linear, ok
+	}
+	smooth := c.withoutSteps()
+	if between, ok := lineOver(smooth.from(warmUp-1), levellings); ok && between > linear {
+		return smooth, between, true
+	}
+	return c, linear, true
+}
+
+// levelling is a curve that levels off: the growth of caches that fill, and of pools whose buffers keep the largest size
+// that they ever had. requests are those since the server began, since those since the first judged reading, up to span.
+type levelling func(requests, since, span float64) float64
+
+// levellings are a logarithm, a square root, a power below 1, and exponential saturations in which the second half of
+// the requests grows by 80%, 50%, 20% and 5% of what the first half does.
+var levellings = []levelling{
+	func(requests, _, _ float64) float64 { return math.Log(requests) },
+	func(requests, _, _ float64) float64 { return math.Sqrt(requests) },
+	func(requests, _, _ float64) float64 { return math.Pow(requests, 0.7) },
+	saturation(0.8), saturation(0.5), saturation(0.2), saturation(0.05),
+}
+
+// clearLevellings is how many of them, from the first on, differ clearly from a line.
+const clearLevellings = 2
+
+// saturation is an exponential saturation, 1-exp(-x/scale). ratio, from 0 to 1, is the growth of the second half of the
+// span to that of the first.
+func saturation(ratio float64) levelling {
+	decay := 2 * math.Log(ratio)
+	return func(_, since, span float64) float64 { return 1 - math.Exp(decay*since/span) }
+}
+
+// lineOver returns the log likelihood ratio of two fits of the curve: a line over the requests, and the best of
+// the curves that level off. It is above 0 if the line fits better, and false if the readings do not determine them.
+func lineOver(c curve, levellings []levelling) (float64, bool) {
+	since, span := c.since(), c.span()
+	_, line, ok := regress(noiseModels, c, since)
+	if !ok {
+		return 0, false
+	}
+	best := math.Inf(-1)
+	column := make([]float64, len(since))
+	for _, level := range levellings {
+		for i, r := range c.requests {
+			column[i] = level(max(r, 1), since[i], span)
+		}
+		_, fit, ok := regress(noiseModels, c, column)
+		if !ok {
+			return 0, false
+		}
+		best = max(best, fit)
+	}
+	return line - best, true
+}
+
+// transients are the times, in iterations, in which the growth of a warm-up decays that lineAfterTransient considers.
+var transients = []float64{0.4, 0.7, 1, 1.5, 2, 3}
+
+// lineAfterTransient is as lineOver the levellings, but that the line comes after the growth of a warm-up of that many iterations,
+// which is steady and stops, or decays exponentially. Its two more parameters count half of the logarithm of the number of
+// readings each (Schwarz, "Estimating the dimension of a model", 1978). It is infinite if the warm-up is the first iteration
+// alone.
+func lineAfterTransient(c curve, warmUp int) float64 {
+	over, ok := lineOver(c, levellings)
+	if warmUp == 1 || !ok {
+		return math.Inf(1)
+	}
+	since := c.since()
+	_, line, _ := regress(noiseModels, c, since)
+	best := math.Inf(-1)
+	transient := make([]float64, len(since))
+	fit := func(value func(since float64) float64) {
+		for i, s := range since {
+			transient[i] = value(s)
+		}
+		if _, fit, ok := regress(noiseModels, c, since, transient); ok {
+			best = max(best, fit)
+		}
+	}
+	fit(func(s float64) float64 { return min(s, since[warmUp-1]) })
+	iteration := c.span() / float64(len(since)-1)
+	for _, decay := range transients {
+		fit(func(s float64) float64 { return math.Exp(-s / (decay * iteration)) })
+	}
+	return over + best - line - math.Log(float64(len(since)))
+}
+
+// withoutSteps is the curve without isolated steps, as of hash tables that double: a gain per request that is above one of
+// the two gains before it, and one of the two after it, by more than 15% becomes the smaller of these.
+func (c curve) withoutSteps() curve {
+	const isolated = 1.15
+	smooth := curve{requests: c.requests, bytes: slices.Clone(c.bytes), scale: c.scale}
+	rates := make([]float64, len(c.bytes)-1)
+	for i := range rates {
+		rates[i] = c.rate(i, i+1)
+	}
+	for i, rate := range rates {
+		before, after := rates[max(0, i-2):i], rates[i+1:min(len(rates), i+3)]
+		if len(before) == 0 {
+			before = after
+		}
+		if len(after) == 0 {
+			after = before
+		}
+		if b, a := slices.Min(before), slices.Min(after); min(b, a) > 0 && rate > isolated*max(b, a) {
+			rate = min(b, a)
+		}
+		smooth.bytes[i+1] = smooth.bytes[i] + rate*(c.requests[i+1]-c.requests[i])
+	}
+	return smooth
+}
+
+// mayHaveStopped reports if growth in steps has stopped, or may as well: at the end the curve stands still for longer than
+// anywhere before, for two gains at least. If steps went on at random, as often as before, a pause that long would have a
+// probability below chanceOfPause.
+func mayHaveStopped(c curve) bool {
+	const chanceOfPause = 0.3
+	last := len(c.bytes) - 1
+	still := (c.bytes[last] - c.bytes[0]) / float64(last) / 2 // half of the mean gain
+	pause := 0
+	for pause < last && c.bytes[last]-c.bytes[last-pause-1] < still {
+		pause++
+	}
+	before := c.bytes[:last-pause+1]
+	if pause < 2 || pause <= longestPause(before, still) {
+		return false
+	}
+	rate := equalJumps(c.gains()[:last-pause]) / float64(last-pause+1)
+	return math.Pow(1-rate, float64(pause)) < chanceOfPause
+}
+
+// longestPause is the largest number of gains in a row that add up to less than still.
+func longestPause(values []float64, still float64) int {
+	least := slices.Clone(values) // from each value on
+	for i := len(least) - 2; i >= 0; i-- {
+		least[i] = min(least[i], least[i+1])
+	}
+	longest := 0
+	for i, v := range values {
+		end, _ := slices.BinarySearch(least, v+still) // values[end-1] is the last one below
+		longest = max(longest, end-1-i)
+	}
+	return longest
+}
+
+// slowing reports if the growth slows down, if it has stopped, or if the readings do not rule either out.
 func (h halves) slowing() bool {
-	return h.slower > surely && h.late.quantile(0.5) < slowerBelow*h.early ||
-		h.linear < 0 ||
-		h.linearWithWarmUp < 0 && h.linear < max(clearlyLinear, -h.linearWithWarmUp)
+	return h.slows || h.linear < linearEnough(h.readings, h.warmedUp) || h.linearWithWarmUp < clearlyTransient ||
+		h.lateLinear < -clearlyLevelling || h.stopped
 }
 
 // goesOn reports if the second half of the requests alone shows growth above the

@@ -34,7 +34,7 @@ func newSplit(iterations []Iteration) split {
 		return s
 	}
 	idle, _ := iterations[0].Parts[LiveIdle]
-	s.live = partCurve(iterations, Live, scale{floor: max(liveFloorBytes, float64(idle)), grain: liveGrain})
+	s.live = partCurve(iterations, Live, scale{floor: max(liveFloorBytes, float64(idle)), grain: liveGrain, least: leastLiveBytes, doubles: true})
 	s.outside = partCurve(iterations, Outside, ofPages).plus(1, pages).plus(-1, s.filling).plus(1, partCurve(iterations, Unmapped, ofPages))
 	s.slack = s.held.plus(-1, s.live).plus(-1, s.outside).plus(-1, s.filling)
 	return s
@@ -95,9 +95,12 @@ func (f *findings) growths() []PartGrowth {
 	return all
 }
 
-// GrowthOf is the growth of live memory, heap slack, memory outside the heap or held memory, as far as it is known; that
-// which the verdict rests on otherwise.
+// GrowthOf is the growth of live memory, heap slack, memory outside the heap, held memory or the memory of a worker, as far
+// as it is known; that which the verdict rests on otherwise.
 func (v Verdict) GrowthOf(part Part) PartGrowth {
+	if part == Workers && v.Ageing != nil {
+		return PartGrowth{Part: Workers, Growth: v.Ageing.Growth, Lower: v.Ageing.Lower, Upper: v.Ageing.Upper, Judged: v.Judged}
+	}
 	for _, g := range v.Growths {
 		if g.Part == part {
 			return g

@@ -3,6 +3,8 @@ package verdict
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 const (
@@ -12,6 +14,11 @@ const (
 	// range: 64 pages. The kernel may defer the count of as many pages per thread
 	// (TASK_RSS_EVENTS_THRESH), and allocators request about as much at a time.
 	floorBytes = 64 * pageBytes
+	// leastBytes is the least gain of resident memory over the judged range that is called
+	// a leak.
+	leastBytes = 2 * floorBytes
+	// leastRequests is the least number of judged requests in which a leak is found.
+	leastRequests = 100
 	// unevenShare is the ratio of effective jumps to gains below which growth counts
 	// as steps.
 	unevenShare = 0.4
@@ -154,6 +161,8 @@ type Verdict struct {
 	// Replaced is how many workers were replaced in the judged iterations.
 	Replaced int
 	hidden   bool // Replaced alone keeps it from being NoLeak
+	// Ageing is how workers grow by their age, if some were replaced in the judged iterations; nil if that is not known.
+	Ageing *Ageing
 	// WarmUp is the number of warm-up iterations, after a restart if there was one.
 	WarmUp int
 	// Judged is the range of iterations whose growth is judged, JudgedRequests the
@@ -163,7 +172,7 @@ type Verdict struct {
 	// Parts is the growth of each part that is known.
 	Parts []PartGrowth
 	// Of is what the verdict and its figures are on: Live, Outside, Resident, or Held if something is held beside resident
-	// memory or lazily freed.
+	// memory or lazily freed; Workers if it is a leak that their replacement hides.
 	Of Part
 	// Growths is the growth of live memory, heap slack, memory outside the heap and held memory, each after a warm-up of
 	// its own. Without live memory there is that of held memory alone.
@@ -242,7 +251,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
 		v.decide(&f, len(iterations), options)
 		f.overTime = newOverTime(v, f, iterations, options.Rest)
-		v.hideLeaks(iterations)
+		v.hideLeaks(&f, iterations, options)
 	}
 	v.explain(f, len(iterations), options)
 	return v, f
@@ -328,10 +337,37 @@ func newLiveEvidence(c curve, confidence float64) evidence {
 	return whole
 }
 
-// interval is the interval of a growth of the curve, in bytes per request, no narrower than the floor.
+// interval is the interval of a growth of the curve, in bytes per request, no narrower than the floor, nor than that of
+// jumps that come at random.
 func (c curve) interval(growth posterior, confidence float64) (lower, upper float64) {
 	middle, floor := growth.quantile(0.5), c.floor/c.span()
-	return min(growth.quantile((1-confidence)/2), middle-floor), max(growth.quantile((1+confidence)/2), middle+floor)
+	few, many := jumps(c, confidence)
+	return min(growth.quantile((1-confidence)/2), middle-floor, few), max(growth.quantile((1+confidence)/2), middle+floor, many)
+}
+
+// jumps is the interval of the growth, in bytes per request, of memory that grows in jumps of about the same size at
+// random, in a part of the iterations: that of the share of iterations with a jump (Clopper and Pearson, "The use of
+// confidence or fiducial limits illustrated in the case of the binomial", 1934). Jumps that did not happen cannot be seen
+// in the noise of the readings. It is empty, positive infinity to negative infinity, if the gains are too even, too small or
+// fall in between.
+func jumps(c curve, confidence float64) (lower, upper float64) {
+	const (
+		even   = 0.7 // share of effective jumps from which on gains are even
+		little = 0.1 // share of all gains that falls may have
+	)
+	gains := c.gains()
+	falls, rises := 0.0, 0.0
+	for _, g := range gains {
+		falls -= min(g, 0)
+		rises += max(g, 0)
+	}
+	n, k := float64(len(gains)), equalJumps(gains)
+	if k > even*n || falls > little*rises || rises < c.floor {
+		return math.Inf(1), math.Inf(-1)
+	}
+	rate := (rises - falls) / c.span() / (k / n)
+	tail := (1 - confidence) / 2
+	return rate * distuv.Beta{Alpha: k, Beta: n - k + 1}.Quantile(tail), rate * distuv.Beta{Alpha: k + 1, Beta: n - k}.Quantile(1-tail)
 }
 
 // span is the judged range, if from iterations are before those of the evidence.
@@ -373,10 +409,10 @@ func (e evidence) describe(v *Verdict, from int) {
 // leaks reports if the growth is above the tolerance, in bytes per request, and goes on. Early in a sequential run, after
 // n iterations, it must be such that no cache that fills could look the same.
 func (e evidence) leaks(tolerance float64, early bool, n int) bool {
-	if early && (n < minLeakIterations || e.halves.linear < clearlyLinear || e.halves.linearWithWarmUp < 0) {
+	if early && n < minLeakIterations {
 		return false
 	}
-	return e.lower > tolerance && e.pattern() != PatternSlowing && e.halves.goesOn(tolerance)
+	return e.lower > tolerance && e.pattern() != PatternSlowing && e.halves.goesOn(tolerance) && !e.isLittle()
 }
 
 // decide sets the kind after n iterations, and what the verdict rests on: growth above the tolerance that goes on,
@@ -411,7 +447,7 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 
 // decideByParts returns the kind of verdict, and what it rests on, where live memory is known.
 func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Part) {
-	live, outside := f.live.leaks(tolerance, early, n) && !f.live.isLittle(), f.outside.leaks(tolerance, early, n)
+	live, outside := f.live.leaks(tolerance, early, n), f.outside.leaks(tolerance, early, n)
 	_, how := f.outside.quiet(tolerance)
 	switch {
 	case outside && !(live && f.live.growth.quantile(0.5) >= f.outside.growth.quantile(0.5)):
@@ -432,9 +468,12 @@ func (v *Verdict) givesBack(f findings, tolerance float64) bool {
 	return !f.split.known && v.Growth-max(0, v.GivenBack)/f.held.judged.span() <= tolerance
 }
 
-// isLittle reports if less live memory was gained than a runtime may still take for itself while it warms up, in a run of
-// few requests.
-func (e evidence) isLittle() bool { return e.gained() < leastLiveBytes }
+// isLittle reports if too little was gained, or in too few requests, to tell a leak from what a program takes for itself
+// while it warms up. Iterations of one request each are those of requests that are not counted.
+func (e evidence) isLittle() bool {
+	gains := float64(len(e.judged.bytes) - 1)
+	return e.gained() < e.judged.least || e.judged.span() < leastRequests && e.judged.span() > gains
+}
 
 // gained is the change from the first judged reading to the last, in bytes.
 func (e evidence) gained() float64 {

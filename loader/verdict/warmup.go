@@ -3,18 +3,19 @@ package verdict
 import (
 	"math"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
 const (
 	// minJudged is the least number of gains that remain after a warm-up, not
 	// counting the first iteration.
-	minJudged = 5
+	minJudged = 4
 	// clearerBy is how many times narrower the interval of the rest must be for
 	// a cut. Noise alone makes it 1.5 times narrower in one run of ten or so.
 	clearerBy = 1.5
 	// chanceOfQuiet is the significance level for a quiet end of the run.
-	chanceOfQuiet = 0.01
+	chanceOfQuiet = 0.02
 )
 
 // warmUp returns the number of warm-up iterations at the head of the curve. Growth is
@@ -24,14 +25,14 @@ const (
 // More is truncated where that lowers the standard error of the growth of the rest.
 // This is the rule of MSER (White 1997) with the standard error from regress. Three
 // conditions keep noise and leaks from being truncated. The interval must become
-// clearly narrower (clearerBy). The truncated part must have grown faster than the
-// rest. The rest must be long enough to show that such growth has stopped. The first
+// clearly narrower (clearerBy). The truncated part must have changed faster than the
+// rest, up or down. The rest must be long enough to show that such a change has stopped. The first
 // such cut is made, then the search continues for the next.
 func warmUp(c curve) int {
 	gains := c.gains()
 	cut, width := 0, halfWidth(c)
 	for at := 1; len(gains)-at >= minJudged; at += 1 + (at-cut)/6 {
-		if c.rate(cut, at) > c.rate(at, len(gains)) && stopped(gains[cut:at], len(gains)-at) {
+		if changesMore(c, cut, at, len(gains)) && stopped(gains[cut:at], len(gains)-at) {
 			if rest := halfWidth(c.from(at)); rest < width/clearerBy {
 				cut, width = at, rest
 			}
@@ -50,7 +51,7 @@ func trim(c curve, cut int, least float64) int {
 	}
 	trimmed, last := cut, len(c.bytes)-1
 	for at := cut + 1; at <= cut+1+cut/6 && last-at >= minJudged; at++ {
-		if width := halfWidth(c.from(at)); width < least && c.rate(cut, at) > c.rate(at, last) {
+		if width := halfWidth(c.from(at)); width < least && changesMore(c, cut, at, last) {
 			trimmed, least = at, width
 		}
 	}
@@ -67,16 +68,23 @@ func halfWidth(c curve) float64 {
 	return b.deviation() * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}.Quantile(0.975)
 }
 
-// stopped tests if rest gains without growth of the earlier kind are enough to show
-// that it has ended. If the earlier growth came in k jumps among n gains, that many
-// quiet gains have a probability of about exp(-rest k/n). k is the effective number
-// of jumps, see equalJumps.
+// changesMore reports if memory grows faster, or falls faster, between the points from and cut than from there to the last.
+func changesMore(c curve, from, cut, last int) bool {
+	head, rest := c.rate(from, cut), c.rate(cut, last)
+	return head > rest || head < 0 && -head > math.Abs(rest)
+}
+
+// stopped tests if rest gains without a change of the earlier kind, growth or a fall, are
+// enough to show that it has ended. If the earlier change came in k jumps among n gains,
+// that many quiet gains have a probability of about exp(-rest k/n). k is the effective
+// number of jumps, see equalJumps.
 func stopped(earlier []float64, rest int) bool {
-	sum, k := 0.0, equalJumps(earlier)
-	for _, g := range earlier {
-		sum += g
+	sum := floats.Sum(earlier)
+	if sum < 0 {
+		earlier = floats.ScaleTo(make([]float64, len(earlier)), -1, earlier)
 	}
-	return sum > 0 && math.Exp(-float64(rest)*k/float64(len(earlier))) <= chanceOfQuiet
+	k := equalJumps(earlier)
+	return sum != 0 && math.Exp(-float64(rest)*k/float64(len(earlier))) <= chanceOfQuiet
 }
 
 // equalJumps is the effective number of jumps: the number of equal jumps with the same

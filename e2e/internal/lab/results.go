@@ -115,7 +115,13 @@ type RunFile struct {
 		Requests int
 		Sites    []CallSite
 	}
-	Verdict  struct{ Kind, Sentence string }
+	Verdict struct {
+		Kind, Sentence string
+		Ageing         *struct {
+			Growth float64 `json:"growth_bytes_per_request"`
+			Upper  float64 `json:"upper_bytes_per_request"`
+		}
+	}
 	Baseline struct {
 		Command    string
 		Iterations []struct {

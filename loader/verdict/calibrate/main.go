@@ -8,9 +8,16 @@
 //	go run ./loader/verdict/calibrate -runtimes           measures servers in other runtimes, whose truth is known, and
 //	                                                      prints what live memory and what resident memory say
 //	go run ./loader/verdict/calibrate -stock              does the same with servers as Debian has them
+//	go run ./loader/verdict/calibrate -demo               does the same with modes of the demo server
+//	go run ./loader/verdict/calibrate -auto               measures the servers in other runtimes with the loader's defaults,
+//	                                                      and prints its verdicts and how long they took
+//	go run ./loader/verdict/calibrate -smallest           measures servers that keep half a byte of a request
+//	go run ./loader/verdict/calibrate -bisect             bisects repositories of 12 commits
+//
+// With -against LOADER another loader takes part in the last three, in turns.
 //
 // It must be started at the top of the repository. Recorded runs are not repeated, so that it can be interrupted and
-// continued later.
+// continued later. Runs of another build belong into another -folder.
 package main
 
 import (
@@ -33,12 +40,22 @@ func main() {
 	baseline := flag.Bool("baseline", false, "record rounds of two runs, and of one run with a baseline, of a server without a leak")
 	inRuntimes := flag.Bool("runtimes", false, "measure servers in several runtimes, whose truth is known")
 	inStock := flag.Bool("stock", false, "measure servers as Debian has them")
-	each := flag.Int("each", 20, "runs of each server with -runtimes or -stock; 0 prints those that are recorded")
-	only := flag.String("only", "", "regular expression: the names of the servers to measure with -runtimes or -stock")
+	inDemo := flag.Bool("demo", false, "measure modes of the demo server, with live memory")
+	each := flag.Int("each", 20, "runs of each server with -runtimes, -stock, -demo, -auto or -smallest, or rounds of -bisect; 0 prints those that are recorded")
+	only := flag.String("only", "", "regular expression: the names of the servers to measure")
+	shipped := flag.Bool("auto", false, "measure servers in several runtimes with the loader's defaults")
+	halfByte := flag.Bool("smallest", false, "measure servers that keep half a byte of a request")
+	bisect := flag.Bool("bisect", false, "bisect repositories whose server begins to leak")
+	against := flag.String("against", "", "path of another loader, which takes part in turns in -auto, -smallest and -bisect")
 	flag.Parse()
 	names, err := regexp.Compile(*only)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "calibrate:", err)
+		os.Exit(2)
+	}
+	loaders, err := contenders(*against)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "calibrate: -against:", err)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -49,13 +66,29 @@ func main() {
 		}
 		return writeSuite(os.Stdout, s, plan.folder, *tolerance)
 	}
+	contest := func(s suite) error {
+		if err := recordContest(ctx, s, loaders, plan.folder, *each, names); err != nil {
+			return err
+		}
+		return writeContest(os.Stdout, s, loaders, plan.folder)
+	}
 	switch {
+	case *shipped:
+		err = contest(asShipped())
+	case *halfByte:
+		err = contest(smallest())
+	case *bisect:
+		if err = recordBisections(ctx, loaders, plan.folder, *each); err == nil {
+			err = writeBisections(os.Stdout, loaders, plan.folder)
+		}
 	case *baseline:
 		if err = recordRounds(ctx, plan.folder, plan.searches); err == nil {
 			err = writeRounds(os.Stdout, plan.folder, *tolerance)
 		}
 	case *inRuntimes:
 		err = measure(runtimes())
+	case *inDemo:
+		err = measure(demo())
 	case *inStock:
 		err = measure(stock())
 	default:

@@ -21,6 +21,7 @@ import (
 const (
 	runFile    = "run.json"
 	outputFile = "output.txt" // of the loader
+	endFile    = "end.txt"    // when the loader ended, in UTC
 )
 
 // recordSuite records the runs that are missing of the subjects whose names match only. Subjects take turns, so that all
@@ -28,35 +29,39 @@ const (
 func recordSuite(ctx context.Context, s suite, folder string, runs int, only *regexp.Regexp) error {
 	var wanted []string
 	subjects := make(map[string]subject)
+	measured := s.measured(only)
 	for n := range runs {
-		for _, one := range s.subjects {
+		for _, one := range measured {
 			at := filepath.Join(folder, s.name, one.name, strconv.Itoa(n+1))
-			if _, err := os.Stat(filepath.Join(at, runFile)); err != nil && only.MatchString(one.name) {
+			if _, err := os.Stat(filepath.Join(at, runFile)); err != nil {
 				wanted, subjects[at] = append(wanted, at), one
 			}
-		}
-	}
-	wanted = slices.DeleteFunc(wanted, func(at string) bool { return len(subjects[at].missing()) > 0 })
-	for _, one := range s.subjects {
-		if missing := one.missing(); len(missing) > 0 && only.MatchString(one.name) {
-			fmt.Fprintf(os.Stderr, "%s is left out: not installed: %s\n", one.name, strings.Join(missing, ", "))
 		}
 	}
 	if len(wanted) == 0 {
 		return nil
 	}
-	programs, err := buildPrograms(ctx)
+	programs, err := buildAll(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(programs)
-	if err := buildSuite(ctx, s, programs); err != nil {
-		return err
-	}
 	return inParallel(ctx, 1, wanted, func(n int, at string) error {
 		fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", n+1, len(wanted), at)
-		return recordSubject(ctx, s, subjects[at], programs, at)
+		return recordSubject(ctx, s, subjects[at], programs, filepath.Join(programs, "loader"), at)
 	})
+}
+
+// buildAll builds the lab and the suite into a folder, which the caller has to remove.
+func buildAll(ctx context.Context, s suite) (string, error) {
+	programs, err := buildPrograms(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := buildSuite(ctx, s, programs); err != nil {
+		return "", errors.Join(err, os.RemoveAll(programs))
+	}
+	return programs, nil
 }
 
 // buildSuite writes the sources into the folder programs, and builds them there with the compilers that are installed.
@@ -77,8 +82,9 @@ func buildSuite(ctx context.Context, s suite, programs string) error {
 	return nil
 }
 
-// recordSubject makes one run, and keeps its run.json and what the loader printed in the folder at.
-func recordSubject(ctx context.Context, s suite, one subject, programs, at string) error {
+// recordSubject makes one run with the loader of that path. It keeps its run.json, what the loader printed, and when it
+// ended in the folder at.
+func recordSubject(ctx context.Context, s suite, one subject, programs, path, at string) error {
 	ports, err := freePorts(3)
 	if err != nil {
 		return err
@@ -92,13 +98,13 @@ func recordSubject(ctx context.Context, s suite, one subject, programs, at strin
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return err
 	}
-	replacer := strings.NewReplacer("{programs}", programs, "{admin}", ports[2])
+	replacer := strings.NewReplacer("{programs}", programs, "{port}", ports[0], "{admin}", ports[2])
 	args := []string{"--"}
 	for _, word := range one.command {
 		args = append(args, replacer.Replace(word))
 	}
 	var output bytes.Buffer
-	loader := exec.CommandContext(ctx, filepath.Join(programs, "loader"), args...)
+	loader := exec.CommandContext(ctx, path, args...)
 	loader.Dir = work
 	loader.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT="+ports[0], "METRICS_PORT="+ports[1], "RESULTS="+results)
 	for _, setting := range slices.Concat(s.settings, one.settings) {
@@ -107,11 +113,13 @@ func recordSubject(ctx context.Context, s suite, one subject, programs, at strin
 	loader.Stdout, loader.Stderr = &output, &output
 	loader.Cancel = func() error { return loader.Process.Signal(os.Interrupt) } // it stops the server
 	loader.WaitDelay = 30 * time.Second
-	_ = loader.Run() // its exit code is the verdict, which the tables judge again
+	_ = loader.Run() // its exit code is the verdict, which is in run.json
+	end := time.Now().UTC().AppendFormat(nil, time.RFC3339Nano)
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(at, outputFile), output.Bytes(), 0o644); err != nil {
+	err = errors.Join(os.WriteFile(filepath.Join(at, outputFile), output.Bytes(), 0o644), os.WriteFile(filepath.Join(at, endFile), end, 0o644))
+	if err != nil {
 		return err
 	}
 	found, err := filepath.Glob(filepath.Join(results, "*", runFile))
@@ -128,7 +136,7 @@ func recordSubject(ctx context.Context, s suite, one subject, programs, at strin
 	return os.WriteFile(filepath.Join(at, runFile), content, 0o644)
 }
 
-// readRun reads a run that is complete.
+// readRun reads a run that is complete, with the given iterations; 0 is any number.
 func readRun(path string, iterations int) (record.Run, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -139,7 +147,7 @@ func readRun(path string, iterations int) (record.Run, error) {
 	switch {
 	case err != nil:
 		return run, fmt.Errorf("%s: %w", path, err)
-	case run.State != record.Complete || len(run.Iterations) != iterations:
+	case run.State != record.Complete || len(run.Iterations) == 0 || iterations > 0 && len(run.Iterations) != iterations:
 		return run, fmt.Errorf("%s: the run is %s, with %d iterations; expected %s, with %d", path, run.State, len(run.Iterations), record.Complete, iterations)
 	}
 	requests, failed := uint64(0), uint64(0)

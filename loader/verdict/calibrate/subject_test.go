@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func TestTrialsThatAreNotWhole(t *testing.T) {
 }
 
 func TestSubjects(t *testing.T) {
-	for _, s := range []suite{runtimes(), stock()} {
+	for _, s := range []suite{runtimes(), stock(), demo(), asShipped(), smallest()} {
 		names := map[string]bool{}
 		for _, one := range s.subjects {
 			assert.False(t, names[one.name], one.name)
@@ -109,9 +110,13 @@ func TestSubjects(t *testing.T) {
 			}
 		}
 	}
-	for _, one := range runtimes().subjects {
+	for _, one := range demo().subjects {
+		assert.Equal(t, strings.HasPrefix(one.name, "heap") || strings.HasPrefix(one.name, "log"), one.truth > 0, one.name)
+	}
+	for _, one := range slices.Concat(runtimes().subjects, smallest().subjects) {
 		assert.Equal(t, strings.HasSuffix(one.name, "-kept"), one.truth > 0, one.name)
 	}
+	assert.Empty(t, asShipped().settings, "the loader's defaults are measured")
 	assert.Equal(t, []string{"no-such-program", "/no/such/file"}, subject{needs: []string{"go", "no-such-program", "/no/such/file"}}.missing())
 }
 

@@ -1,7 +1,7 @@
 // Command simulate prints the accuracy of verdicts on synthetic traces, and the
 // coverage of their intervals:
 //
-//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential | -baseline | -parts]
+//	go run ./loader/verdict/simulate [-traces 2000] [-seed 1] [-sequential | -baseline | -parts | -families [-only REGEXP]]
 package main
 
 import (
@@ -10,6 +10,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"slices"
 	"text/tabwriter"
 
 	"leaklab/loader/verdict"
@@ -24,10 +26,22 @@ func main() {
 	sequential := flag.Bool("sequential", false, "sequential runs of up to 100 iterations, instead of fixed lengths of 12, 30 and 100")
 	baseline := flag.Bool("baseline", false, "compare a suspect with a baseline, loaded in turns and one after the other")
 	parts := flag.Bool("parts", false, "servers with live memory: leaks in the heap, and outside of it")
+	families := flag.Bool("families", false, "families of servers that fill, warm up, stop or leak")
+	only := flag.String("only", "", "regular expression: the names of the families to judge with -families")
 	flag.Parse()
+	names, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "simulate:", err)
+		os.Exit(2)
+	}
 	switch {
 	case *sequential:
 		printSequential(os.Stdout, *traces, *seed)
+	case *families:
+		chosen := slices.DeleteFunc(synthetic.Families(), func(f synthetic.Family) bool { return !names.MatchString(f.Name) })
+		printFamilies(os.Stdout, chosen, *traces, *seed)
+		fmt.Println()
+		printSequentialFamilies(os.Stdout, chosen, *traces, *seed)
 	case *parts:
 		printParts(os.Stdout, *traces, *seed)
 	case *baseline:

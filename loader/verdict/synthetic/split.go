@@ -41,22 +41,30 @@ func MakeSplit(p SplitPlan, r *rand.Rand) Trace {
 	t := makeTrace(p.Outside, p.Requests, r)
 	base, heap := (2+8*r.Float64())*megabyte, (5+40*r.Float64())*megabyte
 	walk, kept := 0.0, 0.0
-	for i := range t.Iterations {
-		it := &t.Iterations[i]
-		kept += float64(it.Requests)
+	addLive(&t, func(i int) float64 {
+		kept += float64(t.Iterations[i].Requests)
 		walk += p.LiveNoise / 4 * r.NormFloat64()
 		live := base + 60_000*(1-math.Exp(-1.5*float64(i+1))) + walk + p.LiveNoise*r.NormFloat64()
 		if p.Live != Clean {
 			live += p.Object*kept + table(p.Live, kept)
 		}
-		outside := it.EndBytes
-		it.Parts = map[verdict.Part]uint64{verdict.Live: uint64(max(0, live)), verdict.Outside: outside}
-		it.EndBytes = pages(float64(outside) + live + heap*r.Float64())
+		return live
+	}, heap, r)
+	return t
+}
+
+// addLive makes the readings of a trace those of memory outside the heap, and adds live memory, in bytes at each end
+// reading, and up to as much slack as given.
+func addLive(t *Trace, live func(i int) float64, slack float64, r *rand.Rand) {
+	for i := range t.Iterations {
+		it := &t.Iterations[i]
+		held, outside := max(0, live(i)), it.EndBytes
+		it.Parts = map[verdict.Part]uint64{verdict.Live: uint64(held), verdict.Outside: outside}
+		it.EndBytes = pages(float64(outside) + held + slack*r.Float64())
 		if i+1 < len(t.Iterations) {
-			t.Iterations[i+1].StartBytes = pages(float64(outside) + live + heap/10)
+			t.Iterations[i+1].StartBytes = pages(float64(outside) + held + slack/10)
 		}
 	}
-	return t
 }
 
 // table is the size in bytes of a hash table with the given entries, at 40 bytes a place.

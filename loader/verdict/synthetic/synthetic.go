@@ -54,6 +54,32 @@ type Trace struct {
 	Plan       Plan
 	Iterations []verdict.Iteration
 	Levels     []float64
+	// LiveLevels is the same of live memory; nil if that is not known. Levels is then of memory outside the heap.
+	LiveLevels []float64
+	freed      func(n int, seconds float64) float64 // live memory freed in a rest after n iterations, in bytes
+}
+
+// Rest is the reading after a rest that follows the first n iterations; nil if live memory is not known. The rest is a quarter of
+// the time that they took, but 2 to 15 s. What the server frees in it is still resident.
+func (t Trace) Rest(n int) *verdict.Rest {
+	if t.freed == nil {
+		return nil
+	}
+	last := t.Iterations[n-1]
+	seconds := min(15, max(2, (last.EndSecond-t.Iterations[0].StartSecond)/4))
+	live := float64(last.Parts[verdict.Live]) - t.freed(n, seconds)
+	return &verdict.Rest{
+		Seconds: seconds, Bytes: last.EndBytes, EndSecond: last.EndSecond + seconds, PartsSecond: last.EndSecond + seconds,
+		Parts: map[verdict.Part]uint64{verdict.Live: uint64(max(0, live)), verdict.Outside: last.Parts[verdict.Outside]},
+	}
+}
+
+// GrowthOf is the true growth, in bytes per request, of what the verdict rests on, over the range that it judged.
+func (t Trace) GrowthOf(v verdict.Verdict) float64 {
+	if v.Of == verdict.Live {
+		return Trace{Iterations: t.Iterations, Levels: t.LiveLevels}.Growth(v.Judged)
+	}
+	return t.Growth(v.Judged)
 }
 
 // Growth is the true growth in bytes per request over the range: the plan's if it is

@@ -4,9 +4,10 @@ import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * An HTTP server that makes 32 KiB of garbage in each request, and keeps an array of bytes of it if KEEP=1.
+ * An HTTP server that makes 32 KiB of garbage in each request, and keeps an array of bytes of every KEEP_EVERY-th if KEEP=1.
  *
  * <p>An array of 88 bytes takes 16 more for its head: 104. The list has room for all of them from the start, so that it
  * does not grow.
@@ -17,6 +18,8 @@ public final class Kept {
 
 	public static void main(String[] args) throws Exception {
 		boolean keep = "1".equals(System.getenv("KEEP"));
+		long every = Long.parseLong(System.getenv().getOrDefault("KEEP_EVERY", "1"));
+		AtomicLong requests = new AtomicLong();
 		List<byte[]> kept = new ArrayList<>(ROOM);
 		byte[] hello = "hello\n".getBytes();
 		int port = Integer.parseInt(System.getenv("PORT"));
@@ -25,7 +28,7 @@ public final class Kept {
 			for (int n = 0; n < 32; n++) {
 				garbage = new byte[1000];
 			}
-			if (keep) {
+			if (keep && requests.incrementAndGet() % every == 0) {
 				synchronized (kept) {
 					kept.add(new byte[88]);
 				}

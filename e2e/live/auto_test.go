@@ -1,0 +1,44 @@
+package live
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/e2e/internal/lab"
+)
+
+// inRequests runs the loader on the demo server with the defaults that concern the length of a run.
+func inRequests(t *testing.T, settings ...string) *lab.Run {
+	t.Helper()
+	lab.Quiet(t)
+	port := lab.FreePorts(t, 1)[0]
+	settings = append([]string{"TRIES=", "DURATION=", "SETTLE=", "RELEASE=", "RATE=4000", "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, settings...)
+	r := lab.Start(t, settings, "env", "METRICS_PORT="+port, lab.Server)
+	r.ExitCode()
+	t.Log(r.Out.String(), r.Err.String())
+	assertLive(t, r)
+	return r
+}
+
+// A run ends when it is decided, after a third of the load that ten iterations of 3 s are.
+func TestAutoDecidesFromLittleLoad(t *testing.T) {
+	for leak, want := range map[string]string{"heap": "leak", "none": "no leak"} {
+		t.Run(leak, func(t *testing.T) {
+			r := inRequests(t, "LEAK="+leak)
+			lab.AssertVerdict(t, want, r.Out.String())
+			rows := r.Rows(t)
+			assert.LessOrEqual(t, len(rows), 10)
+			assert.Less(t, lab.Sum(t, rows, lab.ColumnDuration), 10.0, "seconds of load")
+			assert.Less(t, lab.Number(t, rows[0], lab.ColumnDuration), 2.0, "the first are short")
+		})
+	}
+}
+
+// What expires grows at first, as a leak does.
+func TestWhatExpiresIsNoLeak(t *testing.T) {
+	r := inRequests(t, "LEAK=expire", "LEAK_BYTES=1024", "LEAK_TTL=2s", "MAX_TRIES=14")
+	require.NotEmpty(t, lab.Verdicts(r.Out.String()))
+	assert.NotContains(t, lab.Verdicts(r.Out.String()), "leak")
+}

@@ -1,0 +1,88 @@
+package lab
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"leaklab/loader/memory"
+)
+
+// mostWorkers is how many workers of a server are followed at a time, the oldest.
+const mostWorkers = 64
+
+// Worker is one of several processes that run a server's program, at the end of an iteration.
+type Worker struct {
+	PID     int
+	Started uint64 // clock ticks since the boot of the machine
+	// Requests are those that it has answered since it was first seen: in each iteration its share by processor time.
+	Requests float64
+	Bytes    int64 // what it holds for itself
+}
+
+// calm is the processor time that the server used, and the requests that it answered, in the iterations so far in which no
+// worker came or went.
+type calm struct {
+	used     time.Duration
+	requests uint64
+}
+
+// follow sets the workers at the end reading, with the requests that they have answered. before is the iteration before.
+// None are known if processes or their processor times are not, or if a process was alone.
+//
+// A worker's share of the requests is that of its processor time in what the server has used. Equal shares would be wrong:
+// workers that wait at one socket are woken unevenly, and a connection that stays open belongs to one of them. To start and
+// to end a worker may take longer than hundreds of requests. So in an iteration in which one came or went, a request counts
+// as long as in those without.
+func (i *Iteration) follow(before Iteration) {
+	i.calm = before.calm
+	used, known := i.CPU()
+	start, end := several(i.Start.Members), several(i.End.Members)
+	if !known || used == 0 || len(end) == 0 {
+		return
+	}
+	served := make([]time.Duration, len(end)) // processor time in this iteration; 0 of one that came
+	sum := time.Duration(0)
+	for n, m := range end {
+		if at := slices.IndexFunc(start, m.Is); at >= 0 {
+			served[n] = max(0, m.CPU-start[at].CPU)
+		}
+		sum += served[n]
+	}
+	requests := float64(i.Requests) / float64(max(1, sum)) // for each unit of processor time
+	switch {
+	case len(missing(start, end)) == 0 && len(missing(end, start)) == 0:
+		requests = float64(i.Requests) / float64(max(used, sum))
+		i.calm.used += used
+		i.calm.requests += i.Requests
+	case i.calm.used > 0:
+		requests = min(requests, float64(i.calm.requests)/float64(i.calm.used))
+	}
+	for n, m := range end {
+		if m.Own == 0 || m.CPU == 0 || len(i.Workers) == mostWorkers {
+			continue
+		}
+		w := Worker{PID: m.PID, Started: m.Started, Bytes: m.Own, Requests: requests * float64(served[n])}
+		for _, earlier := range before.Workers {
+			if earlier.PID == w.PID && earlier.Started == w.Started {
+				w.Requests += earlier.Requests
+			}
+		}
+		i.Workers = append(i.Workers, w)
+	}
+}
+
+// several are the processes of which several run the same program that listens, the oldest first.
+func several(members []memory.Member) []memory.Member {
+	listens := make(map[string]bool)
+	for _, m := range members {
+		listens[m.Program] = listens[m.Program] || m.Listens
+	}
+	all := slices.DeleteFunc(slices.Clone(members), func(m memory.Member) bool {
+		return !listens[m.Program] || count(members, m.Program) < 2
+	})
+	slices.SortFunc(all, func(a, b memory.Member) int {
+		return cmp.Or(cmp.Compare(a.Started, b.Started), cmp.Compare(a.PID, b.PID))
+	})
+	return all
+}
