@@ -98,8 +98,8 @@ type Iteration struct {
 	Uncounted bool
 	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it does not tell.
 	ServerCount uint64
-	Turnover  *Turnover // nil if it is not known which processes there are
-	Workers   []Worker  // none if the server has one process, or if it is not known what each has answered
+	Turnover    *Turnover // nil if it is not known which processes there are
+	Workers     []Worker  // none if the server has one process, or if it is not known what each has answered
 
 	members []memory.Member // at the end, or when they were last known
 	calm    calm
