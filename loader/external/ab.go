@@ -10,6 +10,7 @@ var (
 	abRequests = regexp.MustCompile(`(?m)^Complete requests: +(\d+)\r?$`)
 	abFailed   = regexp.MustCompile(`(?m)^ +\(Connect: (\d+), Receive: (\d+), Length: \d+, Exceptions: (\d+)\)\r?$`)
 	abStatus   = regexp.MustCompile(`(?m)^Non-2xx responses: +(\d+)\r?$`)
+	abNothing  = regexp.MustCompile(`(?m)^Complete requests: +(\d+)\r?\nFailed requests: +0\r?\n(?:[A-Z].*\n)*?Total transferred: +0 bytes\r?$`)
 	abWithTime = regexp.MustCompile(`(?:^|[\s/;&|])ab\s(?:.*\s)?-t`)
 	abCount    = regexp.MustCompile(`\s-n`)
 )
@@ -33,6 +34,10 @@ func readAb(output string, counts *Counts) outcome {
 	}
 	for _, match := range abStatus.FindAllStringSubmatch(output, -1) {
 		counts.noteFigure(load.Other, match[1])
+	}
+	// Where each request has no response, ab reports none as failed.
+	for _, match := range abNothing.FindAllStringSubmatch(output, -1) {
+		counts.noteFigure(load.Reset, match[1])
 	}
 	return is(len(matches) > 0)
 }

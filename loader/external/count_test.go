@@ -62,6 +62,7 @@ func TestCount(t *testing.T) {
 		"ab-2.3.txt":                           ok(100),
 		"ab-2.3-t.txt":                         ok(6986),
 		"ab-2.3-drop.txt":                      ok(100),
+		"ab-2.3-no-response.txt":               failed(100, load.Reset, 100),
 		"ab-2.3-refused.txt":                   {Codes: map[int]uint64{0: 5}, Errors: map[load.Reason]uint64{load.Reset: 6, load.Other: 3}},
 		"h2load-1.52.0.txt":                    failed(100, load.Status5xx, 25),
 		"h2load-1.52.0-duration.txt":           ok(5567),
