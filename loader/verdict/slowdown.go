@@ -62,19 +62,19 @@ func newHalves(c curve, warmUp int) (halves, bool) {
 		first[i] = min(r, half)
 		second[i] = max(r-half, 0)
 	}
-	early, _, okEarly := regress(noiseModels, judged, first, second)
-	late, _, okLate := regress(noiseModels, judged, second, first)
+	halved := regressEach(noiseModels, judged, [][]float64{first, second}, []int{0, 1}, []int{1, 0})
+	early, late := halved[0], halved[1]
 	shape, linear, okLinear := straighter(c, warmUp)
 	judged = shape.from(warmUp - 1)
-	bend, _, okBend := regress(noiseModels, judged, second, since)
-	steady, _, okSteady := regress(noiseModels, judged, first, second)
+	bent := regressEach(noiseModels, judged, [][]float64{second, since, first}, []int{0, 1}, []int{2, 0})
+	bend, steady := bent[0], bent[1]
 	clearly, okClearly := lineOver(judged, levellings[:clearLevellings])
-	if !(okEarly && okLate && okBend && okSteady && okLinear && okClearly) {
+	if !(early.ok && late.ok && bend.ok && steady.ok && okLinear && okClearly) {
 		return halves{}, false
 	}
 	h := halves{
 		early:            early.quantile(0.5),
-		late:             late,
+		late:             late.posterior,
 		slower:           bend.below(0),
 		slows:            bend.below(0) > surely && bend.quantile(0.5) < (slowerBelow-1)*steady.quantile(0.5),
 		linear:           linear,
@@ -132,23 +132,25 @@ func saturation(ratio float64) levelling {
 // the curves that level off. It is above 0 if the line fits better, and false if the readings do not determine them.
 func lineOver(c curve, levellings []levelling) (float64, bool) {
 	since, span := c.since(), c.span()
-	_, line, ok := regress(noiseModels, c, since)
-	if !ok {
-		return 0, false
-	}
-	best := math.Inf(-1)
-	column := make([]float64, len(since))
+	columns, choices := [][]float64{since}, [][]int{{0}}
 	for _, level := range levellings {
+		column := make([]float64, len(since))
 		for i, r := range c.requests {
 			column[i] = level(max(r, 1), since[i], span)
 		}
-		_, fit, ok := regress(noiseModels, c, column)
-		if !ok {
+		columns, choices = append(columns, column), append(choices, []int{len(columns)})
+	}
+	best := math.Inf(-1)
+	fits := regressEach(noiseModels, c, columns, choices...)
+	for i, fit := range fits {
+		if !fit.ok {
 			return 0, false
 		}
-		best = max(best, fit)
+		if i > 0 {
+			best = max(best, fit.logLikelihood)
+		}
 	}
-	return line - best, true
+	return fits[0].logLikelihood - best, true
 }
 
 // transients are the times, in iterations, in which the growth of a warm-up decays that lineAfterTransient considers.
@@ -164,23 +166,27 @@ func lineAfterTransient(c curve, warmUp int) float64 {
 		return math.Inf(1)
 	}
 	since := c.since()
-	_, line, _ := regress(noiseModels, c, since)
-	best := math.Inf(-1)
-	transient := make([]float64, len(since))
-	fit := func(value func(since float64) float64) {
+	columns, choices := [][]float64{since}, [][]int{{0}}
+	consider := func(value func(since float64) float64) {
+		transient := make([]float64, len(since))
 		for i, s := range since {
 			transient[i] = value(s)
 		}
-		if _, fit, ok := regress(noiseModels, c, since, transient); ok {
-			best = max(best, fit)
-		}
+		columns, choices = append(columns, transient), append(choices, []int{0, len(columns)})
 	}
-	fit(func(s float64) float64 { return min(s, since[warmUp-1]) })
+	consider(func(s float64) float64 { return min(s, since[warmUp-1]) })
 	iteration := c.span() / float64(len(since)-1)
 	for _, decay := range transients {
-		fit(func(s float64) float64 { return math.Exp(-s / (decay * iteration)) })
+		consider(func(s float64) float64 { return math.Exp(-s / (decay * iteration)) })
 	}
-	return over + best - line - math.Log(float64(len(since)))
+	best := math.Inf(-1)
+	fits := regressEach(noiseModels, c, columns, choices...)
+	for _, fit := range fits[1:] {
+		if fit.ok {
+			best = max(best, fit.logLikelihood)
+		}
+	}
+	return over + best - fits[0].logLikelihood - math.Log(float64(len(since)))
 }
 
 // withoutSteps is the curve without isolated steps, as of hash tables that double: a gain per request that is above one of
