@@ -1,8 +1,9 @@
 package external
 
 import (
-	"math"
+	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,15 @@ import (
 type Counts struct {
 	Codes  map[int]uint64         // responses by HTTP status code; 0 if the tool does not report it
 	Errors map[load.Reason]uint64 // failed requests, and responses that the tool counts as errors
+	// Partial is true if the output shows that the tool has sent more requests than it counts.
+	Partial bool
+	// Notes are sentences on what the tool counts, or does otherwise than its command suggests. Each is there once.
+	Notes []string
+}
+
+// newCounts returns counts of nothing.
+func newCounts() Counts {
+	return Counts{Codes: make(map[int]uint64), Errors: make(map[load.Reason]uint64)}
 }
 
 // Requests is the number of responses.
@@ -27,21 +37,136 @@ func (c Counts) Requests() uint64 {
 // mostRequests is the largest plausible count. It keeps sums from overflowing.
 const mostRequests = 1 << 53
 
-// Count parses the output of hey, oha, wrk (or wrk2) or k6, and adds up all summaries in it. False if it finds no summary,
-// or an implausible count.
+// outcome is what a reader made of an output.
+type outcome int
+
+const (
+	absent      outcome = iota // no summary of that tool
+	found                      // at least one, and all are in the counts
+	implausible                // a number that cannot be one of requests
+)
+
+// Count parses the output of the load tools that are known, and adds up all summaries in it. False if it finds no
+// summary, or an implausible count. Then only Notes may be set.
 func Count(output string) (Counts, bool) {
-	output = styles.ReplaceAllString(output, "")
-	for _, read := range []func(string, *Counts) bool{readWrk, readK6, readHey} {
-		counts := Counts{Codes: make(map[int]uint64), Errors: make(map[load.Reason]uint64)}
-		if read(output, &counts) && counts.Requests() <= mostRequests {
-			return counts, true
+	return count(output, strings.NewReader(output))
+}
+
+// count is Count of the summaries in text, and of the tables in table. Of a tool with two formats it takes the one that
+// reports more: both are of the same runs.
+func count(text string, table io.Reader) (Counts, bool) {
+	text = styles.ReplaceAllString(text, "")
+	objects := objectsOf(text)
+	sum, known := newCounts(), false
+	// printed is a reader of summaries as text, which have mark in them: to look for that alone takes little time.
+	printed := func(mark string, read func(string, *Counts) outcome) func(*Counts) outcome {
+		return func(c *Counts) outcome {
+			if !strings.Contains(text, mark) {
+				return absent
+			}
+			return read(text, c)
 		}
 	}
-	return Counts{}, false
+	for _, formats := range [][]func(*Counts) outcome{
+		{printed(" requests in ", readWrk)},
+		{printed("http_reqs", readK6), objects.reader(k6Object)},
+		{printed("Summary:", readHey)},
+		{func(c *Counts) outcome { return readTable(table, c) }},
+		{printed("Complete requests:", readAb)},
+		{printed("requests: ", readH2load)},
+		{objects.reader(siegeObject)},
+		{printed("Status Codes ", readVegeta), objects.reader(vegetaObject)},
+		{printed("1xx - ", readBombardier), objects.reader(bombardierObject)},
+		{printed(" requests in ", readAutocannon), objects.reader(autocannonObject)},
+		{printed("Total: connections ", readHttperf)},
+		{printed("All done ", readFortio), objects.reader(fortioObject)},
+		{printed("Completed requests:", readLoadtest)},
+	} {
+		best, any := newCounts(), false
+		for _, read := range formats {
+			counts := newCounts()
+			switch read(&counts) {
+			case implausible:
+				return Counts{}, false
+			case absent:
+				sum.say(counts.Notes...)
+			case found:
+				if !any || counts.Requests() > best.Requests() {
+					best, any = counts, true
+				}
+			}
+		}
+		known = known || any
+		if !sum.add(best) {
+			return Counts{}, false
+		}
+	}
+	if !known {
+		return Counts{Notes: sum.Notes}, false
+	}
+	return sum, true
 }
 
 // styles matches the colours of a terminal.
 var styles = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// add adds the counts of another tool; false if the sum is implausible.
+func (c *Counts) add(other Counts) bool {
+	for code, n := range other.Codes {
+		c.Codes[code] += n
+	}
+	for reason, n := range other.Errors {
+		c.note(reason, n)
+	}
+	c.Partial = c.Partial || other.Partial
+	c.say(other.Notes...)
+	return c.Requests() <= mostRequests
+}
+
+// answered counts responses; false for an implausible count.
+func (c *Counts) answered(code int, count string) bool {
+	n, ok := number(count)
+	return ok && c.got(code, n)
+}
+
+// got counts n responses, and those of an error status as errors; false for an implausible count. code is 0 if unknown.
+func (c *Counts) got(code int, n uint64) bool {
+	if n > mostRequests || code != 0 && (code < 100 || code > 999) {
+		return false
+	}
+	if n > 0 {
+		c.Codes[code] += n
+	}
+	switch {
+	case code >= 500:
+		c.note(load.Status5xx, n)
+	case code >= 400:
+		c.note(load.Status4xx, n)
+	}
+	return c.Requests() <= mostRequests
+}
+
+// note counts errors; it leaves out a reason without errors.
+func (c *Counts) note(reason load.Reason, n uint64) {
+	if n > 0 && n <= mostRequests && c.Errors[reason] <= mostRequests {
+		c.Errors[reason] += n
+	}
+}
+
+// noteFigure is note of a number in a text.
+func (c *Counts) noteFigure(reason load.Reason, text string) {
+	n, _ := number(text)
+	c.note(reason, n)
+}
+
+// say adds the notes that are new.
+func (c *Counts) say(notes ...string) {
+	for _, note := range notes {
+		if !slices.Contains(c.Notes, note) {
+			c.Notes = append(c.Notes, note)
+		}
+	}
+}
 
 // number parses a count; false for an implausible one.
 func number(text string) (uint64, bool) {
@@ -49,121 +174,10 @@ func number(text string) (uint64, bool) {
 	return n, err == nil && n <= mostRequests
 }
 
-func figure(text string) float64 {
-	value, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return math.NaN()
+// is tells whether a reader that has counted without a contradiction found anything.
+func is(any bool) outcome {
+	if any {
+		return found
 	}
-	return value
-}
-
-var (
-	wrkRequests = regexp.MustCompile(`(?m)^ +(\d+) requests in [0-9.]+[a-z]+, .* read\r?$`)
-	wrkSocket   = regexp.MustCompile(`(?m)^ +Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)\r?$`)
-	wrkStatus   = regexp.MustCompile(`(?m)^ +Non-2xx or 3xx responses: (\d+)\r?$`)
-)
-
-// readWrk parses the summary of wrk, which does not report statuses.
-func readWrk(output string, counts *Counts) bool {
-	found := wrkRequests.FindAllStringSubmatch(output, -1)
-	for _, match := range found {
-		if !counts.answered(0, match[1]) {
-			return false
-		}
-	}
-	for _, match := range wrkSocket.FindAllStringSubmatch(output, -1) {
-		for field, reason := range []load.Reason{load.Connect, load.Reset, load.Reset, load.Timeout} {
-			n, _ := number(match[field+1])
-			counts.note(reason, n)
-		}
-	}
-	for _, match := range wrkStatus.FindAllStringSubmatch(output, -1) {
-		n, _ := number(match[1])
-		counts.note(load.Other, n)
-	}
-	return len(found) > 0
-}
-
-var (
-	k6Requests = regexp.MustCompile(`(?m)^ *http_reqs\.*: (\d+) +[0-9.]+/s`)
-	k6Failed   = regexp.MustCompile(`(?m)^ *http_req_failed\.*: [0-9.]+% +(?:(\d+) out of \d+|✓ *(\d+) +✗ *\d+)`)
-)
-
-// readK6 parses the summary of k6. Its count includes requests without a response.
-func readK6(output string, counts *Counts) bool {
-	found := k6Requests.FindAllStringSubmatch(output, -1)
-	for _, match := range found {
-		if !counts.answered(0, match[1]) {
-			return false
-		}
-	}
-	for _, match := range k6Failed.FindAllStringSubmatch(output, -1) {
-		n, _ := number(match[1] + match[2])
-		counts.note(load.Other, n)
-	}
-	return len(found) > 0
-}
-
-var (
-	heyTotal  = regexp.MustCompile(`(?m)^ +Total:\s+([0-9.]+) (\S+)\r?$`) // in oha's the unit is that of the slowest response
-	heyRate   = regexp.MustCompile(`(?m)^ +Requests/sec:\s+([0-9.]+)\r?$`)
-	heyStatus = regexp.MustCompile(`(?m)^ +\[(\d{3})\]\s+(\d+) responses\r?$`)
-	heyErrors = regexp.MustCompile(`(?m)^ +\[(\d+)\]\s+(\S.*?)\r?$`)
-)
-
-// heyMost is how many statuses hey keeps. Of more responses it reports only the rate.
-const heyMost = 1_000_000
-
-// readHey parses the summary of hey, or that of oha, which has the same format.
-func readHey(output string, counts *Counts) bool {
-	summaries := strings.Split(output, "Summary:")[1:]
-	known := false
-	for _, summary := range summaries {
-		statuses, failures, _ := strings.Cut(summary, "\nError distribution:")
-		total, rate := heyTotal.FindStringSubmatch(summary), heyRate.FindStringSubmatch(summary)
-		if total == nil || rate == nil || !strings.Contains(statuses, "\nStatus code distribution:") {
-			continue
-		}
-		known = true
-		var answers, failed uint64
-		for _, match := range heyStatus.FindAllStringSubmatch(statuses, -1) {
-			code, _ := strconv.Atoi(match[1])
-			if !counts.answered(code, match[2]) {
-				return false
-			}
-			n, _ := number(match[2])
-			answers += n
-			switch {
-			case code >= 500:
-				counts.note(load.Status5xx, n)
-			case code >= 400:
-				counts.note(load.Status4xx, n)
-			}
-		}
-		for _, match := range heyErrors.FindAllStringSubmatch(failures, -1) {
-			// Requests that oha cancels at the end of its duration are no errors of the server.
-			if n, ok := number(match[1]); ok && match[2] != "aborted due to deadline" {
-				failed += n
-				counts.note(load.Other, n)
-			}
-		}
-		if all := math.Round(figure(rate[1]) * figure(total[1])); answers == heyMost && total[2] == "secs" && all > heyMost && all <= mostRequests {
-			counts.Codes[0] += uint64(max(0, all-float64(answers)-float64(failed)))
-		}
-	}
-	return known
-}
-
-// answered counts responses; false for an implausible count.
-func (c *Counts) answered(code int, count string) bool {
-	n, ok := number(count)
-	c.Codes[code] += n
-	return ok && c.Codes[code] <= mostRequests
-}
-
-// note counts errors; it leaves out a reason without errors.
-func (c *Counts) note(reason load.Reason, n uint64) {
-	if n > 0 && n <= mostRequests {
-		c.Errors[reason] += n
-	}
+	return absent
 }

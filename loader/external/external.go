@@ -1,5 +1,5 @@
-// Package external runs a third-party load tool, such as hey, wrk, k6 or oha, as the load of an iteration. It parses
-// the output for the number of requests. It knows nothing of memory, nor of other ways to count requests.
+// Package external runs a third-party load tool, such as hey, wrk, k6 or ab, as the load of an iteration. It parses the
+// output for the number of requests. It knows nothing of memory, nor of other ways to count requests.
 package external
 
 import (
@@ -19,7 +19,9 @@ import (
 const (
 	// mostOutput is the size of the end of a tool's output that is parsed, in bytes.
 	mostOutput = 1 << 20
-	lastLines  = 10 // shown when the tool fails
+	// mostTable is the size of the end of the output in which tables with a line for each request are counted, in bytes.
+	mostTable = 256 << 20
+	lastLines = 10 // shown when the tool fails
 )
 
 // startScript waits for a line and then executes the tool. It ends if the loader ends before.
@@ -38,7 +40,7 @@ type Command struct {
 }
 
 // Run runs the tool until it ends, and adds the requests that it reports to meter. If it reports none, the result is
-// Uncounted. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, does not
+// Uncounted; if it leaves some out, Partial. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, does not
 // end within Limit, and when ctx ends first. It also fails when a tool that reported its requests before no longer does.
 func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (load.Result, error) {
 	start := time.Now()
@@ -66,13 +68,19 @@ func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (lo
 	if readErr != nil {
 		return load.Result{}, readErr
 	}
-	counts, counted := Count(output)
+	counts, counted := count(output, c.end(from, mostTable))
+	if stopped := abStopped(strings.Join(c.Words, " "), output); stopped != "" {
+		counts.say(stopped)
+	}
 	if c.counted && !counted {
 		return load.Result{}, &Failure{errors.New("LOAD_COMMAND no longer reports its requests"), output}
 	}
 	c.counted = counted
 	totals := meter.Add(counts.Codes, counts.Errors)
-	return load.Result{Totals: totals, StartedAt: start, Elapsed: elapsed, Uncounted: !counted}, nil
+	return load.Result{
+		Totals: totals, StartedAt: start, Elapsed: elapsed,
+		Uncounted: !counted, Reported: counted, Partial: counts.Partial, Notes: counts.Notes,
+	}, nil
 }
 
 // run runs the tool in a new process group, and kills the rest of the group at the end.
@@ -119,17 +127,18 @@ func (c *Command) run(ctx context.Context) error {
 
 // output returns the log from an offset on, or the last mostOutput bytes of that.
 func (c *Command) output(from int64) (string, error) {
-	end, err := c.Log.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
+	text, err := io.ReadAll(c.end(from, mostOutput))
+	return string(text), err
+}
+
+// end reads the log from an offset on, or the last most bytes of that.
+func (c *Command) end(from, most int64) io.Reader {
+	size := int64(0)
+	if info, err := c.Log.Stat(); err == nil {
+		size = info.Size()
 	}
-	from = max(from, end-mostOutput)
-	text := make([]byte, end-from)
-	n, err := c.Log.ReadAt(text, from)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return string(text[:n]), err
+	from = max(from, size-most)
+	return io.NewSectionReader(c.Log, from, max(0, size-from))
 }
 
 // Failure is an error of a tool. Its text omits the tool's output, which may contain secret arguments.

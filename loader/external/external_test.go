@@ -50,6 +50,31 @@ func TestWhatAToolTellsIsCounted(t *testing.T) {
 	assert.Regexp(t, `^== iteration 1, \S+Z\n\nSummary:[^=]*== iteration 2, \S+Z\n\nSummary:`, printed())
 }
 
+func TestATableThatIsLongerThanWhatIsReadOfOtherOutputs(t *testing.T) {
+	const row = "0.0032,0.0004,0.0000,0.0001,0.0025,0.0001,200,0.0011"
+	const rows = 2 * mostOutput / len(row)
+	c, _ := command(t, "sh", "-c", `echo "$1"; yes "$2" | head -n "$3"`, "-", heyHeader, row, strconv.Itoa(rows))
+	result, err := c.Run(t.Context(), 1, load.NewMeter())
+	require.NoError(t, err)
+	assert.False(t, result.Uncounted)
+	assert.True(t, result.Reported)
+	assert.EqualValues(t, rows, result.Requests)
+}
+
+func TestWhatAToolLeavesOutIsNoted(t *testing.T) {
+	c, _ := command(t, "cat", "testdata/h2load-1.52.0-warm-up.txt")
+	result, err := c.Run(t.Context(), 1, load.NewMeter())
+	require.NoError(t, err)
+	assert.True(t, result.Partial)
+	assert.Equal(t, []string{"h2load does not count the requests of its warm-up."}, result.Notes)
+
+	c, _ = command(t, "sh", "-c", `echo "Complete requests:      50000"; : ab -t 3`)
+	result, err = c.Run(t.Context(), 1, load.NewMeter())
+	require.NoError(t, err)
+	assert.False(t, result.Partial)
+	assert.Equal(t, []string{"ab -t ended at 50000 requests, before its time: it does unless -n, with a larger number, follows -t."}, result.Notes)
+}
+
 func TestAToolThatDoesNotEndIsKilled(t *testing.T) {
 	c, _ := command(t, "sh", "-c", "echo asking; sleep 1000; echo never")
 	c.Limit = 100 * time.Millisecond

@@ -116,6 +116,28 @@ func TestRequestsThatTheServerCounted(t *testing.T) {
 	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
 }
 
+func TestWhatALoadToolDoesNotCount(t *testing.T) {
+	j := deliberate(4, 0, memory.Limit{})
+	assert.Empty(t, j.tool())
+	for n := range j.iterations {
+		i := &j.iterations[n]
+		i.Load.Reported, i.Load.Notes = true, []string{"Its warm-up."}
+		i.ServerCount = i.Load.Requests + 10
+	}
+	assert.Equal(t, "Its warm-up.", j.tool(), "said once; some more may be in flight at the end")
+
+	j.iterations[2].ServerCount += 1990
+	assert.Equal(t, "Its warm-up. The server has counted 6030 requests where LOAD_COMMAND reports 4000. "+
+		"A tool may follow redirects, or send a request again, without counting that. The growth is per request that it reports.", j.tool())
+	assert.Contains(t, j.Remarks(0, 0), j.tool())
+	for n := range j.iterations {
+		j.iterations[n].Requests = j.iterations[n].ServerCount
+	}
+	assert.Equal(t, "Its warm-up.", j.tool(), "the growth is per request that the server has counted")
+	j.iterations[2].Requests, j.iterations[2].Load.Errors = j.iterations[2].Load.Requests, map[load.Reason]uint64{load.Reset: 1990}
+	assert.Equal(t, "Its warm-up.", j.tool(), "requests without a response")
+}
+
 func TestHeapThatTheServerReports(t *testing.T) {
 	j := deliberate(4, 0, memory.Limit{})
 	assert.Empty(t, j.ownHeap())

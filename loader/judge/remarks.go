@@ -3,6 +3,8 @@ package judge
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"leaklab/loader/load"
 )
@@ -11,7 +13,7 @@ import (
 // had open at the most, and filesLimit how many it may have; 0 where that is unknown.
 func (j *Judge) Remarks(openFiles, filesLimit int) []string {
 	var remarks []string
-	for _, remark := range []string{j.errorPages(), j.unanswered(), j.reopened(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted(), j.ownHeap()} {
+	for _, remark := range []string{j.errorPages(), j.unanswered(), j.reopened(), outOfFiles(openFiles, filesLimit), j.timeToLimit(), j.counted(), j.tool(), j.ownHeap()} {
 		if remark != "" {
 			remarks = append(remarks, remark)
 		}
@@ -108,4 +110,27 @@ func (j *Judge) counted() string {
 		}
 	}
 	return ""
+}
+
+// tool says what a load tool leaves out of its count, and if the server has counted more; empty if there is nothing.
+func (j *Judge) tool() string {
+	var notes []string
+	var reported, failed, answered uint64
+	for _, i := range j.iterations {
+		for _, note := range i.Load.Notes {
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+		if i.Load.Reported && i.Requests == i.Load.Requests && i.ServerCount > 0 {
+			reported += i.Load.Requests
+			failed += i.Load.ErrorCount()
+			answered += i.ServerCount
+		}
+	}
+	if answered-min(answered, reported+failed) > reported/4 {
+		notes = append(notes, fmt.Sprintf("The server has counted %d requests where LOAD_COMMAND reports %d. "+
+			"A tool may follow redirects, or send a request again, without counting that. The growth is per request that it reports.", answered, reported))
+	}
+	return strings.Join(notes, " ")
 }

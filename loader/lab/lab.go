@@ -96,8 +96,10 @@ type Iteration struct {
 	// iteration.
 	Requests  uint64
 	Uncounted bool
-	Turnover  *Turnover // nil if it is not known which processes there are
-	Workers   []Worker  // none if the server has one process, or if it is not known what each has answered
+	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it does not tell.
+	ServerCount uint64
+	Turnover    *Turnover // nil if it is not known which processes there are
+	Workers     []Worker  // none if the server has one process, or if it is not known what each has answered
 
 	members []memory.Member // at the end, or when they were last known
 	calm    calm
@@ -364,14 +366,22 @@ func NextStart(now time.Time, period time.Duration) time.Time {
 	return start
 }
 
-// count sets the requests that the growth is said of: those of the load, unless there are other loaders, or else in the
-// way in which those of the iteration before were counted, since a run is judged by one measure.
+// count sets the requests that the growth is said of: those of the load, unless there are other loaders or a load tool
+// that leaves some out, or else in the way in which those of the iteration before were counted, since a run is judged by
+// one measure.
 func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) error {
+	if i.End.RequestsCounter != "" {
+		i.ServerCount = i.answered(before)
+	}
 	switch {
 	case others && i.End.RequestsCounter == "":
 		return errors.New("the server does not tell how many requests it has answered, of all loaders")
 	case others:
-		i.Requests = i.answered(before)
+		i.Requests = i.ServerCount
+	case i.Load.Partial && before.Number > 0 && before.ServerCount > 0 && i.End.RequestsCounter == "":
+		return errors.New("the server does not tell any more how many requests it has answered")
+	case i.Load.Partial:
+		i.Requests = max(i.Load.Requests, i.ServerCount)
 	case !i.Load.Uncounted:
 		i.Requests = i.Load.Requests
 	case before.Uncounted || before.Number == 0 && i.End.RequestsCounter == "":
@@ -379,7 +389,7 @@ func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) erro
 	case i.End.RequestsCounter == "":
 		return errors.New("the server does not tell any more how many requests it has answered")
 	default:
-		i.Load.Totals = meter.Add(map[int]uint64{0: i.answered(before)}, nil)
+		i.Load.Totals = meter.Add(map[int]uint64{0: i.ServerCount}, nil)
 		i.Requests = i.Load.Requests
 	}
 	return nil

@@ -140,6 +140,31 @@ func TestRequestsOfAnExternalLoad(t *testing.T) {
 	assert.Len(t, iterations, 3)
 }
 
+func TestRequestsThatALoadToolLeavesOut(t *testing.T) {
+	counter, readings := []uint64{5, 100, 100, 180, 180}, 0
+	complete := func(_ context.Context, reading *memory.Reading) {
+		if readings < len(counter) {
+			reading.Requests, reading.RequestsCounter = counter[readings], "c"
+		}
+		readings++
+	}
+	partial := func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		return load.Result{Totals: meter.Add(map[int]uint64{0: 50}, nil), Elapsed: time.Second, Reported: true, Partial: true}, nil
+	}
+	iterations, err := measure(t.Context(), loads(2, partial, complete))
+	require.NoError(t, err)
+	for n, want := range []uint64{95, 80} {
+		assert.Equal(t, want, iterations[n].Requests, "those of the server")
+		assert.EqualValues(t, 50, iterations[n].Load.Requests)
+	}
+	iterations, err = measure(t.Context(), loads(2, partial))
+	require.NoError(t, err)
+	assert.EqualValues(t, 50, iterations[1].Requests, "the server does not tell")
+	readings = 0
+	_, err = measure(t.Context(), loads(3, partial, complete))
+	assert.EqualError(t, err, "iteration 3 of 3: the server does not tell any more how many requests it has answered")
+}
+
 // setBack is a moment as a clock tells it that was set back by an hour before. What has passed since another moment is
 // the same: the first word of a Time that time.Now has made holds the seconds of the clock from its bit 30 on, and the
 // other what time.Since counts.

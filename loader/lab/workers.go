@@ -28,7 +28,7 @@ type calm struct {
 }
 
 // follow sets the workers at the end reading, with the requests that they have answered. before is the iteration before.
-// None are known if processes or their processor times are not, or if a process was alone.
+// None are known if processes, their processor times or what each holds is not, as of a process that is alone.
 //
 // A worker's share of the requests is that of its processor time in what the server has used. Equal shares would be wrong:
 // workers that wait at one socket are woken unevenly, and a connection that stays open belongs to one of them. To start and
@@ -37,7 +37,7 @@ type calm struct {
 func (i *Iteration) follow(before Iteration) {
 	i.calm = before.calm
 	used, known := i.CPU()
-	start, end := several(i.Start.Members), several(i.End.Members)
+	start, end := workersOf(i.Start.Members), workersOf(i.End.Members)
 	if !known || used == 0 || len(end) == 0 {
 		return
 	}
@@ -58,10 +58,7 @@ func (i *Iteration) follow(before Iteration) {
 	case i.calm.used > 0:
 		requests = min(requests, float64(i.calm.requests)/float64(i.calm.used))
 	}
-	for n, m := range end {
-		if m.Own == 0 || m.CPU == 0 || len(i.Workers) == mostWorkers {
-			continue
-		}
+	for n, m := range end[:min(len(end), mostWorkers)] {
 		w := Worker{PID: m.PID, Started: m.Started, Bytes: m.Own, Requests: requests * float64(served[n])}
 		for _, earlier := range before.Workers {
 			if earlier.PID == w.PID && earlier.Started == w.Started {
@@ -72,15 +69,9 @@ func (i *Iteration) follow(before Iteration) {
 	}
 }
 
-// several are the processes of which several run the same program that listens, the oldest first.
-func several(members []memory.Member) []memory.Member {
-	listens := make(map[string]bool)
-	for _, m := range members {
-		listens[m.Program] = listens[m.Program] || m.Listens
-	}
-	all := slices.DeleteFunc(slices.Clone(members), func(m memory.Member) bool {
-		return !listens[m.Program] || count(members, m.Program) < 2
-	})
+// workersOf are the processes of which is known what they hold for themselves, the oldest first.
+func workersOf(members []memory.Member) []memory.Member {
+	all := slices.DeleteFunc(slices.Clone(members), func(m memory.Member) bool { return m.Own == 0 || m.CPU == 0 })
 	slices.SortFunc(all, func(a, b memory.Member) int {
 		return cmp.Or(cmp.Compare(a.Started, b.Started), cmp.Compare(a.PID, b.PID))
 	})

@@ -76,15 +76,13 @@ func TestWorkersThatAreReplacedFromTheBeginning(t *testing.T) {
 }
 
 func TestWorkersThatAreNotKnown(t *testing.T) {
-	helper := memory.Member{PID: 9, Program: "/bin/helper", CPU: ms, Own: 1}
 	several := []memory.Member{process(1, 50*ms), process(2, 20*ms)}
-	unread := process(3, 20*ms)
-	unread.Own = 0
+	alone := process(1, 50*ms)
+	alone.Own = 0
 	for name, readings := range map[string][]memory.Reading{
-		"a process alone":                  {tree(0, several[0], helper), tree(10*ms, several[0], helper)},
-		"no processor time":                {{Members: several}, {Members: several}},
-		"no processes":                     {{CPU: ms}, {CPU: 2 * ms}},
-		"memory that may not be looked at": {tree(0, unread, unread), tree(10*ms, unread, unread)},
+		"a process alone":   {tree(0, alone), tree(10*ms, alone)},
+		"no processor time": {{Members: several}, {Members: several}},
+		"no processes":      {{CPU: ms}, {CPU: 2 * ms}},
 	} {
 		assert.Empty(t, followed(t, readings...)[0], name)
 	}

@@ -40,6 +40,12 @@ type Result struct {
 	Connections int
 	// Uncounted is true if the number of requests is unknown. The totals are empty then.
 	Uncounted bool
+	// Reported is true if the totals are from the output of a load tool.
+	Reported bool
+	// Partial is true if that tool has sent more requests than it reports, such as those of a warm-up.
+	Partial bool
+	// Notes are sentences on how that tool counts, or on what it did otherwise than its command suggests.
+	Notes []string
 }
 
 // Repeat returns a plan that sends as many requests as r, a result of this plan, answered or not. Duration no longer

@@ -26,7 +26,7 @@ func growths(run record.Run) []growthRow {
 	}
 	last := run.Iterations[len(run.Iterations)-1]
 	var rows []growthRow
-	for _, part := range []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, verdict.Held} {
+	for _, part := range []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, verdict.Held, verdict.Workers} {
 		g, known := run.Verdict.GrowthOf(part)
 		if !known {
 			continue

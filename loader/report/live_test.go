@@ -107,3 +107,14 @@ func TestLiveMemoryOfARunThatGoesOn(t *testing.T) {
 		assert.NotContains(t, page+out.String(), "NaN")
 	}
 }
+
+// A leak that the replacement of workers hides is in no part of what the server holds as a whole.
+func TestALeakInWorkersInTheReports(t *testing.T) {
+	run := recordtest.LiveRun(12)
+	run.Verdict.Kind, run.Verdict.Of = verdict.Leak, verdict.Workers
+	run.Verdict.GrowthBytesPerRequest, run.Verdict.LowerBytesPerRequest, run.Verdict.UpperBytesPerRequest = 1000, 900, 1100
+	_, text := rendered(t, run)
+	assert.Contains(t, text, "## Verdict: leak, memory of a worker 1000.0 bytes/request (900.0 to 1100.0, 95%)\n")
+	assert.Contains(t, text, "| **memory of a worker**, which the verdict rests on |  | 1000.0 | 900.0 | 1100.0 |\n")
+	assert.Contains(t, text, "| live memory | 20.981 | 150.0 | 148.5 | 151.5 |\n")
+}

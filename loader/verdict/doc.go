@@ -22,8 +22,8 @@
 //     (Hampel's identifier, 1974).
 //  3. Warm-up. The first iteration is dropped, and more while that makes the interval
 //     of the rest clearly narrower. This is the idea of MSER (White 1997), with
-//     standard errors under noise that decays or is a random walk. Growth must have
-//     stopped for long enough not to be a pause between two steps.
+//     standard errors under noise that decays or is a random walk. Growth, or
+//     a fall, must have stopped for long enough not to be a pause between two steps.
 //  4. Growth. The slope of the end readings over the cumulative requests, by
 //     generalised least squares. The readings are autocorrelated, which decides the
 //     width of the interval. Oscillating errors, as from a garbage collector in step
@@ -42,12 +42,24 @@
 //     range: smaller changes are within the granularity of kernel counters and of
 //     allocators. Where resident memory is read less exactly, it is what that reading
 //     may be off by (Options.Floor).
-//  6. Slowing down. A leak goes on; a cache fills. There is no leak in any of these
-//     cases: the second half of the requests grows by less than three quarters of the
-//     first, with 95% probability under the same noise; a logarithm fits the readings
-//     better than a line; the warm-up is longer than the rest; or the second half
-//     alone does not show, with 95% probability, growth above the tolerance. Readings
-//     that vary widely may have a trend by chance, but seldom in both halves.
+//  6. Going on. A leak goes on; a cache fills, and a pool of buffers keeps the largest
+//     size of each. A line over the requests must fit the judged readings about as well
+//     as every curve that levels off: a logarithm, a square root, a power of 0.7, and
+//     exponential saturations (likelihood ratios under the same noise models). In few
+//     readings it must fit much better (linearEnough). After a warm-up, the line and
+//     the decay of that must also explain the whole run better, by their likelihood less
+//     half of the logarithm of the readings for each parameter (Schwarz, "Estimating the
+//     dimension of a model", 1978). There is no leak either in any of these cases: the
+//     second half of the requests grows by less than three quarters of the first, with
+//     95% probability; steps have stopped, since memory stands still at the end for
+//     longer than between any two of them; the warm-up is longer than the rest; the
+//     second half alone does not show, with 95% probability, growth above the tolerance;
+//     or less than 512 KiB were gained, or 100 requests made. In live memory, isolated
+//     steps of tables that double are set aside first.
+//  7. Condition. No reading tells a leak from entries that expire after the run, or from a
+//     cache that is not full in it. The sentence says for how long, and over how many
+//     requests, growth has gone on. Live memory that is freed at rest expires: it is no
+//     leak then. A run of unknown length goes on while a usual bound is near.
 //
 // The median of slopes of Theil (1950) and Sen (1968) is not used. It resists
 // outliers, which step 2 removes, but its interval assumes independent readings.
@@ -60,13 +72,13 @@
 // hugetlbfs, and in files in memory that no process maps. What is lazily freed does not
 // count. Pages of mapped files are filling if they count once, but for those that come
 // with ever new mappings.
-// Where live memory is known, held = live + slack + outside + filling. Steps 2 to 6 are
+// Where live memory is known, held = live + slack + outside + filling. Steps 2 to 7 are
 // applied to each, with a warm-up of its own.
 //
 //   - Live memory is exact: its grain is 16 bytes, not a page, and its floor 2 KiB or
 //     what it moves by without load. It leaks by step 6.
 //   - Memory outside the heap is as noisy as resident memory, and warms up for long.
-//     It leaks by step 6 if a line fits 20 times as well as a logarithm. To demand that
+//     It leaks by step 6 if a line fits 20 times as well as a logarithm and a square root. To demand that
 //     its whole interval lies below the tolerance would leave nearly all servers open:
 //     with 3,000 requests an iteration the floor alone is wider. It is quiet if the
 //     upper end of its interval is below a bound (outsideBytes), and if growth is not
@@ -129,8 +141,9 @@
 //
 // The estimate is the growth of memory, averaged over the judged requests if
 // it is not constant. The interval covers it in at least 91% of runs if noise decays;
-// with ten readings it is conservative. If memory grows in few large random jumps, or
-// if the noise is a random walk, coverage with ten readings is 80% or less: jumps that
-// did not happen cannot be observed. The commands simulate and calibrate print the
-// coverage for synthetic traces and for real runs.
+// with ten readings it is conservative. If memory grows in few large random jumps, the
+// interval is at least that of the share of iterations with a jump (Clopper and Pearson
+// 1934). Jumps that did not happen cannot be observed all the same, and coverage is less
+// if the noise is a random walk. The commands simulate and calibrate print the coverage
+// for synthetic traces and for real runs.
 package verdict

@@ -62,7 +62,7 @@ type outsideEvidence struct {
 
 // newOutsideEvidence returns the evidence of the curve of memory outside the heap. level is how large it was at first, in bytes.
 func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEvidence {
-	e := outsideEvidence{evidence: newEvidence(c, 0, confidence), least: max(outsideLittle, outsideLeakShare*level)}
+	e := outsideEvidence{evidence: newEvidence(c, 0, confidence, true), least: max(outsideLittle, outsideLeakShare*level)}
 	if !e.known {
 		return e
 	}

@@ -55,7 +55,7 @@ func Parts() []Part {
 		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped, Restarts, Replaced}
 }
 
-// Label is the part's name in metrics and run.json, if it is one of Growths: "live", "slack", "outside" or "held"; or "worker" for Workers.
+// Label is the part's name in metrics and run.json: "live", "slack", "outside", "held" or "worker".
 func (p Part) Label() string {
 	switch p {
 	case Live:

@@ -74,9 +74,9 @@ func (v *Verdict) account(f findings, options Options, interval, judged string) 
 	warmUp := count(v.WarmUp, "iteration")
 	switch {
 	case v.Kind == Leak:
-		full = fmt.Sprintf("Leak: after a warm-up of %s, %s (%s), more than the tolerance of %s, and the growth goes on (%s).",
-			warmUp, growth, interval, tolerance, judged)
-		brief = fmt.Sprintf("After a warm-up of %s, %s grows by more than the tolerance, and the growth goes on (%s).", warmUp, v.Of, judged)
+		full = fmt.Sprintf("Leak: after a warm-up of %s, %s (%s), more than the tolerance of %s, and the growth goes on (%s).%s",
+			warmUp, growth, interval, tolerance, judged, f.condition.explain(v.Unit))
+		brief = fmt.Sprintf("After a warm-up of %s, %s grows by more than the tolerance, and the growth goes on (%s).%s", warmUp, v.Of, judged, f.condition.explain(v.Unit))
 	case v.Kind == NoLeak && v.Upper < 0:
 		full = fmt.Sprintf("No leak: after a warm-up of %s, %s (%s to %s, %s; %s).",
 			warmUp, growth, text.Number(-v.Upper), text.Number(-v.Lower), percent(v.Confidence), judged)
@@ -85,6 +85,10 @@ func (v *Verdict) account(f findings, options Options, interval, judged string) 
 		full = fmt.Sprintf("No leak: after a warm-up of %s, %s grows by less than %s bytes %s "+
 			"(%s), which is below the tolerance of %s (%s).", warmUp, v.Of, text.Number(v.Upper), v.Unit.one(), percent(v.Confidence), tolerance, judged)
 		brief = fmt.Sprintf("After a warm-up of %s, %s grows by less than the tolerance (%s).", warmUp, v.Of, judged)
+	case v.NextLook > 0 && f.condition.requests > 0:
+		near := "a plausible bound of a cache or of an expiry is near"
+		full = fmt.Sprintf("Not decided yet: so far %s (%s; %s), but %s.", growth, interval, judged, near)
+		brief = fmt.Sprintf("Not decided yet (%s): %s.", judged, near)
 	case v.NextLook > 0:
 		full = fmt.Sprintf("Not decided yet: so far %s (%s; %s).", growth, interval, judged)
 		brief = fmt.Sprintf("Not decided yet (%s).", judged)
@@ -101,6 +105,9 @@ func (v *Verdict) accountUndecided(f findings, options Options, growth, interval
 	switch {
 	case v.hidden:
 		return v.accountHidden(judged)
+	case f.condition.expires:
+		expires := fmt.Sprintf("%s (%s).", f.condition.explainExpiry(), judged)
+		full, brief = fmt.Sprintf("Inconclusive: %s (%s), %s", growth, interval, expires), grows+", "+expires
 	case v.Pattern == PatternSlowing && v.WarmUp > v.Judged.length():
 		before := fmt.Sprintf("but it grew faster before, and for longer: the first %s. It may be a cache that fills.", count(v.WarmUp, "iteration"))
 		full = fmt.Sprintf("Inconclusive: %s (%s; %s), %s", growth, interval, judged, before)
@@ -216,6 +223,9 @@ func (v *Verdict) advise(f findings, n int, options Options) {
 	switch {
 	case v.hidden:
 		v.Advice = adviceHidden
+		return
+	case f.condition.expires:
+		v.Advice = adviceExpires
 		return
 	case v.NextLook > 0:
 		v.MoreIterations = v.NextLook - n

@@ -62,19 +62,20 @@ func newHalves(c curve, warmUp int) (halves, bool) {
 		first[i] = min(r, half)
 		second[i] = max(r-half, 0)
 	}
-	early, _, okEarly := regress(noiseModels, judged, first, second)
-	late, _, okLate := regress(noiseModels, judged, second, first)
-	shape, linear, okLinear := straighter(c, warmUp)
+	growth := regressEach(noiseModels, judged, [][]float64{first, second}, []int{0, 1}, []int{1, 0})
+	early, late := growth[0], growth[1]
+	shape, lines := straighter(c, warmUp)
+	linear, okLinear := lines.over(len(levellings))
+	clearly, okClearly := lines.over(clearLevellings)
 	judged = shape.from(warmUp - 1)
-	bend, _, okBend := regress(noiseModels, judged, second, since)
-	steady, _, okSteady := regress(noiseModels, judged, first, second)
-	clearly, okClearly := lineOver(judged, levellings[:clearLevellings])
-	if !(okEarly && okLate && okBend && okSteady && okLinear && okClearly) {
+	changes := regressEach(noiseModels, judged, [][]float64{first, second, since}, []int{1, 2}, []int{0, 1})
+	bend, steady := changes[0], changes[1]
+	if !(early.ok && late.ok && bend.ok && steady.ok && okLinear && okClearly) {
 		return halves{}, false
 	}
 	h := halves{
 		early:            early.quantile(0.5),
-		late:             late,
+		late:             late.posterior,
 		slower:           bend.below(0),
 		slows:            bend.below(0) > surely && bend.quantile(0.5) < (slowerBelow-1)*steady.quantile(0.5),
 		linear:           linear,
@@ -85,24 +86,25 @@ func newHalves(c curve, warmUp int) (halves, bool) {
 		stopped:          mayHaveStopped(judged),
 	}
 	if rest := judged.from((len(judged.bytes) - 1) / 2); len(rest.bytes) >= minIterations {
-		h.lateLinear, _ = lineOver(rest, levellings)
+		h.lateLinear, _ = lineAndLevellings(rest).over(len(levellings))
 	}
 	return h, true
 }
 
 // straighter is the curve, or where tables double and it is nearer to a line after the warm-up without their steps, the
-// curve without them. linear is its log likelihood ratio of a line over the levellings then. It is false if the readings do
-// not determine that.
-func straighter(c curve, warmUp int) (shape curve, linear float64, ok bool) {
-	linear, ok = lineOver(c.from(warmUp-1), levellings)
+// curve without them. lines are the fits of what comes after the warm-up then.
+func straighter(c curve, warmUp int) (shape curve, lines lineFits) {
+	lines = lineAndLevellings(c.from(warmUp - 1))
+	linear, ok := lines.over(len(levellings))
 	if !ok || !c.doubles {
-		return c, linear, ok
+		return c, lines
 	}
 	smooth := c.withoutSteps()
-	if between, ok := lineOver(smooth.from(warmUp-1), levellings); ok && between > linear {
-		return smooth, between, true
+	between := lineAndLevellings(smooth.from(warmUp - 1))
+	if nearer, ok := between.over(len(levellings)); ok && nearer > linear {
+		return smooth, between
 	}
-	return c, linear, true
+	return c, lines
 }
 
 // levelling is a curve that levels off: the growth of caches that fill, and of pools whose buffers keep the largest size
@@ -128,59 +130,76 @@ func saturation(ratio float64) levelling {
 	return func(_, since, span float64) float64 { return 1 - math.Exp(decay*since/span) }
 }
 
-// lineOver returns the log likelihood ratio of two fits of the curve: a line over the requests, and the best of
-// the curves that level off. It is above 0 if the line fits better, and false if the readings do not determine them.
-func lineOver(c curve, levellings []levelling) (float64, bool) {
+// lineFits are fits of a curve: of a line over the requests, of each of the levellings, and maybe of others after them.
+type lineFits []regression
+
+// lineColumns are the columns of a line and of the levellings, and the choices of regressEach that fit each of them alone.
+func lineColumns(c curve) (columns [][]float64, choices [][]int) {
 	since, span := c.since(), c.span()
-	_, line, ok := regress(noiseModels, c, since)
-	if !ok {
-		return 0, false
-	}
-	best := math.Inf(-1)
-	column := make([]float64, len(since))
-	for _, level := range levellings {
+	columns, choices = [][]float64{since}, [][]int{{0}}
+	for n, level := range levellings {
+		column := make([]float64, len(since))
 		for i, r := range c.requests {
 			column[i] = level(max(r, 1), since[i], span)
 		}
-		_, fit, ok := regress(noiseModels, c, column)
-		if !ok {
-			return 0, false
-		}
-		best = max(best, fit)
+		columns, choices = append(columns, column), append(choices, []int{n + 1})
 	}
-	return line - best, true
+	return columns, choices
+}
+
+// lineAndLevellings fits a line and the levellings.
+func lineAndLevellings(c curve) lineFits {
+	columns, choices := lineColumns(c)
+	return regressEach(noiseModels, c, columns, choices...)
+}
+
+// over returns the log likelihood ratio of the line and the best of as many levellings, from the first on. It is above 0 if
+// the line fits better, and false if the readings do not determine them.
+func (f lineFits) over(levellings int) (float64, bool) {
+	best, ok := math.Inf(-1), f[0].ok
+	for _, fit := range f[1 : 1+levellings] {
+		best, ok = max(best, fit.logLikelihood), ok && fit.ok
+	}
+	return f[0].logLikelihood - best, ok
 }
 
 // transients are the times, in iterations, in which the growth of a warm-up decays that lineAfterTransient considers.
 var transients = []float64{0.4, 0.7, 1, 1.5, 2, 3}
 
-// lineAfterTransient is as lineOver the levellings, but that the line comes after the growth of a warm-up of that many iterations,
+// lineAfterTransient is as over all levellings, but that the line comes after the growth of a warm-up of that many iterations,
 // which is steady and stops, or decays exponentially. Its two more parameters count half of the logarithm of the number of
 // readings each (Schwarz, "Estimating the dimension of a model", 1978). It is infinite if the warm-up is the first iteration
 // alone.
 func lineAfterTransient(c curve, warmUp int) float64 {
-	over, ok := lineOver(c, levellings)
-	if warmUp == 1 || !ok {
+	if warmUp == 1 {
 		return math.Inf(1)
 	}
-	since := c.since()
-	_, line, _ := regress(noiseModels, c, since)
-	best := math.Inf(-1)
-	transient := make([]float64, len(since))
-	fit := func(value func(since float64) float64) {
+	columns, choices := lineColumns(c)
+	alone, since := len(choices), columns[0]
+	add := func(value func(since float64) float64) {
+		transient := make([]float64, len(since))
 		for i, s := range since {
 			transient[i] = value(s)
 		}
-		if _, fit, ok := regress(noiseModels, c, since, transient); ok {
-			best = max(best, fit)
-		}
+		columns, choices = append(columns, transient), append(choices, []int{0, len(columns)})
 	}
-	fit(func(s float64) float64 { return min(s, since[warmUp-1]) })
+	add(func(s float64) float64 { return min(s, since[warmUp-1]) })
 	iteration := c.span() / float64(len(since)-1)
 	for _, decay := range transients {
-		fit(func(s float64) float64 { return math.Exp(-s / (decay * iteration)) })
+		add(func(s float64) float64 { return math.Exp(-s / (decay * iteration)) })
 	}
-	return over + best - line - math.Log(float64(len(since)))
+	fits := lineFits(regressEach(noiseModels, c, columns, choices...))
+	over, ok := fits.over(len(levellings))
+	if !ok {
+		return math.Inf(1)
+	}
+	best := math.Inf(-1)
+	for _, fit := range fits[alone:] {
+		if fit.ok {
+			best = max(best, fit.logLikelihood)
+		}
+	}
+	return over + best - fits[0].logLikelihood - math.Log(float64(len(since)))
 }
 
 // withoutSteps is the curve without isolated steps, as of hash tables that double: a gain per request that is above one of

@@ -81,7 +81,7 @@ func TestMemoryOutsideTheHeapIsJudged(t *testing.T) {
 	}
 }
 
-// A run that goes on until it is decided finds a leak in live memory at its tenth iteration, and none at the first look
+// A run that goes on until it is decided finds a leak in live memory at one of its first two looks, and none at the first look
 // that shows it.
 func TestLooksAtLiveMemory(t *testing.T) {
 	const maxIterations = 40
@@ -105,7 +105,7 @@ func TestLooksAtLiveMemory(t *testing.T) {
 				assert.LessOrEqual(t, n, 28)
 			} else {
 				assert.Equal(t, verdict.Leak, v.Kind, v.Sentence)
-				assert.Equal(t, 10, n)
+				assert.LessOrEqual(t, n, 7)
 			}
 		}
 	}

@@ -215,6 +215,8 @@ type findings struct {
 	// gap is the iteration, counted from 1, without live memory though it was read in others; 0 if there is none.
 	gap int
 	of  Part // that the verdict rests on
+	// condition is that of a leak.
+	condition condition
 	// overTime is the growth of what the verdict rests on, by time.
 	overTime overTime
 }
@@ -250,6 +252,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		v.Growths = f.growths()
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
 		v.decide(&f, len(iterations), options)
+		v.considerBounds(&f, iterations, options)
 		f.overTime = newOverTime(v, f, iterations, options.Rest)
 		v.hideLeaks(&f, iterations, options)
 	}
@@ -268,15 +271,16 @@ func newFindings(iterations []Iteration, options Options, confidence float64) fi
 	f.split = newSplit(judged)
 	f.split.held.floor = max(f.split.held.floor, options.Floor)
 	first := difference(judged[0].EndBytes, judged[0].StartBytes)
-	f.total = newEvidence(f.split.held, first, confidence)
-	f.held = f.total
+	held := f.split.held
 	if f.split.fills() || countsOnce(judged) {
-		f.held = newEvidence(f.split.held.plus(-1, f.split.filling), first, confidence)
+		held = held.plus(-1, f.split.filling)
 	}
+	f.held = newEvidence(held, first, confidence, !f.split.known)
+	f.total = newEvidence(f.split.held, first, confidence, false)
 	if f.split.known {
 		f.live = newLiveEvidence(f.split.live, confidence)
 		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
-		f.slack = newEvidence(f.split.slack, 0, confidence)
+		f.slack = newEvidence(f.split.slack, 0, confidence, false)
 	}
 	if slices.ContainsFunc(beside, func(part besidePart) bool { return anyNonZero(judged, part.Part) }) {
 		f.of = Held
@@ -297,26 +301,33 @@ type evidence struct {
 }
 
 // newEvidence computes the evidence of a curve, with an interval of the given confidence level. before is what was gained
-// in the first iteration, in bytes; 0 if it is unknown.
-func newEvidence(c curve, before, confidence float64) evidence {
+// in the first iteration, in bytes; 0 if it is unknown. The growth by halves takes most of the time: it is left out unless
+// whole.
+func newEvidence(c curve, before, confidence float64, whole bool) evidence {
 	if len(c.bytes) < minIterations {
 		return evidence{iterations: len(c.bytes)}
 	}
 	c = withoutOutliers(c)
-	return evidenceAfter(c, warmUp(c), before, confidence)
+	return evidenceAfter(c, warmUp(c), before, confidence, whole)
 }
 
 // evidenceAfter is newEvidence of a curve without outliers, after a warm-up.
-func evidenceAfter(c curve, warmUp int, before, confidence float64) evidence {
+func evidenceAfter(c curve, warmUp int, before, confidence float64, whole bool) evidence {
 	e := evidence{iterations: len(c.bytes), warmUp: warmUp}
 	e.warmUpGain = c.bytes[e.warmUp-1] + before
 	e.judged = c.from(e.warmUp - 1)
 	growth, _, okGrowth := regress(noiseModels, e.judged, e.judged.since())
-	halves, okHalves := newHalves(c, e.warmUp)
-	if !okGrowth || !okHalves {
+	if !okGrowth {
 		return e
 	}
-	e.known, e.growth, e.halves = true, growth, halves
+	if whole {
+		halves, ok := newHalves(c, e.warmUp)
+		if !ok {
+			return e
+		}
+		e.halves = halves
+	}
+	e.known, e.growth = true, growth
 	e.lower, e.upper = e.judged.interval(growth, confidence)
 	return e
 }
@@ -325,11 +336,11 @@ func evidenceAfter(c curve, warmUp int, before, confidence float64) evidence {
 // interval clearly narrower. A long warm-up in which it grew as fast as after it is none.
 func newLiveEvidence(c curve, confidence float64) evidence {
 	const same = 0.05 // share by which growth may differ
-	e := newEvidence(c, 0, confidence)
+	e := newEvidence(c, 0, confidence, true)
 	if !e.known || e.warmUp <= len(e.judged.bytes)-1 {
 		return e
 	}
-	whole := evidenceAfter(withoutOutliers(c), 1, 0, confidence)
+	whole := evidenceAfter(withoutOutliers(c), 1, 0, confidence, true)
 	growth := e.growth.quantile(0.5)
 	if !whole.known || math.Abs(whole.growth.quantile(0.5)-growth) > same*math.Abs(growth) {
 		return e
@@ -445,9 +456,10 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 	f.decisive().describe(v, f.from)
 }
 
-// decideByParts returns the kind of verdict, and what it rests on, where live memory is known.
+// decideByParts returns the kind of verdict, and what it rests on, where live memory is known. Live memory is exact enough
+// to be decided early.
 func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Part) {
-	live, outside := f.live.leaks(tolerance, early, n), f.outside.leaks(tolerance, early, n)
+	live, outside := f.live.leaks(tolerance, false, n), f.outside.leaks(tolerance, early, n)
 	_, how := f.outside.quiet(tolerance)
 	switch {
 	case outside && !(live && f.live.growth.quantile(0.5) >= f.outside.growth.quantile(0.5)):
@@ -460,6 +472,22 @@ func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Pa
 		return Inconclusive, Outside
 	}
 	return NoLeak, Live
+}
+
+// considerBounds makes a leak inconclusive if what is kept expires, and has a sequential run go on while a plausible bound
+// of a cache or of an expiry is near. Requests that are not counted are no entries.
+func (v *Verdict) considerBounds(f *findings, iterations []Iteration, options Options) {
+	if v.Kind != Leak {
+		return
+	}
+	f.condition = f.newCondition(iterations, options.Rest)
+	n := len(iterations)
+	switch {
+	case f.condition.expires:
+		v.Kind = Inconclusive
+	case n < options.MaxIterations && v.Unit != PerIteration && f.condition.near():
+		v.Kind, v.NextLook = Inconclusive, nextLook(n+1, options.MaxIterations)
+	}
 }
 
 // givesBack reports if the growth of held memory that remains after the rest is within the tolerance, in bytes per
