@@ -22,7 +22,7 @@ import (
 // Config is what the settings say. Its tags are the one list of them, see Setting.
 type Config struct {
 	Tries        Tries     `env:"TRIES" envDefault:"auto" group:"Run" help:"iterations, or auto: as many as it takes to decide, at most MAX_TRIES; with BASELINE or ALIGN by default 10"`
-	MaxTries     Count     `env:"MAX_TRIES" envDefault:"100" group:"Run" help:"most iterations of TRIES=auto"`
+	MaxTries     Count     `env:"MAX_TRIES" envDefault:"40" group:"Run" help:"most iterations of TRIES=auto"`
 	Tolerance    Tolerance `env:"TOLERANCE" envDefault:"4" group:"Run" help:"growth, in bytes per request, that still counts as \"no leak\""`
 	Host         Host      `env:"HOST" envDefault:"127.0.0.1" group:"Server" help:"where the server listens" docker:"the IP address of this machine where the lab is published" compose:"server" movable:"true"`
 	Port         Port      `env:"PORT" envDefault:"3030" group:"Server" help:"port on which the server listens" docker:"the port of this machine where the server is published" compose:"3030" movable:"true"`

@@ -84,17 +84,8 @@ func (j *Judge) Options() verdict.Options { return j.options }
 // Iterations is how many iterations were added.
 func (j *Judge) Iterations() int { return len(j.iterations) }
 
-// Decided tells whether the verdict is more than inconclusive, or will hardly be with as many iterations as there may be.
-func (j *Judge) Decided() bool { return j.verdict.Kind != verdict.Inconclusive || j.hopeless() }
-
-// leastHopeless is how many iterations there are at the least before a run that goes on until it is decided is given up.
-const leastHopeless = 20
-
-// hopeless reports if the iterations that may follow are unlikely to decide it.
-func (j *Judge) hopeless() bool {
-	n, more := len(j.iterations), j.verdict.MoreIterations
-	return n >= leastHopeless && j.verdict.Estimated && j.verdict.NextLook == 0 && (more == 0 || n+more > j.options.MaxIterations)
-}
+// Decided tells whether the verdict is more than inconclusive.
+func (j *Judge) Decided() bool { return j.verdict.Kind != verdict.Inconclusive }
 
 // Last is the last iteration; there has to be one.
 func (j *Judge) Last() lab.Iteration { return j.iterations[len(j.iterations)-1] }

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// expiredShare is the share of the growth that is freed at rest from which on it expires.
-	expiredShare = 0.05
+	// expiredShare is the share from which on growth expires that is freed at rest, of the share that would be if entries
+	// lived for as long as it was seen.
+	expiredShare = 0.5
 	// nearBy is how many times what was seen a plausible bound may be to be near: it is passed within a look or two.
 	nearBy = 1.3
 )
@@ -28,7 +29,7 @@ type condition struct {
 	seconds  float64 // in which nothing has expired; 0 if unknown
 	freed    float64 // bytes of live memory that were freed at rest; 0 without a reading at rest
 	rest     float64 // the length of that rest in seconds
-	expires  bool    // what was freed is more than noise
+	expires  bool    // so much was freed that what is kept may expire
 }
 
 // newCondition returns the condition of growth in the judged iterations. from is the iterations before those of the evidence.
@@ -49,10 +50,8 @@ func (f findings) newCondition(iterations []Iteration, rest *Rest) condition {
 	}
 	c.rest = rest.PartsSecond - last.EndSecond
 	c.freed = difference(last.Parts[Live], at)
-	c.expires = c.freed > max(e.judged.floor, leastLiveBytes/2, expiredShare*e.gained())
-	if !c.expires { // what would have expired by now, but for a small share
-		c.seconds = (1-expiredShare)*c.seconds + c.rest
-	}
+	share := expiredShare * c.rest / (c.seconds + c.rest)
+	c.expires = c.freed > max(e.judged.floor, leastLiveBytes/2, share*e.gained())
 	return c
 }
 
@@ -84,7 +83,7 @@ func (c condition) explain(unit Unit) string {
 
 // explainExpiry is how much was freed at rest.
 func (c condition) explainExpiry() string {
-	return fmt.Sprintf("but %s KiB of it were freed in %s s of rest: it expires", text.Number(c.freed/1024), text.Number(math.Round(c.rest)))
+	return fmt.Sprintf("but %s KiB of it were freed in %s s of rest: it may expire", text.Number(c.freed/1024), text.Number(math.Round(c.rest)))
 }
 
 // adviceExpires is what to do about entries that expire.

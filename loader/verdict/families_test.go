@@ -25,7 +25,7 @@ func readings(requests uint64, unit float64, ends ...float64) []verdict.Iteratio
 }
 
 // Servers that fill, stop or fall, as they were seen.
-func TestWhatFillsStopsOrFallsIsNoLeak(t *testing.T) {
+func TestWhatFillsStopsOrFallsIsNotCalledALeak(t *testing.T) {
 	const kib, mib = 1 << 10, 1 << 20
 	curve := func(n int, f func(i float64) float64) []verdict.Iteration {
 		return readings(7500, mib, grow(10, n, f)...)
@@ -83,6 +83,9 @@ func TestFamiliesThatLevelOffAreNoLeaks(t *testing.T) {
 	assert.Len(t, families, 17)
 	for _, f := range families {
 		assert.Zero(t, kindsOf(f, 10, false, traces)[verdict.Leak], f.Name)
+		for _, longer := range []int{14, 20} {
+			assert.LessOrEqual(t, kindsOf(f, longer, false, traces)[verdict.Leak], traces/3, "%s, %d iterations", f.Name, longer)
+		}
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 )
 
 // For any input, the figures are finite, in order, and consistent with the kind. parts has a bit for live memory, one for
-// mapped files, and one for what is swapped out.
+// mapped files, one for what is swapped out, and one for a rest. Readings have times.
 func FuzzJudge(f *testing.F) {
 	const record = 48
 	f.Add([]byte{}, 0, uint8(0))
-	for parts := range uint8(8) {
+	for parts := range uint8(16) {
 		f.Add(make([]byte, record*12), 100, parts)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, maxIterations int, parts uint8) {
@@ -23,7 +23,8 @@ func FuzzJudge(f *testing.F) {
 			for i := range values {
 				values[i] = binary.LittleEndian.Uint64(data[8*i:])
 			}
-			it := verdict.Iteration{Requests: values[0], StartBytes: values[1], EndBytes: values[2], Parts: map[verdict.Part]uint64{}}
+			it := verdict.Iteration{Requests: values[0], StartBytes: values[1], EndBytes: values[2], Parts: map[verdict.Part]uint64{},
+				StartSecond: float64(2*len(its) + 1), EndSecond: float64(2*len(its) + 2)}
 			if parts&1 != 0 {
 				it.Parts[verdict.Live], it.Parts[verdict.Outside], it.Parts[verdict.LiveIdle] = values[3], values[4], values[5]
 			}
@@ -35,7 +36,12 @@ func FuzzJudge(f *testing.F) {
 			}
 			its, data = append(its, it), data[record:]
 		}
-		v := verdict.Judge(its, verdict.Options{Tolerance: 4, MaxIterations: maxIterations % 200})
+		options := verdict.Options{Tolerance: 4, MaxIterations: maxIterations % 200}
+		if parts&8 != 0 && len(its) > 0 {
+			last := its[len(its)-1]
+			options.Rest = &verdict.Rest{Seconds: 2, Bytes: last.StartBytes, PartsSecond: last.EndSecond + 2, Parts: map[verdict.Part]uint64{verdict.Live: last.StartBytes}}
+		}
+		v := verdict.Judge(its, options)
 		figures := []float64{v.Growth, v.Lower, v.Upper, v.Early, v.Late, v.Resolution}
 		for _, g := range v.Growths {
 			figures = append(figures, g.Growth, g.Lower, g.Upper)

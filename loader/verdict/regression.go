@@ -88,7 +88,7 @@ const negligible = 1e-12
 // regression is a fit of a curve's bytes, y = intercept + sum of coefficient times column, under each noise model.
 type regression struct {
 	posterior             // of the first column's coefficient
-	logLikelihood float64 // of the fit averaged over the models; it compares fits of the same y with equally many columns
+	logLikelihood float64 // of the fit averaged over the models; it compares fits of the same y
 	ok            bool    // false if the columns do not determine the coefficients or leave no degree of freedom
 }
 

@@ -115,6 +115,9 @@ func (v *Verdict) accountUndecided(f findings, options Options, growth, interval
 	case v.Pattern == PatternSlowing:
 		slows := fmt.Sprintf("the growth slows down, or may as well: %s in the first half of the %ss, %s in the second (%s). "+
 			"It may be a cache that fills.", text.Number(v.Early), v.Unit, late, judged)
+		if v.Late >= v.Early {
+			slows = fmt.Sprintf("these readings do not tell steady growth from growth that levels off (%s). It may be a cache that fills.", judged)
+		}
 		full, brief = fmt.Sprintf("Inconclusive: %s (%s), but %s", growth, interval, slows), grows+", but "+slows
 	case v.Lower > tolerance && v.givesBack(f, tolerance):
 		stays := fmt.Sprintf("but it does not stay (%s).", judged)

@@ -3,8 +3,8 @@ package verdict
 const (
 	// minIterations is the least number of iterations that is judged.
 	minIterations = 5
-	// minLeakIterations is the least number at which a sequential run stops for a
-	// leak: in fewer, a cache that fills looks like one.
+	// minLeakIterations is the least number at which a sequential run stops for a leak
+	// by memory that is not live: in fewer, a cache that fills looks like one.
 	minLeakIterations = 10
 	// confidence is the coverage of the interval; in a sequential run, the joint
 	// coverage of the intervals at all looks.

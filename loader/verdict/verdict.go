@@ -374,7 +374,7 @@ func jumps(c curve, confidence float64) (lower, upper float64) {
 	}
 	n := float64(len(gains))
 	k := c.evenness() * n
-	if k > even*n || falls > little*rises || rises < c.floor {
+	if k == 0 || k > even*n || falls > little*rises || rises < c.floor {
 		return math.Inf(1), math.Inf(-1)
 	}
 	rate := (rises - falls) / c.span() / (k / n)
@@ -428,8 +428,7 @@ func (e evidence) leaks(tolerance float64, early bool, n int) bool {
 }
 
 // decide sets the kind after n iterations, and what the verdict rests on: growth above the tolerance that goes on,
-// growth below it, or neither shown. A sequential run stops for a leak only when no
-// cache that fills could look the same.
+// growth below it, or neither shown.
 func (v *Verdict) decide(f *findings, n int, options Options) {
 	early := n < options.MaxIterations
 	if early {
@@ -476,7 +475,7 @@ func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Pa
 }
 
 // considerBounds makes a leak inconclusive if what is kept expires, and has a sequential run go on while a plausible bound
-// of a cache or of an expiry is near. Requests that are not counted are no entries.
+// of a cache or of an expiry is near. After the rest, no iteration follows. Requests that are not counted are no entries.
 func (v *Verdict) considerBounds(f *findings, iterations []Iteration, options Options) {
 	if v.Kind != Leak {
 		return
@@ -486,7 +485,7 @@ func (v *Verdict) considerBounds(f *findings, iterations []Iteration, options Op
 	switch {
 	case f.condition.expires:
 		v.Kind = Inconclusive
-	case n < options.MaxIterations && v.Unit != PerIteration && f.condition.near():
+	case n < options.MaxIterations && options.Rest == nil && v.Unit != PerIteration && f.condition.near():
 		v.Kind, v.NextLook = Inconclusive, nextLook(n+1, options.MaxIterations)
 	}
 }

@@ -68,7 +68,8 @@ func halfWidth(c curve) float64 {
 	return b.deviation() * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: b.degree}.Quantile(0.975)
 }
 
-// changesMore reports if memory grows faster, or falls faster, between the points from and cut than from there to the last.
+// changesMore reports if memory grows faster between the points from and cut than from there to the last, or falls there faster
+// than it changes later.
 func changesMore(c curve, from, cut, last int) bool {
 	head, rest := c.rate(from, cut), c.rate(cut, last)
 	return head > rest || head < 0 && -head > math.Abs(rest)

@@ -84,7 +84,7 @@ func printFamilies(w io.Writer, families []synthetic.Family, traces int, seed ui
 
 // The sequential runs of families: their largest length, and how much of it is simulated.
 const (
-	familyMaxIterations = 100
+	familyMaxIterations = 40
 	familyIterations    = 40
 )
 
