@@ -97,7 +97,8 @@ func TestConnectionsThatTheServerClosesBetweenIterationsAreOpenedAgain(t *testin
 			assert.EqualValues(t, 400, result.Requests)
 			assert.Empty(t, result.Errors)
 			if iteration > 0 {
-				assert.EqualValues(t, w.opened.Load()-opened, result.Reopened)
+				// A worker may have come too late for a request before, and opens its first connection now.
+				assert.LessOrEqual(t, result.Reopened, uint64(w.opened.Load()-opened))
 				assert.Positive(t, result.Reopened)
 			}
 			w.CloseClientConnections()
