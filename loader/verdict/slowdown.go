@@ -233,16 +233,21 @@ func (c curve) withoutSteps() curve {
 func mayHaveStopped(c curve) bool {
 	const chanceOfPause = 0.3
 	last := len(c.bytes) - 1
-	still := (c.bytes[last] - c.bytes[0]) / float64(last) / 2 // half of the mean gain
+	level := make([]float64, last+1) // per request, so that iterations may differ in these
+	gains := make([]float64, last)
+	for i := range gains {
+		gains[i] = c.rate(i, i+1)
+		level[i+1] = level[i] + gains[i]
+	}
+	still := level[last] / float64(last) / 2 // half of the mean gain
 	pause := 0
-	for pause < last && c.bytes[last]-c.bytes[last-pause-1] < still {
+	for pause < last && level[last]-level[last-pause-1] < still {
 		pause++
 	}
-	before := c.bytes[:last-pause+1]
-	if pause < 2 || pause <= longestPause(before, still) {
+	if pause < 2 || pause <= longestPause(level[:last-pause+1], still) {
 		return false
 	}
-	rate := equalJumps(c.gains()[:last-pause]) / float64(last-pause+1)
+	rate := equalJumps(gains[:last-pause]) / float64(last-pause+1)
 	return math.Pow(1-rate, float64(pause)) < chanceOfPause
 }
 

@@ -372,7 +372,8 @@ func jumps(c curve, confidence float64) (lower, upper float64) {
 		falls -= min(g, 0)
 		rises += max(g, 0)
 	}
-	n, k := float64(len(gains)), equalJumps(gains)
+	n := float64(len(gains))
+	k := c.evenness() * n
 	if k > even*n || falls > little*rises || rises < c.floor {
 		return math.Inf(1), math.Inf(-1)
 	}
@@ -392,7 +393,7 @@ func (e evidence) pattern() Pattern {
 	switch grows := e.lower > 0; {
 	case grows && (e.halves.slowing() || e.warmUp > len(gains)): // growth with a warm-up that long slows down
 		return PatternSlowing
-	case grows && equalJumps(gains) < unevenShare*float64(len(gains)):
+	case grows && e.judged.evenness() < unevenShare:
 		return PatternSteps
 	case grows:
 		return PatternSteady

@@ -103,3 +103,19 @@ func equalJumps(gains []float64) float64 {
 	}
 	return sum * sum / squares
 }
+
+// evenness is the share of effective jumps among the gains of the curve, see equalJumps: 1 if all requests gain the same, down
+// to the share of requests that the whole gain came in. Iterations need not have the same number of requests.
+func (c curve) evenness() float64 {
+	sum, squares := 0.0, 0.0
+	for i, g := range c.gains() {
+		if requests := c.requests[i+1] - c.requests[i]; g > 0 && requests > 0 {
+			sum += g
+			squares += g * g * c.span() / requests
+		}
+	}
+	if squares == 0 {
+		return 0
+	}
+	return sum * sum / squares
+}
