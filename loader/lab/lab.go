@@ -96,13 +96,16 @@ type Iteration struct {
 	// iteration.
 	Requests  uint64
 	Uncounted bool
-	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it does not tell.
+	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it did not tell at
+	// the end of both.
 	ServerCount uint64
 	Turnover    *Turnover // nil if it is not known which processes there are
 	Workers     []Worker  // none if the server has one process, or if it is not known what each has answered
 
-	members []memory.Member // at the end, or when they were last known
-	calm    calm
+	told     bool            // ServerCount is known
+	members  []memory.Member // at the end, or when they were last known
+	followed []Worker        // when they were last known, of processes that may go on
+	calm     calm
 }
 
 // Live is the live memory of a server.
@@ -126,7 +129,7 @@ func (i Iteration) CPU() (time.Duration, bool) {
 // keeps all iterations of a run: they take fifty times as much memory as the rest.
 func (i Iteration) WithoutLatencies() Iteration {
 	i.Load.Latency = nil
-	i.Start.Members, i.End.Members, i.members, i.Workers = nil, nil, nil, nil
+	i.Start.Members, i.End.Members, i.members, i.Workers, i.followed = nil, nil, nil, nil, nil
 	return i
 }
 
@@ -370,23 +373,29 @@ func NextStart(now time.Time, period time.Duration) time.Time {
 // that leaves some out, or else in the way in which those of the iteration before were counted, since a run is judged by
 // one measure.
 func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) error {
-	if i.End.RequestsCounter != "" {
-		i.ServerCount = i.answered(before)
+	from := i.Start
+	if before.Number > 0 { // other loaders may begin a moment before this one has read
+		from = before.End
+	}
+	if i.told = from.RequestsCounter != "" && i.End.RequestsCounter != ""; i.told {
+		i.ServerCount = answered(from.Requests, i.End.Requests)
 	}
 	switch {
-	case others && i.End.RequestsCounter == "":
+	case others && !i.told:
 		return errors.New("the server does not tell how many requests it has answered, of all loaders")
 	case others:
 		i.Requests = i.ServerCount
-	case i.Load.Partial && before.Number > 0 && before.ServerCount > 0 && i.End.RequestsCounter == "":
+	case i.Load.Partial && before.Number > 0 && i.told && !before.told:
+		return errors.New("the server tells only now how many requests it has answered: those of the iterations before are not known")
+	case i.Load.Partial && before.told && !i.told:
 		return errors.New("the server does not tell any more how many requests it has answered")
 	case i.Load.Partial:
 		i.Requests = max(i.Load.Requests, i.ServerCount)
 	case !i.Load.Uncounted:
 		i.Requests = i.Load.Requests
-	case before.Uncounted || before.Number == 0 && i.End.RequestsCounter == "":
+	case before.Uncounted || before.Number == 0 && !i.told:
 		i.Requests, i.Uncounted = 1, true
-	case i.End.RequestsCounter == "":
+	case !i.told:
 		return errors.New("the server does not tell any more how many requests it has answered")
 	default:
 		i.Load.Totals = meter.Add(map[int]uint64{0: i.ServerCount}, nil)
@@ -395,17 +404,12 @@ func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) erro
 	return nil
 }
 
-// answered is how many requests the server says it has answered since the end reading of the iteration before, or
-// since the start reading of the first: other loaders may begin a moment before this one has read.
-func (i *Iteration) answered(before Iteration) uint64 {
-	from := i.Start.Requests
-	if before.Number > 0 {
-		from = before.End.Requests
+// answered is how many requests a server has answered from one reading of its counter to another.
+func answered(from, to uint64) uint64 {
+	if to < from { // it has restarted
+		return to
 	}
-	if i.End.Requests < from { // it has restarted
-		return i.End.Requests
-	}
-	return i.End.Requests - from
+	return to - from
 }
 
 func settledReading(ctx context.Context, settle time.Duration, sampler *memory.Sampler) (memory.Reading, error) {

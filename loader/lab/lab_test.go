@@ -141,17 +141,19 @@ func TestRequestsOfAnExternalLoad(t *testing.T) {
 }
 
 func TestRequestsThatALoadToolLeavesOut(t *testing.T) {
-	counter, readings := []uint64{5, 100, 100, 180, 180}, 0
-	complete := func(_ context.Context, reading *memory.Reading) {
-		if readings < len(counter) {
-			reading.Requests, reading.RequestsCounter = counter[readings], "c"
+	const missed = 0 // the server did not tell
+	telling := func(counter ...uint64) func(context.Context, *memory.Reading) {
+		return func(_ context.Context, reading *memory.Reading) {
+			if len(counter) > 0 && counter[0] != missed {
+				reading.Requests, reading.RequestsCounter = counter[0], "c"
+			}
+			counter = counter[min(1, len(counter)):]
 		}
-		readings++
 	}
 	partial := func(_ context.Context, _ int, meter *load.Meter) (load.Result, error) {
 		return load.Result{Totals: meter.Add(map[int]uint64{0: 50}, nil), Elapsed: time.Second, Reported: true, Partial: true}, nil
 	}
-	iterations, err := measure(t.Context(), loads(2, partial, complete))
+	iterations, err := measure(t.Context(), loads(2, partial, telling(5, 100, 100, 180)))
 	require.NoError(t, err)
 	for n, want := range []uint64{95, 80} {
 		assert.Equal(t, want, iterations[n].Requests, "those of the server")
@@ -160,9 +162,35 @@ func TestRequestsThatALoadToolLeavesOut(t *testing.T) {
 	iterations, err = measure(t.Context(), loads(2, partial))
 	require.NoError(t, err)
 	assert.EqualValues(t, 50, iterations[1].Requests, "the server does not tell")
-	readings = 0
-	_, err = measure(t.Context(), loads(3, partial, complete))
-	assert.EqualError(t, err, "iteration 3 of 3: the server does not tell any more how many requests it has answered")
+	const notAnyMore = "the server does not tell any more how many requests it has answered"
+	const onlyNow = "the server tells only now how many requests it has answered: those of the iterations before are not known"
+	const before = 1_000_000 // requests that the server has answered in its life
+	for name, test := range map[string]struct {
+		counter []uint64
+		want    string
+	}{
+		"not any more":               {[]uint64{5, 100, 100, 180, 180}, "iteration 3 of 3: " + notAnyMore},
+		"nothing more, and then not": {[]uint64{5, 5, 5}, "iteration 2 of 3: " + notAnyMore},
+		"the start was missed":       {[]uint64{missed, before + 100, before + 100, before + 180}, "iteration 2 of 3: " + onlyNow},
+		"the end was missed":         {[]uint64{before, missed, before + 100, before + 180, before + 180, before + 260}, "iteration 3 of 3: " + onlyNow},
+	} {
+		_, err = measure(t.Context(), loads(3, partial, telling(test.counter...)))
+		assert.EqualError(t, err, test.want, name)
+	}
+	// What a load tool reports is compared with what the server has counted in the same time alone.
+	iterations, err = measure(t.Context(), loads(4, told(50), telling(missed, before, before, before+80, before+80, missed, before+100, before+150)))
+	require.NoError(t, err)
+	for n, want := range []uint64{0, 80, 0, 0} {
+		assert.Equal(t, want, iterations[n].ServerCount, n)
+		assert.EqualValues(t, 50, iterations[n].Requests)
+	}
+	// Nor is what the server has answered in its life a number of requests where the load has none.
+	iterations, err = measure(t.Context(), loads(2, told(0), telling(missed, before, before, before+80)))
+	require.NoError(t, err)
+	for _, i := range iterations {
+		assert.True(t, i.Uncounted)
+		assert.EqualValues(t, 1, i.Requests)
+	}
 }
 
 // setBack is a moment as a clock tells it that was set back by an hour before. What has passed since another moment is

@@ -33,9 +33,9 @@ type calm struct {
 // A worker's share of the requests is that of its processor time in what the server has used. Equal shares would be wrong:
 // workers that wait at one socket are woken unevenly, and a connection that stays open belongs to one of them. To start and
 // to end a worker may take longer than hundreds of requests. So in an iteration in which one came or went, a request counts
-// as long as in those without.
+// as long as in those without. In an iteration in which a worker is not known its count stays as it was.
 func (i *Iteration) follow(before Iteration) {
-	i.calm = before.calm
+	i.calm, i.followed = before.calm, before.followed
 	used, known := i.CPU()
 	start, end := workersOf(i.Start.Members), workersOf(i.End.Members)
 	if !known || used == 0 || len(end) == 0 {
@@ -60,14 +60,22 @@ func (i *Iteration) follow(before Iteration) {
 	}
 	for n, m := range end[:min(len(end), mostWorkers)] {
 		w := Worker{PID: m.PID, Started: m.Started, Bytes: m.Own, Requests: requests * float64(served[n])}
-		for _, earlier := range before.Workers {
-			if earlier.PID == w.PID && earlier.Started == w.Started {
-				w.Requests += earlier.Requests
-			}
+		if at := slices.IndexFunc(before.followed, w.is); at >= 0 {
+			w.Requests += before.followed[at].Requests
 		}
 		i.Workers = append(i.Workers, w)
 	}
+	i.followed = slices.Clone(i.Workers)
+	for _, w := range before.followed {
+		goesOn := slices.ContainsFunc(i.End.Members, func(m memory.Member) bool { return w.is(Worker{PID: m.PID, Started: m.Started}) })
+		if goesOn && !slices.ContainsFunc(i.Workers, w.is) {
+			i.followed = append(i.followed, w)
+		}
+	}
 }
+
+// is is true if both are the same process.
+func (w Worker) is(other Worker) bool { return w.PID == other.PID && w.Started == other.Started }
 
 // workersOf are the processes of which is known what they hold for themselves, the oldest first.
 func workersOf(members []memory.Member) []memory.Member {

@@ -88,6 +88,29 @@ func TestWorkersThatAreNotKnown(t *testing.T) {
 	}
 }
 
+// What a worker has answered goes on when it could not be told for an iteration, of all of them or of one.
+func TestWorkersThatAreNotKnownForAnIteration(t *testing.T) {
+	workers := func(used time.Duration) memory.Reading {
+		return tree(0, process(1, 50*ms), process(2, 20*ms+used), process(3, 10*ms+used))
+	}
+	unread := workers(40 * ms)
+	unread.Members[2].Own = 0
+	for name, end := range map[string]memory.Reading{
+		"no processor time": {Members: workers(40 * ms).Members},
+		"no processes":      {CPU: time.Second},
+		"memory of one":     unread,
+	} {
+		all := followed(t, workers(0), workers(20*ms), workers(20*ms), end, workers(40*ms), workers(60*ms))
+		assert.InDelta(t, 50, all[0][3], 0.01, name)
+		assert.NotContains(t, all[1], 3, name)
+		assert.InDelta(t, 100, all[2][3], 0.01, name)
+	}
+	// One that ends is forgotten: a process with its number may be another.
+	ended := tree(20*ms, process(1, 50*ms), process(2, 60*ms))
+	all := followed(t, workers(0), workers(20*ms), workers(20*ms), ended, workers(40*ms), workers(60*ms))
+	assert.InDelta(t, 50, all[2][3], 0.01)
+}
+
 func TestTheOldestWorkersAreFollowed(t *testing.T) {
 	var members []memory.Member
 	for pid := 2 * mostWorkers; pid > 0; pid-- {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -98,12 +99,33 @@ func TestProgramsThatAreNotSeen(t *testing.T) {
 	seen.count([]Member{{PID: os.Getpid(), Started: 1}})
 	assert.Len(t, seen, 1)
 	assert.EqualValues(t, 1, seen[os.Getpid()].started)
-	for n := range 2 * mostPrograms {
+	for n := range 2 * MostPrograms {
 		seen[-n-1] = &program{}
 	}
 	all := []Member{{PID: os.Getppid()}}
 	seen.count(all)
 	assert.Empty(t, seen, "there were too many to watch one more")
+}
+
+// Files are for the connections of the load, however many processes a server has.
+func TestFewFilesAreOpenForManyProcesses(t *testing.T) {
+	many := run(t, fmt.Sprintf("exec 3<&0; for n in $(seq %d); do (read x <&3) & done; echo ready; read x", 2*MostPrograms))
+	pids, err := Processes(many.Process.Pid)()
+	require.NoError(t, err)
+	complete := members(many.Process.Pid, 0)
+	for range 2 {
+		complete(t.Context(), new(Reading))
+		open := 0
+		entries, err := os.ReadDir("/proc/self/fd")
+		require.NoError(t, err)
+		for _, entry := range entries {
+			to, _ := os.Readlink("/proc/self/fd/" + entry.Name()) // it may be closed by now
+			if slices.ContainsFunc(pids, func(pid int) bool { return to == fmt.Sprintf("/proc/%d/maps", pid) }) {
+				open++
+			}
+		}
+		assert.Equal(t, MostPrograms, open)
+	}
 }
 
 func TestMembersAreKnownIfOneListens(t *testing.T) {

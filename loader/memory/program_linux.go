@@ -6,9 +6,6 @@ import (
 	"leaklab/loader/kernel"
 )
 
-// mostPrograms bounds the processes whose program is watched, since each takes an open file.
-const mostPrograms = 256
-
 // programs counts how often processes replace their program (execve), which their start times and, without randomisation of
 // the address space, their layout do not tell.
 type programs map[int]*program
@@ -31,7 +28,7 @@ func (p programs) count(all []Member) {
 			p.forget(m.PID)
 			known = nil
 		}
-		if known == nil && len(p) < mostPrograms {
+		if known == nil && len(p) < MostPrograms {
 			known = &program{started: m.Started}
 			p[m.PID] = known
 		}

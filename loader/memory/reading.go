@@ -46,12 +46,16 @@ type Reading struct {
 	RequestsCounter string
 }
 
+// MostPrograms bounds how many processes of a server are watched for a change of their program, since each takes an open
+// file.
+const MostPrograms = 16
+
 // Member is a process of a server.
 type Member struct {
 	PID     int
 	Started uint64    // clock ticks since the boot of the machine
 	Layout  [3]uint64 // addresses that most kernels draw anew at each execve; 0 if they are not seen
-	Execs   int       // how often it was seen to have replaced its program since its first reading
+	Execs   int       // how often it was seen to have replaced its program since its first reading; 0 of all but MostPrograms
 	Program string    // path, or the name if the path may not be seen
 	Listens bool      // holds a socket that listens on the server's port, or on any if none listens on that
 	// CPU is the processor time that it has used, without its children; 0 if unknown.

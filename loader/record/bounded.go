@@ -10,7 +10,8 @@ const (
 	mostTableBytes = 1 << 30 // two weeks of samples
 	mostRowBytes   = 64 << 10
 	mostRunBytes   = 256 << 20
-	mostIterations = 100_000 // ten times as many as a run may have
+	mostIterations = 100_000   // ten times as many as a run may have
+	mostWorkerRows = 1_000_000 // 10,000 iterations, which is what a run may have, of a hundred workers
 )
 
 // bounded reads from in, and fails when that has more than most bytes, or a row of it more than mostOfRow.

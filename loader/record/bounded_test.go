@@ -39,21 +39,32 @@ func after(begin, text string) io.Reader {
 func TestTablesWithoutEndAreRefused(t *testing.T) {
 	const header = "iteration,requests,rss_start_bytes,rss_end_bytes\n"
 	const sample = "2026-11-23T08:00:00.000Z,%s,1000000,,,\n"
+	const workers = workersTitles + "\n"
+	ofWorkers := func(in io.Reader, name string) error {
+		_, err := readWorkersCSV(in, name)
+		return err
+	}
+	ofIterations := func(in io.Reader, name string) error {
+		_, err := ReadCSV(in, name)
+		return err
+	}
 	for name, test := range map[string]struct {
 		table io.Reader
+		read  func(io.Reader, string) error
 		want  string
 	}{
-		"zeros":            {after("", strings.Repeat("\x00", 1000)), "run.csv: a row has more than 65536 bytes"},
-		"a long row":       {after(header, "1"), "run.csv: a row has more than 65536 bytes"},
-		"empty lines":      {after(header, "\n"), "run.csv: a row has more than 65536 bytes"},
-		"a quoted cell":    {after(header+"\"", "1\n"), "run.csv: a row has more than 65536 bytes"},
-		"rows":             {after(header, "%d,1000,1000000,1000000\n"), "there are more than 100000 iterations"},
-		"a long sample":    {after(samplesTitles+"\n", "1"), "run.csv:2: a row has more than 65536 bytes"},
-		"samples of loads": {after(samplesTitles+"\n", fmt.Sprintf(sample, "%d")), "there are more than 100000 iterations"},
+		"workers":          {after(workers, "%d,1,1,1,1\n"), ofWorkers, "there are more than 1000000 rows"},
+		"a long worker":    {after(workers, "1"), ofWorkers, "run.csv: a row has more than 65536 bytes"},
+		"zeros":            {after("", strings.Repeat("\x00", 1000)), ofIterations, "run.csv: a row has more than 65536 bytes"},
+		"a long row":       {after(header, "1"), ofIterations, "run.csv: a row has more than 65536 bytes"},
+		"empty lines":      {after(header, "\n"), ofIterations, "run.csv: a row has more than 65536 bytes"},
+		"a quoted cell":    {after(header+"\"", "1\n"), ofIterations, "run.csv: a row has more than 65536 bytes"},
+		"rows":             {after(header, "%d,1000,1000000,1000000\n"), ofIterations, "there are more than 100000 iterations"},
+		"a long sample":    {after(samplesTitles+"\n", "1"), ofIterations, "run.csv:2: a row has more than 65536 bytes"},
+		"samples of loads": {after(samplesTitles+"\n", fmt.Sprintf(sample, "%d")), ofIterations, "there are more than 100000 iterations"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ReadCSV(test.table, "run.csv")
-			assert.ErrorContains(t, err, test.want)
+			assert.ErrorContains(t, test.read(test.table, "run.csv"), test.want)
 		})
 	}
 }

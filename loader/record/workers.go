@@ -94,14 +94,16 @@ func readWorkers(table string) (workers map[int][]verdict.Worker, err error) {
 }
 
 func readWorkersCSV(in io.Reader, name string) (map[int][]verdict.Worker, error) {
-	reader := csv.NewReader(withoutBOM(in))
+	rows := boundedTable(in)
+	reader := csv.NewReader(withoutBOM(rows))
 	reader.ReuseRecord = true
 	header, err := reader.Read()
 	if err != nil || strings.Join(header, ",") != workersTitles {
 		return nil, fmt.Errorf("%s:1:1: expected the header %s", name, workersTitles)
 	}
 	all := make(map[int][]verdict.Worker)
-	for {
+	for count := 1; ; count++ {
+		rows.begin()
 		cells, err := reader.Read()
 		if errors.Is(err, io.EOF) {
 			return all, nil
@@ -113,6 +115,10 @@ func readWorkersCSV(in io.Reader, name string) (map[int][]verdict.Worker, error)
 		if err != nil {
 			line, _ := reader.FieldPos(0)
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+		}
+		if count > mostWorkerRows {
+			line, _ := reader.FieldPos(0)
+			return nil, fmt.Errorf("%s:%d: there are more than %d rows; expected the workers of a recorded run", name, line, mostWorkerRows)
 		}
 		all[number] = append(all[number], w)
 	}

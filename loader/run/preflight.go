@@ -11,12 +11,14 @@ import (
 	"syscall"
 
 	"leaklab/loader/load"
+	"leaklab/loader/memory"
 	"leaklab/loader/shell"
 	"leaklab/loader/subject"
 )
 
-// reservedFiles is how many files this program has open besides the connections of the load, at most.
-const reservedFiles = 64
+// reservedFiles is how many files this program has open besides the connections of the load, at most: its own, and those of
+// two servers that are watched.
+const reservedFiles = 32 + 2*memory.MostPrograms
 
 // check tells what is wrong with the settings on this machine, before anything is started: with the files, the folder
 // and the programs that they name, and with the number of connections. Settings that are wrong in themselves are zero.

@@ -48,6 +48,7 @@ type rests struct {
 	release    time.Duration // after the last iteration
 	sparing    bool          // release is spent only where it can change the verdict
 	live       bool          // live memory is read
+	kept       bool          // connections may be open in the end: a rest with them, for live memory, comes before one without
 	settleLive time.Duration // in place of settle, for as long as live memory is read; 0 if that makes no difference
 	why        string        // the allocator for which they are longer than usual; empty if they are not
 }
@@ -57,7 +58,7 @@ type rests struct {
 func (p *plan) rests(allocators []live.Allocator, readsLive bool) rests {
 	r := rests{
 		settle: p.settle.length, release: p.release.length, sparing: p.release.auto && p.baseline == nil,
-		live: readsLive,
+		live: readsLive, kept: p.keep,
 	}
 	for _, a := range allocators {
 		if more := a.Settle - r.settle; p.settle.auto && p.align == 0 && more > r.settleMore {
@@ -83,17 +84,30 @@ func (r rests) String() string {
 		text = fmt.Sprintf("%s before each load, %s after it", r.settle, r.settle+r.settleMore)
 	}
 	switch {
-	case r.sparing && r.live:
-		text += fmt.Sprintf(", at most %s of rest in the end", max(r.release, longestExpiry))
 	case r.sparing:
-		text += fmt.Sprintf(", at most %s of rest in the end", r.release)
+		text += fmt.Sprintf(", at most %s of rest in the end", r.longestEnd())
 	case r.release > 0:
 		text += fmt.Sprintf(", %s of rest in the end", r.release)
+		if r.live && r.kept {
+			text += ", twice if connections are open"
+		}
 	}
 	if r.why != "" {
 		text += fmt.Sprintf(" (%s gives memory back late)", r.why)
 	}
 	return text
+}
+
+// longestEnd is the longest that the server may rest after the last iteration, whatever the verdict.
+func (r rests) longestEnd() time.Duration {
+	switch {
+	case r.live && r.kept:
+		return max(2*r.release, longestExpiry+afterClosing)
+	case r.live:
+		return max(r.release, longestExpiry)
+	default:
+		return r.release
+	}
 }
 
 // settled is the idle time from a load to its end reading.
