@@ -115,6 +115,14 @@ func planOf(cfg config.Config, command, exported []string) plan {
 	return p
 }
 
+// setTries is the value of TRIES that the run has.
+func (p *plan) setTries() config.Tries {
+	if p.auto {
+		return config.Auto
+	}
+	return config.Tries(p.tries)
+}
+
 // fixedDuration is the length of every load that a setting gives. That of a growing run is the longest.
 func fixedDuration(setting config.Burst) time.Duration {
 	if setting == config.AutoBurst {
