@@ -48,6 +48,7 @@ type rests struct {
 	release    time.Duration // after the last iteration
 	sparing    bool          // release is spent only where it can change the verdict
 	live       bool          // live memory is read
+	twice      bool          // the server may rest with connections until that is read, then as long without them
 	settleLive time.Duration // in place of settle, for as long as live memory is read; 0 if that makes no difference
 	why        string        // the allocator for which they are longer than usual; empty if they are not
 }
@@ -57,7 +58,7 @@ type rests struct {
 func (p *plan) rests(allocators []live.Allocator, readsLive bool) rests {
 	r := rests{
 		settle: p.settle.length, release: p.release.length, sparing: p.release.auto && p.baseline == nil,
-		live: readsLive,
+		live: readsLive, twice: readsLive && p.keep,
 	}
 	for _, a := range allocators {
 		if more := a.Settle - r.settle; p.settle.auto && p.align == 0 && more > r.settleMore {
@@ -83,10 +84,10 @@ func (r rests) String() string {
 		text = fmt.Sprintf("%s before each load, %s after it", r.settle, r.settle+r.settleMore)
 	}
 	switch {
-	case r.sparing && r.live:
-		text += fmt.Sprintf(", at most %s of rest in the end", max(r.release, longestExpiry))
 	case r.sparing:
-		text += fmt.Sprintf(", at most %s of rest in the end", r.release)
+		text += fmt.Sprintf(", at most %s of rest in the end", r.longest())
+	case r.release > 0 && r.twice:
+		text += fmt.Sprintf(", %s of rest in the end, twice if connections are open", r.release)
 	case r.release > 0:
 		text += fmt.Sprintf(", %s of rest in the end", r.release)
 	}
@@ -94,6 +95,18 @@ func (r rests) String() string {
 		text += fmt.Sprintf(" (%s gives memory back late)", r.why)
 	}
 	return text
+}
+
+// longest is the most that end and lab.AwaitRest make of a sparing rest.
+func (r rests) longest() time.Duration {
+	switch {
+	case r.twice:
+		return max(2*r.release, longestExpiry+afterClosing)
+	case r.live:
+		return max(r.release, longestExpiry)
+	default:
+		return r.release
+	}
 }
 
 // settled is the idle time from a load to its end reading.

@@ -47,12 +47,13 @@ func TestIdleTimesWithLiveMemory(t *testing.T) {
 		allocators []live.Allocator
 		want       string
 	}{
-		"auto":     {nil, nil, "200ms after each load, at most 15s of rest in the end"},
-		"Erlang":   {nil, erlang, "500ms before each load, 15s after it, at most 15s of rest in the end (Erlang gives memory back late)"},
-		"fixed":    {map[string]string{"TRIES": "10"}, nil, "500ms before each reading, at most 15s of rest in the end"},
-		"settle":   {map[string]string{"SETTLE": "1s"}, nil, "1s before each reading, at most 15s of rest in the end"},
-		"release":  {map[string]string{"RELEASE": "7s"}, nil, "200ms after each load, 7s of rest in the end"},
-		"baseline": {map[string]string{"BASELINE": "old"}, nil, "500ms before each reading, 5s of rest in the end"},
+		"auto":     {nil, nil, "200ms after each load, at most 16s of rest in the end"},
+		"fresh":    {map[string]string{"CONNECTIONS": "fresh"}, nil, "200ms after each load, at most 15s of rest in the end"},
+		"Erlang":   {nil, erlang, "500ms before each load, 15s after it, at most 30s of rest in the end (Erlang gives memory back late)"},
+		"fixed":    {map[string]string{"TRIES": "10"}, nil, "500ms before each reading, at most 16s of rest in the end"},
+		"settle":   {map[string]string{"SETTLE": "1s"}, nil, "1s before each reading, at most 16s of rest in the end"},
+		"release":  {map[string]string{"RELEASE": "7s"}, nil, "200ms after each load, 7s of rest in the end, twice if connections are open"},
+		"baseline": {map[string]string{"BASELINE": "old"}, nil, "500ms before each reading, 5s of rest in the end, twice if connections are open"},
 	} {
 		p := planned(t, test.settings)
 		assert.Equal(t, test.want, p.rests(test.allocators, true).String(), name)
