@@ -70,7 +70,7 @@ func leakModeNames() []string {
 
 // newLeak starts the demonstration that name chooses, and exports it as a metric. It panics if there is no such mode;
 // parseConfig accepts none.
-func newLeak(name leakMode, amounts amounts, metrics prometheus.Registerer) leak {
+func newLeak(name leakMode, a amounts, metrics prometheus.Registerer) leak {
 	m, known := modeNamed(name)
 	if !known {
 		panic(fmt.Sprintf("no LEAK mode %q", name))
@@ -78,11 +78,11 @@ func newLeak(name leakMode, amounts amounts, metrics prometheus.Registerer) leak
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "leaklab_demo_info",
 		Help:        "Always 1; the labels name the demonstration leak that the server under test runs.",
-		ConstLabels: prometheus.Labels{"leak": string(name), "leak_bytes": strconv.Itoa(amounts.size)},
+		ConstLabels: prometheus.Labels{"leak": string(name), "leak_bytes": strconv.Itoa(a.size)},
 	})
 	info.Set(1)
 	metrics.MustRegister(info)
-	return m.start(amounts)
+	return m.start(a)
 }
 
 // writeLeakTable prints all modes as a Markdown table. The documentation contains it.

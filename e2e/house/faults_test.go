@@ -35,12 +35,12 @@ func tests(t *testing.T) map[string]bool {
 	return names
 }
 
-// Each line of docs/faults.md is a test.
+// Each line of docs/faults.md is a test, and each fault has one line.
 func TestEachFaultHasATest(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(lab.Checkout(t), "docs", "faults.md"))
 	require.NoError(t, err)
 	known, name := tests(t), regexp.MustCompile("`(Test\\w+)[^`]*`")
-	rows := 0
+	rows, seen := 0, make(map[string]bool)
 	for line := range strings.Lines(string(page)) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| fault |") {
 			continue
@@ -48,6 +48,8 @@ func TestEachFaultHasATest(t *testing.T) {
 		rows++
 		cells := strings.Split(strings.TrimSpace(strings.ReplaceAll(line, `\|`, "")), " | ")
 		require.Len(t, cells, 3, line)
+		assert.False(t, seen[cells[0]], "two lines of one fault: %s", line)
+		seen[cells[0]] = true
 		found := name.FindAllStringSubmatch(cells[2], -1)
 		assert.True(t, len(found) > 0 || strings.Contains(cells[2], "`.ci/"), "no test: %s", line)
 		for _, test := range found {

@@ -29,9 +29,8 @@ func TestAutoDecidesFromLittleLoad(t *testing.T) {
 			r := inRequests(t, "LEAK="+leak)
 			lab.AssertVerdict(t, want, r.Out.String())
 			rows := r.Rows(t)
-			assert.LessOrEqual(t, len(rows), 10)
-			assert.Less(t, lab.Sum(t, rows, lab.ColumnDuration), 10.0, "seconds of load")
-			assert.Less(t, lab.Number(t, rows[0], lab.ColumnDuration), 2.0, "the first are short")
+			assert.Contains(t, lab.Words(r.Out.String()), "at most 100, of 500ms to 3s,")
+			assert.LessOrEqual(t, len(rows), 10, "loads of less than 9 s in all")
 		})
 	}
 }

@@ -17,9 +17,12 @@ func notes() string {
 	under := func(label, series string) string {
 		return `count_values by (run) ("` + label + `", max by (run) (` + last(series) + `))`
 	}
-	// The label iteration is the last one, of is how many there are.
+	// The label n is the last iteration, of is how many there are, or may be. Runs of before have no leaklab_iterations_at_most.
+	most := "max by (run) (" + last("leaklab_iterations_at_most") + ") == 1"
+	of := "(label_replace(" + under("of", "leaklab_iterations") + " and on (run) (" + most + `), "of", "at most $1", "of", "(.*)")` + "\n" +
+		"  or on (run) " + under("of", "leaklab_iterations") + ")"
 	progress := "label_join(label_replace(\n" +
-		"  " + under("n", "leaklab_iteration") + " * on (run) group_left (of) " + under("of", "leaklab_iterations") + ",\n" +
+		"  " + under("n", "leaklab_iteration") + " * on (run) group_left (of) " + of + ",\n" +
 		`  "head", "iteration $1", "n", "(.*)"), "note", " of ", "head", "of")`
 	ended := "label_join(label_replace(\n  " + last("leaklab_run_end_info") + ",\n" +
 		`  "head", "iteration $1", "iteration", "(.*)"), "note", ": ", "head", "reason")`

@@ -47,6 +47,7 @@ type finished struct {
 type Run struct {
 	Started         time.Time
 	Tries           int     // iterations, at most
+	AtMost          bool    // there may be fewer than Tries
 	Tolerance       float64 // bytes per request
 	Shape, Protocol string  // of the load
 }

@@ -41,6 +41,7 @@ func iteration(number int) lab.Iteration {
 
 func TestMetricsOfARun(t *testing.T) {
 	e := newExporter(100)
+	e.run.AtMost = true
 	e.meter.StartBurst(1, time.Unix(1_700_000_001, 500_000_000))
 	e.meter.EndBurst()
 	e.Add(iteration(1))
@@ -75,6 +76,9 @@ leaklab_iteration_start_timestamp_seconds{iteration="002"} 1.700000004e+09
 # HELP leaklab_iterations Number of iterations of the run, or the most that there may be with TRIES=auto.
 # TYPE leaklab_iterations gauge
 leaklab_iterations 100
+# HELP leaklab_iterations_at_most 1 if leaklab_iterations is the most that there may be, 0 if it is the number of iterations.
+# TYPE leaklab_iterations_at_most gauge
+leaklab_iterations_at_most 1
 # HELP leaklab_load_active 1 while load is running, 0 while the server rests.
 # TYPE leaklab_load_active gauge
 leaklab_load_active 1
@@ -97,7 +101,7 @@ leaklab_request_errors_total{reason="status_4xx"} 0
 leaklab_request_errors_total{reason="status_5xx"} 0
 leaklab_request_errors_total{reason="timeout"} 0
 `),
-		"leaklab_iteration", "leaklab_iterations", "leaklab_iteration_requests", "leaklab_iteration_requests_per_second",
+		"leaklab_iteration", "leaklab_iterations", "leaklab_iterations_at_most", "leaklab_iteration_requests", "leaklab_iteration_requests_per_second",
 		"leaklab_iteration_rss_start_bytes", "leaklab_iteration_rss_end_bytes", "leaklab_iteration_rss_peak_bytes",
 		"leaklab_iteration_rss_leaked_bytes", "leaklab_iteration_start_timestamp_seconds", "leaklab_load_active",
 		"leaklab_run_start_timestamp_seconds", "leaklab_server_resident_memory_bytes", "leaklab_request_errors_total",
@@ -239,6 +243,7 @@ func TestEndpointServesTheRunAndTheProcess(t *testing.T) {
 	e.Serve("20261123T144625Z", newExporter(10))
 	body := scrape(t, e)
 	assert.Contains(t, body, "\nleaklab_iterations 10\n")
+	assert.Contains(t, body, "\nleaklab_iterations_at_most 0\n")
 	assert.Contains(t, body, "\ngo_goroutines ")
 	assert.NotContains(t, body, "run=")
 

@@ -29,7 +29,7 @@ var growthParts = []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, v
 
 // judgedPart is the part that the verdict rests on.
 func judgedPart(v verdict.Verdict) verdict.Part {
-	if v.Of == verdict.Live || v.Of == verdict.Outside || v.Of == verdict.Workers {
+	if v.Of.Named() {
 		return v.Of
 	}
 	return verdict.Held

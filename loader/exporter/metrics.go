@@ -86,6 +86,8 @@ func list() []metric {
 			panel: "Runs", collect: value(func(s *snapshot) float64 { return unixSeconds(s.now) })},
 		{name: "leaklab_iterations", help: "Number of iterations of the run, or the most that there may be with TRIES=auto.",
 			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.Tries) })},
+		{name: "leaklab_iterations_at_most", help: "1 if leaklab_iterations is the most that there may be, 0 if it is the number of iterations.",
+			panel: "Verdict", collect: value(func(s *snapshot) float64 { return one(s.AtMost) })},
 		{name: "leaklab_iteration", help: "Number of the iteration whose load began last; 0 before the first.",
 			panel: "Verdict", collect: value(func(s *snapshot) float64 { return float64(s.burst.Number) })},
 		{name: "leaklab_load_active", help: "1 while load is running, 0 while the server rests.",

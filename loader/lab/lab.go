@@ -142,11 +142,14 @@ func (i Iteration) RequestsPerSecond() float64 {
 }
 
 // Place is the number of the iteration and of all: "3 of 10", or "3 of at most 100".
-func (i Iteration) Place() string {
-	if i.AtMost {
-		return fmt.Sprintf("%d of at most %d", i.Number, i.Of)
+func (i Iteration) Place() string { return Place(i.Number, i.Of, i.AtMost) }
+
+// Place is that of the iteration with this number. There are of iterations, or fewer if atMost is set.
+func Place(number, of int, atMost bool) string {
+	if atMost {
+		return fmt.Sprintf("%d of at most %d", number, of)
 	}
-	return fmt.Sprintf("%d of %d", i.Number, i.Of)
+	return fmt.Sprintf("%d of %d", number, of)
 }
 
 // Answered fails if the load had errors alone, which says nothing about the server's memory.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -122,7 +123,7 @@ func runsRuby(p process) bool { return isProgram("ruby")(p) || mapsPart("libruby
 // hasThread is true of a process that has a thread of that name.
 func hasThread(name string) func(p process) bool {
 	return func(p process) bool {
-		threads, _ := filepath.Glob(proc(p.PID, "task/*/comm"))
+		threads, _ := filepath.Glob(kernel.Path(p.PID, "task/*/comm"))
 		return slices.ContainsFunc(threads, func(comm string) bool {
 			content, err := os.ReadFile(comm)
 			return err == nil && strings.TrimSpace(string(content)) == name
@@ -142,7 +143,7 @@ type linked map[string]string
 func (l linked) of(p process) string {
 	name, known := l[p.Exe]
 	if !known {
-		name = linkedInto(proc(p.PID, "exe"))
+		name = linkedInto(kernel.Path(p.PID, "exe"))
 		l[p.Exe] = name
 	}
 	return name

@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/procfs"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 	"leaklab/loader/scrape"
 )
@@ -49,7 +50,7 @@ func golang() runtime {
 		kind:     Go,
 		collects: true,
 		runs: func(p process) bool {
-			_, err := buildinfo.ReadFile(proc(p.PID, "exe"))
+			_, err := buildinfo.ReadFile(kernel.Path(p.PID, "exe"))
 			return err == nil
 		},
 		open:  openGo,
@@ -161,7 +162,7 @@ func (g *goProgram) found(ctx context.Context, base *url.URL) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return notYet{err}
 	}
-	seen, unseen := os.ReadFile(proc(g.PID, "cmdline"))
+	seen, unseen := os.ReadFile(kernel.Path(g.PID, "cmdline"))
 	if err == nil && unseen == nil && len(seen) > 0 && bytes.Equal(bytes.Trim(told, "\x00"), bytes.Trim(seen, "\x00")) {
 		return nil
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"leaklab/loader/kernel"
 )
 
 const (
@@ -79,7 +81,8 @@ func (a *attachment) identify() error {
 		return err
 	}
 	const effective = 1
-	a.started, a.uid, a.gid = startOf(a.process.PID), int(status.UIDs[effective]), int(status.GIDs[effective])
+	a.started, _ = kernel.StartOf(a.process.PID) // 0 if that cannot be told
+	a.uid, a.gid = int(status.UIDs[effective]), int(status.GIDs[effective])
 	if user := os.Geteuid(); user != 0 && user != a.uid {
 		return fmt.Errorf("it runs as user %d: run leaklab as that user or as root", a.uid)
 	}
@@ -142,7 +145,7 @@ func (a *attachment) options() []string {
 func (a *attachment) optionsFile(name string) []string {
 	folder := a.process.Root
 	if !filepath.IsAbs(name) {
-		folder = proc(a.process.PID, "cwd")
+		folder = kernel.Path(a.process.PID, "cwd")
 	}
 	// Never waits, should it be a pipe.
 	file, err := os.OpenFile(filepath.Join(folder, name), os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -350,7 +353,7 @@ func (a *attachment) awaitIdle(ctx context.Context) error {
 // freeing returns how long the freeing threads have been on a processor, in nanoseconds, and tells whether one runs or waits
 // for a processor now.
 func (a *attachment) freeing() (worked uint64, busy bool) {
-	names, _ := filepath.Glob(proc(a.process.PID, "task/*/comm"))
+	names, _ := filepath.Glob(kernel.Path(a.process.PID, "task/*/comm"))
 	for _, name := range names {
 		comm, _ := os.ReadFile(name)
 		if !slices.Contains(freeingThreads(), strings.TrimSpace(string(comm))) {

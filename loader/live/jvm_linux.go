@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -345,7 +346,8 @@ func (a *attachment) ended(err error) error {
 	if err == nil || errors.Is(err, memory.ErrGone) {
 		return err
 	}
-	if hasEnded(a.process.PID) || a.started != 0 && startOf(a.process.PID) != a.started {
+	started, _ := kernel.StartOf(a.process.PID)
+	if hasEnded(a.process.PID) || a.started != 0 && started != a.started {
 		return fmt.Errorf("process %d: %w: %w", a.process.PID, memory.ErrGone, err)
 	}
 	return err

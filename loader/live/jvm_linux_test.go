@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -84,7 +85,7 @@ func started(t *testing.T, cmd *exec.Cmd) *program {
 	})
 	p.expect("ready")
 	p.pid = cmd.Process.Pid
-	children, _ := os.ReadFile(proc(p.pid, fmt.Sprintf("task/%d/children", p.pid)))
+	children, _ := os.ReadFile(kernel.Path(p.pid, fmt.Sprintf("task/%d/children", p.pid)))
 	if filepath.Base(cmd.Args[0]) != "java" {
 		_, err := fmt.Sscan(string(children), &p.pid)
 		require.NoError(t, err)
@@ -245,7 +246,7 @@ func TestHotSpotOfAnotherUser(t *testing.T) {
 	_, err = os.ReadFile("/proc/self/environ")
 	assert.NoError(t, err)
 
-	stranger := attachment{process: process{PID: p.pid, Inside: p.pid, Root: proc(p.pid, "root")}, uid: nobody, gid: nobody}
+	stranger := attachment{process: process{PID: p.pid, Inside: p.pid, Root: kernel.Path(p.pid, "root")}, uid: nobody, gid: nobody}
 	require.NoError(t, stranger.asItsUser(func() error {
 		status, err := os.ReadFile("/proc/thread-self/status")
 		if err == nil && !strings.Contains(string(status), "Uid:\t0\t65534\t0\t65534") {
@@ -270,7 +271,7 @@ func TestHotSpotInNamespaces(t *testing.T) {
 	p.do("keep", 1000)
 	assert.InEpsilon(t, 1000*1016, reading(t, o).Bytes-before.Bytes, 0.05)
 	assert.NoFileExists(t, "/tmp/.java_pid1")
-	assert.NoFileExists(t, proc(p.pid, "root/tmp/.attach_pid1"))
+	assert.NoFileExists(t, kernel.Path(p.pid, "root/tmp/.attach_pid1"))
 }
 
 // TestHotSpotWithFewSignals has a JVM whose socket is open from its start, and which SIGQUIT would end.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/procfs"
+
+	"leaklab/loader/kernel"
 )
 
 const (
@@ -29,7 +31,7 @@ func mallocArenas(pid int) (size, resident int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	memory, err := os.Open(proc(pid, "mem"))
+	memory, err := os.Open(kernel.Path(pid, "mem"))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -217,7 +218,7 @@ func (n *nativeProgram) said() string {
 
 // poke writes into the memory of the process.
 func (n *nativeProgram) poke(address int64, text string) error {
-	mem, err := os.OpenFile(proc(n.PID, "mem"), os.O_RDWR, 0)
+	mem, err := os.OpenFile(kernel.Path(n.PID, "mem"), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -228,7 +229,7 @@ func (n *nativeProgram) poke(address int64, text string) error {
 
 // peek reads the text of malloc_info from the memory of the process, up to its end.
 func (n *nativeProgram) peek(address int64) ([]byte, error) {
-	mem, err := os.Open(proc(n.PID, "mem"))
+	mem, err := os.Open(kernel.Path(n.PID, "mem"))
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +317,7 @@ func isWait(line string, target func(descriptor uint64) string) bool {
 // glibcFunctions returns the addresses of functions in the process, by the symbols that glibc exports.
 func glibcFunctions(p process, names ...string) (map[string]uint64, error) {
 	path := libcOf(p)
-	maps, err := os.ReadFile(proc(p.PID, "maps"))
+	maps, err := os.ReadFile(kernel.Path(p.PID, "maps"))
 	if err != nil {
 		return nil, err
 	}
@@ -358,7 +359,7 @@ func glibcFunctions(p process, names ...string) (map[string]uint64, error) {
 // isLoaded fails unless the process has the library at that address: the path may lead to another one, since an update or
 // chroot. Its first page has the build ID, and is never written to.
 func isLoaded(pid int, base uint64, library io.ReaderAt) error {
-	mem, err := os.Open(proc(pid, "mem"))
+	mem, err := os.Open(kernel.Path(pid, "mem"))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -275,7 +276,7 @@ func TestNativeInterruptedAtAnyMoment(t *testing.T) {
 		if err != nil {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		}
-		tracer, err := os.ReadFile(proc(c.PID, "status"))
+		tracer, err := os.ReadFile(kernel.Path(c.PID, "status"))
 		require.NoError(t, err)
 		require.Contains(t, string(tracer), "TracerPid:\t0\n")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -170,7 +171,7 @@ func exportsNode(p process) bool {
 	if p.maps("libnode.so") {
 		return true
 	}
-	program, err := elf.Open(proc(p.PID, "exe"))
+	program, err := elf.Open(kernel.Path(p.PID, "exe"))
 	if err != nil {
 		return false
 	}
@@ -197,7 +198,7 @@ func inNetworkOf(pid int, do func() error) error {
 	if err != nil {
 		return err
 	}
-	others, err := os.Readlink(proc(pid, "ns/net"))
+	others, err := os.Readlink(kernel.Path(pid, "ns/net"))
 	if err != nil {
 		return err
 	}
@@ -218,7 +219,7 @@ func entered(pid int, do func() error) error {
 		return err
 	}
 	defer func() { _ = own.Close() }()
-	others, err := os.Open(proc(pid, "ns/net"))
+	others, err := os.Open(kernel.Path(pid, "ns/net"))
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 // look reads what can be told of a process without its help. It fails if the process has ended, or may not be looked at.
 func look(pid int) (process, error) {
 	began := identify(pid)
-	p := process{PID: pid, Inside: pid, Root: proc(pid, "root"), Exe: began.exe, began: began}
-	status, err := os.ReadFile(proc(pid, "status"))
+	p := process{PID: pid, Inside: pid, Root: kernel.Path(pid, "root"), Exe: began.exe, began: began}
+	status, err := os.ReadFile(kernel.Path(pid, "status"))
 	if err != nil {
 		return p, err
 	}
@@ -36,7 +36,7 @@ func look(pid int) (process, error) {
 
 // mapped returns the paths of the files that a process maps, as it sees them.
 func mapped(pid int) ([]string, error) {
-	maps, err := os.Open(proc(pid, "maps"))
+	maps, err := os.Open(kernel.Path(pid, "maps"))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (p process) maps(name string) bool {
 
 // handles tells whether the process has a handler for a signal.
 func (p process) handles(signal int) bool {
-	status, err := os.ReadFile(proc(p.PID, "status"))
+	status, err := os.ReadFile(kernel.Path(p.PID, "status"))
 	if err != nil {
 		return false
 	}
@@ -80,7 +80,7 @@ func (p process) handles(signal int) bool {
 
 // environment returns a variable that a process was started with; empty if it has none, or may not be looked at.
 func (p process) environment(name string) string {
-	all, err := os.ReadFile(proc(p.PID, "environ"))
+	all, err := os.ReadFile(kernel.Path(p.PID, "environ"))
 	if err != nil {
 		return ""
 	}
@@ -94,7 +94,7 @@ func (p process) environment(name string) string {
 
 // arguments are the words that a process was started with.
 func (p process) arguments() []string {
-	all, err := os.ReadFile(proc(p.PID, "cmdline"))
+	all, err := os.ReadFile(kernel.Path(p.PID, "cmdline"))
 	if err != nil || len(all) == 0 {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (p process) arguments() []string {
 
 // programOf is the path of a process's program, as it sees it; empty if that cannot be told.
 func programOf(pid int) string {
-	path, _ := os.Readlink(proc(pid, "exe"))
+	path, _ := os.Readlink(kernel.Path(pid, "exe"))
 	return strings.TrimSuffix(path, " (deleted)")
 }
 
@@ -123,14 +123,6 @@ func identify(pid int) identity {
 
 // same tells whether the process still runs the program that was looked at.
 func (p process) same() bool { return identify(p.PID) == p.began }
-
-// startOf is when a process started, in the kernel's ticks; 0 if that cannot be told.
-func startOf(pid int) uint64 {
-	started, _ := kernel.StartOf(pid)
-	return started
-}
-
-func proc(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
 
 // hasEnded tells whether a process has ended; one that its parent has not waited for has no files mapped.
 func hasEnded(pid int) bool {

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"leaklab/loader/kernel"
 )
 
 // pythonHeap is what CPython's allocators say of themselves, in bytes: pymalloc, for objects of up to 512 bytes, and the
@@ -138,7 +140,7 @@ type span struct {
 
 // anonymousOf reads /proc/PID/smaps.
 func anonymousOf(pid int) (anonymous, error) {
-	file, err := os.Open(proc(pid, "smaps"))
+	file, err := os.Open(kernel.Path(pid, "smaps"))
 	if err != nil {
 		return anonymous{}, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -343,7 +344,7 @@ func TestPythonForksWithoutAFreeDescriptor(t *testing.T) {
 		s.mustLive(t, s.Process.Pid)
 		s.mustLive(t, child)
 		assert.Eventually(t, func() bool { // the connection of the last question is closed in a moment
-			sockets, err := filepath.Glob(proc(child, "fd/*"))
+			sockets, err := filepath.Glob(kernel.Path(child, "fd/*"))
 			require.NoError(t, err)
 			sockets = slices.DeleteFunc(sockets, func(name string) bool {
 				target, _ := os.Readlink(name)
@@ -477,7 +478,7 @@ func TestPythonThatHasEnded(t *testing.T) {
 // stopped tells whether all threads of a process are stopped.
 func stopped(t *testing.T, pid int) bool {
 	t.Helper()
-	threads, err := filepath.Glob(proc(pid, "task/*/stat"))
+	threads, err := filepath.Glob(kernel.Path(pid, "task/*/stat"))
 	require.NoError(t, err)
 	for _, thread := range threads {
 		stat, err := os.ReadFile(thread)

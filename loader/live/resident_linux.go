@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/procfs"
+
+	"leaklab/loader/kernel"
 )
 
 // residentIn returns what a process maps readably in ranges of addresses. With named it adds the mappings of a file
@@ -49,7 +51,7 @@ func residentIn(pid int, ranges []addressRange, named bool) (mappedPages, error)
 
 // pagesOf counts the pages of a process in ranges of addresses, which it maps.
 func pagesOf(pid int, parts []addressRange) (mappedPages, error) {
-	pagemap, err := os.Open(proc(pid, "pagemap"))
+	pagemap, err := os.Open(kernel.Path(pid, "pagemap"))
 	if err != nil {
 		return mappedPages{}, err
 	}

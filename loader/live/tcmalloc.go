@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
 )
 
@@ -283,7 +284,7 @@ func parseHeapTotal(line string) (int64, error) {
 // programBreak returns the part in RAM or swapped out, and the size, of the memory up to the program break, in bytes:
 // "[heap]" in /proc/PID/smaps. Both are 0 if there is none.
 func programBreak(pid int) (resident, size int64, err error) {
-	file, err := os.Open(proc(pid, "smaps"))
+	file, err := os.Open(kernel.Path(pid, "smaps"))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -321,9 +322,9 @@ func programBreak(pid int) (resident, size int64, err error) {
 
 // isOpen is true if the process has the file open.
 func isOpen(pid int, file string) bool {
-	descriptors, _ := os.ReadDir(proc(pid, "fd"))
+	descriptors, _ := os.ReadDir(kernel.Path(pid, "fd"))
 	return slices.ContainsFunc(descriptors, func(d os.DirEntry) bool {
-		target, _ := os.Readlink(filepath.Join(proc(pid, "fd"), d.Name()))
+		target, _ := os.Readlink(filepath.Join(kernel.Path(pid, "fd"), d.Name()))
 		return target == file
 	})
 }

@@ -152,10 +152,8 @@ func TestLook(t *testing.T) {
 	assert.Equal(t, os.Getenv("PATH"), p.environment("PATH"))
 	assert.True(t, p.handles(10), "Go has a handler of SIGUSR1")
 	assert.False(t, p.handles(9))
-	assert.NotZero(t, startOf(os.Getpid()))
 	_, err = look(1 << 30)
 	assert.Error(t, err)
-	assert.Zero(t, startOf(1<<30))
 }
 
 func TestMapsLibraries(t *testing.T) {

@@ -34,9 +34,13 @@ func mapHuge(t *testing.T, descriptor, pages, flags int) []byte {
 	return mapped
 }
 
-// lendHuge lets pages of hugetlbfs be made on demand, until the test ends.
+// lendHuge lets pages of hugetlbfs be made on demand, until the test ends. That is a setting of the whole machine, so that
+// only the long tests change it.
 func lendHuge(t *testing.T) {
 	t.Helper()
+	if os.Getenv("LEAKLAB_LONG") != "1" {
+		t.Skip("no pages of hugetlbfs are reserved; LEAKLAB_LONG=1 lets some be made")
+	}
 	const setting = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages"
 	before, err := os.ReadFile(setting)
 	if err != nil {

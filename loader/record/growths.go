@@ -22,7 +22,7 @@ func partGrowths(all []verdict.PartGrowth) (known []PartGrowth) {
 // RestsOn is the part that the verdict rests on: live memory, memory outside the heap, the memory of a worker, or held
 // memory.
 func (v Verdict) RestsOn() verdict.Part {
-	if v.Of == verdict.Live || v.Of == verdict.Outside || v.Of == verdict.Workers {
+	if v.Of.Named() {
 		return v.Of
 	}
 	return verdict.Held

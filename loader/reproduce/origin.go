@@ -5,6 +5,7 @@ package reproduce
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"leaklab/loader/config"
@@ -80,12 +81,15 @@ func loaderSettings() []config.Setting {
 	})
 }
 
-// Settings returns the settings as environment has them, for the record of a run of one shape. What may be secret is not
-// among the values.
-func (o Origin) Settings(environment func(string) string, shape string) []record.Setting {
+// Settings returns the settings as environment has them, for the record of a run of one shape with these TRIES. Where they
+// are not set, their default is what the run has. What may be secret is not among the values.
+func (o Origin) Settings(environment func(string) string, shape string, tries config.Tries) []record.Setting {
 	var settings []record.Setting
 	for _, s := range loaderSettings() {
 		value := environment(s.Name)
+		if s.Name == "TRIES" && value == "" && tries != config.Auto {
+			s.Default = strconv.Itoa(int(tries))
+		}
 		switch {
 		case value == "":
 			value = s.Default

@@ -27,7 +27,7 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	settings := Launched.Settings(environmentOf(map[string]string{
 		"HEADERS": "Authorization: hunter2", "BASIC_AUTH": "me:hunter2", "BODY": "hunter2", "METRICS_URL": "http://me:hunter2@host/metrics",
 		"OTHER": "hunter2", "TRIES": "12", "SHAPE": "keepalive,churn",
-	}), "churn")
+	}), "churn", 12)
 	for _, s := range settings {
 		assert.NotContains(t, s.Value, "hunter2", s.Name)
 	}
@@ -40,9 +40,10 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	assert.Equal(t, "(missing)", valueOf(settings, "LEAK"), "another server")
 	assert.Len(t, settings, reflect.TypeFor[config.Config]().NumField()-2-len(demoSettings), "each setting")
 
-	settings = Demo.Settings(environmentOf(map[string]string{"HEADERS": "", "LEAK": "heap"}), "keepalive")
+	settings = Demo.Settings(environmentOf(map[string]string{"HEADERS": "", "LEAK": "heap"}), "keepalive", config.Auto)
 	assert.Equal(t, "", valueOf(settings, "HEADERS"), "not set")
 	assert.Equal(t, "heap", valueOf(settings, "LEAK"))
+	assert.Equal(t, "auto", valueOf(settings, "TRIES"))
 }
 
 func TestReproduce(t *testing.T) {
@@ -71,7 +72,7 @@ func TestReproduce(t *testing.T) {
 		{false, []string{"/x/.build/server", "a\nb", ""}, nil, "./test-me.sh /x/.build/server 'a\nb' ''"},
 	} {
 		origin := OriginOf(test.command, test.compose, test.values["SERVER_IMAGE"])
-		settings := origin.Settings(environmentOf(test.values), "keepalive")
+		settings := origin.Settings(environmentOf(test.values), "keepalive", 12)
 		assert.Equal(t, test.want, origin.Line(settings, test.command))
 	}
 }

@@ -92,9 +92,7 @@ func (r *Run) settings(environment func(string) string) (map[string]string, erro
 			continue
 		}
 		known, _ := config.Named(s.Name)
-		if settings[s.Name] = s.Value; s.Name == "TRIES" && s.Value == known.Default {
-			settings[s.Name] = "" // with a baseline the default is another number, and this value is refused
-		}
+		settings[s.Name] = s.Value
 		unknown := s.Value == record.Hidden || known.Redacted && scrape.LeftOut(s.Value)
 		if unknown {
 			settings[s.Name] = environment(s.Name)

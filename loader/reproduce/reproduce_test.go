@@ -131,20 +131,26 @@ func TestRecordThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// With a baseline, a TRIES that is not set is 10, and one that is set to auto is refused.
-func TestDefaultOfTriesIsNotSet(t *testing.T) {
-	again := recordedRun(Demo, record.Setting{Name: "BASELINE", Value: "old"}, record.Setting{Name: "TRIES", Value: "auto", Default: "auto"},
-		record.Setting{Name: "DURATION", Value: "auto", Default: "auto"})
-	settings, err := again.settings(environmentOf(map[string]string{"TRIES": "7"}))
-	require.NoError(t, err)
-	value, known := settings["TRIES"]
-	assert.True(t, known, "it is unset")
-	assert.Empty(t, value)
-	_, err = config.Parse(settings)
-	assert.NoError(t, err)
+// With a baseline, or with loaders in step, TRIES is a number where it is not set, and auto is refused.
+func TestDefaultOfTriesIsWhatTheRunHas(t *testing.T) {
+	for _, values := range []map[string]string{
+		{"BASELINE": "old"}, {"ALIGN": "true", "METRICS_URL": "http://127.0.0.1:9101/metrics"}, {"MAX_TRIES": "50"},
+	} {
+		cfg, err := config.Parse(values)
+		require.NoError(t, err)
+		again := recordedRun(Launched, Launched.Settings(environmentOf(values), "keepalive", cfg.Tries)...)
+		assert.NotRegexp(t, `\bTRIES=`, Launched.Line(again.Record.Settings, []string{"x"}))
+		settings, err := again.settings(environmentOf(map[string]string{"TRIES": "7"}))
+		require.NoError(t, err)
+		same, err := config.Parse(settings)
+		require.NoError(t, err)
+		assert.Equal(t, cfg.Tries, same.Tries)
+	}
+}
 
+func TestDefaultsOfAnotherVersion(t *testing.T) {
 	before := recordedRun(Demo, record.Setting{Name: "TRIES", Value: "10", Default: "10"}, record.Setting{Name: "DURATION", Value: "3s", Default: "3s"})
-	settings, err = before.settings(environmentOf(nil))
+	settings, err := before.settings(environmentOf(nil))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"10", "3s"}, []string{settings["TRIES"], settings["DURATION"]}, "the defaults of another version")
+	assert.Equal(t, []string{"10", "3s"}, []string{settings["TRIES"], settings["DURATION"]})
 }

@@ -85,13 +85,13 @@ func planOf(cfg config.Config, command, exported []string) plan {
 	}
 	p.growing = p.auto && cfg.Duration == config.AutoBurst && cfg.Requests == 0 && cfg.LoadCommand == nil
 	if cfg.Align {
-		p.align = lab.Period(p.settle.length, durationOf(cfg.Duration))
+		p.align = lab.Period(p.settle.length, fixedDuration(cfg.Duration))
 	}
 	if cfg.LoadCommand != nil {
 		p.tool = &external.Command{Words: external.Fill(cfg.LoadCommand, external.Values{
-			Duration: durationOf(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
+			Duration: fixedDuration(cfg.Duration), Workers: int(cfg.Workers), Requests: cfg.Requests, Rate: float64(cfg.Rate),
 			URL: load.Protocol(cfg.Protocol).Scheme() + "://" + cfg.Address() + string(cfg.RequestPath),
-		}), Limit: toolLimit(cfg.LoadCommand, durationOf(cfg.Duration)+time.Duration(cfg.Timeout))}
+		}), Limit: toolLimit(cfg.LoadCommand, fixedDuration(cfg.Duration)+time.Duration(cfg.Timeout))}
 	}
 	p.server.target.Command, p.server.target.Environment = command, environmentOf(p.server.target, command, exported, cfg.OfDemo())
 	p.server.target.PID, p.server.target.Shared = max(0, int(cfg.ServerPID)), cfg.ServerPID == config.Shared
@@ -115,8 +115,16 @@ func planOf(cfg config.Config, command, exported []string) plan {
 	return p
 }
 
-// durationOf is the length of an iteration's load, unless the run is growing.
-func durationOf(setting config.Burst) time.Duration {
+// setTries is the value of TRIES that the run has.
+func (p *plan) setTries() config.Tries {
+	if p.auto {
+		return config.Auto
+	}
+	return config.Tries(p.tries)
+}
+
+// fixedDuration is the length of every load that a setting gives. That of a growing run is the longest.
+func fixedDuration(setting config.Burst) time.Duration {
 	if setting == config.AutoBurst {
 		return lab.UsualDuration
 	}
@@ -144,7 +152,7 @@ func sideOf(cfg config.Config) side {
 		hostName: "HOST", portName: "PORT",
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
-			Streams: int(cfg.Streams), Duration: durationOf(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+			Streams: int(cfg.Streams), Duration: fixedDuration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
 		},
 	}
 	if !cfg.AllowRemote {

@@ -218,7 +218,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	}
 	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
 	s.exporter = exporter.New(exporter.Run{
-		Started: s.started, Tries: s.plan.tries, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
+		Started: s.started, Tries: s.plan.tries, AtMost: s.plan.auto, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
 	}, s.sampler, meter)
 	s.observe(s.exporter.Sample)
 	if s.baseline != nil {
@@ -336,7 +336,7 @@ func (s *session) describe() record.Run {
 		t = &target.Target{}
 	}
 	origin := s.plan.origin
-	settings := origin.Settings(os.Getenv, s.shape)
+	settings := origin.Settings(os.Getenv, s.shape, s.plan.setTries())
 	surroundings := environment.Read(t.Listener(context.Background()))
 	if origin == reproduce.Image {
 		surroundings.Server.Image = environment.ImageOf(s.plan.image)

@@ -25,7 +25,7 @@ func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
 		pairs = fmt.Sprintf("iterations %s", c.Judged)
 	}
 	what := "bytes/" + c.New.Unit.String()
-	if c.Of == verdict.Live || c.Of == verdict.Outside || c.Of == verdict.Workers {
+	if c.Of.Named() {
 		what = string(c.Of) + ", " + what
 	}
 	writeTable(&b, []string{"", before.Name, after.Name, after.Name + " - " + before.Name}, [][]string{

@@ -67,9 +67,8 @@ func (b Burst) line(state load.Burst, now time.Time) string {
 			remaining = time.Duration(float64(elapsed) * float64(b.Requests-state.Requests) / float64(state.Requests))
 		}
 	}
-	place := lab.Iteration{Number: state.Number, Of: b.Of, AtMost: b.AtMost}.Place()
 	return fmt.Sprintf("Iteration %s%s: %.1fs elapsed, %.1fs remaining, %d requests",
-		place, b.Note, elapsed.Seconds(), max(0, remaining).Seconds(), state.Requests)
+		lab.Place(state.Number, b.Of, b.AtMost), b.Note, elapsed.Seconds(), max(0, remaining).Seconds(), state.Requests)
 }
 
 // show replaces the progress line. An error of the terminal is left to the next block.

@@ -54,7 +54,7 @@ func (t *Terminal) headline(v verdict.Verdict, tolerance float64) string {
 	line := t.word(v.Kind)
 	if v.Estimated {
 		of := ""
-		if v.Of == verdict.Live || v.Of == verdict.Outside || v.Of == verdict.Workers {
+		if v.Of.Named() {
 			of = string(v.Of) + " "
 		}
 		line += fmt.Sprintf("  %s%s bytes/%s (%s: %s to %s; tolerance %s)", of, signed(v.Growth), v.Unit,

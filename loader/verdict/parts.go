@@ -55,6 +55,9 @@ func Parts() []Part {
 		Live, LiveIdle, Committed, Outside, Swapped, LazyFree, HugePages, MappedSize, HugeTLB, Unmapped, Restarts, Replaced}
 }
 
+// Named is true of a part that is named with its growth. Without it, a verdict is on held or on resident memory.
+func (p Part) Named() bool { return p == Live || p == Outside || p == Workers }
+
 // Label is the part's name in metrics and run.json: "live", "slack", "outside", "held" or "worker".
 func (p Part) Label() string {
 	switch p {
