@@ -44,6 +44,6 @@ func TestDurationOnceLiveMemoryCannotBeRead(t *testing.T) {
 
 func TestPressureOfARunThatEndsWhenItIsDecided(t *testing.T) {
 	p := planned(t, nil)
-	assert.Equal(t, "keepalive, as many iterations as it takes, at most 100, of 500ms to 3s, 100 workers, as fast as it answers", p.pressure("keepalive", true))
+	assert.Equal(t, "keepalive, as many iterations as it takes, at most 40, of 500ms to 3s, 100 workers, as fast as it answers", p.pressure("keepalive", true))
 	assert.Equal(t, "keepalive, as many iterations as it takes, at most 40, of 3s, 100 workers, as fast as it answers", p.pressure("keepalive", false))
 }
