@@ -23,7 +23,7 @@ func leakModes() []mode {
 		{"map", true, "adds a key to a map and never deletes it", "keepalive", always(leakMap)},
 		{"goroutine", true, "starts a goroutine that never ends: at least 2 KiB", "keepalive", always(leakGoroutine)},
 		{"cache", false, "fills a cache of `LEAK_ENTRIES`, then replaces the oldest", "", func(a amounts) leak { return each(fillCache(a.size, a.entries)) }},
-		{"expire", false, "keeps the bytes of each request for `LEAK_TTL`, then frees them", "", func(a amounts) leak { return each(keepFor(a.size, a.ttl)) }},
+		{"expire", false, "keeps the bytes of each request for `LEAK_TTL`, then frees them: a shorter run cannot tell it from a leak", "", func(a amounts) leak { return each(keepFor(a.size, a.ttl)) }},
 		{"burst", false, fmt.Sprintf("uses %d times `LEAK_BYTES` and frees them before the response", burstFactor), "", always(useAndFree)},
 		{"conn", true, "keeps the bytes for each connection, also after it is closed", "churn", sized(leakConnection)},
 		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", sized(leakAborted)},

@@ -128,7 +128,7 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
-	g.stacks = steady(g.stacks, stats.stackInuse)
+	g.stacks = steady(g.stacks, stats.stackInuse, goStackNoise)
 	read := stats.live(g.limit)
 	read.Bytes += g.stacks - stats.stackInuse
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
@@ -137,11 +137,11 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	return read, nil
 }
 
-// steady is the stacks in use if they differ by more than goStackNoise from those before, or if there are none before; else
-// those before.
-func steady(before, inUse int64) int64 {
-	if before == 0 || inUse > before+goStackNoise || inUse < before-goStackNoise {
-		return inUse
+// steady is what is in use now if it differs by more than noise from what was before, or if there is none before; else that
+// before.
+func steady(before, now, noise int64) int64 {
+	if before == 0 || now > before+noise || now < before-noise {
+		return now
 	}
 	return before
 }

@@ -224,7 +224,7 @@ func TestStacksAreSteady(t *testing.T) {
 	var stacks int64
 	var seen []int64
 	for _, inUse := range []int64{14 * span, 15 * span, 13 * span, 142 * span, 143 * span, 16 * span, 2 * span} {
-		stacks = steady(stacks, inUse)
+		stacks = steady(stacks, inUse, goStackNoise)
 		seen = append(seen, stacks/span)
 	}
 	assert.Equal(t, []int64{14, 14, 14, 14, 143, 143, 2}, seen)

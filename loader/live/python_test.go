@@ -194,6 +194,33 @@ func TestPythonIsExact(t *testing.T) {
 	}
 }
 
+// Threads keep chunks that they have freed, which malloc counts as in use. Without them, it is exact.
+func TestPythonThreadsKeepFreedChunks(t *testing.T) {
+	const threads, each = 40, 50
+	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
+	s.do(t, fmt.Sprintf("import queue, threading; work = [queue.SimpleQueue() for _ in range(%d)]; done = queue.SimpleQueue(); "+
+		"use = lambda q: any(bytearray(size) and done.put(size) for size in iter(q.get, None)); "+
+		"kept.extend(threading.Thread(target=use, args=(q,), daemon=True) for q in work); [thread.start() for thread in kept]", threads))
+	asked, err := s.open(t, s.Process.Pid)
+	require.NoError(t, err)
+	live := func() int64 {
+		read, err := asked.live(t.Context())
+		require.NoError(t, err)
+		return read.Bytes
+	}
+	use := func(size int) {
+		s.do(t, fmt.Sprintf("[q.put(%d) for q in work for _ in range(%d)]; [done.get() for _ in range(%d)]", size, each, threads*each))
+	}
+	use(600)
+	first := live()
+	for size := 700; size <= 1000; size += 100 { // each thread keeps a few of each size
+		use(size)
+	}
+	assert.InDelta(t, first, live(), 64<<10)
+	s.do(t, "kept.append(bytearray(1 << 20))")
+	assert.InDelta(t, first+1<<20, live(), threads*pythonThreadNoise+64<<10)
+}
+
 // The heap as far as it is in RAM is what separates slack from memory outside of the heap.
 func TestPythonHeapIsWhatIsInRAM(t *testing.T) {
 	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
