@@ -29,7 +29,7 @@ func TestAutoDecidesFromLittleLoad(t *testing.T) {
 			r := inRequests(t, "LEAK="+leak)
 			lab.AssertVerdict(t, want, r.Out.String())
 			rows := r.Rows(t)
-			assert.Contains(t, lab.Words(r.Out.String()), "at most 100, of 500ms to 3s,")
+			assert.Contains(t, lab.Words(r.Out.String()), "at most 40, of 500ms to 3s,")
 			assert.LessOrEqual(t, len(rows), 10, "loads of less than 9 s in all")
 		})
 	}

@@ -17,7 +17,7 @@ import (
 
 func TestDefaults(t *testing.T) {
 	want := Config{
-		Tries: Auto, MaxTries: 100, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: AutoBurst, Workers: 100, Streams: 10,
+		Tries: Auto, MaxTries: 40, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: AutoBurst, Workers: 100, Streams: 10,
 		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
 		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
