@@ -89,7 +89,11 @@ func TestProgramsThatAreNotSeen(t *testing.T) {
 	assert.Zero(t, execs(before))
 	_, err := fmt.Fprintln(shell.stdin)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return openProgram(shell.Process.Pid) == nil }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool {
+		maps := openProgram(shell.Process.Pid)
+		_ = maps.Close() // of nil as well
+		return maps == nil
+	}, time.Minute, time.Millisecond)
 	for range 2 {
 		assert.Zero(t, execs(before))
 		assert.Zero(t, execs(seen))
