@@ -75,7 +75,7 @@ func workersOf(i lab.Iteration) []verdict.Worker {
 var workersBeside = map[string]string{"iterations.csv": "workers.csv", "baseline.csv": "baseline-workers.csv"}
 
 // readWorkers reads the workers beside a table of iterations, by the number of their iteration; none if there is no such
-// file.
+// file, or an empty one, as a full disk leaves it.
 func readWorkers(table string) (workers map[int][]verdict.Worker, err error) {
 	folder, name := filepath.Split(table)
 	beside, known := workersBeside[name]
@@ -90,6 +90,10 @@ func readWorkers(table string) (workers map[int][]verdict.Worker, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	info, err := file.Stat()
+	if err != nil || info.Mode().IsRegular() && info.Size() == 0 {
+		return nil, err
+	}
 	return readWorkersCSV(file, folder+beside)
 }
 

@@ -93,6 +93,19 @@ func TestTheTableOfWorkersIsChecked(t *testing.T) {
 	assert.ErrorContains(t, err, "baseline-workers.csv:1:1: expected the header")
 }
 
+// A disk that is full before the first row leaves an empty file.
+func TestAnEmptyTableOfWorkersHasNone(t *testing.T) {
+	folder := t.TempDir()
+	table := tableOf(func(int) (int, int, int) { return 1000, 20_000_000, 30_000_000 })
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "iterations.csv"), []byte(table), 0o600))
+	want, err := ReadIterations(folder)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "workers.csv"), nil, 0o600))
+	got, err := ReadIterations(folder)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
 // A leak in workers has the growth of a worker, and the figures of both are in run.json.
 func TestTheVerdictOnWorkers(t *testing.T) {
 	v := NewVerdict(verdict.Verdict{
