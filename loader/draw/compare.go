@@ -63,8 +63,11 @@ func drawComparison(before, after, path string) error {
 func comparedPlot(before, after []verdict.Iteration) (*plot.Plot, error) {
 	c := verdict.Compare(before, after, verdict.Options{})
 	title := "leaklab: the runs are too short to compare"
-	if c.Estimated {
+	switch {
+	case c.Estimated:
 		title = fmt.Sprintf("leaklab: new - old = %.1f bytes/request (%.1f to %.1f, 95%%)", c.Difference, c.Lower, c.Upper)
+	case c.Old.Estimated && c.New.Estimated:
+		title = "leaklab: workers were replaced, which hides how the growths differ"
 	}
 	of, compared := c.Of, string(verdict.Resident)
 	switch of {

@@ -53,6 +53,24 @@ func TestTwoRunsInOnePicture(t *testing.T) {
 	assert.ErrorContains(t, drawComparison(clean, t.TempDir(), picture), "no such file")
 }
 
+func TestReplacedWorkersHideHowTheGrowthsDiffer(t *testing.T) {
+	clean, leaking := tableOf(t, 12, 0), t.TempDir()
+	table, workers := "iteration,requests,rss_start_bytes,rss_end_bytes,workers_replaced\n", "iteration,pid,started_ticks,requests,own_bytes\n"
+	for n := range 12 {
+		table += fmt.Sprintf("%d,1000,20000000,20000000,1\n", n+1)
+		for pid := range 5 {
+			workers += fmt.Sprintf("%d,%d,1,%d,%d\n", n+1, pid+100, 200*n, 4_000_000+(1000+pid)*200*n)
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(leaking, "iterations.csv"), []byte(table), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(leaking, "workers.csv"), []byte(workers), 0o600))
+	picture := filepath.Join(t.TempDir(), "compare.svg")
+	require.NoError(t, drawComparison(clean, leaking, picture))
+	content, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "workers were replaced, which hides how the growths differ")
+}
+
 // liveTableOf is tableOf with live memory that gains the given bytes in each iteration, beside 8,192 bytes of resident memory.
 func liveTableOf(t *testing.T, iterations, gain int) string {
 	t.Helper()

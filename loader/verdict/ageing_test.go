@@ -88,7 +88,7 @@ func TestWorkersAreJudgedByTheirAge(t *testing.T) {
 		"too noisy": {prefork{4, 800, 20, keeps(0), 2e6}, coarse, verdict.Inconclusive,
 			`As it ages, each changes by -[\d,]+ to [\d,]+ bytes a request \(95%, `},
 		"they live for too few readings": {prefork{4, 150, 20, keeps(2000), 20e3}, coarse, verdict.Inconclusive,
-			`How workers grow by their age is not known: that takes 4 of them, each at 3 end readings after its warm-up\.`},
+			`How workers grow by their age is not known: that takes 4 of them, each at 3 end readings after its warm-up, of young and of old age\.`},
 		"their runtime collects late": {prefork{4, 800, 20, keeps(2000), 20e3}, verdict.Options{Tolerance: 512, Defers: true}, verdict.Inconclusive,
 			`As it ages, each grows by [\d,]+ bytes a request \(.*\), but its runtime lets garbage fill the heap up to a limit\.`},
 		"a leak below the tolerance": {prefork{4, 800, 20, keeps(2000), 20e3}, verdict.Options{Tolerance: 4000}, verdict.NoLeak, `But as it ages, each grows by less than`},
@@ -177,4 +177,23 @@ func TestWorkersOfTwoRunsAreCompared(t *testing.T) {
 	assert.Equal(t, verdict.Same, verdict.Compare(leaks, leaks, coarse).Change)
 	assert.Equal(t, verdict.Worse, verdict.ComparePaired(judged(sound), judged(leaks), coarse).Change)
 	assert.Equal(t, verdict.Held, verdict.Compare(sound, sound, coarse).Of)
+}
+
+// What the server as a whole holds is flat because workers were replaced, and tells nothing then.
+func TestWorkersOfOneRunAloneAreNotCompared(t *testing.T) {
+	leaks, hides := prefork{4, 800, 20, keeps(2000), 20e3}.run(1), prefork{4, 150, 20, keeps(2000), 20e3}.run(1)
+	flat := made(1, 0, 3e5)
+	for name, runs := range map[string][2][]verdict.Iteration{
+		"a leak before": {leaks, flat}, "a leak now": {flat, leaks}, "it may hide before": {hides, flat}, "it may hide now": {flat, hides}, "it may hide in both": {hides, hides},
+	} {
+		for _, c := range []verdict.Comparison{
+			verdict.Compare(runs[0], runs[1], coarse), verdict.ComparePaired(judgedBy(runs[0], coarse), judgedBy(runs[1], coarse), coarse),
+		} {
+			assert.Equal(t, verdict.CannotTell, c.Change, name)
+			assert.False(t, c.Estimated, name)
+			assert.Zero(t, c.Judged, name)
+			assert.Equal(t, [3]float64{}, [3]float64{c.Difference, c.Lower, c.Upper}, name)
+			assert.Equal(t, "Cannot tell: workers were replaced, and how they grow by their age is not known of both.", c.Sentence, name)
+		}
+	}
 }

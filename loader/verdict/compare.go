@@ -26,7 +26,7 @@ type Comparison struct {
 	// Of is what was compared: Held, unless both runs have live memory; then Live, or Outside if one of the verdicts rests on
 	// that. It is Workers if one rests on these, and how they age is known of both.
 	Of Part
-	// Estimated is false if one of the runs is too short. The figures are 0 then.
+	// Estimated is false if one of the runs is too short, or if replaced workers hide its growth. The figures are 0 then.
 	Estimated bool
 	// Difference is the growth of the new run minus that of the old, in bytes per request, with its 95% interval.
 	Difference, Lower, Upper float64
@@ -59,7 +59,9 @@ func Compare(before, after []Iteration, options Options) Comparison {
 	floor := math.Hypot(earlier.judged.floor/earlier.judged.span(), later.judged.floor/later.judged.span())
 	c.Lower = min(differenceQuantile(earlier.growth, later.growth, (1-confidence)/2), c.Difference-floor)
 	c.Upper = max(differenceQuantile(earlier.growth, later.growth, (1+confidence)/2), c.Difference+floor)
-	c.compareWorkers()
+	if !c.compareWorkers() {
+		return c
+	}
 	c.decide(options)
 	c.explain(options, words{old: "the old run", new: "the new run", it: "the new one", longer: "Run both longer."})
 	return c

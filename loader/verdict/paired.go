@@ -35,7 +35,9 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	c.Difference = growth.quantile(0.5)
 	c.Lower = min(growth.quantile((1-confidence)/2), c.Difference-floor)
 	c.Upper = max(growth.quantile((1+confidence)/2), c.Difference+floor)
-	c.compareWorkers()
+	if !c.compareWorkers() {
+		return c
+	}
 	c.decide(options)
 	c.explain(options, words{old: "the baseline", new: "the suspect", it: "the suspect", longer: "Take more iterations, or more requests in each."})
 	return c

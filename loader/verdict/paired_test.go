@@ -13,7 +13,12 @@ import (
 
 // judged is iterations with their verdict.
 func judged(iterations []verdict.Iteration) verdict.Judged {
-	return verdict.Judged{Iterations: iterations, Verdict: verdict.Judge(iterations, fixed)}
+	return judgedBy(iterations, fixed)
+}
+
+// judgedBy is judged with other options.
+func judgedBy(iterations []verdict.Iteration, options verdict.Options) verdict.Judged {
+	return verdict.Judged{Iterations: iterations, Verdict: verdict.Judge(iterations, options)}
 }
 
 // drifting is a pair of runs of 12 iterations. The suspect has the given growth in bytes per request; both have noise

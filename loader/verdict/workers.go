@@ -63,7 +63,7 @@ func (v *Verdict) explainReplaced(options Options) string {
 	switch a := v.Ageing; {
 	case v.NextLook > 0 || v.Of == Workers || v.Kind == Leak && a == nil:
 	case a == nil:
-		said += fmt.Sprintf("How workers grow by their age is not known: that takes %d of them, each at %d end readings after its warm-up. ", leastWorkers, leastAged)
+		said += fmt.Sprintf("How workers grow by their age is not known: that takes %d of them, each at %d end readings after its warm-up, of young and of old age. ", leastWorkers, leastAged)
 	case a.Upper < options.Tolerance:
 		said += fmt.Sprintf("But as it ages, each %s (%s, %s). ", v.Unit.bound(a.Upper), percent(v.Confidence), v.aged())
 	case a.Slowing:
@@ -108,13 +108,23 @@ const adviceHidden = "Let workers live through the run, for example by a limit o
 	"Or let each live through more iterations, with fewer requests in each."
 
 // compareWorkers makes it the comparison of workers by their age, if either verdict rests on them and both are known. The
-// two intervals are independent.
-func (c *Comparison) compareWorkers() {
+// two intervals are independent. It is false, and cannot tell, if either rests on them or may hide a leak, and not both are
+// known: what the servers hold as a whole may be flat because workers were replaced.
+func (c *Comparison) compareWorkers() bool {
 	before, after := c.Old.Ageing, c.New.Ageing
-	if c.Old.Of != Workers && c.New.Of != Workers || before == nil || after == nil {
-		return
+	rests := c.Old.Of == Workers || c.New.Of == Workers
+	if before == nil || after == nil {
+		if !rests && !c.Old.hidden && !c.New.hidden {
+			return true
+		}
+		c.Estimated, c.Judged, c.Difference, c.Lower, c.Upper = false, Range{}, 0, 0, 0
+		c.Sentence = "Cannot tell: workers were replaced, and how they grow by their age is not known of both."
+		return false
 	}
-	margin := math.Hypot((before.Upper-before.Lower)/2, (after.Upper-after.Lower)/2)
-	c.Of, c.Difference = Workers, after.Growth-before.Growth
-	c.Lower, c.Upper = c.Difference-margin, c.Difference+margin
+	if rests {
+		margin := math.Hypot((before.Upper-before.Lower)/2, (after.Upper-after.Lower)/2)
+		c.Of, c.Difference = Workers, after.Growth-before.Growth
+		c.Lower, c.Upper = c.Difference-margin, c.Difference+margin
+	}
+	return true
 }
