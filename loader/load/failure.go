@@ -44,6 +44,13 @@ type streamError struct {
 
 func (streamError) Error() string { return errStreamReset.Error() }
 
+// resetByServer reports if err is net/http's for a stream that the server has reset. What its client finds wrong with a
+// stream has another cause (net/http, h2_bundle.go, Go 1.26).
+func resetByServer(err error) bool {
+	var stream streamError
+	return errors.As(err, &stream) && stream.Cause != nil && stream.Cause.Error() == "received from peer"
+}
+
 // classify returns the reason that an exchange has failed with err.
 func classify(err error) Reason {
 	var network net.Error
@@ -55,7 +62,7 @@ func classify(err error) Reason {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return Timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
-		errors.As(err, new(streamError)), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		resetByServer(err), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return Reset
 	default:
 		return BadResponse

@@ -65,6 +65,10 @@ func (l *loop) receiveStreams(c *connState) bool {
 	// The server may have closed a connection that was idle, at the moment that it was used again.
 	s.end(err, s.rested && classify(err) == Reset)
 	l.settle(s, now, 0)
+	if s.next == 1 && len(s.again) > 0 && s.again[0].exchange != nil { // it ended before its first request, which fails
+		l.counts.failed(err)
+		s.again = s.again[1:]
+	}
 	l.giveBackStreams(c, streamsReturned{unfit: classify(err) == Connect})
 	return false
 }
@@ -177,7 +181,7 @@ func (l *loop) nextOf(s *streamState, now time.Time) (turn, bool) {
 func (l *loop) watch(c *connState) {
 	events := uint32(unix.EPOLLIN)
 	switch unsent := c.streams.unsent(); {
-	case unsent > unsentLimit:
+	case unsent > 3*unsentLimit:
 		events = unix.EPOLLOUT
 	case unsent > 0:
 		events |= unix.EPOLLOUT
@@ -201,7 +205,11 @@ func (l *loop) expireStreams(c *connState, now time.Time) {
 	s := c.streams
 	s.expire(now.Add(-l.plan.Timeout))
 	s.again = slices.DeleteFunc(s.again, func(t turn) bool {
-		late := t.exchange != nil && now.Sub(t.start) > l.plan.Timeout
+		since := t.start
+		if t.exchange == nil { // it was planned, and has not been sent
+			since = t.intended
+		}
+		late := now.Sub(since) > l.plan.Timeout
 		if late {
 			l.counts.overdue()
 		}

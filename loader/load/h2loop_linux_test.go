@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -318,7 +319,58 @@ func TestAServerThatAllowsNoStream(t *testing.T) {
 	result, err := Run(t.Context(), plan, NewMeter())
 	require.NoError(t, err)
 	assert.Equal(t, map[Reason]uint64{Timeout: 3}, result.Errors)
-	assert.Less(t, result.Elapsed, 10*time.Second)
+}
+
+// With a rate, requests that were planned for a connection end in time as well when the server allows no stream any more.
+func TestAServerThatAllowsNoStreamAnyMore(t *testing.T) {
+	plan := planOf(framed(t, func(_ net.Conn, f *xhttp2.Framer) {
+		stream := nextRequest(f)
+		_ = f.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true, EndStream: true})
+		_ = f.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingMaxConcurrentStreams, Val: 0})
+		for nextRequest(f) != 0 {
+		}
+	}))
+	plan.Protocol, plan.Streams, plan.Requests, plan.Rate, plan.Timeout = H2C, 10, 20, 100, 200*time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := Run(ctx, plan, NewMeter())
+	require.NoError(t, err, "it has not hung")
+	assert.EqualValues(t, 20, result.Requests+result.ErrorCount())
+	assert.Positive(t, result.Errors[Timeout])
+}
+
+// A connection that ends before its first request fails one request, and is not opened again and again for it.
+func TestConnectionsThatEndBeforeTheirFirstRequest(t *testing.T) {
+	var opened atomic.Int64
+	plan := planOf(serveConnections(t, func(net.Conn) { opened.Add(1) }))
+	plan.Protocol, plan.Streams, plan.Requests, plan.Workers = H2C, 10, 5, 1
+	result, err := Run(t.Context(), plan, NewMeter())
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, result.ErrorCount())
+	assert.EqualValues(t, 5, result.Errors[Reset], "%v", result.Errors)
+	assert.LessOrEqual(t, opened.Load(), int64(6))
+}
+
+// What net/http's client finds wrong with an answer is no reset by the server.
+func TestABadAnswerOverGosClient(t *testing.T) {
+	for name, answer := range map[string]func(f *xhttp2.Framer, stream uint32) error{
+		string(BadResponse): func(f *xhttp2.Framer, stream uint32) error {
+			return f.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, EndHeaders: true, EndStream: true})
+		},
+		string(Reset): func(f *xhttp2.Framer, stream uint32) error { return f.WriteRSTStream(stream, xhttp2.ErrCodeInternal) },
+	} {
+		address := framed(t, func(_ net.Conn, f *xhttp2.Framer) {
+			for stream := nextRequest(f); stream != 0; stream = nextRequest(f) {
+				_ = answer(f, stream)
+			}
+		})
+		plan := planOf(address)
+		plan.Behaviour = NewBehaviour(ShapeNamed("slow"), Request{Paths: []string{"/"}}, address)
+		plan.Protocol, plan.Requests, plan.Workers = H2C, 3, 1
+		result, err := Run(t.Context(), plan, NewMeter())
+		require.NoError(t, err)
+		assert.Equal(t, map[Reason]uint64{Reason(name): 3}, result.Errors)
+	}
 }
 
 // A server that asks without end, and does not read the answers, is not read any more. It takes no memory.

@@ -70,8 +70,8 @@ const (
 )
 
 const (
-	// unsentLimit is about the most that is made ready to be sent, in bytes. Beyond it bodies have to wait, and what the
-	// server sends is not read.
+	// unsentLimit is about the most that is made ready to be sent, in bytes. Beyond it bodies have to wait. Beyond three
+	// times as much, what the server sends is not read: bodies alone never make that.
 	unsentLimit = 64 << 10
 	// triesLimit is how often a request is sent that the server refuses to process.
 	triesLimit = 3

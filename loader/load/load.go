@@ -20,7 +20,7 @@ type Plan struct {
 	Protocol  Protocol
 	Insecure  bool // accept any server certificate
 	Behaviour Behaviour
-	Workers   int           // clients, each with one connection and one request in flight
+	Workers   int           // clients, each with one connection; see Streams
 	Streams   int           // requests in flight on a connection with HTTP/2, if they are plain; 0 is 1
 	Duration  time.Duration // no request starts later than this after the first
 	Requests  uint64        // if not 0, exactly this many are sent, however long it takes
