@@ -89,6 +89,7 @@ func count(text string, table io.Reader) (Counts, bool) {
 			case implausible:
 				return Counts{}, false
 			case absent:
+				sum.Partial = sum.Partial || counts.Partial
 				sum.say(counts.Notes...)
 			case found:
 				if !any || counts.Requests() > best.Requests() {

@@ -32,7 +32,10 @@ func mixed(n uint64) Counts {
 // The outputs are real ones, of the versions in the names of the files, or of hey 0.1.5, wrk 4.1.0, and k6 1.8.1 and
 // 0.52.0 (legacy). Those of oha are made up in its formats of before and now, and were not compared with real ones.
 func TestCount(t *testing.T) {
-	const warmUp = "h2load does not count the requests of its warm-up."
+	const (
+		warmUp     = "h2load does not count the requests of its warm-up."
+		unanswered = "autocannon does not tell how many requests without a response it has sent."
+	)
 	for file, want := range map[string]Counts{
 		"hey.txt":           {Codes: map[int]uint64{200: 20319}, Errors: map[load.Reason]uint64{}},
 		"hey-404.txt":       {Codes: map[int]uint64{404: 200}, Errors: map[load.Reason]uint64{load.Status4xx: 200}},
@@ -84,8 +87,11 @@ func TestCount(t *testing.T) {
 		"autocannon-9.0.0.txt":                 mixed(100),
 		"autocannon-9.0.0-table.txt":           ok(100),
 		"autocannon-9.0.0-warmup.txt":          {Codes: map[int]uint64{0: 7, 200: 598}, Errors: map[load.Reason]uint64{}},
-		"autocannon-9.0.0-drop.txt":            {Codes: map[int]uint64{0: 25, 200: 75}, Errors: map[load.Reason]uint64{}},
+		"autocannon-9.0.0-drop.txt":            {Codes: map[int]uint64{0: 5, 200: 75}, Errors: map[load.Reason]uint64{}, Partial: true, Notes: []string{unanswered}},
+		"autocannon-9.0.0-rate.txt":            {Codes: map[int]uint64{0: 5, 200: 59}, Errors: map[load.Reason]uint64{}, Partial: true, Notes: []string{unanswered}},
+		"autocannon-9.0.0-rate-drop.txt":       {Codes: map[int]uint64{}, Errors: map[load.Reason]uint64{load.Reset: 5}, Partial: true, Notes: []string{unanswered}},
 		"autocannon-9.0.0-refused.txt":         refused(load.Other, 4),
+		"autocannon-9.0.0-table-refused.txt":   refused(load.Other, 4),
 		"httperf-0.9.0.txt":                    failed(100, load.Status5xx, 25),
 		"httperf-0.9.0-drop.txt":               failed(40, load.Reset, 10),
 		"fortio-1.66.5.txt":                    {Codes: map[int]uint64{0: 4, 200: 8}, Errors: map[load.Reason]uint64{}},
@@ -128,8 +134,8 @@ func counted(t *testing.T, file string) (string, Counts) {
 // The servers' own counts were noted when the outputs were recorded.
 func TestCountIsThatOfTheServer(t *testing.T) {
 	for file, served := range map[string]uint64{
-		"ab-2.3.txt": 100, "ab-2.3-drop.txt": 100, "autocannon-9.0.0.txt": 100, "autocannon-9.0.0-drop.txt": 100,
-		"autocannon-9.0.0-warmup.txt": 605, "autocannon-9.0.0-refused.txt": 0, "bombardier-1.2.6.txt": 100,
+		"ab-2.3.txt": 100, "ab-2.3-drop.txt": 100, "autocannon-9.0.0.txt": 100,
+		"autocannon-9.0.0-warmup.txt": 605, "autocannon-9.0.0-refused.txt": 0, "autocannon-9.0.0-table-refused.txt": 0, "bombardier-1.2.6.txt": 100,
 		"bombardier-1.2.6-json.txt": 100, "fortio-1.66.5.txt": 12, "fortio-1.66.5-json.txt": 40, "fortio-1.66.5-t-json.txt": 12,
 		"h2load-1.52.0.txt": 100, "h2load-1.52.0-drop.txt": 39, "h2load-1.52.0-duration.txt": 5567, "h2load-1.52.0-refused.txt": 0,
 		"hey-0.1.5-csv.txt": 20, "httperf-0.9.0.txt": 100, "httperf-0.9.0-drop.txt": 40, "k6-1.8.1-full.txt": 40,
@@ -179,7 +185,41 @@ func TestAutocannonsTableRounds(t *testing.T) {
 	require.NoError(t, err)
 	counts, told := Count(string(output))
 	assert.False(t, told)
-	assert.Equal(t, []string{"autocannon's table rounds the number of requests; with its option -j it prints it exactly."}, counts.Notes)
+	rounds := []string{"autocannon's table rounds the number of requests; with its option -j it prints it exactly."}
+	assert.Equal(t, rounds, counts.Notes)
+
+	other, want := counted(t, "vegeta-12.13.0.txt")
+	counts, told = Count(string(output) + other)
+	assert.True(t, told)
+	assert.Equal(t, want.Requests(), counts.Requests())
+	assert.True(t, counts.Partial, "those of the table are missing")
+	assert.Equal(t, rounds, counts.Notes)
+}
+
+func TestAutocannonsTableTellsItsErrors(t *testing.T) {
+	output, _ := counted(t, "autocannon-9.0.0-table-refused.txt")
+	counts, told := Count(strings.NewReplacer("4 requests in", "10 requests in", "4 errors (0 timeouts)", "4 errors (3 timeouts)").Replace(output))
+	assert.True(t, told)
+	assert.Equal(t, Counts{Codes: map[int]uint64{0: 6}, Errors: map[load.Reason]uint64{load.Timeout: 3, load.Other: 1}}, counts)
+}
+
+func TestVegetasReportsSoFarAreNotCounted(t *testing.T) {
+	const clear = "\x1b[2J\x1b[0;0H"
+	text, want := counted(t, "vegeta-12.13.0.txt")
+	counts, told := Count(clear + text + clear + text + text)
+	assert.True(t, told)
+	assert.Equal(t, want, counts)
+}
+
+func TestTheLastObjectsAreKept(t *testing.T) {
+	const first, filler, last = `{"latencies":{},"throughput":1,"status_codes":{"200":1}}`, "\n{}", `{"latencies":{},"throughput":1,"status_codes":{"200":2}}`
+	output := func(fillers int) string { return first + strings.Repeat(filler, fillers) + "\n" + last }
+	assert.Len(t, objectsOf(output(mostObjects-2)), mostObjects)
+	counts, _ := Count(output(mostObjects - 2))
+	assert.EqualValues(t, 3, counts.Requests())
+	assert.Len(t, objectsOf(output(mostObjects-1)), mostObjects)
+	counts, _ = Count(output(mostObjects - 1))
+	assert.EqualValues(t, 2, counts.Requests())
 }
 
 func TestAbStopsBeforeItsTime(t *testing.T) {
@@ -243,7 +283,8 @@ func TestCountKnowsWhatItDoesNotKnow(t *testing.T) {
 		`{"transactions":1e99,"successful_transactions":0,"failed_transactions":0}`,
 		`{"latencies":{},"throughput":1,"status_codes":{"200":-1}}`, `{"latencies":{},"throughput":1,"status_codes":{"many":1}}`,
 		`{"latencies":{},"throughput":1,"status_codes":{"12345":1}}`, `{"spec":{},"result":{"req2xx":9007199254740992,"req3xx":1}}`,
-		`{"statusCodeStats":{},"requests":{"total":18446744073709551615,"sent":1},"errors":1,"timeouts":0}`,
+		`{"statusCodeStats":{},"requests":{"total":18446744073709551615,"sent":1},"errors":1,"timeouts":0,"connections":1,"pipelining":1}`,
+		`{"statusCodeStats":{"200":{"count":1}},"requests":{"total":1,"sent":1},"errors":0,"timeouts":0}`,
 		`{"RetCodes":{"200":1},"NumThreads":-4,"Exactly":0}`, `{"metrics":{"http_reqs":{"count":-1}}}`, `{"metrics":{}}`,
 		"wrong\n{\"metrics\"", strings.Repeat(`{"a":`, 1000),
 	} {

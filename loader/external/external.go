@@ -40,8 +40,9 @@ type Command struct {
 }
 
 // Run runs the tool until it ends, and adds the requests that it reports to meter. If it reports none, the result is
-// Uncounted; if it leaves some out, Partial. On return nothing in its process group is left. Run fails when the tool cannot be started or fails, does not
-// end within Limit, and when ctx ends first. It also fails when a tool that reported its requests before no longer does.
+// Uncounted; if it leaves some out, Partial. On return nothing in its process group is left. Run fails when the tool cannot
+// be started or fails, does not end within Limit, and when ctx ends first. It also fails when a tool that reported its
+// requests before no longer does.
 func (c *Command) Run(ctx context.Context, iteration int, meter *load.Meter) (load.Result, error) {
 	start := time.Now()
 	if _, err := fmt.Fprintf(c.Log, "== iteration %d, %s\n", iteration, start.UTC().Format(time.RFC3339)); err != nil {

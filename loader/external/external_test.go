@@ -62,14 +62,20 @@ func TestATableThatIsLongerThanWhatIsReadOfOtherOutputs(t *testing.T) {
 }
 
 func TestWhatAToolLeavesOutIsNoted(t *testing.T) {
-	c, _ := command(t, "cat", "testdata/h2load-1.52.0-warm-up.txt")
-	result, err := c.Run(t.Context(), 1, load.NewMeter())
-	require.NoError(t, err)
-	assert.True(t, result.Partial)
-	assert.Equal(t, []string{"h2load does not count the requests of its warm-up."}, result.Notes)
+	for file, note := range map[string]string{
+		"h2load-1.52.0-warm-up.txt":      "h2load does not count the requests of its warm-up.",
+		"autocannon-9.0.0-drop.txt":      "autocannon does not tell how many requests without a response it has sent.",
+		"autocannon-9.0.0-rate-drop.txt": "autocannon does not tell how many requests without a response it has sent.",
+	} {
+		c, _ := command(t, "cat", "testdata/"+file)
+		result, err := c.Run(t.Context(), 1, load.NewMeter())
+		require.NoError(t, err)
+		assert.True(t, result.Partial, file)
+		assert.Equal(t, []string{note}, result.Notes, file)
+	}
 
-	c, _ = command(t, "sh", "-c", `echo "Complete requests:      50000"; : ab -t 3`)
-	result, err = c.Run(t.Context(), 1, load.NewMeter())
+	c, _ := command(t, "sh", "-c", `echo "Complete requests:      50000"; : ab -t 3`)
+	result, err := c.Run(t.Context(), 1, load.NewMeter())
 	require.NoError(t, err)
 	assert.False(t, result.Partial)
 	assert.Equal(t, []string{"ab -t ended at 50000 requests, before its time: it does unless -n, with a larger number, follows -t."}, result.Notes)

@@ -12,8 +12,8 @@ var (
 	h2loadWarmUp   = regexp.MustCompile(`(?m)^spawning thread #0: .* with (\S+) of warm-up time`)
 )
 
-// readH2load parses the summary of h2load. All requests that it has started reach the server, also those that it cancels
-// at the end of its duration. Those of its warm-up are in no count.
+// readH2load parses the summary of h2load. It counts what it has started: of those that it cancels at the end of its
+// duration, a few may not reach the server. Those of its warm-up are in no count.
 func readH2load(output string, counts *Counts) outcome {
 	matches := h2loadRequests.FindAllStringSubmatch(output, -1)
 	for _, match := range matches {

@@ -2,8 +2,12 @@ package external
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
+
+// mostObjects is how many of an output's JSON objects are kept, the last ones.
+const mostObjects = 1024
 
 // mostBroken is how many pieces of an output that only begin like a JSON object are read at most, since each is read to
 // its end.
@@ -12,7 +16,7 @@ const mostBroken = 16
 // objects are the JSON objects of an output, by key.
 type objects []map[string]json.RawMessage
 
-// objectsOf returns the JSON objects in output that begin a line.
+// objectsOf returns the JSON objects in output that begin a line, at most the last mostObjects.
 func objectsOf(output string) objects {
 	var all objects
 	broken := 0
@@ -30,6 +34,9 @@ func objectsOf(output string) objects {
 			broken++
 			output = output[1:]
 			continue
+		}
+		if len(all) == mostObjects {
+			all = slices.Delete(all, 0, 1)
 		}
 		all = append(all, object)
 		output = output[decoder.InputOffset():]

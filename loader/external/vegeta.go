@@ -12,10 +12,14 @@ import (
 var (
 	vegetaRequests = regexp.MustCompile(`(?m)^Requests +\[total, rate(?:, throughput)?\] +\d+, `)
 	vegetaStatus   = regexp.MustCompile(`(?m)^Status Codes +\[code:count\] +(.*?)\r?$`)
+	// vegetaTick matches a report that vegeta report -every prints before the last one, up to its number of requests.
+	vegetaTick = regexp.MustCompile(`(?s)\x1b\[2J\x1b\[0;0H.*?\nStatus Codes [^\n]*`)
 )
 
-// readVegeta parses what vegeta report prints. Status 0 is a request without a response.
+// readVegeta parses what vegeta report prints. Status 0 is a request without a response. With -every, only the last
+// report counts, since each has all requests so far.
 func readVegeta(output string, counts *Counts) outcome {
+	output = vegetaTick.ReplaceAllString(output, "")
 	if !vegetaRequests.MatchString(output) {
 		return absent
 	}

@@ -327,7 +327,8 @@ func iterate(ctx context.Context, plan Plan, number int, server Server, settle s
 	return iteration, err
 }
 
-// readLive reads live memory, the first time twice, to tell how far it moves by itself. It is nil, without an error, if live memory is not known any more.
+// readLive reads live memory, the first time twice, to tell how far it moves by itself. It is nil, without an error, if
+// live memory is not known any more.
 func (s Server) readLive(ctx context.Context, first bool) (*Live, error) {
 	live := s.Live(ctx)
 	if live == nil {

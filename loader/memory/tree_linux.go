@@ -25,8 +25,9 @@ const TreeSource = "/proc, summed over the server's process tree"
 // A complete reading is exact on every kernel: it is taken from /proc/PID/smaps_rollup and smaps, which walk the page
 // tables. It counts anonymous and shared pages of the tree once each (Pss_Anon, Pss_Shmem), and a mapped file by the
 // process that has most of it in RAM. So it does not change when other programs map the same files, nor when a first
-// child appears. A heap in a file in memory, as ZGC has it, is anonymous memory. Other readings add to the last exact one what /proc/PID/status says has changed since: it takes a
-// fraction of the time, but lags on many kernels. When processes have come or gone, a reading is exact as well.
+// child appears. A heap in a file in memory, as ZGC has it, is anonymous memory. Other readings add to the last exact one
+// what /proc/PID/status says has changed since: it takes a fraction of the time, but lags on many kernels. When processes
+// have come or gone, a reading is exact as well.
 //
 // Where smaps_rollup is not readable, or has no parts (before Linux 5.9), all readings are the sums of what status
 // tells: VmRSS and its parts. What several processes share counts for each of them then. The first reading decides. Of a
