@@ -47,7 +47,7 @@ func TestRunIsMadeAgainFromItsRecord(t *testing.T) {
 	ports := lab.FreePorts(t, 3)
 	results := filepath.Join(t.TempDir(), "results")
 	original := checkout(t)
-	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=14", "REQUESTS=3000", "WORKERS=10",
+	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=14", "GOGC=10", "REQUESTS=3000", "WORKERS=10",
 		"SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "LEAK=heap", "LEAK_BYTES=4096", "METHOD=POST", "BODY=hunter2"},
 		original, "--", filepath.Join(filepath.Dir(original), "server"))
 	require.Equal(t, 1, code, output)
