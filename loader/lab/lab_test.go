@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -31,14 +32,14 @@ func measure(ctx context.Context, plan Plan) ([]Iteration, error) {
 // leaky is a server whose memory is 1000 bytes and 10 for each request so far, and 500 more during a request.
 type leaky struct {
 	*httptest.Server
-	requests, busy int64
+	requests, busy atomic.Int64
 }
 
 func newLeaky(t *testing.T) *leaky {
 	l := &leaky{}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		l.requests++
-		l.busy = 500
+		l.requests.Add(1)
+		l.busy.Store(500)
 		time.Sleep(5 * time.Millisecond)
 	}))
 	t.Cleanup(l.Close)
@@ -46,9 +47,7 @@ func newLeaky(t *testing.T) *leaky {
 }
 
 func (l *leaky) read(context.Context) (memory.Reading, error) {
-	reading := memory.Reading{Total: 1000 + 10*l.requests + l.busy}
-	l.busy = 0
-	return reading, nil
+	return memory.Reading{Total: 1000 + 10*l.requests.Load() + l.busy.Swap(0)}, nil
 }
 
 func (l *leaky) load() load.Plan {
@@ -281,7 +280,7 @@ func TestAlignedIterationsBeginTogether(t *testing.T) {
 		if begun = !begun; !begun { // every other reading is a start
 			starts = append(starts, time.Now())
 		}
-		reading.Requests, reading.RequestsCounter = uint64(3*server.requests), "c"
+		reading.Requests, reading.RequestsCounter = uint64(3*server.requests.Load()), "c"
 	}
 	plan.Server.Sampler = memory.NewSampler(server.read, complete)
 	iterations, err := measure(t.Context(), plan)
