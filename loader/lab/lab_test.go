@@ -386,7 +386,7 @@ func TestABaselineIsLoadedInTurns(t *testing.T) {
 		assert.Equal(t, suspect.Requests, baseline.Requests)
 		assert.EqualValues(t, 10*baseline.Requests, baseline.Leaked())
 	}
-	assert.EqualValues(t, other.requests, plan.Baseline.Meter.Requests(), "each meter counts the requests of one server")
+	assert.EqualValues(t, other.requests.Load(), plan.Baseline.Meter.Requests(), "each meter counts the requests of one server")
 
 	plan.Baseline.Sampler = memory.NewSampler(gone)
 	iterations, err = measure(t.Context(), plan)
