@@ -39,7 +39,7 @@ func TestAnyImageInDocker(t *testing.T) {
 
 	report := l.newestReport(1)
 	assert.Equal(t, &lab.ServerImage{Reference: "nginx:1.29"}, report.Environment.Server.Image)
-	assert.Regexp(t, `^SERVER_PORT=80 .*REQUESTS=10000 .*REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE=`+regexp.QuoteMeta(environment)+
+	assert.Regexp(t, `^TRIES=10 SERVER_PORT=80 .*REQUESTS=10000 .*REQUEST_PATH=/ SERVER_IMAGE=nginx:1.29 SERVER_ENV_FILE=`+regexp.QuoteMeta(environment)+
 		` docker compose -f docker-compose.yml -f compose/image.yml up$`, report.Reproduce)
 
 	// The same dashboard, from what the loader sees; the server shows no metrics.
