@@ -19,7 +19,7 @@ import (
 
 // contender is a loader that takes part in a comparison.
 type contender struct {
-	name string // of the folder of its runs, and in tables
+	name string // of the folder of its runs, and in tables; empty for one alone
 	path string // of the program; empty for the loader of this checkout, which is built
 }
 

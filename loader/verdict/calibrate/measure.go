@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,29 +26,7 @@ const (
 // recordSuite records the runs that are missing of the subjects whose names match only. Subjects take turns, so that all
 // see the same conditions of the machine. A subject that needs what is not installed is named and left out.
 func recordSuite(ctx context.Context, s suite, folder string, runs int, only *regexp.Regexp) error {
-	var wanted []string
-	subjects := make(map[string]subject)
-	measured := s.measured(only)
-	for n := range runs {
-		for _, one := range measured {
-			at := filepath.Join(folder, s.name, one.name, strconv.Itoa(n+1))
-			if _, err := os.Stat(filepath.Join(at, runFile)); err != nil {
-				wanted, subjects[at] = append(wanted, at), one
-			}
-		}
-	}
-	if len(wanted) == 0 {
-		return nil
-	}
-	programs, err := buildAll(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(programs)
-	return inParallel(ctx, 1, wanted, func(n int, at string) error {
-		fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", n+1, len(wanted), at)
-		return recordSubject(ctx, s, subjects[at], programs, filepath.Join(programs, "loader"), at)
-	})
+	return recordContest(ctx, s, []contender{{}}, folder, runs, only)
 }
 
 // buildAll builds the lab and the suite into a folder, which the caller has to remove.
