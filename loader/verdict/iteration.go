@@ -186,6 +186,15 @@ func (c curve) rate(from, to int) float64 {
 	return (c.bytes[to] - c.bytes[from]) / requests
 }
 
+// rates is the growth in bytes per request from each point to the next.
+func (c curve) rates() []float64 {
+	r := make([]float64, len(c.bytes)-1)
+	for i := range r {
+		r[i] = c.rate(i, i+1)
+	}
+	return r
+}
+
 // gains is the growth in bytes from each point to the next.
 func (c curve) gains() []float64 {
 	g := make([]float64, len(c.bytes)-1)

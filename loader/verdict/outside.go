@@ -91,8 +91,8 @@ func newOutsideEvidence(c curve, level, tolerance, confidence float64) outsideEv
 
 // leaks is as that of other evidence, but that growth must be clearly linear, and not small beside what is outside anyhow:
 // ten readings of a warm-up that slows down, or goes on in steps, look linear too often.
-func (e outsideEvidence) leaks(tolerance float64, early bool, n int) bool {
-	return e.gained() >= e.least && e.halves.clearly >= clearlyLinear && e.evidence.leaks(tolerance, early, n)
+func (e outsideEvidence) leaks(tolerance float64) bool {
+	return e.gained() >= e.least && e.halves.clearly >= clearlyLinear && e.evidence.leaks(tolerance)
 }
 
 // quiet reports if memory outside the heap is not shown to grow by more than the tolerance, in bytes per request, and if

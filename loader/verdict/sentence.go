@@ -33,7 +33,7 @@ func (v *Verdict) explain(f findings, n int, options Options) {
 		"(%s that it passes), t with %.0f degrees of freedom: %s bytes/%s (%s); second half %s, first half %s, "+
 		"slower with probability %.2f; line over curves that level off: log likelihood ratio %.1f, of %.1f that it needs",
 		len(e.judged.bytes), percent(e.growth.stationary()), e.growth.degree, text.Number(v.Growth), v.Unit, interval,
-		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear, linearEnough(e.halves.readings, e.halves.warmedUp)) + v.statisticsOfParts()
+		text.Number(v.Late), text.Number(v.Early), e.halves.slower, e.halves.linear, e.halves.enough) + v.statisticsOfParts()
 
 	full, brief := v.account(f, options, interval, judged)
 	var rest strings.Builder

@@ -45,3 +45,7 @@ func nextLook(n, maxIterations int) int {
 	}
 	return 0
 }
+
+// early reports if a run of these options stops for no leak by memory that is not live after n iterations, since it may go
+// on.
+func (o Options) early(n int) bool { return n < min(o.MaxIterations, minLeakIterations) }

@@ -3,6 +3,8 @@ package verdict
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 const (
@@ -43,8 +45,7 @@ type halves struct {
 	// linear is the log likelihood ratio of a line over the best of the levellings, and
 	// linearWithWarmUp the same from the first end reading on, of a line after a transient.
 	linear, linearWithWarmUp float64
-	readings                 int  // judged
-	warmedUp                 bool // a warm-up longer than the first iteration comes before them
+	enough                   float64 // what linear has to be, see linearEnough
 	// lateLinear is the log likelihood ratio in the second half alone; 0 if that has too few readings.
 	lateLinear float64
 	clearly    float64 // log likelihood ratio of a line over the better of a logarithm and a square root
@@ -80,8 +81,7 @@ func newHalves(c curve, warmUp int) (halves, bool) {
 		slows:            bend.below(0) > surely && bend.quantile(0.5) < (slowerBelow-1)*steady.quantile(0.5),
 		linear:           linear,
 		clearly:          clearly,
-		readings:         len(judged.bytes),
-		warmedUp:         warmUp > 1,
+		enough:           linearEnough(len(judged.bytes), warmUp > 1),
 		linearWithWarmUp: lineAfterTransient(shape, warmUp),
 		stopped:          mayHaveStopped(judged),
 	}
@@ -207,10 +207,7 @@ func lineAfterTransient(c curve, warmUp int) float64 {
 func (c curve) withoutSteps() curve {
 	const isolated = 1.15
 	smooth := curve{requests: c.requests, bytes: slices.Clone(c.bytes), scale: c.scale}
-	rates := make([]float64, len(c.bytes)-1)
-	for i := range rates {
-		rates[i] = c.rate(i, i+1)
-	}
+	rates := c.rates()
 	for i, rate := range rates {
 		before, after := rates[max(0, i-2):i], rates[i+1:min(len(rates), i+3)]
 		if len(before) == 0 {
@@ -232,13 +229,9 @@ func (c curve) withoutSteps() curve {
 // probability below chanceOfPause.
 func mayHaveStopped(c curve) bool {
 	const chanceOfPause = 0.3
-	last := len(c.bytes) - 1
-	level := make([]float64, last+1) // per request, so that iterations may differ in these
-	gains := make([]float64, last)
-	for i := range gains {
-		gains[i] = c.rate(i, i+1)
-		level[i+1] = level[i] + gains[i]
-	}
+	gains := c.rates() // per request, so that iterations may differ in these
+	last := len(gains)
+	level := slices.Concat([]float64{0}, floats.CumSum(make([]float64, last), gains))
 	still := level[last] / float64(last) / 2 // half of the mean gain
 	pause := 0
 	for pause < last && level[last]-level[last-pause-1] < still {
@@ -267,7 +260,7 @@ func longestPause(values []float64, still float64) int {
 
 // slowing reports if the growth slows down, if it has stopped, or if the readings do not rule either out.
 func (h halves) slowing() bool {
-	return h.slows || h.linear < linearEnough(h.readings, h.warmedUp) || h.linearWithWarmUp < clearlyTransient ||
+	return h.slows || h.linear < h.enough || h.linearWithWarmUp < clearlyTransient ||
 		h.lateLinear < -clearlyLevelling || h.stopped
 }
 

@@ -276,7 +276,9 @@ func newFindings(iterations []Iteration, options Options, confidence float64) fi
 		held = held.plus(-1, f.split.filling)
 	}
 	f.held = newEvidence(held, first, confidence, !f.split.known)
-	f.total = newEvidence(f.split.held, first, confidence, false)
+	if f.total = f.held; !slices.Equal(held.bytes, f.split.held.bytes) {
+		f.total = newEvidence(f.split.held, first, confidence, false)
+	}
 	if f.split.known {
 		f.live = newLiveEvidence(f.split.live, confidence)
 		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
@@ -389,9 +391,8 @@ func (e evidence) span(from int) Range {
 
 // pattern is the growth pattern.
 func (e evidence) pattern() Pattern {
-	gains := e.judged.gains()
 	switch grows := e.lower > 0; {
-	case grows && (e.halves.slowing() || e.warmUp > len(gains)): // growth with a warm-up that long slows down
+	case grows && (e.halves.slowing() || e.warmUp > len(e.judged.bytes)-1): // growth with a warm-up that long slows down
 		return PatternSlowing
 	case grows && e.judged.evenness() < unevenShare:
 		return PatternSteps
@@ -418,22 +419,18 @@ func (e evidence) describe(v *Verdict, from int) {
 	v.Pattern = e.pattern()
 }
 
-// leaks reports if the growth is above the tolerance, in bytes per request, and goes on. Early in a sequential run, after
-// n iterations, it must be such that no cache that fills could look the same.
-func (e evidence) leaks(tolerance float64, early bool, n int) bool {
-	if early && n < minLeakIterations {
-		return false
-	}
+// leaks reports if the growth is above the tolerance, in bytes per request, and goes on.
+func (e evidence) leaks(tolerance float64) bool {
 	return e.lower > tolerance && e.pattern() != PatternSlowing && e.halves.goesOn(tolerance) && !e.isLittle()
 }
 
 // decide sets the kind after n iterations, and what the verdict rests on: growth above the tolerance that goes on,
 // growth below it, or neither shown.
 func (v *Verdict) decide(f *findings, n int, options Options) {
-	early := n < options.MaxIterations
-	if early {
+	if n < options.MaxIterations {
 		v.NextLook = nextLook(n, options.MaxIterations)
 	}
+	early := options.early(n)
 	switch {
 	case v.NextLook > n:
 		if f.split.known {
@@ -441,12 +438,12 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 		}
 	case f.split.known:
 		v.NextLook = 0
-		v.Kind, f.of = f.decideByParts(options.Tolerance, early, n)
+		v.Kind, f.of = f.decideByParts(options.Tolerance, early)
 	default:
 		v.NextLook = 0
 		f.held.describe(v, f.from)
 		switch {
-		case f.held.leaks(options.Tolerance, early, n) && !v.givesBack(*f, options.Tolerance) && !options.Defers:
+		case !early && f.held.leaks(options.Tolerance) && !v.givesBack(*f, options.Tolerance) && !options.Defers:
 			v.Kind = Leak
 		case f.held.upper < options.Tolerance:
 			v.Kind = NoLeak
@@ -457,9 +454,9 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 }
 
 // decideByParts returns the kind of verdict, and what it rests on, where live memory is known. Live memory is exact enough
-// to be decided early.
-func (f *findings) decideByParts(tolerance float64, early bool, n int) (Kind, Part) {
-	live, outside := f.live.leaks(tolerance, false, n), f.outside.leaks(tolerance, early, n)
+// to be a leak early.
+func (f *findings) decideByParts(tolerance float64, early bool) (Kind, Part) {
+	live, outside := f.live.leaks(tolerance), !early && f.outside.leaks(tolerance)
 	_, how := f.outside.quiet(tolerance)
 	switch {
 	case outside && !(live && f.live.growth.quantile(0.5) >= f.outside.growth.quantile(0.5)):

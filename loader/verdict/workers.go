@@ -30,10 +30,9 @@ func (v *Verdict) hideLeaks(f *findings, iterations []Iteration, options Options
 	if known {
 		v.Ageing = &ageing
 	}
-	early := len(iterations) < options.MaxIterations && len(iterations) < minLeakIterations
 	switch {
 	case v.Kind == Leak:
-	case known && ageing.grows(options.Tolerance) && !early && !options.Defers:
+	case known && ageing.grows(options.Tolerance) && !options.early(len(iterations)) && !options.Defers:
 		v.restOn(ageing)
 	case v.Kind == NoLeak && !(known && ageing.Upper < options.Tolerance):
 		v.Kind, v.hidden = Inconclusive, true
