@@ -133,11 +133,12 @@ func (f Figure) course(run record.Run, part verdict.Part, seconds func(time.Time
 
 // partsOf is nil unless live memory and what is outside the heap are known.
 func partsOf(i record.Iteration) *Parts {
+	evidence := i.Evidence()
 	mebibytes := func(part verdict.Part) float64 {
-		bytes, _ := i.EndBytes(part)
-		return float64(bytes) / text.Mebibyte
+		bytes, _ := evidence.EndOf(part)
+		return bytes / text.Mebibyte
 	}
-	if _, known := i.EndBytes(verdict.Slack); !known {
+	if _, known := evidence.EndOf(verdict.Slack); !known {
 		return nil
 	}
 	p := Parts{Live: mebibytes(verdict.Live), Slack: mebibytes(verdict.Slack), Outside: mebibytes(verdict.Outside)}

@@ -27,18 +27,10 @@ func live(of func(*lab.Live) float64) collect {
 // if the verdict rests on it.
 var growthParts = []verdict.Part{verdict.Live, verdict.Slack, verdict.Outside, verdict.Held, verdict.Workers}
 
-// judgedPart is the part that the verdict rests on.
-func judgedPart(v verdict.Verdict) verdict.Part {
-	if v.Of.Named() {
-		return v.Of
-	}
-	return verdict.Held
-}
-
 // growthOf is the growth of a part, in bytes per request; NaN if it is unknown, rather than nothing: Prometheus would go
 // on with the value of the run before.
 func growthOf(v verdict.Verdict, part verdict.Part) verdict.PartGrowth {
-	if v.Estimated && part == judgedPart(v) {
+	if v.Estimated && part == v.Of.Judged() {
 		return verdict.PartGrowth{Growth: v.Growth, Lower: v.Lower, Upper: v.Upper}
 	}
 	for _, g := range v.Growths {
@@ -65,6 +57,6 @@ func bounds(g verdict.PartGrowth, desc *prometheus.Desc, out chan<- prometheus.M
 // collectJudged sends 1 for the part that the verdict rests on, and 0 for the others.
 func collectJudged(s *snapshot, desc *prometheus.Desc, out chan<- prometheus.Metric) {
 	for _, part := range growthParts {
-		gauge(out, desc, one(part == judgedPart(s.verdict)), part.Label())
+		gauge(out, desc, one(part == s.verdict.Of.Judged()), part.Label())
 	}
 }

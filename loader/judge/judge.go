@@ -64,11 +64,13 @@ func (j *Judge) judge() {
 	j.judged = len(j.iterations)
 }
 
-// End judges once more, when the run is over: with the reading after a rest, nil if there was none.
+// End judges once more, when the run is over, with the reading after a rest; without one it is as Renew.
 func (j *Judge) End(rest *lab.Rest) {
-	if rest != nil {
-		j.options.Rest = readingAtRest(rest)
+	if rest == nil {
+		j.Renew()
+		return
 	}
+	j.options.Rest = readingAtRest(rest)
 	j.judge()
 }
 

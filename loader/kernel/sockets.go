@@ -86,11 +86,7 @@ func parseAddress(text string) (net.IP, int, error) {
 // Descriptors returns what the descriptors of a process refer to. If only its main thread has ended, those of another
 // thread tell. It fails if the process may not be looked at, or has ended.
 func Descriptors(pid int) ([]string, error) {
-	fs, err := procfs.NewFS(procfs.DefaultMountPoint)
-	if err != nil {
-		return nil, err
-	}
-	process, err := fs.Proc(pid)
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +94,7 @@ func Descriptors(pid int) ([]string, error) {
 	if len(open) > 0 {
 		return open, err
 	}
-	threads, _ := fs.AllThreads(pid)
+	threads, _ := procfs.AllThreads(pid)
 	for _, thread := range threads {
 		if others, err := thread.FileDescriptorTargets(); err == nil && len(others) > 0 {
 			return others, nil

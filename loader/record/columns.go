@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"leaklab/loader/verdict"
@@ -26,7 +27,10 @@ type Column struct {
 }
 
 // Columns are the columns of iterations.csv in their order: the fields of Iteration, by their tags, but lists.
-func Columns() []Column {
+func Columns() []Column { return columns() }
+
+// columns reads the tags once: each iteration is written and judged by them.
+var columns = sync.OnceValue(func() []Column {
 	var all []Column
 	for n := range reflect.TypeFor[Iteration]().NumField() {
 		field := reflect.TypeFor[Iteration]().Field(n)
@@ -44,7 +48,7 @@ func Columns() []Column {
 		})
 	}
 	return all
-}
+})
 
 // secondsDigits is how many digits a fraction has if its tag does not tell: seconds to the microsecond.
 const secondsDigits = 6

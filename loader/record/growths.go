@@ -21,12 +21,7 @@ func partGrowths(all []verdict.PartGrowth) (known []PartGrowth) {
 
 // RestsOn is the part that the verdict rests on: live memory, memory outside the heap, the memory of a worker, or held
 // memory.
-func (v Verdict) RestsOn() verdict.Part {
-	if v.Of.Named() {
-		return v.Of
-	}
-	return verdict.Held
-}
+func (v Verdict) RestsOn() verdict.Part { return v.Of.Judged() }
 
 // GrowthOf is the growth of live memory, heap slack, memory outside the heap or held memory; false if it is not known.
 func (v Verdict) GrowthOf(part verdict.Part) (PartGrowth, bool) {

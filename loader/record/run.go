@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"leaklab/loader/environment"
+	"leaklab/loader/lab"
 	"leaklab/loader/verdict"
 )
 
@@ -102,11 +103,7 @@ func (r Run) EarlyEnd() string {
 
 // Progress is how many iterations there are, of how many.
 func (r Run) Progress() string {
-	atMost := ""
-	if r.TriesAtMost {
-		atMost = "at most "
-	}
-	return fmt.Sprintf("%d of %s%d iterations", len(r.Iterations), atMost, r.Tries)
+	return lab.Place(len(r.Iterations), r.Tries, r.TriesAtMost) + " iterations"
 }
 
 // Evidence is what the verdict reads of the iterations.

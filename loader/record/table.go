@@ -7,8 +7,12 @@ import (
 	"os"
 )
 
-// Table is iterations.csv, or another table of that kind: a row an iteration, each on disk when it has been appended.
-type Table struct{ rows *rows }
+// Table is iterations.csv, or another table of that kind: a row an iteration, each on disk when it has been appended. The
+// workers of the iterations are in a table beside it, which is there once there are any.
+type Table struct {
+	rows    *rows
+	workers *workersTable
+}
 
 // CreateTable creates a table in folder, with its header.
 func CreateTable(folder, name string) (*Table, error) {
@@ -20,21 +24,21 @@ func CreateTable(folder, name string) (*Table, error) {
 	for _, column := range Columns() {
 		header = append(header, column.Name)
 	}
-	t := &Table{rows: created}
+	t := &Table{rows: created, workers: &workersTable{folder: folder, name: workersBeside[name]}}
 	return t, t.write(header)
 }
 
-// Append adds the row of an iteration.
+// Append adds the row of an iteration, and those of its workers.
 func (t *Table) Append(i Iteration) error {
 	var row []string
 	for _, column := range Columns() {
 		row = append(row, column.cell(i))
 	}
-	return t.write(row)
+	return errors.Join(t.write(row), t.workers.append(i))
 }
 
-// Close closes the file.
-func (t *Table) Close() error { return t.rows.file.Close() }
+// Close closes the files.
+func (t *Table) Close() error { return errors.Join(t.rows.file.Close(), t.workers.close()) }
 
 func (t *Table) write(row []string) error {
 	var line bytes.Buffer

@@ -19,20 +19,15 @@ import (
 // workersTitles are the titles of the columns of workers.csv.
 const workersTitles = "iteration,pid,started_ticks,requests,own_bytes"
 
-// WorkersTable is workers.csv, or another table of that kind: a row for each worker at the end of each iteration. There is
+// workersTable is workers.csv, or another table of that kind: a row for each worker at the end of each iteration. There is
 // no file while there are no workers.
-type WorkersTable struct {
+type workersTable struct {
 	folder, name string
 	rows         *rows
 }
 
-// NewWorkersTable returns a table that is to be created in folder.
-func NewWorkersTable(folder, name string) *WorkersTable {
-	return &WorkersTable{folder: folder, name: name}
-}
-
-// Append adds the rows of an iteration, all on disk then.
-func (t *WorkersTable) Append(i Iteration) error {
+// append adds the rows of an iteration, all on disk then.
+func (t *workersTable) append(i Iteration) error {
 	if len(i.Workers) == 0 {
 		return nil
 	}
@@ -54,8 +49,8 @@ func (t *WorkersTable) Append(i Iteration) error {
 	return t.rows.file.Sync()
 }
 
-// Close closes the file, if there is one.
-func (t *WorkersTable) Close() error {
+// close closes the file, if there is one.
+func (t *workersTable) close() error {
 	if t.rows == nil {
 		return nil
 	}

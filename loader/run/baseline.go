@@ -19,9 +19,8 @@ import (
 
 // baseline is a second server that lives as long as the first, and is loaded in turns with it.
 type baseline struct {
-	target  *target.Target
-	table   *record.Table
-	workers *record.WorkersTable
+	target *target.Target
+	table  *record.Table
 	*watch
 	load   load.Plan
 	meter  *load.Meter
@@ -52,8 +51,7 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 	if b.table, err = record.CreateTable(s.folder, "baseline.csv"); err != nil {
 		return nil, err
 	}
-	b.workers = record.NewWorkersTable(s.folder, "baseline-workers.csv")
-	s.onClose(func() error { return errors.Join(b.table.Close(), b.workers.Close()) })
+	s.onClose(b.table.Close)
 	if b.watch, err = startWatch(ctx, cancel, b.target, s.folder, "baseline-samples.csv"); err != nil {
 		return nil, err
 	}

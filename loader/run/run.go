@@ -227,7 +227,7 @@ func (s *session) take(i lab.Iteration) error {
 	if judged {
 		s.exportFit()
 	}
-	err := errors.Join(s.table.Append(row), s.workers.Append(row), s.samples.Flush())
+	err := errors.Join(s.table.Append(row), s.samples.Flush())
 	if s.baseline == nil { // otherwise its iteration follows
 		err = errors.Join(err, s.writeIfDue(i.Number))
 	}
@@ -239,7 +239,7 @@ func (s *session) takeBaseline(i lab.Iteration) error {
 	row := record.NewIteration(i)
 	s.baseline.paired.Add(row)
 	s.record.Baseline.Iterations = append(s.record.Baseline.Iterations, row)
-	return errors.Join(s.baseline.table.Append(row), s.baseline.workers.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
+	return errors.Join(s.baseline.table.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
 }
 
 // conclude judges once more, writes everything, and prints the verdict. early is why the run ended early, or nil; it is

@@ -43,7 +43,6 @@ type session struct {
 	endpoint *exporter.Endpoint
 	folder   string // of the run; empty until it is there
 	table    *record.Table
-	workers  *record.WorkersTable
 	target   *target.Target
 	*watch
 	baseline *baseline // nil without one
@@ -89,8 +88,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if s.table, err = record.CreateTable(s.folder, "iterations.csv"); err != nil {
 		return err
 	}
-	s.workers = record.NewWorkersTable(s.folder, "workers.csv")
-	s.onClose(func() error { return errors.Join(s.table.Close(), s.workers.Close()) })
+	s.onClose(s.table.Close)
 	server := s.plan.server
 	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
 	server.load.Kept = s.connections.keep(s.plan.keep)

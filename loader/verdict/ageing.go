@@ -115,13 +115,12 @@ func newAgeing(iterations []Iteration, confidence float64) (Ageing, bool) {
 	if a.Growth, a.Lower, a.Upper, known = whole.interval(confidence, floor, 1); !known {
 		return a, false
 	}
-	const oneSided = 2*surely - 1 // the two-sided level of a one-sided bound
-	var knownYoung, knownOld, knownBend bool
-	a.Young, _, _, knownYoung = halves.interval(oneSided, 0, 1, 0)
-	a.Old, a.OldLower, _, knownOld = halves.interval(oneSided, 2*floor, 0, 1)
-	_, bend, _, knownBend := halves.interval(oneSided, 0, 1, -1)
+	const oneSided = 2*surely - 1                             // the two-sided level of a one-sided bound
+	a.Young, _, _, known = halves.interval(oneSided, 0, 1, 0) // and so are the next two, of the same columns
+	a.Old, a.OldLower, _, _ = halves.interval(oneSided, 2*floor, 0, 1)
+	_, bend, _, _ := halves.interval(oneSided, 0, 1, -1)
 	a.Slowing = bend > 0 && a.Old < slowerBelow*a.Young
-	return a, knownYoung && knownOld && knownBend
+	return a, known
 }
 
 // medianOf is the median of a value of the workers.

@@ -109,7 +109,7 @@ type words struct{ old, new, it, longer string }
 func (c *Comparison) explain(options Options, w words) {
 	difference := fmt.Sprintf("%s bytes %s (%s to %s, %s)", text.Number(math.Abs(c.Difference)), options.Unit.one(),
 		text.Number(math.Min(math.Abs(c.Lower), math.Abs(c.Upper))), text.Number(math.Max(math.Abs(c.Lower), math.Abs(c.Upper))), percent(confidence))
-	if c.Of == Live || c.Of == Outside || c.Of == Workers {
+	if c.Of.Named() {
 		difference += " in " + string(c.Of)
 	}
 	switch c.Change {

@@ -58,6 +58,14 @@ func Parts() []Part {
 // Named is true of a part that is named with its growth. Without it, a verdict is on held or on resident memory.
 func (p Part) Named() bool { return p == Live || p == Outside || p == Workers }
 
+// Judged is the part whose growth is that of a verdict on p: p if it is named, or else held memory.
+func (p Part) Judged() Part {
+	if p.Named() {
+		return p
+	}
+	return Held
+}
+
 // Label is the part's name in metrics and run.json: "live", "slack", "outside", "held" or "worker".
 func (p Part) Label() string {
 	switch p {

@@ -82,32 +82,25 @@ func printFamilies(w io.Writer, families []synthetic.Family, traces int, seed ui
 	}
 }
 
-// The sequential runs of families: their largest length, and how much of it is simulated.
-const (
-	familyMaxIterations = 40
-	familyIterations    = 40
-)
+// familyMaxIterations is the largest length of the sequential runs of families.
+const familyMaxIterations = 40
 
 // printSequentialFamilies prints the same for runs that stop when they are decided. With live memory their iterations grow
 // from the sixth on.
 func printSequentialFamilies(w io.Writer, families []synthetic.Family, traces int, seed uint64) {
-	fmt.Fprintf(w, "| family | truth | wrong per 1,000 | undecided after %d iterations, per 1,000 | iterations: mean |\n", familyIterations)
+	fmt.Fprintf(w, "| family | truth | wrong per 1,000 | undecided after %d iterations, per 1,000 | iterations: mean |\n", familyMaxIterations)
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|")
 	for _, f := range families {
 		if f.OfLength {
 			continue
 		}
 		options := verdict.Options{Tolerance: f.Tolerance, MaxIterations: familyMaxIterations}
-		r := rand.New(rand.NewPCG(seed, familyIterations))
+		r := rand.New(rand.NewPCG(seed, familyMaxIterations))
 		var c tally
 		for range traces {
-			t := f.Make(familyIterations, f.Live, r)
+			t := f.Make(familyMaxIterations, f.Live, r)
 			v, n := verdict.Verdict{}, 0
-			for _, look := range verdict.Looks(familyMaxIterations) {
-				if look > familyIterations {
-					break
-				}
-				n = look
+			for _, n = range verdict.Looks(familyMaxIterations) {
 				if v = judge(t, n, options); v.Kind != verdict.Inconclusive {
 					break
 				}
