@@ -21,25 +21,10 @@ const abMost = "50000"
 // readAb parses the summary of ab. Its count includes requests without a response. A response of another length than the
 // first is no error.
 func readAb(output string, counts *Counts) outcome {
-	matches := abRequests.FindAllStringSubmatch(output, -1)
-	for _, match := range matches {
-		if !counts.answered(0, match[1]) {
-			return implausible
-		}
-	}
-	for _, match := range abFailed.FindAllStringSubmatch(output, -1) {
-		for field, reason := range []load.Reason{load.Connect, load.Reset, load.Other} {
-			counts.noteFigure(reason, match[field+1])
-		}
-	}
-	for _, match := range abStatus.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Other, match[1])
-	}
-	// Where each request has no response, ab reports none as failed.
-	for _, match := range abNothing.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Reset, match[1])
-	}
-	return is(len(matches) > 0)
+	counts.noteEach(abFailed, output, load.Connect, load.Reset, load.Other)
+	counts.noteEach(abStatus, output, load.Other)
+	counts.noteEach(abNothing, output, load.Reset) // where each request has no response, ab reports none as failed
+	return counts.answeredEach(abRequests, output)
 }
 
 // abStopped tells that ab ended before its time, by its command and its output; empty if it did not.

@@ -24,9 +24,7 @@ func readBombardier(output string, counts *Counts) outcome {
 		counts.noteFigure(load.Status4xx, match[4])
 		counts.noteFigure(load.Status5xx, match[5])
 	}
-	for _, match := range bombardierOthers.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Other, match[1])
-	}
+	counts.noteEach(bombardierOthers, output, load.Other)
 	return is(len(matches) > 0)
 }
 

@@ -130,6 +130,17 @@ func (c *Counts) answered(code int, count string) bool {
 	return ok && c.got(code, n)
 }
 
+// answeredEach counts the responses that the first group of each match of pattern tells, of unknown status.
+func (c *Counts) answeredEach(pattern *regexp.Regexp, output string) outcome {
+	matches := pattern.FindAllStringSubmatch(output, -1)
+	for _, match := range matches {
+		if !c.answered(0, match[1]) {
+			return implausible
+		}
+	}
+	return is(len(matches) > 0)
+}
+
 // got counts n responses, and those of an error status as errors; false for an implausible count. code is 0 if unknown.
 func (c *Counts) got(code int, n uint64) bool {
 	if n > mostRequests || code != 0 && (code < 100 || code > 999) {
@@ -158,6 +169,15 @@ func (c *Counts) note(reason load.Reason, n uint64) {
 func (c *Counts) noteFigure(reason load.Reason, text string) {
 	n, _ := number(text)
 	c.note(reason, n)
+}
+
+// noteEach counts the errors that the groups of each match of pattern tell, a reason for each group.
+func (c *Counts) noteEach(pattern *regexp.Regexp, output string, reasons ...load.Reason) {
+	for _, match := range pattern.FindAllStringSubmatch(output, -1) {
+		for n, reason := range reasons {
+			c.noteFigure(reason, match[n+1])
+		}
+	}
 }
 
 // say adds the notes that are new.

@@ -12,14 +12,8 @@ var (
 
 // readFortio parses the summary of fortio. A code that is not positive is a request without a response.
 func readFortio(output string, counts *Counts) outcome {
-	matches := fortioWarmUp.FindAllStringSubmatch(output, -1)
-	if len(matches) == 0 {
-		return absent
-	}
-	for _, match := range matches {
-		if !counts.answered(0, match[1]) {
-			return implausible
-		}
+	if warmedUp := counts.answeredEach(fortioWarmUp, output); warmedUp != found {
+		return warmedUp
 	}
 	for _, match := range fortioCode.FindAllStringSubmatch(output, -1) {
 		n, ok := number(match[2])

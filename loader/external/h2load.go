@@ -23,10 +23,7 @@ func readH2load(output string, counts *Counts) outcome {
 		counts.noteFigure(load.Other, match[2])
 		counts.noteFigure(load.Timeout, match[3])
 	}
-	for _, match := range h2loadStatus.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Status4xx, match[1])
-		counts.noteFigure(load.Status5xx, match[2])
-	}
+	counts.noteEach(h2loadStatus, output, load.Status4xx, load.Status5xx)
 	for _, match := range h2loadWarmUp.FindAllStringSubmatch(output, -1) {
 		if match[1] != "0s" && len(matches) > 0 {
 			counts.Partial = true

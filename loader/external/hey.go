@@ -77,9 +77,13 @@ func readTable(table io.Reader, counts *Counts) outcome {
 	for {
 		line, err := lines.ReadSlice('\n')
 		line = bytes.TrimRight(line, "\r\n")
+		code := 0
+		if inTable = inTable && !inLine; inTable {
+			code, inTable = statusOf(line)
+		}
 		if !inLine && string(line) == heyHeader {
 			inTable, any, rows = true, true, 0
-		} else if code, ok := statusOf(line); inTable && !inLine && ok {
+		} else if inTable {
 			if rows++; !counts.got(code, 1) {
 				return implausible
 			}
@@ -87,8 +91,6 @@ func readTable(table io.Reader, counts *Counts) outcome {
 				counts.Partial = true
 				counts.say("hey -o csv prints no more than the first million responses.")
 			}
-		} else {
-			inTable = false
 		}
 		inLine = err == bufio.ErrBufferFull
 		if err != nil && !inLine { // nothing is lost: the tool has ended

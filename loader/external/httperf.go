@@ -15,25 +15,8 @@ var (
 
 // readHttperf parses the summary of httperf. Its count includes requests without a response.
 func readHttperf(output string, counts *Counts) outcome {
-	matches := httperfRequests.FindAllStringSubmatch(output, -1)
-	for _, match := range matches {
-		if !counts.answered(0, match[1]) {
-			return implausible
-		}
-	}
-	for _, line := range []struct {
-		pattern *regexp.Regexp
-		reasons []load.Reason
-	}{
-		{httperfStatus, []load.Reason{load.Status4xx, load.Status5xx}},
-		{httperfErrors, []load.Reason{load.Timeout, load.Timeout, load.Connect, load.Reset}},
-		{httperfMore, []load.Reason{load.Connect, load.Connect, load.Connect, load.Other}},
-	} {
-		for _, match := range line.pattern.FindAllStringSubmatch(output, -1) {
-			for field, reason := range line.reasons {
-				counts.noteFigure(reason, match[field+1])
-			}
-		}
-	}
-	return is(len(matches) > 0)
+	counts.noteEach(httperfStatus, output, load.Status4xx, load.Status5xx)
+	counts.noteEach(httperfErrors, output, load.Timeout, load.Timeout, load.Connect, load.Reset)
+	counts.noteEach(httperfMore, output, load.Connect, load.Connect, load.Connect, load.Other)
+	return counts.answeredEach(httperfRequests, output)
 }

@@ -17,16 +17,8 @@ var (
 // readK6 parses the summary of k6. Its count includes requests without a response, and redirects that were followed.
 func readK6(output string, counts *Counts) outcome {
 	output = k6Totals(output)
-	matches := k6Requests.FindAllStringSubmatch(output, -1)
-	for _, match := range matches {
-		if !counts.answered(0, match[1]) {
-			return implausible
-		}
-	}
-	for _, match := range k6Failed.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Other, match[1]+match[2])
-	}
-	return is(len(matches) > 0)
+	counts.noteEach(k6Failed, output, load.Other, load.Other) // one of the two is empty
+	return counts.answeredEach(k6Requests, output)
 }
 
 // k6Totals leaves out the parts on scenarios and groups of --summary-mode=full, whose requests are in the totals too.

@@ -13,14 +13,6 @@ var (
 
 // readLoadtest parses the summary of loadtest. Its count includes requests without a response.
 func readLoadtest(output string, counts *Counts) outcome {
-	matches := loadtestRequests.FindAllStringSubmatch(output, -1)
-	for _, match := range matches {
-		if !counts.answered(0, match[1]) {
-			return implausible
-		}
-	}
-	for _, match := range loadtestErrors.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Other, match[1])
-	}
-	return is(len(matches) > 0)
+	counts.noteEach(loadtestErrors, output, load.Other)
+	return counts.answeredEach(loadtestRequests, output)
 }

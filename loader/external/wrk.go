@@ -14,19 +14,7 @@ var (
 
 // readWrk parses the summary of wrk, which does not report statuses.
 func readWrk(output string, counts *Counts) outcome {
-	matches := wrkRequests.FindAllStringSubmatch(output, -1)
-	for _, match := range matches {
-		if !counts.answered(0, match[1]) {
-			return implausible
-		}
-	}
-	for _, match := range wrkSocket.FindAllStringSubmatch(output, -1) {
-		for field, reason := range []load.Reason{load.Connect, load.Reset, load.Reset, load.Timeout} {
-			counts.noteFigure(reason, match[field+1])
-		}
-	}
-	for _, match := range wrkStatus.FindAllStringSubmatch(output, -1) {
-		counts.noteFigure(load.Other, match[1])
-	}
-	return is(len(matches) > 0)
+	counts.noteEach(wrkSocket, output, load.Connect, load.Reset, load.Reset, load.Timeout)
+	counts.noteEach(wrkStatus, output, load.Other)
+	return counts.answeredEach(wrkRequests, output)
 }
