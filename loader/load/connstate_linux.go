@@ -67,13 +67,12 @@ func (l *loop) receive(c *connState) {
 	if more && answer.code != http.StatusSwitchingProtocols { // data after the end of the response
 		l.counts.failed(errDataAfterEnd)
 	} else {
-		taken, unread := now.Sub(c.turn.start), time.Duration(0)
+		unread := time.Duration(0)
 		if stamped {
-			unread = min(max(0, time.Duration(now.UnixNano()-arrived.UnixNano())), taken) // the system's clock may have been set
+			unread = max(0, time.Duration(now.UnixNano()-arrived.UnixNano()))
 		}
 		l.stamped = stamped
-		l.responseTime += (taken - l.responseTime) / 64
-		l.counts.answered(answer.code, now.Sub(c.turn.intended)-unread, true)
+		l.answered(&c.turn, answer.code, now, unread)
 	}
 	c.turn = turn{}
 	if answer.close || more {
@@ -105,4 +104,11 @@ func (a *arrivedBytes) Read(b []byte) (int, error) {
 	n := copy(b, a.rest)
 	a.rest = a.rest[n:]
 	return n, nil
+}
+
+// answered counts a response that is read now, and that has waited for that for unread.
+func (l *loop) answered(t *turn, code int, now time.Time, unread time.Duration) {
+	taken := now.Sub(t.start)
+	l.responseTime += (taken - l.responseTime) / 64
+	l.counts.answered(code, now.Sub(t.intended)-min(unread, taken), true) // the system's clock may have been set
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net/http"
 	"net/http/httputil"
 	"strconv"
 	"strings"
@@ -90,11 +91,10 @@ func newExchange(e Exchange, streamed bool) *Exchange {
 	for _, field := range e.Header {
 		b = append(b, field.Name+": "+field.Value+"\r\n"...)
 	}
-	switch {
-	case e.Chunked:
+	if e.Chunked {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	case size > 0 || e.Method == "POST" || e.Method == "PUT" || e.Method == "PATCH":
-		b = append(b, "Content-Length: "+strconv.FormatInt(size, 10)+"\r\n"...)
+	} else if length, named := e.contentLength(); named {
+		b = append(b, "Content-Length: "+strconv.FormatInt(length, 10)+"\r\n"...)
 	}
 	if e.Close {
 		b = append(b, "Connection: close\r\n"...)
@@ -187,3 +187,10 @@ func (e *Exchange) has(name string) bool {
 
 // plain is true for an exchange at full speed over a connection that stays open, which is sent at once.
 func (e *Exchange) plain() bool { return e.Cut == CutNothing && !e.Slow && !e.Close && !e.streamed }
+
+// contentLength is the length of the body if the header of the request names it.
+func (e *Exchange) contentLength() (int64, bool) {
+	size := sizeOf(e.Body)
+	named := size > 0 || e.Method == http.MethodPost || e.Method == http.MethodPut || e.Method == http.MethodPatch
+	return size, named && !e.Chunked
+}

@@ -64,11 +64,8 @@ func openStreams(ctx context.Context, plan *Plan) (*streamConn, error) {
 		c.security = plan.tls("h2")
 		c.security.config.DynamicRecordSizingDisabled = true
 		c.wire = &wire{Conn: conn}
-		c.secure = tls.Client(c.wire, c.security.config)
-		ctx, cancel := context.WithTimeout(ctx, plan.Timeout)
-		defer cancel()
-		if err := c.secure.HandshakeContext(ctx); err != nil {
-			return nil, connectError{error: err, cause: c.security.cause(err)}
+		if c.secure, err = c.security.handshake(ctx, c.wire, plan.Timeout); err != nil {
+			return nil, err
 		}
 		c.wire.lent = true
 	}
@@ -76,9 +73,7 @@ func openStreams(ctx context.Context, plan *Plan) (*streamConn, error) {
 	if raw == nil {
 		return nil, connectError{error: errors.ErrUnsupported}
 	}
-	var failed error
-	err = raw.Control(func(own uintptr) { c.fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
-	if err = errors.Join(err, failed); err != nil {
+	if c.fd, err = duplicate(raw); err != nil {
 		return nil, connectError{error: err}
 	}
 	return c, nil
@@ -124,9 +119,7 @@ func (c *streamConn) flush() {
 			c.busy = n < len(*unsent)
 			*unsent = (*unsent)[:copy(*unsent, (*unsent)[max(0, n):])]
 		}
-		if c.bodies > 0 {
-			c.sendBodies()
-		}
+		c.sendBodies()
 		if len(c.out) == 0 {
 			return
 		}

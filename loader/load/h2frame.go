@@ -42,7 +42,6 @@ const (
 )
 
 const (
-	codeNoError       = 0x0
 	codeProtocolError = 0x1
 	codeRefusedStream = 0x7
 	codeCancel        = 0x8

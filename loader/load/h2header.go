@@ -2,7 +2,6 @@ package load
 
 import (
 	"bytes"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -185,11 +184,4 @@ func (h *headerDecoder) write(fragment []byte, last bool) error {
 		h.memo = h.memo[:0]
 	}
 	return nil
-}
-
-// contentLength is the length of the body if the header of the request names it.
-func (e *Exchange) contentLength() (int64, bool) {
-	size := sizeOf(e.Body)
-	named := size > 0 || e.Method == http.MethodPost || e.Method == http.MethodPut || e.Method == http.MethodPatch
-	return size, named && !e.Chunked
 }

@@ -79,9 +79,7 @@ func (l *loop) settle(s *streamState, now time.Time, unread time.Duration) {
 		o.turn.tries++
 		switch {
 		case o.err == nil:
-			taken := now.Sub(o.turn.start)
-			l.responseTime += (taken - l.responseTime) / 64
-			l.counts.answered(o.code, now.Sub(o.turn.intended)-min(unread, taken), true) // the system's clock may have been set
+			l.answered(&o.turn, o.code, now, unread)
 			s.rested = false
 		case o.refused && o.turn.tries < triesLimit:
 			s.again = append(s.again, o.turn)

@@ -2,8 +2,10 @@ package load
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,6 +53,13 @@ func (w *worker) handOver(ctx context.Context, now *time.Time) (time.Time, bool)
 	return w.take(*now)
 }
 
+// duplicate returns a duplicate of a descriptor, which Go's network poller does not watch.
+func duplicate(raw syscall.RawConn) (fd int, err error) {
+	var failed error
+	err = raw.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(err, failed)
+}
+
 // lend returns a duplicate of the open connection's descriptor and closes the connection, since Go's network poller would
 // watch it as well. False if there is no open connection, or unread data.
 func (c *connection) lend() (fd int, ok bool) {
@@ -60,9 +69,8 @@ func (c *connection) lend() (fd int, ok bool) {
 	if !ok || c.aborted || c.reader != nil && c.reader.Buffered() > 0 || len(s.ahead) > 0 {
 		return -1, false
 	}
-	var failed error
-	err := s.raw.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0) })
-	if err != nil || failed != nil {
+	fd, err := duplicate(s.raw)
+	if err != nil {
 		return -1, false
 	}
 	_ = c.conn.Close()

@@ -170,11 +170,9 @@ func (c *connection) open(ctx context.Context) error {
 	}
 	c.dialled++
 	if c.tls != nil {
-		secure := tls.Client(conn, c.tls.config)
-		ctx, cancel := context.WithTimeout(ctx, c.timeout)
-		defer cancel()
-		if err := secure.HandshakeContext(ctx); err != nil {
-			return connectError{error: errors.Join(err, conn.Close()), cause: c.tls.cause(err)}
+		secure, err := c.tls.handshake(ctx, conn, c.timeout)
+		if err != nil {
+			return errors.Join(err, conn.Close())
 		}
 		conn = secure
 	} else {

@@ -1,12 +1,14 @@
 package load
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 const wantsCertificate = "the server wants a client certificate, and the loader has none"
@@ -40,6 +42,17 @@ func (p *Plan) tls(protocol string) *security {
 		},
 	}
 	return s
+}
+
+// handshake does TLS over conn, within the given time. Its error is one of connecting, with its cause.
+func (s *security) handshake(ctx context.Context, conn net.Conn, limit time.Duration) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	secure := tls.Client(conn, s.config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, connectError{error: err, cause: s.cause(err)}
+	}
+	return secure, nil
 }
 
 // explain returns err as one of connecting, with its cause, if it is about TLS; err itself otherwise, and without TLS. A
