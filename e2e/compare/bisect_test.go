@@ -54,7 +54,7 @@ func TestBisectFindsTheCommit(t *testing.T) {
 			"GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@example.com", "GOWORK=off", "GOFLAGS=-buildvcs=false")
 		port := lab.FreePorts(t, 2)
 		cmd.Env = append(cmd.Env, "PORT="+port[0], "METRICS_PORT="+port[1], "RESULTS="+filepath.Join(t.TempDir(), "results"),
-			"TRIES=14", "GOGC=10", "REQUESTS=3000", "WORKERS=10", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "REQUEST_PATH=/")
+			"TRIES=20", "GOGC=10", "REQUESTS=3000", "WORKERS=10", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "REQUEST_PATH=/")
 		output, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s %q:\n%s", program, args, output)
 		return string(output)

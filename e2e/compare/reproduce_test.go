@@ -47,7 +47,7 @@ func TestRunIsMadeAgainFromItsRecord(t *testing.T) {
 	ports := lab.FreePorts(t, 3)
 	results := filepath.Join(t.TempDir(), "results")
 	original := checkout(t)
-	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=14", "GOGC=10", "REQUESTS=3000", "WORKERS=10",
+	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=20", "GOGC=10", "REQUESTS=3000", "WORKERS=10",
 		"SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "LEAK=heap", "LEAK_BYTES=4096", "METHOD=POST", "BODY=hunter2"},
 		original, "--", filepath.Join(filepath.Dir(original), "server"))
 	require.Equal(t, 1, code, output)
@@ -67,7 +67,7 @@ func TestRunIsMadeAgainFromItsRecord(t *testing.T) {
 	assert.Regexp(t, `\n-+\n +old +new\nServer's GOGC +10 +20\n=+\n`, output, "nothing else differs")
 	lab.AssertComparison(t, `[a-z ]+`, output)
 	second := lab.Newest(t, results, 2)
-	assert.Len(t, lab.RowsIn(t, second), 14)
+	assert.Len(t, lab.RowsIn(t, second), 20)
 	recorded, again := lab.ReadRunFile(t, first), lab.ReadRunFile(t, second)
 	assert.Equal(t, recorded.Reproduce, again.Reproduce)
 	assert.NotContains(t, output, "hunter2")

@@ -46,7 +46,7 @@ func TestWorkflowOfTheReadme(t *testing.T) {
 		cmd := exec.Command(bash, "-e", "-c", strings.ReplaceAll(line[1], "leaklab/test-me.sh", script))
 		cmd.Dir = workspace
 		cmd.Env = append(os.Environ(), "GITHUB_STEP_SUMMARY="+summary, "GOFLAGS=-buildvcs=false", "PORT="+ports[0], "METRICS_PORT="+ports[1],
-			"GOGC=10", "REQUESTS=3000", "MAX_TRIES=14", "WORKERS=10", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "REQUEST_PATH=/")
+			"GOGC=10", "REQUESTS=3000", "MAX_TRIES=20", "WORKERS=10", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "REQUEST_PATH=/")
 		output, _ := cmd.CombinedOutput()
 		codes = append(codes, cmd.ProcessState.ExitCode())
 		failed = failed || !cmd.ProcessState.Success()

@@ -51,9 +51,7 @@ http {
 	}
 }
 `, directives, folder, port)
-	path := filepath.Join(folder, "nginx.conf")
-	require.NoError(t, os.WriteFile(path, []byte(conf), 0o600))
-	return []string{lab.Need(t, "nginx"), "-p", folder, "-c", path}
+	return []string{lab.Need(t, "nginx"), "-p", folder, "-c", written(t, folder, "nginx.conf", conf)}
 }
 
 func TestNginxIsNoLeakFromDebian(t *testing.T) {

@@ -22,9 +22,9 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 		t.Run(planted.Name, func(t *testing.T) {
 			settings := []string{"LEAK=" + planted.Name, "BODY_BYTES=8192", "WORKERS=20", collected}
 			if lab.Long() {
-				settings = append(settings, "TRIES=14", "DURATION=500ms", "LEAK_BYTES=1024", "SETTLE=200ms")
+				settings = append(settings, "TRIES=20", "DURATION=500ms", "LEAK_BYTES=1024", "SETTLE=200ms")
 			} else {
-				settings = append(settings, "TRIES=14", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512")
+				settings = append(settings, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512")
 			}
 			found := lab.Start(t, append(settings, "SHAPE="+planted.Shape))
 			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)
@@ -40,7 +40,7 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 // What a server keeps on a connection until it closes adds up only if it stays open.
 func TestWhatHangsOnAConnectionIsFoundIfItIsKept(t *testing.T) {
 	lab.Quiet(t)
-	settings := []string{"LEAK=session", "WORKERS=20", collected, "TRIES=14", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512"}
+	settings := []string{"LEAK=session", "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512"}
 	kept := lab.Start(t, settings)
 	assert.Equal(t, 1, kept.ExitCode(), "%s%s", &kept.Out, &kept.Err)
 	fresh := lab.Start(t, append(settings, "CONNECTIONS=fresh"))
@@ -53,7 +53,7 @@ func TestWhatHangsOnAConnectionIsFoundIfItIsKept(t *testing.T) {
 // The run of the first shape, which leaks, decides the exit code of both.
 func TestALeakInOneShapeIsALeak(t *testing.T) {
 	lab.Quiet(t)
-	r := lab.Start(t, []string{"TRIES=14", collected, "REQUESTS=1500", "LEAK=conn", "LEAK_BYTES=4096", "TOLERANCE=512", "SHAPE=churn,keepalive"})
+	r := lab.Start(t, []string{"TRIES=20", collected, "REQUESTS=1500", "LEAK=conn", "LEAK_BYTES=4096", "TOLERANCE=512", "SHAPE=churn,keepalive"})
 	assert.Equal(t, 1, r.ExitCode(), "%s%s", &r.Out, &r.Err)
 	verdicts := lab.Verdicts(r.Out.String())
 	require.Len(t, verdicts, 2, "one for each shape")
