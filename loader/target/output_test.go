@@ -2,9 +2,11 @@ package target
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +33,17 @@ func TestAServerThatIsGoneButHasNotEnded(t *testing.T) {
 	_, err = read(t.Context())
 	assert.ErrorIs(t, err, memory.ErrGone)
 	assert.ErrorContains(t, err, "the server was killed by SIGTERM")
+}
+
+// The watch of the memory interrupts a run when the server is gone; what was under way then does not wait for its end.
+func TestHowAServerEndedIsSaidWhoeverMissedItFirst(t *testing.T) {
+	process, err := subject.Launch([]string{"sh", "-c", "exit 3"}, nil, io.Discard)
+	require.NoError(t, err)
+	server := &Target{process: process, address: "127.0.0.1:1", output: filepath.Join(t.TempDir(), "server.log")}
+	explained := server.Explain(fmt.Errorf("process %d: %w", process.PID, memory.ErrGone))
+	assert.ErrorContains(t, explained, "the server process is gone: the server ended by itself with exit code 3; it wrote nothing")
+	assert.ErrorIs(t, explained, memory.ErrGone)
+	assert.Equal(t, 1, strings.Count(server.Explain(endedError{process.Err()}).Error(), "the server ended by itself"), "that was known")
 }
 
 // A link in the folder of a run leads to a file of somebody else, which stays as it is. The server is not started.

@@ -157,8 +157,8 @@ func (t *Target) OrGone(err error) error {
 	return err
 }
 
-// Explain completes an error with the last words of the server, and with what it has left behind, if it has ended; and
-// with why it is silent, if it was stopped. The last words are for the terminal alone: Unsaid takes them away.
+// Explain completes an error with how the server has ended, its last words, and what it has left behind, if it has ended;
+// and with why it is silent, if it was stopped. The last words are for the terminal alone: Unsaid takes them away.
 func (t *Target) Explain(err error) error {
 	if errors.Is(err, load.ErrSilent) && t.PID != 0 && subject.IsStopped(t.PID) {
 		err = fmt.Errorf("%w; its process %d has been stopped (SIGSTOP)", err, t.PID)
@@ -166,16 +166,34 @@ func (t *Target) Explain(err error) error {
 	if err == nil || t.process == nil {
 		return err
 	}
-	select {
-	case <-t.process.Exited():
-	default:
+	if !t.hasExited(err) {
 		return err
+	}
+	var ended *subject.EndedError
+	if errors.Is(err, memory.ErrGone) && !errors.As(err, &ended) { // interrupted before it was known how
+		err = fmt.Errorf("%w: %w", err, t.process.Err())
 	}
 	said := "it wrote nothing"
 	if lines := subject.Tail(t.output, outputLines); len(lines) > 0 {
 		said = fmt.Sprintf("its last output, of %s:\n  %s", filepath.ToSlash(t.output), strings.Join(lines, "\n  "))
 	}
 	return errors.Join(&lastWords{err, said}, t.stopStray())
+}
+
+// hasExited tells whether the server that was started here has exited. If err tells that its memory is gone, it is about to.
+func (t *Target) hasExited(err error) bool {
+	if errors.Is(err, memory.ErrGone) {
+		select {
+		case <-t.process.Exited():
+		case <-time.After(time.Second):
+		}
+	}
+	select {
+	case <-t.process.Exited():
+		return true
+	default:
+		return false
+	}
 }
 
 // stopStray stops a server that was started here, but has gone into the background. A process that does not descend from
