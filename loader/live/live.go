@@ -6,6 +6,7 @@ package live
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"leaklab/loader/memory"
@@ -36,6 +37,40 @@ type Source interface {
 	Live(ctx context.Context) (memory.Live, error)
 	// Close closes what was opened in the server.
 	Close(ctx context.Context) error
+}
+
+// Namer is a Source that can name what is kept of one more iteration of load, at a cost that no judged iteration should
+// have.
+type Namer interface {
+	// Name prepares the server before that load. The function that it returns is called after the load: it names what is
+	// kept of it, the largest first, and leaves the server as it was. Both errors say in a few words why nothing is named.
+	// They wrap ErrNone if no process has a runtime that names anything beyond what Live tells.
+	Name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error)
+}
+
+// Save writes a file into the folder of the run: a profile in the runtime's own format.
+type Save func(name string, write func(io.Writer) error) error
+
+// Naming is what is kept of one iteration, by site.
+type Naming struct {
+	// Sites hold Bytes and Objects that this load has left behind. Where a runtime tells objects, but not how many bytes the
+	// load has left, both are 0: the site tells the place and the holders of a class that grows.
+	Sites []memory.Site
+	// Sampled is true if Bytes and Objects are estimated from a sample.
+	Sampled bool
+	// Files are what Save has written, with the command that opens each.
+	Files []ProfileFile
+}
+
+// ProfileFile is a profile in the runtime's own format.
+type ProfileFile struct {
+	Name string // in the folder of the run
+	Open string // a command that shows it: "go tool pprof heap.pb.gz"
+}
+
+// namer is an opened process that can name what is kept of one more iteration. It is Namer's, for one process.
+type namer interface {
+	name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error)
 }
 
 // ErrNone is the error when no process has a runtime that can be asked.

@@ -28,4 +28,7 @@ type Live struct {
 	// Forced names how the collection was forced, such as "GC.class_histogram".
 	Forced    string
 	Processes int // in the sum
+	// Sites are what Bytes belong to, as far as the runtimes tell it with every reading; each once, the largest first. Nil if
+	// none tells it.
+	Sites []Site
 }
