@@ -13,7 +13,7 @@ const (
 	nodeProfileMost    = 32 << 20 // bytes
 	nodeProfileNodes   = 1 << 17
 	nodeProfileDepth   = 4096
-	nodeProfileSamples = 1 << 20
+	nodeProfileSamples = 1 << 19
 	nodeProfileTakes   = 2 * time.Second
 )
 

@@ -1,7 +1,8 @@
 package live
 
 import (
-	"bytes"
+	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -14,16 +15,6 @@ import (
 
 	"leaklab/loader/memory"
 )
-
-// saved keeps files in memory.
-type saved map[string][]byte
-
-func (s saved) save(name string, write func(io.Writer) error) error {
-	var b bytes.Buffer
-	err := write(&b)
-	s[name] = b.Bytes()
-	return err
-}
 
 // startSites starts the server that leaks in a way.
 func startSites(t *testing.T, leak string) *nodeServer {
@@ -85,9 +76,6 @@ func TestNodeNamesWhatIsKept(t *testing.T) {
 			s := startSites(t, leak)
 			o := openedNode(t, s.process)
 			naming, _, grown := namedOfNode(t, s, o, requests)
-			for _, site := range naming.Sites {
-				t.Logf("%+v %.1f", site, float64(site.Bytes)/requests)
-			}
 			require.NotEmpty(t, naming.Sites)
 			first := naming.Sites[0]
 			assert.Equal(t, want.first.Function, first.Function)
@@ -99,7 +87,6 @@ func TestNodeNamesWhatIsKept(t *testing.T) {
 			if bytes == 0 {
 				bytes = float64(grown) / requests
 			}
-			t.Logf("%.1f planted, %.1f live", bytes, float64(grown)/requests)
 			assert.InEpsilon(t, bytes, float64(first.Bytes)/requests, 0.25)
 		})
 	}
@@ -112,8 +99,87 @@ func TestNodeNamesNothingOfACleanServer(t *testing.T) {
 	require.Len(t, naming.Files, 1)
 	p, err := readNodeProfile(files[naming.Files[0].Name])
 	require.NoError(t, err)
-	for _, s := range p.kept() {
-		t.Logf("%d %.0f %+v", s.samples, s.bytes, s.Site)
+	assert.NotEmpty(t, p.kept(), "a few things are kept once")
+}
+
+// sampled tells if the server samples what it allocates, and if V8 optimises its functions.
+func (o *nodeProcess) sampled(t *testing.T) (samples, optimises bool) {
+	t.Helper()
+	i, err := dialInspector(t.Context(), o.dial, o.at.String())
+	require.NoError(t, err)
+	defer i.close()
+	require.NoError(t, i.call(t.Context(), nodeMainThread, "HeapProfiler.enable", nil, nil))
+	samples = i.call(t.Context(), nodeMainThread, "HeapProfiler.getSamplingProfile", nil, nil) == nil
+	const never = 1 << 1 // OptimizationStatus::kNeverOptimize of V8
+	status := 0
+	const ask = "%GetOptimizationStatus(()=>0)"
+	require.NoError(t, i.evaluate(t.Context(), nodeMainThread, ask, false, &status))
+	return samples, status&never == 0
+}
+
+func TestNodeNamingEnds(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *nodeProcess, func(context.Context) (Naming, error)){
+		"named": func(t *testing.T, _ *nodeProcess, finish func(context.Context) (Naming, error)) {
+			_, err := finish(t.Context())
+			require.NoError(t, err)
+		},
+		"interrupted": func(t *testing.T, _ *nodeProcess, finish func(context.Context) (Naming, error)) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := finish(ctx)
+			require.ErrorIs(t, err, context.Canceled)
+		},
+		"closed": func(t *testing.T, o *nodeProcess, finish func(context.Context) (Naming, error)) {
+			require.NoError(t, o.close(t.Context()))
+			_, err := finish(t.Context())
+			require.Error(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			port := freePort(t)
+			s := startNode(t, []string{"LEAK=static", "PORT=0"}, "--allow-natives-syntax", "--inspect="+port, "testdata/sites/node/server.js")
+			o := openedNode(t, s.process)
+			finish, err := o.name(t.Context(), make(saved).save)
+			require.NoError(t, err)
+			s.load(t, 100)
+			samples, optimises := o.sampled(t)
+			assert.True(t, samples)
+			assert.False(t, optimises)
+			end(t, o, finish)
+			samples, optimises = o.sampled(t)
+			assert.False(t, samples)
+			assert.True(t, optimises)
+			nodeLive(t, o)
+		})
 	}
-	assert.NotEmpty(t, p.calls)
+}
+
+func TestNodeThatEndsDoesNotWaitForItsNaming(t *testing.T) {
+	s := startNode(t, launched(t), "testdata/node_holds.js")
+	o := openedNode(t, s.process)
+	finish, err := o.name(t.Context(), make(saved).save)
+	require.NoError(t, err)
+	go func() { _, _ = http.Get("http://127.0.0.1:" + s.line + "/?exit") }()
+	require.NoError(t, s.command.Wait())
+	_, err = finish(t.Context())
+	require.ErrorIs(t, err, memory.ErrGone)
+}
+
+func TestNodeHeapSnapshot(t *testing.T) {
+	s := startSites(t, "worker")
+	o := openedNode(t, s.process)
+	o.snapshot = true
+	naming, files, _ := namedOfNode(t, s, o, 10)
+	require.Len(t, naming.Files, 4, "a profile and a snapshot of each thread")
+	for _, file := range naming.Files[2:] {
+		var snapshot struct {
+			Snapshot struct {
+				Nodes int `json:"node_count"`
+			} `json:"snapshot"`
+			Strings []string `json:"strings"`
+		}
+		require.NoError(t, json.Unmarshal(files[file.Name], &snapshot), file.Name)
+		assert.Greater(t, snapshot.Snapshot.Nodes, 1000)
+		assert.Contains(t, snapshot.Strings, "Session")
+	}
 }
