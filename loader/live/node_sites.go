@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,9 +21,11 @@ import (
 // How what is kept is sampled and told.
 const (
 	// nodeInterval is the mean number of allocated bytes from one sample to the next.
-	nodeInterval = 4 << 10
-	// nodeSamples is the least number of samples of a site. Fewer may come from what is kept once, such as compiled code.
-	nodeSamples = 8
+	nodeInterval = 2 << 10
+	// nodeSamples is the least number of samples of a site. Fewer may come from what is kept once.
+	nodeSamples = 16
+	// nodeNoise is the standard deviation of what V8's heap grows by for reasons of V8's, in bytes.
+	nodeNoise = 16 << 10
 	// nodeOutside is the least growth of memory outside V8's heap that is told, in bytes.
 	nodeOutside = 64 << 10
 	// nodeCallers, nodeMostSites and nodeNameLength are how much is told.
@@ -45,12 +48,12 @@ type nodeNaming struct {
 	save    Save
 	i       *inspector
 	heaps   []*nodeHeap
-	outside map[string]int64 // external memory of each thread at the start, in bytes
+	before  map[string]nodeFigures // of each thread
 	ended   context.CancelFunc
 	watcher sync.WaitGroup
 }
 
-// name starts V8's sampling heap profiler in all threads: about one object in each 4 KiB that are allocated is remembered
+// name starts V8's sampling heap profiler in all threads: about one object in each 2 KiB that are allocated is remembered
 // with its stack for as long as it lives, V8's estimate of what it stands for with it. Meanwhile precise coverage is on:
 // V8 optimises nothing, so that no function is inlined into its caller, which would be named instead. Both end with the
 // connection.
@@ -62,7 +65,7 @@ func (o *nodeProcess) name(ctx context.Context, save Save) (func(context.Context
 	if err != nil {
 		return nil, o.gone(err)
 	}
-	n := &nodeNaming{process: o, save: save, i: i, outside: make(map[string]int64)}
+	n := &nodeNaming{process: o, save: save, i: i, before: make(map[string]nodeFigures)}
 	if err := n.start(ctx); err != nil {
 		i.close()
 		return nil, o.gone(err)
@@ -103,7 +106,7 @@ func (n *nodeNaming) start(ctx context.Context) error {
 		return err
 	}
 	for _, h := range n.heaps {
-		n.outside[h.thread] = h.external
+		n.before[h.thread] = h.nodeFigures
 		if err := n.i.call(ctx, h.session, "HeapProfiler.startSampling", map[string]int{"samplingInterval": nodeInterval}, nil); err != nil {
 			return err
 		}
@@ -182,7 +185,9 @@ func (n *nodeNaming) tell(ctx context.Context) (Naming, error) {
 		if err != nil {
 			return Naming{}, err
 		}
-		kept.add(profile, h.external-n.outside[h.thread])
+		before := n.before[h.thread]
+		outside := h.external - before.external
+		kept.add(profile, h.live()-before.live()-outside, outside)
 		file := ProfileFile{Name: n.file(h, "heapprofile"), Open: "load it in Chrome DevTools, Memory"}
 		if err := n.save(file.Name, func(w io.Writer) error { _, err := w.Write(answer.Profile); return err }); err != nil {
 			return Naming{}, err
@@ -253,10 +258,11 @@ func (k nodeKept) at(s memory.Site) *nodeSite {
 	return k[s.Key()]
 }
 
-// add adds a profile, and by how many bytes memory outside V8's heap has grown meanwhile. A Buffer has a small object in
-// the heap, which is in the profile: the bytes are divided among the sites of such objects, by the bytes of these.
-func (k nodeKept) add(p nodeProfile, outside int64) {
-	own := p.kept()
+// add adds a profile, and by how many bytes V8's heap and memory outside it have grown meanwhile. A Buffer has a small
+// object in the heap, which is in the profile: the bytes outside are divided among the sites of such objects, by the bytes
+// of these.
+func (k nodeKept) add(p nodeProfile, heap, outside int64) {
+	own, scale := p.kept(), p.scale(heap)
 	wrappers := 0.0
 	for _, site := range own {
 		if site.wraps() {
@@ -272,7 +278,7 @@ func (k nodeKept) add(p nodeProfile, outside int64) {
 			continue
 		}
 		sum := k.at(site.Site)
-		sum.bytes += site.bytes + share
+		sum.bytes += site.bytes*scale + share
 	}
 	if wrappers == 0 && outside >= nodeOutside {
 		k.at(memory.Site{Class: nodeUnknown}).bytes += float64(outside)
@@ -293,6 +299,28 @@ func (k nodeKept) sites() []memory.Site {
 			cmp.Compare(a.Function, b.Function), cmp.Compare(a.Class, b.Class))
 	})
 	return all[:min(len(all), nodeMostSites)]
+}
+
+// scale is what the bytes of samples are multiplied by, so that their sum is the mean of itself and of what the heap has
+// grown by, each weighted by the inverse of its variance. It is 1 if the two do not agree: then the heap also had what was
+// replaced meanwhile, such as the entries of a cache that is full.
+//
+// The sum of samples is a Horvitz-Thompson estimate. A sample stands for an interval, about; objects that are much larger
+// are all sampled and add no variance.
+func (p nodeProfile) scale(heap int64) float64 {
+	sum, variance := 0.0, 0.0
+	for _, s := range p.samples {
+		sum += s.Bytes
+		if s.Bytes < 3*nodeInterval {
+			variance += s.Bytes * s.Bytes
+		}
+	}
+	const noise = nodeNoise * nodeNoise
+	grown := float64(heap)
+	if sum <= 0 || math.Abs(sum-grown) > 3*math.Sqrt(variance+noise) {
+		return 1
+	}
+	return max(0, (sum*noise+grown*variance)/(noise+variance)/sum)
 }
 
 // kept is what is kept, in V8's heap alone.
