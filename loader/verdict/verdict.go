@@ -3,6 +3,7 @@ package verdict
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -275,15 +276,21 @@ func newFindings(iterations []Iteration, options Options, confidence float64) fi
 	if f.split.fills() || countsOnce(judged) {
 		held = held.plus(-1, f.split.filling)
 	}
-	f.held = newEvidence(held, first, confidence, !f.split.known)
-	if f.total = f.held; !slices.Equal(held.bytes, f.split.held.bytes) {
-		f.total = newEvidence(f.split.held, first, confidence, false)
-	}
+	var parts sync.WaitGroup // each takes about as long as the others
+	parts.Go(func() {
+		f.held = newEvidence(held, first, confidence, !f.split.known)
+		if f.total = f.held; !slices.Equal(held.bytes, f.split.held.bytes) {
+			f.total = newEvidence(f.split.held, first, confidence, false)
+		}
+	})
 	if f.split.known {
-		f.live = newLiveEvidence(f.split.live, confidence)
-		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
-		f.slack = newEvidence(f.split.slack, 0, confidence, false)
+		parts.Go(func() { f.live = newLiveEvidence(f.split.live, confidence) })
+		parts.Go(func() {
+			f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
+		})
+		parts.Go(func() { f.slack = newEvidence(f.split.slack, 0, confidence, false) })
 	}
+	parts.Wait()
 	if slices.ContainsFunc(beside, func(part besidePart) bool { return anyNonZero(judged, part.Part) }) {
 		f.of = Held
 	}
