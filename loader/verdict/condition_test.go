@@ -77,9 +77,11 @@ func TestAUsualBoundIsNear(t *testing.T) {
 		seconds  float64
 		kind     verdict.Kind
 	}{
-		{"neither", 5000, 1.5, verdict.Leak},
-		{"10 s", 5000, 2.1, verdict.Inconclusive},
-		{"10,000 requests", 2000, 1.5, verdict.Inconclusive},
+		{"neither", 5000, 2.6, verdict.Leak},
+		{"10 s, the least", 5000, 0.5, verdict.Inconclusive},
+		{"30 s", 5000, 6, verdict.Inconclusive},
+		{"1,000 requests, the least", 200, 2.6, verdict.Inconclusive},
+		{"10,000 requests", 2000, 2.6, verdict.Inconclusive},
 		{"both are passed", 2600, 2.6, verdict.Leak},
 	} {
 		its := liveTrace(5, tt.requests, tt.seconds)
@@ -100,7 +102,7 @@ func TestAUsualBoundIsNear(t *testing.T) {
 // ends it between looks.
 func TestARunEndsWhenTheBoundIsPassed(t *testing.T) {
 	sequential := verdict.Options{Tolerance: 4, MaxIterations: 40}
-	its := liveTrace(10, 2200, 1.5) // 10,000 requests are near at the fifth, passed after the sixth
+	its := liveTrace(10, 2200, 2.6) // 10,000 requests are near at the fifth, passed after the sixth
 	assert.Equal(t, verdict.Inconclusive, verdict.Judge(its[:5], sequential).Kind)
 	passed := verdict.Judge(its[:6], sequential)
 	assert.Equal(t, verdict.Leak, passed.Kind, passed.Sentence)
@@ -108,7 +110,7 @@ func TestARunEndsWhenTheBoundIsPassed(t *testing.T) {
 	rested.Rest = atRest(its[:6], 2, 0)
 	assert.Equal(t, verdict.Leak, verdict.Judge(its[:6], rested).Kind, "after the rest")
 
-	stopped := liveTrace(10, 2200, 1.5)
+	stopped := liveTrace(10, 2200, 2.6)
 	for i := 5; i < len(stopped); i++ {
 		stopped[i].Parts[verdict.Live] = stopped[4].Parts[verdict.Live]
 	}
@@ -116,7 +118,7 @@ func TestARunEndsWhenTheBoundIsPassed(t *testing.T) {
 	assert.Equal(t, verdict.Inconclusive, after.Kind, after.Sentence)
 	assert.Equal(t, 7, after.NextLook)
 
-	passing := liveTrace(10, 5000, 1.5) // no bound is near at the fifth
+	passing := liveTrace(10, 5000, 2.6) // no bound is near at the fifth
 	later := verdict.Judge(passing[:6], sequential)
 	assert.Equal(t, verdict.Inconclusive, later.Kind, "no look, and none that was left for a bound")
 	assert.Equal(t, 7, later.NextLook)
