@@ -41,7 +41,7 @@ func (s *session) print() error {
 	}
 	end := terminal.End{
 		Verdict: s.verdict(), Early: s.record.EarlyEnd(), Reason: s.record.Reason, Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
-		Dashboard: s.dashboard(time.Now()),
+		Growing: s.record.Sites, Dashboard: s.dashboard(time.Now()),
 	}
 	if s.record.Profiles != nil {
 		end.Sites = s.record.Profiles.Lines()

@@ -15,6 +15,7 @@ import (
 
 func TestJSONIsALineARun(t *testing.T) {
 	run := recordtest.Against(12, 1)
+	run.Sites = recordtest.Sites()
 	run.Settings = append(run.Settings, record.Setting{Name: "SHAPE", Value: "churn", Default: "keepalive"})
 	var out bytes.Buffer
 	require.NoError(t, WriteJSON(&out, run, "results/a<b"))
@@ -28,6 +29,7 @@ func TestJSONIsALineARun(t *testing.T) {
 		Verdict               record.Verdict
 		Difference            record.Difference
 		Sites                 []record.CallSite
+		Growing               *record.Sites `json:"growing_sites"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &got))
 	assert.Equal(t, "churn", got.Shape)
@@ -37,6 +39,7 @@ func TestJSONIsALineARun(t *testing.T) {
 	assert.Equal(t, run.Verdict, got.Verdict)
 	assert.Equal(t, run.Baseline.Difference, got.Difference)
 	assert.Equal(t, run.Profiles.Sites, got.Sites)
+	assert.Equal(t, run.Sites, got.Growing)
 
 	var names map[string]any
 	require.NoError(t, json.Unmarshal([]byte(lines[1]), &names))
