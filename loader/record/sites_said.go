@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"math"
 	"path"
 	"slices"
 	"strings"
@@ -10,8 +9,10 @@ import (
 	"leaklab/loader/text"
 )
 
-// mostName is how many characters of a name are shown where it stands in a line.
-const mostName = 100
+const (
+	mostName   = 100 // characters of a name, where it stands in a line
+	mostReason = 300 // characters of why nothing is named
+)
 
 // Name is the site in a few words, in one line: "int[] at JavaLeak.register (JavaLeak.java:9)", "in keep (app.js:12)".
 // Files are without their folders.
@@ -36,7 +37,7 @@ func (s Site) Name() string {
 func (s Site) Said() string {
 	said := s.Name() + ": " + s.BytesPerRequest.Said() + " bytes/request"
 	if s.ObjectsPerRequest != nil {
-		said += fmt.Sprintf(", %s objects/request", few(s.ObjectsPerRequest.Estimate, 2))
+		said += fmt.Sprintf(", %s objects/request", text.Fixed(s.ObjectsPerRequest.Estimate, 2))
 	}
 	if how := s.Estimated(); how != "" {
 		said += ", " + how
@@ -64,7 +65,7 @@ func (s Site) Estimated() string {
 
 // Said is the estimate with its interval: "104.0 (103.7 to 104.3)".
 func (i Interval) Said() string {
-	return fmt.Sprintf("%s (%s to %s)", few(i.Estimate, 1), few(i.Low, 1), few(i.High, 1))
+	return fmt.Sprintf("%s (%s to %s)", text.Fixed(i.Estimate, 1), text.Fixed(i.Low, 1), text.Fixed(i.High, 1))
 }
 
 // heldBy is the nearest holder and the last, which is the root, with as many between them as there is room for.
@@ -113,7 +114,7 @@ func (s *Sites) Statements() []string {
 	if len(s.List) > 0 {
 		all = append(all, s.explained())
 	}
-	switch unnamed := strings.TrimSuffix(inSentence(s.Unnamed), "."); {
+	switch unnamed := strings.TrimSuffix(text.Clip(inSentence(s.Unnamed), mostReason), "."); {
 	case unnamed != "" && len(s.List) > 0:
 		all = append(all, fmt.Sprintf("More could be named: %s.", unnamed))
 	case unnamed != "":
@@ -137,14 +138,6 @@ func (s *Sites) explained() string {
 		said += fmt.Sprintf("; at most %s of those listed are expected to be false (Benjamini-Hochberg)", text.Percent(s.FalseDiscoveryRate))
 	}
 	return said + "."
-}
-
-// few is a figure with the given decimals, or with two digits if it had none otherwise.
-func few(x float64, decimals int) string {
-	if x != 0 && math.Abs(x) < math.Pow10(-decimals) {
-		return fmt.Sprintf("%.2g", x)
-	}
-	return fmt.Sprintf("%.*f", decimals, x)
 }
 
 // inLine is a name from a server in one line of printable text, not too long.
