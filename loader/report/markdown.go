@@ -25,6 +25,7 @@ func writeMarkdown(out io.Writer, run record.Run) error {
 	var b strings.Builder
 	if other := run.Baseline; other != nil {
 		fmt.Fprintf(&b, "## Comparison: %s\n\n%s\n\nBaseline: %s\n\n", other.Difference.Headline(), escape(other.Difference.Sentence), escape(other.Verdict.Sentence))
+		markdownChanges(&b, run)
 	}
 	fmt.Fprintf(&b, "## Verdict: %s\n\n", run.Verdict.Headline()+at(namedSite(run)))
 	if early := run.EarlyEnd(); early != "" {

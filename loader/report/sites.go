@@ -92,3 +92,46 @@ func markdownSites(b *strings.Builder, run record.Run) {
 	}
 	b.WriteString("\n")
 }
+
+// changeRow is a row of the table of sites that differ between the server and its baseline.
+type changeRow struct {
+	Where, Change         string
+	Old, New              string // bytes per request; empty where it is not listed
+	Difference, Low, High string // bytes per request
+}
+
+// changeRows are the sites that differ; none without a baseline.
+func changeRows(run record.Run) (rows []changeRow) {
+	if run.Baseline == nil {
+		return nil
+	}
+	for _, c := range run.Baseline.Difference.Sites {
+		rows = append(rows, changeRow{
+			Where: inLine(c.Site.Name()), Change: string(c.Change), Old: estimateOf(c.Old), New: estimateOf(c.New),
+			Difference: text.Fixed(c.Difference.Estimate, 1), Low: text.Fixed(c.Difference.Low, 1), High: text.Fixed(c.Difference.High, 1),
+		})
+	}
+	return rows
+}
+
+// estimateOf is empty where it is not known.
+func estimateOf(growth *record.Interval) string {
+	if growth == nil {
+		return ""
+	}
+	return text.Fixed(growth.Estimate, 1)
+}
+
+// markdownChanges writes the sites that differ, or why that is not known.
+func markdownChanges(b *strings.Builder, run record.Run) {
+	if rows := changeRows(run); len(rows) > 0 {
+		b.WriteString("| site | | baseline, bytes/request | suspect | difference | at least | at most |\n|---|---|--:|--:|--:|--:|--:|\n")
+		for _, r := range rows {
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", cell(r.Where), r.Change, r.Old, r.New, r.Difference, r.Low, r.High)
+		}
+		b.WriteString("\n")
+	}
+	if unknown := run.Baseline.Difference.SitesUnknown; unknown != "" {
+		fmt.Fprintf(b, "Sites are not compared: %s.\n\n", escape(unknown))
+	}
+}

@@ -97,3 +97,21 @@ func TestNamesOfSitesAreNeitherMarkdownNorHTML(t *testing.T) {
 	assert.Less(t, len(text), 60_000, "it fits an issue")
 	assert.Less(t, len(pageOf(t, run)), 300_000)
 }
+
+// The sites that differ from the baseline's stand below its sentence.
+func TestSitesThatDifferFromTheBaseline(t *testing.T) {
+	run := recordtest.Against(12, 0)
+	assert.NotContains(t, pageOf(t, run), "changed-sites\" class")
+	grew := record.Interval{Estimate: 34, Low: 30, High: 38}
+	site := recordtest.Sites().List[2]
+	run.Baseline.Difference.Sites = []record.SiteChange{{Change: record.SiteNew, Site: site, New: &grew, Difference: grew}}
+	run.Baseline.Difference.SitesUnknown = "<b>"
+	page, _ := rendered(t, run)
+	const name = "<code>a|b `c` ``` &lt;script&gt;alert(1)&lt;/script&gt; &quot;'&amp; @octocat second line\\x1b[2J</code></td>\n<td>new</td>\n"
+	assert.Contains(t, page, name+"<td style=\"text-align:right\"></td>\n<td style=\"text-align:right\">34.0</td>\n<td style=\"text-align:right\">34.0</td>\n<td style=\"text-align:right\">30.0</td>")
+	assert.Contains(t, page, "<p>Sites are not compared: &lt;b&gt;.</p>")
+	html := pageOf(t, run)
+	assert.Contains(t, html, `second line\x1b[2J</code></td><td class="part">new</td><td></td><td>34.0</td><td>34.0</td><td>30.0</td><td>38.0</td>`)
+	assert.Contains(t, html, "<p>Sites are not compared: &lt;b&gt;.</p>")
+	assert.NotContains(t, html, "<script")
+}

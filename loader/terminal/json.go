@@ -42,14 +42,14 @@ func WriteJSON(out io.Writer, run record.Run, results string) error {
 	return writeLine(out, o)
 }
 
-// WriteComparisonJSON writes how two runs differ as one JSON object in a line by itself; tolerance is in bytes per
-// request.
-func WriteComparisonJSON(out io.Writer, c verdict.Comparison, tolerance float64) error {
+// WriteComparisonJSON writes how two runs differ as one JSON object in a line by itself: d, and the verdicts of c.
+// tolerance is in bytes per request.
+func WriteComparisonJSON(out io.Writer, d record.Difference, c verdict.Comparison, tolerance float64) error {
 	return writeLine(out, struct {
 		Difference record.Difference `json:"difference"`
 		Old        record.Verdict    `json:"old"`
 		New        record.Verdict    `json:"new"`
-	}{record.NewDifference(c), record.NewVerdict(c.Old, tolerance), record.NewVerdict(c.New, tolerance)})
+	}{d, record.NewVerdict(c.Old, tolerance), record.NewVerdict(c.New, tolerance)})
 }
 
 func writeLine(out io.Writer, value any) error {

@@ -49,13 +49,15 @@ func TestJSONIsALineARun(t *testing.T) {
 func TestJSONOfAComparison(t *testing.T) {
 	c := recordtest.Comparison(12)
 	var out bytes.Buffer
-	require.NoError(t, WriteComparisonJSON(&out, c, 4))
+	d := record.NewDifference(c)
+	d.Sites = []record.SiteChange{{Change: record.SiteNew, Site: recordtest.Sites().List[0], New: &record.Interval{Estimate: 104, Low: 103, High: 105}}}
+	require.NoError(t, WriteComparisonJSON(&out, d, c, 4))
 	var got struct {
 		Difference record.Difference
 		Old, New   record.Verdict
 	}
 	require.NoError(t, json.Unmarshal(out.Bytes(), &got))
-	assert.Equal(t, record.NewDifference(c), got.Difference)
+	assert.Equal(t, d, got.Difference)
 	assert.Equal(t, record.NewVerdict(c.Old, 4), got.Old)
 	assert.Equal(t, record.NewVerdict(c.New, 4), got.New)
 }
