@@ -80,14 +80,6 @@ func (s Site) Where() string {
 	return text.Printable(where)
 }
 
-// Same tells if both are the same site of two runs, perhaps of two versions of a program: lines move, names stay.
-func (s Site) Same(other Site) bool {
-	if s.Class != other.Class || s.Function != other.Function {
-		return false
-	}
-	return s.Function != "" || s.Class != "" || s.File == other.File && s.Line == other.Line
-}
-
 // check returns the first contradiction.
 func (s *Sites) check() error {
 	if s == nil {

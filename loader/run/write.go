@@ -25,7 +25,7 @@ func (s *session) write() error {
 	s.record.Remarks = s.judge.Remarks(int(s.openFiles.Load()), s.target.FilesLimit())
 	s.record.Live = s.live.recorded()
 	s.record.Remarks = append(s.record.Remarks, s.record.Live.Sentences()...)
-	s.record.Profiles = s.profiles.profiles()
+	s.record.Profiles = s.profiles.profiles(s.record.Sites)
 	if s.baseline != nil {
 		c := s.baseline.paired.Comparison()
 		s.record.Baseline.Verdict, s.record.Baseline.Difference = record.NewVerdict(c.Old, tolerance), record.NewDifference(c)
