@@ -1,0 +1,175 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"leaklab/loader/memory"
+)
+
+const (
+	// mostSites is how many sites a reading has at most.
+	mostSites = 4096
+	// mostCallers and mostHolders are those of one site.
+	mostCallers, mostHolders = 8, 16
+	// mostSiteText is how long each text of a site is at most, in bytes.
+	mostSiteText = 512
+	// nameTimeout limits how long one process is waited for, before the load and after it.
+	nameTimeout = 2 * time.Minute
+)
+
+// siteSum sums up sites over processes.
+type siteSum struct {
+	places map[memory.SiteKey]int // in sites
+	sites  []memory.Site          // in the order in which they came
+}
+
+// add adds the sites of a process. Callers and holders are those of the process that has most. Figures that cannot be, as
+// of a server that lies, are left out.
+func (s *siteSum) add(sites []memory.Site) {
+	if s.places == nil {
+		s.places = make(map[memory.SiteKey]int, len(sites))
+	}
+	for _, site := range sites[:min(len(sites), mostSites)] {
+		if site.Bytes < 0 || site.Bytes > mostBytes || site.Objects < 0 || site.Objects > mostBytes {
+			continue
+		}
+		site = clipped(site)
+		place, known := s.places[site.Key()]
+		if !known {
+			s.places[site.Key()] = len(s.sites)
+			s.sites = append(s.sites, site)
+			continue
+		}
+		before := s.sites[place]
+		if before.Bytes > site.Bytes || before.Bytes == site.Bytes && before.Objects >= site.Objects {
+			site.Callers, site.Holders = before.Callers, before.Holders
+		}
+		site.Bytes += before.Bytes
+		site.Objects += before.Objects
+		site.Sampled = site.Sampled || before.Sampled
+		s.sites[place] = site
+	}
+}
+
+// largest are the sites, the largest first; those that are equal in the order in which they came.
+func (s *siteSum) largest() []memory.Site {
+	slices.SortStableFunc(s.sites, func(a, b memory.Site) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects))
+	})
+	return s.sites[:min(len(s.sites), mostSites)]
+}
+
+// clipped is the site with bounded texts.
+func clipped(site memory.Site) memory.Site {
+	site.Class, site.Function, site.File = clip(site.Class), clip(site.Function), clip(site.File)
+	site.Callers = clippedAll(site.Callers, mostCallers)
+	site.Holders = clippedAll(site.Holders, mostHolders)
+	return site
+}
+
+func clippedAll(texts []string, most int) []string {
+	texts = texts[:min(len(texts), most)]
+	if !slices.ContainsFunc(texts, func(text string) bool { return len(text) > mostSiteText }) {
+		return texts
+	}
+	short := slices.Clone(texts)
+	for n := range short {
+		short[n] = clip(short[n])
+	}
+	return short
+}
+
+// clip cuts a text between two characters.
+func clip(text string) string {
+	if len(text) <= mostSiteText {
+		return text
+	}
+	end := mostSiteText
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+// preparing is a process that is ready to name what is kept of a load.
+type preparing struct {
+	pid    int
+	kind   Kind
+	finish func(ctx context.Context) (Naming, error)
+}
+
+// Name is Namer's. The processes are those of the last reading. One that fails does not keep the others from naming. The
+// function that it returns has to be called, also if there was no load: it leaves the processes as they were.
+func (t *Tree) Name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error) {
+	asked := t.askable()
+	maps.DeleteFunc(asked, func(_ int, m *member) bool { _, names := m.asked.(namer); return !names })
+	if len(asked) == 0 {
+		return nil, fmt.Errorf("%w that names more", ErrNone)
+	}
+	var mu sync.Mutex
+	var ready []preparing
+	var failed error
+	each(asked, func(pid int, m *member) {
+		ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+		defer cancel()
+		finish, err := m.asked.(namer).name(ctx, save)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s of process %d: %w", m.kind, pid, err))
+			return
+		}
+		ready = append(ready, preparing{pid: pid, kind: m.kind, finish: finish})
+	})
+	if len(ready) == 0 {
+		return nil, failed
+	}
+	slices.SortFunc(ready, func(a, b preparing) int { return cmp.Compare(a.pid, b.pid) })
+	return func(ctx context.Context) (Naming, error) { return finishAll(ctx, ready) }, nil
+}
+
+// finishAll sums up what the processes name. It fails if none names anything.
+func finishAll(ctx context.Context, ready []preparing) (Naming, error) {
+	namings, errs := make([]Naming, len(ready)), make([]error, len(ready))
+	var waiting sync.WaitGroup
+	for n, process := range ready {
+		waiting.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+			defer cancel()
+			var err error
+			if namings[n], err = process.finish(ctx); err != nil {
+				errs[n] = fmt.Errorf("%s of process %d: %w", process.kind, process.pid, err)
+			}
+		})
+	}
+	waiting.Wait()
+	var all Naming
+	var sum siteSum
+	named := false
+	for n, naming := range namings {
+		if errs[n] != nil {
+			continue
+		}
+		named = true
+		for i := range naming.Sites {
+			naming.Sites[i].Sampled = naming.Sites[i].Sampled || naming.Sampled
+		}
+		sum.add(naming.Sites)
+		all.Sampled = all.Sampled || naming.Sampled
+		all.SampledEvery = max(all.SampledEvery, naming.SampledEvery)
+		all.Files = append(all.Files, naming.Files...)
+	}
+	if !named {
+		return Naming{}, errors.Join(errs...)
+	}
+	all.Sites = sum.largest()
+	return all, nil
+}
