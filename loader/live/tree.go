@@ -110,7 +110,7 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 	var mu sync.Mutex
 	var sum memory.Live
 	var failed []error
-	var sites siteSum
+	var sites summedSites
 	begin := time.Now()
 	each(asked, func(pid int, m *member) {
 		ctx, cancel := context.WithTimeout(ctx, liveTimeout)

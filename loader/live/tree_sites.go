@@ -15,29 +15,29 @@ import (
 )
 
 const (
-	// mostSites is how many sites a reading has at most.
-	mostSites = 4096
-	// mostCallers and mostHolders are those of one site.
-	mostCallers, mostHolders = 8, 16
-	// mostSiteText is how long each text of a site is at most, in bytes.
-	mostSiteText = 512
+	// mostSummed is how many sites a reading has at most.
+	mostSummed = 4096
+	// mostSummedCallers and mostSummedHolders are those of one site.
+	mostSummedCallers, mostSummedHolders = 8, 16
+	// mostSummedText is how long each text of a site is at most, in bytes.
+	mostSummedText = 512
 	// nameTimeout limits how long one process is waited for, before the load and after it.
 	nameTimeout = 2 * time.Minute
 )
 
-// siteSum sums up sites over processes.
-type siteSum struct {
+// summedSites sums up sites over processes.
+type summedSites struct {
 	places map[memory.SiteKey]int // in sites
 	sites  []memory.Site          // in the order in which they came
 }
 
 // add adds the sites of a process. Callers and holders are those of the process that has most. Figures that cannot be, as
 // of a server that lies, are left out.
-func (s *siteSum) add(sites []memory.Site) {
+func (s *summedSites) add(sites []memory.Site) {
 	if s.places == nil {
 		s.places = make(map[memory.SiteKey]int, len(sites))
 	}
-	for _, site := range sites[:min(len(sites), mostSites)] {
+	for _, site := range sites[:min(len(sites), mostSummed)] {
 		if site.Bytes < 0 || site.Bytes > mostBytes || site.Objects < 0 || site.Objects > mostBytes {
 			continue
 		}
@@ -60,24 +60,24 @@ func (s *siteSum) add(sites []memory.Site) {
 }
 
 // largest are the sites, the largest first; those that are equal in the order in which they came.
-func (s *siteSum) largest() []memory.Site {
+func (s *summedSites) largest() []memory.Site {
 	slices.SortStableFunc(s.sites, func(a, b memory.Site) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Objects, a.Objects))
 	})
-	return s.sites[:min(len(s.sites), mostSites)]
+	return s.sites[:min(len(s.sites), mostSummed)]
 }
 
 // clipped is the site with bounded texts.
 func clipped(site memory.Site) memory.Site {
 	site.Class, site.Function, site.File = clip(site.Class), clip(site.Function), clip(site.File)
-	site.Callers = clippedAll(site.Callers, mostCallers)
-	site.Holders = clippedAll(site.Holders, mostHolders)
+	site.Callers = clippedAll(site.Callers, mostSummedCallers)
+	site.Holders = clippedAll(site.Holders, mostSummedHolders)
 	return site
 }
 
 func clippedAll(texts []string, most int) []string {
 	texts = texts[:min(len(texts), most)]
-	if !slices.ContainsFunc(texts, func(text string) bool { return len(text) > mostSiteText }) {
+	if !slices.ContainsFunc(texts, func(text string) bool { return len(text) > mostSummedText }) {
 		return texts
 	}
 	short := slices.Clone(texts)
@@ -89,10 +89,10 @@ func clippedAll(texts []string, most int) []string {
 
 // clip cuts a text between two characters.
 func clip(text string) string {
-	if len(text) <= mostSiteText {
+	if len(text) <= mostSummedText {
 		return text
 	}
-	end := mostSiteText
+	end := mostSummedText
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
@@ -152,7 +152,7 @@ func finishAll(ctx context.Context, ready []preparing) (Naming, error) {
 	}
 	waiting.Wait()
 	var all Naming
-	var sum siteSum
+	var sum summedSites
 	named := false
 	for n, naming := range namings {
 		if errs[n] != nil {

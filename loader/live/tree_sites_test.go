@@ -67,13 +67,13 @@ func TestTreeSumsUpSites(t *testing.T) {
 	assert.Equal(t, memory.Site{Class: "B", Bytes: 7, Objects: 7}, read.Sites[1])
 	assert.Equal(t, memory.Site{Class: "A", Line: 4, Bytes: 1}, read.Sites[2], "another line is another site")
 	long := read.Sites[3]
-	assert.LessOrEqual(t, len(long.Class), mostSiteText)
+	assert.LessOrEqual(t, len(long.Class), mostSummedText)
 	assert.True(t, utf8.ValidString(long.Class))
-	assert.Len(t, long.Callers, mostCallers)
-	assert.Len(t, long.Holders[0], mostSiteText)
+	assert.Len(t, long.Callers, mostSummedCallers)
+	assert.Len(t, long.Holders[0], mostSummedText)
 
 	var many []memory.Site
-	for n := range mostSites {
+	for n := range mostSummed {
 		many = append(many, memory.Site{Class: "many", Line: n, Bytes: int64(n)})
 	}
 	tree = treeOf(t, map[int]opened{
@@ -82,7 +82,7 @@ func TestTreeSumsUpSites(t *testing.T) {
 	})
 	read, err = tree.Live(t.Context())
 	require.NoError(t, err)
-	assert.Len(t, read.Sites, mostSites)
+	assert.Len(t, read.Sites, mostSummed)
 	assert.Equal(t, "one more", read.Sites[0].Class)
 }
 

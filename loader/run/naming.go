@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"leaklab/loader/exporter"
 	"leaklab/loader/judge"
 	"leaklab/loader/lab"
 	"leaklab/loader/live"
@@ -42,7 +41,6 @@ const finishLimit = 20 * time.Second
 func (s *session) name(ctx context.Context, early error) {
 	naming, unnamed := s.naming(ctx, early)
 	s.record.Sites = s.judge.Sites(naming, unnamed)
-	s.exporter.SetSites(exportedSites(s.record.Sites))
 	if s.baseline != nil {
 		s.record.Baseline.Sites = s.baseline.paired.Sites()
 	}
@@ -118,17 +116,4 @@ func (s *session) saveProfile(name string, write func(io.Writer) error) error {
 		mode = 0o600
 	}
 	return record.ReplaceLarge(s.folder, name, mode, write)
-}
-
-// exportedSites are the sites as the metrics have them.
-func exportedSites(sites *record.Sites) []exporter.Site {
-	if sites == nil {
-		return nil
-	}
-	var all []exporter.Site
-	for _, s := range sites.List {
-		b := s.BytesPerRequest
-		all = append(all, exporter.Site{Name: s.Name(), Growth: b.Estimate, Lower: b.Low, Upper: b.High})
-	}
-	return all
 }
