@@ -265,6 +265,7 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 		err = s.unwritten(errors.Join(err, failed))
 		s.record.End(err)
 	}
+	s.exportSites()
 	return errors.Join(err, s.print())
 }
 
