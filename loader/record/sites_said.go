@@ -120,7 +120,7 @@ func (s *Sites) Statements() []string {
 	case unnamed != "":
 		all = append(all, fmt.Sprintf("No site is named: %s.", unnamed))
 	case len(s.List) == 0:
-		all = append(all, fmt.Sprintf("No site surely grows, of %d that were looked at.", s.LookedAt))
+		all = append(all, fmt.Sprintf("No site surely grows, of %d that were looked at: more iterations, or more requests in each, may show one.", s.LookedAt))
 	}
 	return all
 }

@@ -58,7 +58,7 @@ func TestWhatSitesExplain(t *testing.T) {
 	all.List, all.Unnamed = nil, "SITES=off;\nset SITES=auto"
 	assert.Equal(t, []string{"No site is named: SITES=off; set SITES=auto."}, all.Lines(3))
 	all.Unnamed = ""
-	assert.Equal(t, []string{"No site surely grows, of 812 that were looked at."}, all.Lines(3))
+	assert.Equal(t, []string{"No site surely grows, of 812 that were looked at: more iterations, or more requests in each, may show one."}, all.Lines(3))
 }
 
 // A server chooses the names of its functions, classes and fields.
