@@ -120,7 +120,7 @@ func (s *Sites) Statements() []string {
 	case unnamed != "":
 		all = append(all, fmt.Sprintf("No site is named: %s.", unnamed))
 	case len(s.List) == 0:
-		all = append(all, fmt.Sprintf("No site surely grows, of %d that were looked at.", s.LookedAt))
+		all = append(all, fmt.Sprintf("No site surely grows, of %d that were looked at: more iterations, or more requests in each, may show one.", s.LookedAt))
 	}
 	return all
 }
@@ -132,7 +132,11 @@ func (s *Sites) explained() string {
 		said = fmt.Sprintf("1 of %d sites looked at surely grows", s.LookedAt)
 	}
 	if s.Explained != nil {
-		said = fmt.Sprintf("%.0f%% of the growth of live memory is explained, by %d of %d sites looked at", 100**s.Explained, len(s.List), s.LookedAt)
+		estimates := ""
+		if *s.Explained > 1 {
+			estimates = " (each figure is an estimate)"
+		}
+		said = fmt.Sprintf("%.0f%% of the growth of live memory is explained%s, by %d of %d sites looked at", 100**s.Explained, estimates, len(s.List), s.LookedAt)
 	}
 	if s.FalseDiscoveryRate > 0 {
 		said += fmt.Sprintf("; at most %s of those listed are expected to be false (Benjamini-Hochberg)", text.Percent(s.FalseDiscoveryRate))

@@ -50,12 +50,15 @@ func TestWhatSitesExplain(t *testing.T) {
 	assert.Equal(t, "The report has 1 more.", lines[2])
 	assert.Len(t, all.Lines(10), 4)
 
+	*all.Explained = 1.21
+	assert.Contains(t, all.Statements()[0], "121% of the growth of live memory is explained (each figure is an estimate), by 3 of 812 ")
+
 	all.Explained, all.FalseDiscoveryRate, all.Unnamed = nil, 0, "the naming iteration was interrupted."
 	assert.Equal(t, []string{"3 of 812 sites looked at surely grow.", "More could be named: the naming iteration was interrupted."}, all.Statements())
 	all.List, all.Unnamed = nil, "SITES=off;\nset SITES=auto"
 	assert.Equal(t, []string{"No site is named: SITES=off; set SITES=auto."}, all.Lines(3))
 	all.Unnamed = ""
-	assert.Equal(t, []string{"No site surely grows, of 812 that were looked at."}, all.Lines(3))
+	assert.Equal(t, []string{"No site surely grows, of 812 that were looked at: more iterations, or more requests in each, may show one."}, all.Lines(3))
 }
 
 // A server chooses the names of its functions, classes and fields.
