@@ -73,7 +73,6 @@ func (s *session) naming(ctx context.Context, early error) (naming *judge.Naming
 	if s.write() != nil {
 		return nil, namingUnwritten // the end of the run tells why
 	}
-	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
 	naming, err := s.nameExtra(ctx, namer)
 	switch {
 	case errors.Is(err, live.ErrNone):
@@ -95,6 +94,7 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer) (*judge.Namin
 	if err != nil {
 		return nil, err
 	}
+	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
 	requests, failed := s.extraLoad(ctx)
 	if failed != nil || ctx.Err() != nil {
 		var cancel context.CancelFunc

@@ -174,6 +174,7 @@ func TestNamingThatFails(t *testing.T) {
 			assert.Len(t, test.source.finished, test.finished, "the server is left as it was")
 			lines := strings.Count(notes.String(), "loader: nothing more is named: ")
 			assert.Equal(t, test.told, lines == 1, notes.String())
+			assert.Equal(t, test.finished, strings.Count(notes.String(), "one more iteration of load"), notes.String())
 			written := readRecord(t, s.folder)
 			assert.Equal(t, verdict.Leak, written.Verdict.Kind)
 			assert.Len(t, written.Iterations, 9)
