@@ -20,14 +20,13 @@ type Naming struct {
 	Files        []record.ProfileFile
 }
 
-// Grows tells if live memory surely grows, and by no less than the tolerance as far as is known: then it is worth to name
-// what is kept.
+// Grows tells if live memory surely grows by more than the tolerance: then what is kept is named.
 func (j *Judge) Grows() bool {
 	return verdict.JudgeSites(j.evidence, nil, 0, j.options).Grows
 }
 
-// Sites are what the growth of live memory belongs to, for the record; nil if live memory is not known, or is neither shown
-// to grow nor has a site that does. naming is nil if there is none. unnamed is why not more is named, or empty.
+// Sites are what the growth of live memory belongs to, for the record; nil if live memory is not known, or neither surely
+// grows by more than the tolerance nor has a site that does. naming is nil if there is none. unnamed is why not more is named, or empty.
 func (j *Judge) Sites(naming *Naming, unnamed string) *record.Sites {
 	return j.sites.record(j.evidence, j.options, naming, unnamed)
 }

@@ -42,7 +42,7 @@ type SiteGrowth struct {
 type SitesVerdict struct {
 	// Live is the growth of live memory in bytes per request. It and all below are zero if that is not known.
 	Live Interval
-	// Grows is true if live memory surely grows, and is not shown to grow by less than the tolerance.
+	// Grows is true if live memory surely grows by more than the tolerance, whether that goes on or not.
 	Grows      bool
 	Judged     Range
 	Confidence float64 // of the intervals, see Verdict
@@ -60,7 +60,7 @@ type SitesVerdict struct {
 // powerful approach to multiple testing", 1995). It controls the expected share of false discoveries, also of sites that
 // move together (Benjamini and Yekutieli, "The control of the false discovery rate in multiple testing under dependency",
 // 2001). Of the discoveries, those are listed whose growth goes on, and that are at least 1% of the growth of live memory.
-// Where live memory is not shown to grow, as if it is noisy, a site has to grow by more than the tolerance instead. None is
+// Where live memory is not shown to grow by more than the tolerance, as if it is noisy, a site has to do so instead. None is
 // listed where live memory is shown to grow by less than the tolerance.
 func JudgeSites(iterations []Iteration, sites []SiteReadings, lookedAt int, options Options) SitesVerdict {
 	confidence := confidenceOf(options.MaxIterations)
@@ -78,7 +78,7 @@ func JudgeSites(iterations []Iteration, sites []SiteReadings, lookedAt int, opti
 	}
 	v := SitesVerdict{
 		Live: Interval{Estimate: live.growth.quantile(0.5), Lower: live.lower, Upper: live.upper}, Judged: live.span(from), Confidence: confidence,
-		LookedAt: max(lookedAt, len(sites)), Grows: live.lower > 0 && live.upper >= options.Tolerance,
+		LookedAt: max(lookedAt, len(sites)), Grows: live.lower > options.Tolerance,
 	}
 	if live.upper < options.Tolerance {
 		return v
@@ -87,7 +87,7 @@ func JudgeSites(iterations []Iteration, sites []SiteReadings, lookedAt int, opti
 	if !v.Grows {
 		least = options.Tolerance
 	}
-	judge := siteJudge{requests: parts.live.requests, from: from, warmUp: live.warmUp, floor: live.judged.floor, confidence: confidence}
+	judge := siteJudge{requests: parts.live.requests, from: from, warmUp: live.warmUp, floor: live.judged.floor, confidence: confidence, leaks: live.leaks(options.Tolerance)}
 	for _, tested := range discoveries(judge.test(sites, least/2), v.LookedAt) {
 		growth, ok := judge.growth(tested, sites[tested.site])
 		if ok && growth.Bytes.Estimate >= least && (v.Grows || growth.Bytes.Lower > least) {
@@ -118,6 +118,7 @@ type siteJudge struct {
 	warmUp     int       // of them
 	floor      float64   // of live memory, in bytes
 	confidence float64
+	leaks      bool // live memory does
 }
 
 // testedSite is a site whose growth was tested.
@@ -209,7 +210,7 @@ func (j siteJudge) growth(t testedSite, readings SiteReadings) (SiteGrowth, bool
 	c := withoutOutliers(t.curve)
 	judged := c.from(j.warmUp - 1)
 	halves, ok := newHalves(c, j.warmUp)
-	if !ok || t.growth.Lower <= 0 || !halves.siteGoesOn(len(judged.bytes)) || (evidence{judged: judged}).isLittle() {
+	if !ok || t.growth.Lower <= 0 || !j.goesOn(halves, len(judged.bytes)) || (evidence{judged: judged}).isLittle() {
 		return g, false
 	}
 	if objects := readings.Objects; len(objects) > 0 && objects[len(objects)-1] > 0 {
@@ -221,10 +222,13 @@ func (j siteJudge) growth(t testedSite, readings SiteReadings) (SiteGrowth, bool
 	return g, true
 }
 
-// siteGoesOn reports if the growth of a site goes on: it neither slows down, nor levels off, nor has it stopped, as far as
-// that many readings show. What live memory must show beyond that, since growth slows down after a warm-up, holds for all
-// sites together.
-func (h halves) siteGoesOn(readings int) bool {
+// goesOn reports if the growth of a site goes on: it neither slows down, nor levels off, nor has it stopped, as far as that
+// many readings show. In few readings, and after a warm-up, live memory must show more. If it leaks, that holds for all sites
+// together; otherwise each must show as much.
+func (j siteJudge) goesOn(h halves, readings int) bool {
+	if !j.leaks {
+		return !h.slowing() && h.goesOn(0)
+	}
 	least := float64(siteLinear)
 	if enough := linearEnough(readings, false); enough < 0 {
 		least = enough

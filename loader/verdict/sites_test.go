@@ -113,7 +113,7 @@ func TestSiteThatKeepsIsFirst(t *testing.T) {
 
 // A planted growth lies in its interval in about 95% of the runs, whether the readings of the site are exact, noisy or walk.
 func TestIntervalOfASiteHoldsTheTruth(t *testing.T) {
-	runs := 150
+	runs := 100
 	if testing.Short() {
 		runs = 40
 	}
@@ -144,7 +144,7 @@ func TestIntervalOfASiteHoldsTheTruth(t *testing.T) {
 
 // Four thousand sites that only move, by as much as would count if it were growth, add at most 5% of false discoveries.
 func TestFalseDiscoveriesAmongManySites(t *testing.T) {
-	runs := 15
+	runs := 10
 	if testing.Short() {
 		runs = 4
 	}
@@ -220,6 +220,19 @@ func TestSiteOfNoisyLiveMemory(t *testing.T) {
 	assert.Equal(t, 0, v.Sites[0].Site)
 	_, known := v.Explained()
 	assert.False(t, known)
+}
+
+// Six readings of a warm-up that slows down look like a line: a site of live memory that does not leak has to show more.
+func TestSitesOfAWarmUp(t *testing.T) {
+	r := rand.New(rand.NewPCG(22, 10))
+	for run := range 20 {
+		warming := both(stops(1e6+1e6*r.Float64(), 12*sitesRequests), moves(10_000, false))
+		iterations, sites := sitesRun(r, 6, 2000, warming, warming, moves(300, false))
+		v := judgeSites(iterations, sites)
+		require.True(t, v.Grows, run)
+		require.NotEqual(t, verdict.Leak, verdict.Judge(iterations, fixed).Kind, run)
+		assert.Empty(t, v.Sites, run)
+	}
 }
 
 func TestSitesThatAreNotJudged(t *testing.T) {
