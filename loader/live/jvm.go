@@ -112,27 +112,6 @@ func parseMaxHeap(text string) int64 {
 	return 0
 }
 
-// parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects. They stand in
-// its last line: "Total  10276  1482632".
-func parseHistogram(answer io.Reader) (int64, error) {
-	lines, last := bufio.NewScanner(answer), ""
-	for lines.Scan() {
-		if line := lines.Text(); strings.TrimSpace(line) != "" {
-			last = line
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(last)
-	if len(fields) == 3 && fields[0] == "Total" {
-		if total, err := strconv.ParseInt(fields[2], 10, 64); err == nil && total > 0 {
-			return total, nil
-		}
-	}
-	return 0, fmt.Errorf("%s ends with %.200q, not with a total", classHistogram, last)
-}
-
 // heapOfC is the line of VM.info with what mallinfo tells of all arenas of glibc's malloc, since Java 17: "C-Heap outstanding
 // allocations: 13988K, retained: 1563K". The figures may be wrong by 4 GiB if the line goes on with "(may have wrapped)".
 var heapOfC = regexp.MustCompile(`^C-Heap outstanding allocations: \d+K, retained: (\d{1,12})K$`)

@@ -90,7 +90,8 @@ type hotSpot struct {
 	slow       bool  // its collection took longer than jvmSlowCollection
 	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
 
-	direct memory.Limit // of its direct buffers
+	direct    memory.Limit     // of its direct buffers
+	recording *flightRecording // that runs; nil if none does
 }
 
 func (h *hotSpot) open(ctx context.Context) error {
@@ -243,7 +244,7 @@ func (h *hotSpot) collect(ctx context.Context, read *memory.Live) error {
 func (h *hotSpot) histogram(ctx context.Context, read *memory.Live) error {
 	began := time.Now()
 	err := h.attach.command(ctx, classHistogram, jvmHistogramLimit, func(answer io.Reader) (err error) {
-		read.Bytes, err = parseHistogram(answer)
+		read.Bytes, read.Sites, err = parseHistogram(answer)
 		return err
 	})
 	read.Stopped += time.Since(began)
@@ -324,8 +325,13 @@ func (h *hotSpot) ask(ctx context.Context, command string) (string, error) {
 	return string(text), err
 }
 
-// close has nothing to close: a JVM keeps its socket until it ends.
-func (h *hotSpot) close(context.Context) error { return nil }
+// close stops a recording that still runs. A JVM keeps its socket until it ends.
+func (h *hotSpot) close(ctx context.Context) error {
+	if h.recording == nil {
+		return nil
+	}
+	return h.recording.stop(ctx)
+}
 
 func (h *hotSpot) said() string {
 	asked := []string{classHistogram, nativeMemory}

@@ -84,14 +84,14 @@ func TestParseDirectBuffers(t *testing.T) {
 }
 
 func TestParseHistogram(t *testing.T) {
-	total, err := parseHistogram(strings.NewReader(answer(t, "class_histogram")))
+	total, _, err := parseHistogram(strings.NewReader(answer(t, "class_histogram")))
 	require.NoError(t, err)
 	assert.Equal(t, int64(2082224), total)
 	for _, odd := range []string{"", "java.lang.OutOfMemoryError", "Total 1", "Total 1 many", "Total 1 0", "Total 1 2\nmore"} {
-		_, err := parseHistogram(strings.NewReader(odd))
+		_, _, err := parseHistogram(strings.NewReader(odd))
 		require.ErrorContains(t, err, "GC.class_histogram ends with", odd)
 	}
-	_, err = parseHistogram(strings.NewReader(strings.Repeat("x", 1<<20)))
+	_, _, err = parseHistogram(strings.NewReader(strings.Repeat("x", 1<<20)))
 	require.Error(t, err, "a line without end")
 }
 
