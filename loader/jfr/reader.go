@@ -7,7 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// mostWork bounds the values that are read of a file, so that one that refers to itself ends: about a second.
+// mostWork bounds the values that are read of a file, and the bytes of texts, so that one that refers to itself ends. It is
+// less than a second.
 const mostWork = 1 << 24
 
 var errWork = errors.New("it takes too much work to read")
@@ -125,7 +126,7 @@ func (r *reader) text() (text string, key int64) {
 	if len(characters) > mostText {
 		r.fail(fmt.Errorf("a string has %d bytes", len(characters)))
 	}
-	if r.err != nil {
+	if *r.work -= len(characters); r.err != nil {
 		return "", 0
 	}
 	inside := &reader{data: characters, work: r.work}

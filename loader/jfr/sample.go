@@ -57,12 +57,16 @@ type Recording struct {
 }
 
 // Read reads the old object samples of a file, of at most SizeLimit bytes. It fails for a file that is damaged, cut, or
-// takes more than about a second to read.
+// takes too much work.
 func Read(file []byte) (Recording, error) {
 	if len(file) > SizeLimit {
 		return Recording{}, fmt.Errorf("it has more than %d MiB", SizeLimit>>20)
 	}
-	work := mostWork
+	return read(file, mostWork)
+}
+
+// read is Read with a bound of the work.
+func read(file []byte, work int) (Recording, error) {
 	recording := Recording{Others: make(map[string]int)}
 	for first := true; first || len(file) > 0; first = false {
 		c, size, err := readChunk(file, &work)

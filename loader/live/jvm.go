@@ -45,6 +45,7 @@ type javaHeap struct {
 	ranges     []addressRange // where the committed heap lies; empty if it is found by the name of its file
 	named      bool           // ZGC: the heap is a file of memory named java_heap
 	concurrent bool           // ZGC and Shenandoah: a class histogram does not collect
+	regions    bool           // G1
 }
 
 var (
@@ -73,7 +74,7 @@ func parseHeapInfo(text string) (javaHeap, error) {
 		return heap, errEpsilon
 	}
 	if match := garbageFirstLine.FindStringSubmatch(text); match != nil {
-		heap.committed, heap.ranges = javaSize(match[1]), []addressRange{rangeOf(match[2], match[3])}
+		heap.committed, heap.ranges, heap.regions = javaSize(match[1]), []addressRange{rangeOf(match[2], match[3])}, true
 	} else if match := zHeapLine.FindStringSubmatch(text); match != nil {
 		heap.committed, heap.named, heap.concurrent = javaSize(match[1]), true, true
 	} else if match := shenandoahLine.FindStringSubmatch(text); match != nil {

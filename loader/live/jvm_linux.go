@@ -84,6 +84,7 @@ type hotSpot struct {
 	attach     attachment
 	limit      int64 // of its heap, in bytes; 0 if unknown
 	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
+	regions    bool  // its collector is G1
 	trims      bool  // it can give back what malloc keeps of freed memory, which it does not tell
 	tells      bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
 	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
@@ -119,7 +120,7 @@ func (h *hotSpot) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.limit, h.concurrent = parseMaxHeap(flags), heap.concurrent
+	h.limit, h.concurrent, h.regions = parseMaxHeap(flags), heap.concurrent, heap.regions
 	if size, _, err := mallocArenas(h.attach.process.PID); err == nil && freed >= 0 {
 		h.tells = size > freed
 	}

@@ -52,6 +52,8 @@ type flightRecording struct {
 	started bool
 	began   time.Time // objects from before do not count
 	before  buffers
+	ratios  heapRatios
+	rest    func() // ends keepSmall; nil before it has begun
 }
 
 // buffers are the direct buffers of a JVM.
@@ -78,7 +80,7 @@ func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (N
 	}, nil
 }
 
-// start starts the recording, and then lets the heap be small.
+// start starts the recording, and keeps the heap small from then on.
 func (f *flightRecording) start(ctx context.Context) error {
 	if err := f.inFolder(func(tmp *os.Root) error {
 		if err := tmp.Mkdir(f.name, 0o700); err != nil {
@@ -96,12 +98,21 @@ func (f *flightRecording) start(ctx context.Context) error {
 	if f.started = strings.Contains(answer, "Started recording"); !f.started {
 		return fmt.Errorf("JDK Flight Recorder does not start: %s", answerLine(answer))
 	}
-	if err := f.jvm.smallHeap(ctx); err != nil {
+	if f.ratios, err = f.jvm.ratios(ctx); err != nil {
 		return err
 	}
-	f.before, err = f.jvm.buffers(ctx)
+	if f.before, err = f.jvm.buffers(ctx); err != nil {
+		return err
+	}
 	f.began = time.Now()
-	return err
+	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.keepSmall(keeping)
+	}()
+	f.rest = func() { cancel(); <-done }
+	return nil
 }
 
 // inFolder runs do with the JVM's /tmp, as its user.
@@ -121,6 +132,7 @@ func (f *flightRecording) inFolder(do func(tmp *os.Root) error) error {
 
 // end collects, so that what is sampled is live, and reads the samples.
 func (f *flightRecording) end(ctx context.Context, save Save) (Naming, error) {
+	f.rest()
 	after, err := f.jvm.buffers(ctx)
 	if err != nil {
 		return Naming{}, err
@@ -187,6 +199,9 @@ func (f *flightRecording) stop(ctx context.Context) error {
 		return nil
 	}
 	f.jvm.recording = nil
+	if f.rest != nil {
+		f.rest()
+	}
 	ctx, cancel := context.WithTimeout(ctx, jvmStopLimit)
 	defer cancel()
 	var err error
@@ -238,39 +253,55 @@ func (h *hotSpot) buffers(ctx context.Context) (buffers, error) {
 // freeRatio is a line of the answer to VM.flags -all: "uintx MaxHeapFreeRatio   = 70   {manageable} {default}".
 var freeRatio = regexp.MustCompile(`\b(M(?:in|ax)HeapFreeRatio)\s+=\s+(\d{1,3})\s+\{manageable\}`)
 
-// smallHeap lets a collection shrink the heap to little more than what is live. Objects are sampled where a thread takes a new
-// buffer (TLAB) to allocate in. The buffers are a share of the young generation: a small one has many. The flags for it
-// are set for that collection alone. ZGC and Shenandoah have none.
-func (h *hotSpot) smallHeap(ctx context.Context) (err error) {
-	if h.concurrent || h.slow {
-		return nil
+// heapRatios are the limits of the free part of a heap after a full collection, in percent, as they are set.
+type heapRatios struct{ least, most string }
+
+// ratios are those of G1. They are empty for other collectors, which do not make the heap small by them.
+func (h *hotSpot) ratios(ctx context.Context) (heapRatios, error) {
+	if !h.regions {
+		return heapRatios{}, nil
 	}
 	flags, err := h.ask(ctx, "VM.flags -all")
 	if err != nil {
-		return err
+		return heapRatios{}, err
 	}
-	ratios := make(map[string]string)
+	found := make(map[string]string)
 	for _, match := range freeRatio.FindAllStringSubmatch(flags, -1) {
-		ratios[match[1]] = match[2]
+		found[match[1]] = match[2]
 	}
-	const least, most = "MinHeapFreeRatio", "MaxHeapFreeRatio" // the least is never above the most
-	if len(ratios) != 2 {
-		return nil
-	}
+	return heapRatios{least: found["MinHeapFreeRatio"], most: found["MaxHeapFreeRatio"]}, nil
+}
+
+// smallHeap forces a full collection that leaves the heap little larger than what is live. The flags for it are set for that
+// collection alone. The least ratio is never above the most.
+func (h *hotSpot) smallHeap(ctx context.Context, ratios heapRatios) (err error) {
 	defer func() {
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), jvmStopLimit)
 		defer cancel()
-		for _, name := range []string{most, least} {
-			_, failed := h.ask(back, "VM.set_flag "+name+" "+ratios[name])
+		for _, set := range []string{"MaxHeapFreeRatio " + ratios.most, "MinHeapFreeRatio " + ratios.least} {
+			_, failed := h.ask(back, "VM.set_flag "+set)
 			err = errors.Join(err, failed)
 		}
 	}()
-	for _, set := range []string{least + " 0", most + " 1"} {
+	for _, set := range []string{"MinHeapFreeRatio 0", "MaxHeapFreeRatio 1"} {
 		if _, err = h.ask(ctx, "VM.set_flag "+set); err != nil {
 			return err
 		}
 	}
 	return h.histogram(ctx, &memory.Live{})
+}
+
+// keepSmall keeps the heap small until the context ends, where the JVM can. Objects are sampled where a thread takes a new
+// buffer to allocate in (TLAB), whose size is a share of the young generation: a small heap gives many samples. G1 lets it
+// grow after a few collections of the young generation. The program stands still for a fifth of the time at most.
+func (f *flightRecording) keepSmall(ctx context.Context) {
+	const leastRest, share = 100 * time.Millisecond, 4
+	for f.ratios.least != "" && f.ratios.most != "" {
+		began := time.Now()
+		if f.jvm.smallHeap(ctx, f.ratios) != nil || pause(ctx, max(leastRest, share*time.Since(began))) != nil {
+			return
+		}
+	}
 }
 
 // answerLine is the first line of a JVM's answer, of at most 200 printable characters.
