@@ -28,9 +28,8 @@ const (
 	jvmStopLimit = 10 * time.Second
 	// recordingLife is how long a recording lives that this program could not end, since it was killed.
 	recordingLife = "1h"
-	// The files of a recording in its folder.
+	// recordingSettings is the file with recordingEvents, in the folder of a recording.
 	recordingSettings = "settings.jfc"
-	recordingDump     = "old-objects.jfr"
 	directBuffer      = "java.nio.DirectByteBuffer"
 )
 
@@ -67,7 +66,7 @@ type buffers struct {
 func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (Naming, error), error) {
 	starting, cancel := context.WithTimeout(ctx, jvmNamingLimit)
 	defer cancel()
-	recording := &flightRecording{jvm: h, name: "leaklab-" + strings.ToLower(rand.Text()[:12])}
+	recording := &flightRecording{jvm: h, name: fmt.Sprintf("leaklab-%d-%s", h.attach.process.PID, rand.Text()[:12])}
 	h.recording = recording
 	if err := recording.start(starting); err != nil {
 		return nil, h.attach.ended(errors.Join(err, recording.stop(context.WithoutCancel(ctx))))
@@ -137,23 +136,9 @@ func (f *flightRecording) end(ctx context.Context, save Save) (Naming, error) {
 	if err != nil {
 		return Naming{}, err
 	}
-	answer, err := f.jvm.ask(ctx, fmt.Sprintf("JFR.dump name=%s path-to-gc-roots=true filename=/tmp/%s/%s", f.name, f.name, recordingDump))
+	file, recording, err := f.dump(ctx)
 	if err != nil {
 		return Naming{}, err
-	}
-	if !strings.Contains(answer, "Dumped recording") {
-		return Naming{}, fmt.Errorf("JDK Flight Recorder writes no file: %s", answerLine(answer))
-	}
-	var file []byte
-	if err := f.inFolder(func(tmp *os.Root) (err error) {
-		file, err = readRegular(tmp, f.name+"/"+recordingDump)
-		return err
-	}); err != nil {
-		return Naming{}, fmt.Errorf("the file of JDK Flight Recorder: %w", err)
-	}
-	recording, err := jfr.Read(file)
-	if err != nil {
-		return Naming{}, fmt.Errorf("the file of JDK Flight Recorder: %w", err)
 	}
 	naming := Naming{Sites: sampledSites(slices.DeleteFunc(recording.Samples, func(sample jfr.Sample) bool {
 		return sample.Allocated.Before(f.began) || ofTheRecorder(sample)
@@ -171,6 +156,40 @@ func (f *flightRecording) end(ctx context.Context, save Save) (Naming, error) {
 	}
 	naming.Files = []ProfileFile{{Name: name, Open: "jfr print --events OldObjectSample " + name}}
 	return naming, nil
+}
+
+// dump has the recording written, and reads it. Compilers at work hold objects, such as those of static fields, and may be found
+// as what keeps them: it is written again then, three times at most.
+func (f *flightRecording) dump(ctx context.Context) ([]byte, jfr.Recording, error) {
+	const dumps = 3
+	for n := 1; ; n++ {
+		if err := f.jvm.attach.awaitIdle(ctx); err != nil {
+			return nil, jfr.Recording{}, err
+		}
+		name := fmt.Sprintf("%s/%d.jfr", f.name, n)
+		answer, err := f.jvm.ask(ctx, fmt.Sprintf("JFR.dump name=%s path-to-gc-roots=true filename=/tmp/%s", f.name, name))
+		if err != nil {
+			return nil, jfr.Recording{}, err
+		}
+		if !strings.Contains(answer, "Dumped recording") {
+			return nil, jfr.Recording{}, fmt.Errorf("JDK Flight Recorder writes no file: %s", answerLine(answer))
+		}
+		var file []byte
+		err = f.inFolder(func(tmp *os.Root) (err error) {
+			file, err = readRegular(tmp, name)
+			return err
+		})
+		var recording jfr.Recording
+		if err == nil {
+			recording, err = jfr.Read(file)
+		}
+		if err != nil {
+			return nil, jfr.Recording{}, fmt.Errorf("the file of JDK Flight Recorder: %w", err)
+		}
+		if n == dumps || !slices.ContainsFunc(recording.Samples, heldByCompiler) {
+			return file, recording, nil
+		}
+	}
 }
 
 // readRegular reads a file of at most jfr.SizeLimit bytes. A link out of the folder is not followed, and nothing waits for a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,8 +36,19 @@ type leaking struct {
 // leaks runs the server with a kind of leak.
 func leaks(t *testing.T, folder, kind string, options ...string) leaking {
 	t.Helper()
+	return leaksOf(t, "java", folder, kind, options...)
+}
+
+// leaksOf runs it with a program of Java.
+func leaksOf(t *testing.T, java, folder, kind string, options ...string) leaking {
+	t.Helper()
+	return serving(t, exec.Command(java, append(options, "-Dsun.net.httpserver.nodelay=true", "-cp", folder, "Leaks")...), kind)
+}
+
+// serving starts a command that is the server.
+func serving(t *testing.T, cmd *exec.Cmd, kind string) leaking {
+	t.Helper()
 	port := freePort(t)
-	cmd := exec.Command("java", append(options, "-Dsun.net.httpserver.nodelay=true", "-cp", folder, "Leaks")...)
 	cmd.Env = append(os.Environ(), "LEAK="+kind, "PORT="+port)
 	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
 }
@@ -59,11 +72,20 @@ func (l leaking) load(requests int) {
 	all.Wait()
 }
 
+// folders are those of recordings in the server's /tmp.
+func (l leaking) folders() []string {
+	l.t.Helper()
+	found, err := filepath.Glob(fmt.Sprintf("/tmp/leaklab-%d-*", l.pid))
+	require.NoError(l.t, err)
+	return found
+}
+
 // compiledLeaks returns a folder with the compiled server.
 func compiledLeaks(t *testing.T) string {
 	t.Helper()
 	need(t, "javac")
 	folder := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755))
 	output, err := exec.Command("javac", "-d", folder, "testdata/sites/jvm/Leaks.java").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return folder
@@ -200,9 +222,7 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 		recordings, err := h.ask(t.Context(), "JFR.check")
 		require.NoError(t, err)
 		assert.NotContains(t, recordings, "leaklab-")
-		files, err := filepath.Glob("/tmp/leaklab-*/" + recordingSettings)
-		require.NoError(t, err)
-		assert.Empty(t, files)
+		assert.Empty(t, p.folders())
 		ratios, err := h.ratios(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, heapRatios{least: "33", most: "66"}, ratios)
@@ -215,6 +235,7 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 	t.Run("closed", func(t *testing.T) {
 		_, err := o.(namer).name(t.Context(), none)
 		require.NoError(t, err)
+		assert.Len(t, p.folders(), 1)
 		p.load(40)
 		require.NoError(t, o.close(t.Context()))
 		left(t)
@@ -245,20 +266,43 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 }
 
 func TestHotSpotWithoutARecorder(t *testing.T) {
-	p := leaks(t, compiledLeaks(t), "static", "--limit-modules", "jdk.httpserver")
+	need(t, "jlink")
+	runtime := filepath.Join(t.TempDir(), "runtime")
+	output, err := exec.Command("jlink", "--add-modules", "jdk.httpserver", "--output", runtime).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	p := leaksOf(t, filepath.Join(runtime, "bin/java"), compiledLeaks(t), "static")
 	o, err := p.attach()
 	require.NoError(t, err)
 	_, err = o.(namer).name(t.Context(), saved(nil))
-	require.ErrorContains(t, err, "Module jdk.jfr not found")
-	files, err := filepath.Glob("/tmp/leaklab-*/" + recordingSettings)
+	require.EqualError(t, err, "JDK Flight Recorder does not start: Module jdk.jfr not found.")
+	assert.Empty(t, p.folders())
+}
+
+func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can run a program as another user")
+	}
+	const nobody = 65534
+	folder := compiledLeaks(t)
+	cmd := exec.Command("java", "-Dsun.net.httpserver.nodelay=true", "-cp", folder, "Leaks")
+	cmd.Dir = folder
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	p := serving(t, cmd, "cache")
+	o, err := p.attach()
 	require.NoError(t, err)
-	assert.Empty(t, files)
+	naming := p.named(o, saved(make(map[string][]byte)), 2000)
+	require.NotEmpty(t, naming.Sites)
+	assert.Equal(t, "byte[]", naming.Sites[0].Class)
+	assert.Equal(t, "Leaks.lambda$lookUp$2", naming.Sites[0].Function)
+	assert.Empty(t, p.folders())
 }
 
 // The recording of the user goes on. What it holds, such as the environment, is not saved.
 func TestHotSpotThatIsRecordedAlready(t *testing.T) {
-	p := leaks(t, compiledLeaks(t), "cache", "-XX:StartFlightRecording=name=own,settings=profile")
+	p := leaks(t, compiledLeaks(t), "cache")
 	o, err := p.attach()
+	require.NoError(t, err)
+	_, err = o.(*hotSpot).ask(t.Context(), "JFR.start name=own settings=profile")
 	require.NoError(t, err)
 	p.load(1000)
 	files := make(map[string][]byte)
@@ -270,6 +314,6 @@ func TestHotSpotThatIsRecordedAlready(t *testing.T) {
 	assert.Equal(t, "static field Leaks.CACHE", naming.Sites[0].Holders[len(naming.Sites[0].Holders)-1])
 	recordings, err := o.(*hotSpot).ask(t.Context(), "JFR.check")
 	require.NoError(t, err)
-	assert.Contains(t, recordings, "own")
+	assert.Contains(t, recordings, "name=own")
 	assert.NotContains(t, recordings, "leaklab-")
 }

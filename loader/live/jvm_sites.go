@@ -148,8 +148,18 @@ const (
 	describesThread = "Thread Name: "
 )
 
-// hold adds the chain of a sample. Its threads are kept apart, so that those of a pool are one chain.
+// heldByCompiler tells if the chain of a sample ends in a thread of the JVM that compiles: it was at work just then.
+func heldByCompiler(sample jfr.Sample) bool {
+	_, thread := holdersOf(sample)
+	return strings.Contains(thread, "CompilerThread")
+}
+
+// hold adds the chain of a sample. Its threads are kept apart, so that those of a pool are one chain. A compiler keeps no
+// object for long.
 func (p *place) hold(sample jfr.Sample) {
+	if heldByCompiler(sample) {
+		return
+	}
 	holders, thread := holdersOf(sample)
 	if len(holders) == 0 && thread == "" {
 		return
