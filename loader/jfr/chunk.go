@@ -24,7 +24,7 @@ type chunk struct {
 	classes   map[int64]*class
 	needed    map[int64]bool // types whose constants are kept
 	constants map[constantKey]int32
-	samples   []int // where they begin, after their type
+	samples   []value // events of sampleType
 	began     time.Time
 	ticks     int64          // when it began
 	perTick   float64        // nanoseconds
@@ -123,7 +123,7 @@ func (c *chunk) event(kind int64) {
 	case found.name != sampleType:
 		c.others[found.name]++
 	case len(c.samples) < mostSamples:
-		c.samples = append(c.samples, c.reader.at)
+		c.samples = append(c.samples, value{chunk: c, class: found, at: c.reader.at})
 	}
 }
 

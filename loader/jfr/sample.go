@@ -76,9 +76,9 @@ func read(file []byte, work int) (Recording, error) {
 		for name, count := range c.others {
 			recording.Others[printable(name)] += count
 		}
-		for _, at := range c.samples {
+		for _, event := range c.samples {
 			if len(recording.Samples) < mostSamples {
-				recording.Samples = append(recording.Samples, c.sample(at))
+				recording.Samples = append(recording.Samples, sampleOf(event))
 			}
 		}
 		if work < 0 {
@@ -89,18 +89,12 @@ func read(file []byte, work int) (Recording, error) {
 	return recording, nil
 }
 
-// sample reads the sample whose fields begin there.
-func (c *chunk) sample(at int) Sample {
-	event := value{chunk: c, at: at}
-	for _, class := range c.classes {
-		if class.name == sampleType {
-			event.class = class
-		}
-	}
+// sampleOf reads an event of sampleType.
+func sampleOf(event value) Sample {
 	object := event.field("object")
 	found := Sample{
 		Class:     className(object),
-		Allocated: c.time(event.number("allocationTime")),
+		Allocated: event.chunk.time(event.number("allocationTime")),
 		Thread:    printable(event.field("eventThread").text("javaName")),
 	}
 	for _, frame := range event.field("stackTrace").each("frames", mostFrames) {

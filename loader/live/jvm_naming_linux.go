@@ -34,12 +34,14 @@ const (
 )
 
 // recordingEvents has JDK Flight Recorder sample objects that live long, with the stack that allocates them, and nothing else.
+// The cutoff bounds how long the JVM stands still while it searches for what keeps them. JFR.dump path-to-gc-roots=true would
+// search without a bound.
 const recordingEvents = `<?xml version="1.0" encoding="UTF-8"?>
 <configuration version="2.0" label="leaklab">
   <event name="jdk.OldObjectSample">
     <setting name="enabled">true</setting>
     <setting name="stackTrace">true</setting>
-    <setting name="cutoff">infinity</setting>
+    <setting name="cutoff">20 s</setting>
   </event>
 </configuration>
 `
@@ -167,7 +169,7 @@ func (f *flightRecording) dump(ctx context.Context) ([]byte, jfr.Recording, erro
 			return nil, jfr.Recording{}, err
 		}
 		name := fmt.Sprintf("%s/%d.jfr", f.name, n)
-		answer, err := f.jvm.ask(ctx, fmt.Sprintf("JFR.dump name=%s path-to-gc-roots=true filename=/tmp/%s", f.name, name))
+		answer, err := f.jvm.ask(ctx, fmt.Sprintf("JFR.dump name=%s filename=/tmp/%s", f.name, name))
 		if err != nil {
 			return nil, jfr.Recording{}, err
 		}

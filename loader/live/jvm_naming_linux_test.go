@@ -49,7 +49,10 @@ func leaksOf(t *testing.T, java, folder, kind string, options ...string) leaking
 func serving(t *testing.T, cmd *exec.Cmd, kind string) leaking {
 	t.Helper()
 	port := freePort(t)
-	cmd.Env = append(os.Environ(), "LEAK="+kind, "PORT="+port)
+	// The recorder's own folder is left by a JVM that is killed.
+	own := t.TempDir()
+	require.NoError(t, os.Chmod(own, 0o777))
+	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-Djava.io.tmpdir="+own, "LEAK="+kind, "PORT="+port)
 	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
 }
 
