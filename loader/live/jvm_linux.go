@@ -345,7 +345,11 @@ func (h *hotSpot) said() string {
 	if h.trims {
 		asked = append(asked, trimNativeHeap)
 	}
-	return h.attach.said + "; sends " + strings.Join(asked, ", ")
+	naming := "; if live memory grows, JFR.start, JFR.dump and JFR.stop"
+	if h.regions {
+		naming = "; if live memory grows, JFR.start, VM.set_flag, JFR.dump and JFR.stop"
+	}
+	return h.attach.said + "; sends " + strings.Join(asked, ", ") + naming
 }
 
 // ended wraps memory.ErrGone around an error if the process has ended.

@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -71,13 +72,13 @@ func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (N
 	recording := &flightRecording{jvm: h, name: fmt.Sprintf("leaklab-%d-%s", h.attach.process.PID, rand.Text()[:12])}
 	h.recording = recording
 	if err := recording.start(starting); err != nil {
-		return nil, h.attach.ended(errors.Join(err, recording.stop(context.WithoutCancel(ctx))))
+		return nil, h.attach.ended(cmp.Or(err, recording.stop(context.WithoutCancel(ctx))))
 	}
 	return func(ctx context.Context) (Naming, error) {
 		ending, cancel := context.WithTimeout(ctx, jvmNamingLimit)
 		defer cancel()
 		naming, err := recording.end(ending, save)
-		return naming, h.attach.ended(errors.Join(err, recording.stop(context.WithoutCancel(ctx))))
+		return naming, h.attach.ended(cmp.Or(err, recording.stop(context.WithoutCancel(ctx))))
 	}, nil
 }
 
@@ -188,7 +189,7 @@ func (f *flightRecording) dump(ctx context.Context) ([]byte, jfr.Recording, erro
 		if err != nil {
 			return nil, jfr.Recording{}, fmt.Errorf("the file of JDK Flight Recorder: %w", err)
 		}
-		if n == dumps || !slices.ContainsFunc(recording.Samples, heldByCompiler) {
+		if n == dumps || !hiddenByCompiler(recording.Samples) {
 			return file, recording, nil
 		}
 	}
@@ -314,12 +315,14 @@ func (h *hotSpot) smallHeap(ctx context.Context, ratios heapRatios) (err error) 
 
 // keepSmall keeps the heap small until the context ends, where the JVM can. Objects are sampled where a thread takes a new
 // buffer to allocate in (TLAB), whose size is a share of the young generation: a small heap gives many samples. G1 lets it
-// grow after a few collections of the young generation. The program stands still for a fifth of the time at most.
+// grow after a few collections of the young generation. The program stands still for a fifth of the time at most. A heap whose
+// collection takes more than a second is not small.
 func (f *flightRecording) keepSmall(ctx context.Context) {
-	const leastRest, share = 100 * time.Millisecond, 4
+	const leastRest, share, tooLong = 100 * time.Millisecond, 4, time.Second
 	for f.ratios.least != "" && f.ratios.most != "" {
 		began := time.Now()
-		if f.jvm.smallHeap(ctx, f.ratios) != nil || pause(ctx, max(leastRest, share*time.Since(began))) != nil {
+		err := f.jvm.smallHeap(ctx, f.ratios)
+		if took := time.Since(began); err != nil || took > tooLong || pause(ctx, max(leastRest, share*took)) != nil {
 			return
 		}
 	}

@@ -154,6 +154,11 @@ func heldByCompiler(sample jfr.Sample) bool {
 	return strings.Contains(thread, "CompilerThread")
 }
 
+// hiddenByCompiler tells if compilers are all that was found to hold the objects of a site.
+func hiddenByCompiler(samples []jfr.Sample) bool {
+	return slices.ContainsFunc(samples, heldByCompiler) && slices.ContainsFunc(sampledSites(samples), func(site memory.Site) bool { return len(site.Holders) == 0 })
+}
+
 // hold adds the chain of a sample. Its threads are kept apart, so that those of a pool are one chain. A compiler keeps no
 // object for long.
 func (p *place) hold(sample jfr.Sample) {

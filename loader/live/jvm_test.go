@@ -165,6 +165,8 @@ func TestSampledSites(t *testing.T) {
 	sites := sampledSites([]jfr.Sample{node(inThread("b")), node(static), node(inThread("a"))})
 	assert.Equal(t, []string{"java.lang.Thread.threadLocals", "2 threads, such as a"}, sites[0].Holders, "the threads of a pool are one chain")
 	byCompiler := jfr.Sample{Class: "java.util.HashMap$Node", Stack: main, Chain: static[:4], Root: jfr.Root{System: "Threads", Description: "Thread Name: C2 CompilerThread0"}}
+	assert.True(t, hiddenByCompiler([]jfr.Sample{byCompiler, onStack}))
+	assert.False(t, hiddenByCompiler([]jfr.Sample{byCompiler, onStack, node(static)}))
 	sites = sampledSites([]jfr.Sample{byCompiler, byCompiler, node(static)})
 	assert.Equal(t, "static field app.Main.CACHE", sites[0].Holders[3], "compilers keep nothing for long")
 	sites = sampledSites([]jfr.Sample{{Class: "int[]"}})
