@@ -14,7 +14,7 @@ import sys
 
 NAME = ""  # set by the loader
 FRAMES = 8  # that tracemalloc keeps of each stack
-TABLES = 512 << 20  # the most that tracemalloc may need for its tables to be read, in bytes
+TABLES = 256 << 20  # the most that tracemalloc may need for its tables to be read, in bytes
 NUMBERS = 1 << 18  # the most that is told of traces
 
 
@@ -84,6 +84,7 @@ def _start(name):
     except Exception:
         hindrance = missing + " has no statistics of its allocator"
 
+    forget_names = getattr(sys, "_clear_type_cache", None)
     trace, untrace, is_tracing = _tracemalloc.start, _tracemalloc.stop, _tracemalloc.is_tracing
 
     class Tracing:
@@ -113,6 +114,8 @@ def _start(name):
                 close(fd)
             return b"error=no descriptor is free for the answer\n", -1
         started, rounds = clock(), 0
+        if request != b"!" and forget_names:
+            forget_names()  # CPython keeps the last 4,096 names of attributes, such as "do_" + method of http.server
         # A server that has switched the collector off keeps its cycles, so they are live.
         if is_enabled() and get_threshold()[0] > 0:
             while rounds < 3:
@@ -451,16 +454,21 @@ class _Sites(object):
 class _Holders(object):
     """Finds what the objects of the largest stacks are, and what keeps them from being collected."""
 
-    STACKS = 16  # that are looked at
+    STACKS = 8  # that are looked at
+    BATCH = 256  # containers at a time
+    OBJECTS = 16  # of each stack that are looked at
+    FIRST, LAST = 64, 256  # of the objects in a container
+    TRACED = 10000  # objects of the load that are met: each takes about 50 us to tell its stack
     LEVELS = 12  # of holders, at most
     WIDTH = 32  # holders of a level
-    SECONDS = 1.0  # for all, about
+    SECONDS = 2.0  # for what they are, and as long for what holds them, about
 
     def __init__(self, gc, sys, tracemalloc, clock):
         self.gc, self.traced, self.clock = gc, tracemalloc._get_object_traceback, clock
         frame = sys._getframe()
         self.frame, self.hook = type(frame), frame.f_code.co_filename
-        self.until = clock() + self.SECONDS
+        self.until, self.left = 0, self.TRACED
+        self.kinds, self.examples, self.holders = {}, {}, {}
         self.roots = {id(gc.garbage): "gc.garbage"}
         self.modules = {}
         for name, module in list(sys.modules.items()):
@@ -469,29 +477,49 @@ class _Holders(object):
         self.own = set((id(self.modules), id(self.roots), id(self.__dict__), id(self)))
 
     def of(self, objects, groups):
-        """Returns {stack: (class, holders)}. Nothing if there are too many objects to look at all."""
-        wanted = set(group[2] for group in groups[:self.STACKS])
-        kinds, examples, holders = {}, {}, {}
-        self.own.update(map(id, (objects, groups, wanted, kinds, examples, holders)))
-        self.own.update(id(group) for group in groups)
-        for number, holder in enumerate(objects):
-            if number % 64 == 0 and self.clock() > self.until:
-                return {}
-            if id(holder) in self.own:
-                continue
-            for held in self.gc.get_referents(holder):
-                stack = self.traced(held)
-                if stack is not None and stack in wanted:
-                    counts = kinds.setdefault(stack, {})
-                    kind = self.kind(held)
-                    counts[kind] = counts.get(kind, 0) + 1
-                    if (stack, kind) not in examples:
-                        examples[stack, kind], holders[stack, kind] = held, holder
+        """Returns {stack: (class, holders)}. What is met first counts: containers are told by their age, the oldest first."""
+        self.wanted = dict((group[2], self.OBJECTS) for group in groups[:self.STACKS])
+        self.own.update(map(id, (objects, groups, self.wanted, self.kinds, self.examples, self.holders)))
+        self.own.update(map(id, groups))
+        until = self.clock() + self.SECONDS
+        for first in range(0, len(objects), self.BATCH):
+            if not self.wanted or self.left < 0 or self.clock() > until:
+                break
+            batch = objects[first:first + self.BATCH]
+            # A list for each container would take most of the time, for tracemalloc traces it.
+            if any(self.traced(held) is not None for held in self.gc.get_referents(*batch)):
+                for holder in batch:
+                    self.meet(holder)
+        batch = None
         found = {}
-        for stack, counts in kinds.items():
+        self.until = self.clock() + self.SECONDS
+        for stack, counts in self.kinds.items():
             kind = max(counts, key=counts.get)
-            found[stack] = kind, self.chain(examples[stack, kind], holders[stack, kind])
+            found[stack] = kind, self.chain(self.examples[stack, kind], self.holders[stack, kind])
         return found
+
+    def meet(self, holder):
+        """Notes what a container holds of the stacks that are wanted."""
+        if id(holder) in self.own:
+            return
+        referents = self.gc.get_referents(holder)
+        if len(referents) > self.FIRST + self.LAST:
+            referents = referents[:self.FIRST] + referents[-self.LAST:]
+        for held in referents:
+            stack = self.traced(held)
+            if stack is None:
+                continue
+            self.left -= 1
+            if stack not in self.wanted:
+                continue
+            kind = self.kind(held)
+            counts = self.kinds.setdefault(stack, {})
+            counts[kind] = counts.get(kind, 0) + 1
+            if (stack, kind) not in self.examples:
+                self.examples[stack, kind], self.holders[stack, kind] = held, holder
+            self.wanted[stack] -= 1
+            if self.wanted[stack] == 0:
+                del self.wanted[stack]
 
     def kind(self, held):
         kind = type(held)

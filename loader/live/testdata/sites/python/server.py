@@ -19,11 +19,11 @@ numbers = iter(range(1 << 62))
 
 
 def none(number):
-    return bytes(71)
+    return bytes(359)
 
 
 def in_list(number):
-    KEPT.append(bytes(71))
+    KEPT.append(bytes(359))
 
 
 class Session:
@@ -37,14 +37,14 @@ def in_dict(number):
 
 
 def in_closure(number):
-    data = bytes(167)
+    data = bytes(367)
     CALLBACKS.append(
         lambda: data)
 
 
 @functools.lru_cache(maxsize=None)
 def render(number):
-    return bytes(300)
+    return bytes(467)
 
 
 def in_cache(number):
@@ -66,16 +66,16 @@ def in_library(number):
 
 
 def in_cycle(number):
-    node = [bytes(200)]
+    node = [bytes(345)]
     node.append(node)
     KEPT.append(node)
 
 
 def beside_a_bounded_cache(number):
     RECENT[number] = bytes(2000)
-    if len(RECENT) > 1000:
+    if len(RECENT) > 100:
         RECENT.popitem(False)
-    KEPT.append(bytes(71))
+    KEPT.append(bytes(365))
 
 
 LEAKS = {
