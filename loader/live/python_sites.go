@@ -22,8 +22,10 @@ const (
 	pythonSites = 256
 	// pythonFew is how many blocks of a size a stack has at most that are taken for tables that have grown.
 	pythonFew = 8
-	// pythonTold is the most that is read of traces, in bytes. In memory they take up to 15 times as much.
-	pythonTold = 4 << 20
+	// pythonTold is the most that is read of traces, in bytes. In memory they take up to 25 times as much.
+	pythonTold = 2 << 20
+	// pythonStacks is how many stacks are read.
+	pythonStacks = 1 << 16
 	// pythonLargest is the largest block of pymalloc, and pythonAlign what sizes of it and of malloc are multiples of.
 	pythonLargest, pythonAlign = 512, 16
 	// pythonOwn is about what the hook itself leaves in malloc when it tells what is kept, in bytes: 34 to 66 KB in 3.11.
@@ -169,7 +171,7 @@ var errPythonTraces = errors.New("numbers that cannot be")
 
 func (t *pythonTraces) check() error {
 	isText := func(n int) bool { return n >= 0 && n < len(t.Texts) }
-	if t.Limit < 0 || t.Limit > math.MaxInt32 {
+	if t.Limit < 0 || t.Limit > math.MaxInt32 || len(t.Traces) > pythonStacks {
 		return errPythonTraces
 	}
 	for _, frame := range t.Frames {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	platform "runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,15 +31,22 @@ type sitesServer struct {
 	answers    *bufio.Reader
 }
 
-func startSitesServer(t *testing.T, program string, environment ...string) *sitesServer {
+// freeAddress is one of loopback at which nothing listens.
+func freeAddress(t *testing.T) string {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	address := free.Addr().String()
 	require.NoError(t, free.Close())
+	return free.Addr().String()
+}
+
+func startSitesServer(t *testing.T, program string, environment ...string) *sitesServer {
+	t.Helper()
+	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	s := &sitesServer{pythonServer: startPython(t, append(environment, "PORT="+port), program, "testdata/sites/python/server.py")}
 	require.Eventually(t, func() bool {
+		var err error
 		s.connection, err = net.Dial("tcp", address)
 		return err == nil
 	}, 20*time.Second, 20*time.Millisecond)
@@ -231,6 +239,69 @@ func TestPythonThatTracesItself(t *testing.T) {
 	}
 }
 
+// Cycles that the collector does not free are held by its list, as by gc.DEBUG_SAVEALL.
+func TestPythonGarbageThatIsKept(t *testing.T) {
+	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
+	s.do(t, "import gc; gc.collect(); gc.set_debug(gc.DEBUG_SAVEALL)")
+	_, names := pythonNamer(t, s, s.Process.Pid)
+	finish, err := names.name(t.Context(), noSave)
+	require.NoError(t, err)
+	s.do(t, "for _ in range(500): Node()")
+	naming, err := finish(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, naming.Sites)
+	assert.Equal(t, "Node.__init__", naming.Sites[0].Function)
+	require.NotEmpty(t, naming.Sites[0].Holders)
+	assert.Equal(t, "gc.garbage", naming.Sites[0].Holders[len(naming.Sites[0].Holders)-1])
+}
+
+func TestPythonNamesInEachWorker(t *testing.T) {
+	const requests = 600
+	program := needPython(t, "/usr/bin/gunicorn")
+	address := freeAddress(t)
+	s := startPython(t, []string{"LEAK=list"}, program, "-w", "2", "-b", address, "--chdir", "testdata/sites/python", "server:wsgi")
+	var pids []int
+	require.Eventually(t, func() bool {
+		var err error
+		pids, err = memory.Processes(s.Process.Pid)()
+		connection, dialled := net.Dial("tcp", address)
+		if dialled == nil {
+			_ = connection.Close()
+		}
+		return err == nil && dialled == nil && len(pids) == 3
+	}, 20*time.Second, 50*time.Millisecond)
+	get := func() {
+		answer, err := http.Get("http://" + address)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+	}
+	for range 20 {
+		get()
+	}
+	var finish []func(context.Context) (Naming, error)
+	for _, pid := range pids {
+		s.atRest(t, pid)
+		_, names := pythonNamer(t, s, pid)
+		end, err := names.name(t.Context(), noSave)
+		require.NoError(t, err)
+		finish = append(finish, end)
+	}
+	for range requests {
+		get()
+	}
+	sum := int64(0)
+	for _, end := range finish {
+		naming, err := end(t.Context())
+		require.NoError(t, err)
+		if len(naming.Sites) > 0 && naming.Sites[0].Line == plantedLine(t, "KEPT.append(bytes(359))") {
+			sum += naming.Sites[0].Bytes
+		}
+	}
+	assert.InEpsilon(t, 400*requests, sum, 0.05)
+	require.NoError(t, s.Process.Signal(syscall.SIGTERM))
+	_ = s.Wait()
+}
+
 func TestPythonForksWhileItIsTraced(t *testing.T) {
 	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
 	s.do(t, "import os, time, _tracemalloc")
@@ -329,6 +400,34 @@ func TestPythonTracesThatCannotBe(t *testing.T) {
 	}
 	_, err := pythonReply{sites: make([]byte, pythonTold+1)}.traced()
 	assert.ErrorContains(t, err, "the most that is read is")
+}
+
+func TestPythonTracesOfAHostileServerTakeLittleMemory(t *testing.T) {
+	short := `[0,1,[0],[],0,[]],`
+	for _, text := range []string{
+		`{"texts":[""],"frames":[[0,1,0]],"traces":[` + strings.Repeat(short, pythonStacks-1) + short[:len(short)-1] + `]}`,
+		`{"traces":[` + strings.Repeat("[],", pythonTold/3-100) + `[]]}`,
+		`{"frames":[` + strings.Repeat("[],", pythonTold/3-100) + `[]]}`,
+		`{"texts":[` + strings.Repeat(`"",`, pythonTold/3-100) + `""]}`,
+	} {
+		require.LessOrEqual(t, len(text), pythonTold)
+		before := heapInUse()
+		traced, err := pythonReply{sites: []byte(text)}.traced()
+		var stacks []pythonStack
+		if err == nil {
+			stacks = traced.stacks()
+		}
+		assert.Less(t, heapInUse()-before, int64(64<<20), "%.40s", text)
+		platform.KeepAlive(traced)
+		platform.KeepAlive(stacks)
+	}
+}
+
+func heapInUse() int64 {
+	platform.GC()
+	var now platform.MemStats
+	platform.ReadMemStats(&now)
+	return int64(now.HeapAlloc)
 }
 
 func FuzzPythonTraces(f *testing.F) {

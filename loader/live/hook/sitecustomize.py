@@ -15,7 +15,7 @@ import sys
 NAME = ""  # set by the loader
 FRAMES = 8  # that tracemalloc keeps of each stack
 TABLES = 256 << 20  # the most that tracemalloc may need for its tables to be read, in bytes
-NUMBERS = 1 << 18  # the most that is told of traces
+NUMBERS = 1 << 17  # the most that is told of traces: frames, sizes and counts
 
 
 def _start(name):

@@ -1,6 +1,6 @@
 """A server that keeps a little of each request, of the kind that LEAK names; with LEAK=none it keeps nothing.
 
-It listens on PORT of 127.0.0.1. SERVER is "threads", one a connection, or "asyncio".
+It listens on PORT of 127.0.0.1. SERVER is "threads", one a connection, or "asyncio". Its wsgi is for gunicorn.
 """
 import asyncio
 import collections
@@ -115,6 +115,12 @@ async def serve(port):
     server = await asyncio.start_server(answer, "127.0.0.1", port)
     async with server:
         await server.serve_forever()
+
+
+def wsgi(environ, start_response):
+    leak(next(numbers))
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
 
 
 if __name__ == "__main__":
