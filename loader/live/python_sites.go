@@ -252,6 +252,9 @@ func (t *pythonTraces) subtract(stacks []pythonStack, before *pythonTraces) {
 		key := t.key(stack.pythonTrace)
 		for n := range stack.blocks {
 			block := &stack.blocks[n]
+			if block.count == 0 {
+				continue
+			}
 			old := min(block.count, counts[place{key, block.size}])
 			counts[place{key, block.size}] -= old
 			block.shrink(old / block.count)
