@@ -26,10 +26,12 @@ import (
 )
 
 const (
-	goTimeout  = 30 * time.Second
-	goStart    = 2 * time.Second // how long a program may take until it listens
-	goMaxBytes = 64 << 20        // of a heap profile as text
-	goMost     = 1 << 50         // bytes that a figure can have
+	goTimeout = 30 * time.Second
+	goStart   = 2 * time.Second // how long a program may take until it listens
+	// goStacksTimeout limits how long the goroutines are waited for; 100,000 took 0.2 s.
+	goStacksTimeout = 5 * time.Second
+	goMaxBytes      = 64 << 20 // of a heap profile as text
+	goMost          = 1 << 50  // bytes that a figure can have
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Spans of 32 KiB are partly free,
 	// and stacks of the goroutines that serve open connections double and halve: 1.1 MB were seen with 100 connections.
 	goStackNoise = 4 << 20
@@ -44,7 +46,7 @@ const (
 var goArenas = addressRange{low: 1 << 32, high: 1 << 46}
 
 // golang reads the live memory of a Go program from net/http/pprof, which ends its heap profile as text with the fields
-// of runtime.MemStats. The sites of that text are samples, and not used.
+// of runtime.MemStats, and has the sites of what is live. They are estimated from a sample unless MemProfileRate is 1.
 func golang() runtime {
 	return runtime{
 		kind:     Go,
@@ -63,7 +65,9 @@ func golang() runtime {
 // goProgram is a Go process, asked at url.
 type goProgram struct {
 	process
-	url    string // of the heap profile
+	base   *url.URL // of the profiles
+	url    string   // of the heap profile
+	silent bool     // true if it did not show its goroutines
 	limit  memory.Limit
 	stacks int64 // in use, of the last reading in which they had changed by more than goStackNoise
 }
@@ -77,9 +81,8 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PPROF_URL: %s cannot be read", scrape.Public(o.PprofURL))
 	}
-	heap := base.JoinPath("heap")
-	heap.RawQuery = url.Values{"gc": {"1"}, "debug": {"1"}}.Encode()
-	program := &goProgram{process: p, url: heap.String()}
+	program := &goProgram{process: p, base: base}
+	program.url = program.at("heap", url.Values{"gc": {"1"}, "debug": {"1"}})
 	if err := program.awaitFound(ctx, base); err != nil {
 		return nil, err
 	}
@@ -116,8 +119,10 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
 	var stats goStats
+	var text []byte
 	for range goCollections {
-		text, err := goGet(ctx, g.url)
+		var err error
+		text, err = goGet(ctx, g.url)
 		if err == nil {
 			stats, err = parseGoStats(text)
 		}
@@ -134,7 +139,27 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
+	read.Sites, read.Sampled = goSites(text, g.goroutines(ctx))
 	return read, nil
+}
+
+// goroutines is the goroutine profile as text; nil if the server does not show it, which may show its heap alone.
+func (g *goProgram) goroutines(ctx context.Context) []byte {
+	if g.silent {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, goStacksTimeout)
+	defer cancel()
+	profile, err := goGet(ctx, g.at("goroutine", url.Values{"debug": {"1"}}))
+	g.silent = err != nil
+	return profile
+}
+
+// at is the address of a profile.
+func (g *goProgram) at(profile string, query url.Values) string {
+	address := g.base.JoinPath(profile)
+	address.RawQuery = query.Encode()
+	return address.String()
 }
 
 // steady is what is in use now if it differs by more than noise from what was before, or if there is none before; else that

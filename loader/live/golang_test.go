@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,11 +23,14 @@ import (
 // startGo builds testdata/golang, starts it, and returns its process and address.
 func startGo(t *testing.T, environment ...string) (process, string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "server")
-	output, err := exec.Command("go", "build", "-o", program, "./testdata/golang").CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	command := exec.Command(program)
+	command := exec.Command(buildGo(t, "./testdata/golang"))
 	command.Env = append(os.Environ(), environment...)
+	return startAddressed(t, command)
+}
+
+// startAddressed starts a server that prints its address, and returns its process and that.
+func startAddressed(t *testing.T, command *exec.Cmd) (process, string) {
+	t.Helper()
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
@@ -38,7 +40,7 @@ func startGo(t *testing.T, environment ...string) (process, string) {
 	})
 	address, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	return process{PID: command.Process.Pid, Exe: program}, strings.TrimSpace(address)
+	return process{PID: command.Process.Pid, Exe: command.Path}, strings.TrimSpace(address)
 }
 
 func visit(t *testing.T, address string) {

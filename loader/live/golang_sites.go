@@ -1,0 +1,142 @@
+package live
+
+import (
+	"bytes"
+	"iter"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"leaklab/loader/memory"
+)
+
+const (
+	// goStackClass is the class of sites that are goroutines.
+	goStackClass = "goroutine stack"
+	// goLeastStack is what the stack of a goroutine takes at least, in bytes.
+	goLeastStack = 2048
+	// mostFrames is how many frames of a stack are read; a stack of a heap profile has at most 128.
+	mostFrames = 256
+)
+
+// goStandard are the first elements of the import paths of Go's standard library.
+var goStandard = strings.Fields(`archive bufio bytes cmp compress container context crypto database debug embed encoding
+	errors expvar flag fmt go hash html image index internal io iter log maps math mime net os path plugin reflect regexp
+	runtime slices sort strconv strings structs sync syscall testing text time unicode unique unsafe vendor weak`)
+
+// isGoStandard is true for functions of the standard library, the runtime included: "net/http.(*conn).serve".
+func isGoStandard(function string) bool {
+	element, _, found := strings.Cut(function, "/")
+	if !found {
+		element, _, _ = strings.Cut(function, ".")
+	}
+	return slices.Contains(goStandard, element)
+}
+
+// goOwn is the innermost frame outside the standard library; negative if there is none.
+func goOwn(stack []frame) int {
+	return slices.IndexFunc(stack, func(f frame) bool { return !isGoStandard(f.function) })
+}
+
+// goRecords yields the records of a profile as text that net/http/pprof writes with debug=1: the first line of each, and
+// its stack, innermost first. Frames of the runtime are not at its beginning, as printStackRecord of runtime/pprof leaves
+// them out.
+func goRecords(profile []byte) iter.Seq2[string, []frame] {
+	return func(yield func(string, []frame) bool) {
+		var title string
+		var stack []frame
+		for line := range bytes.Lines(profile) {
+			told := strings.TrimSuffix(string(line), "\n")
+			if rest, found := strings.CutPrefix(told, "#\t"); found {
+				if f, ok := goFrame(rest); ok && len(stack) < mostFrames {
+					stack = append(stack, f)
+				}
+				continue
+			}
+			if strings.HasPrefix(told, "# labels: ") {
+				continue
+			}
+			if len(stack) > 0 && !yield(title, stack) {
+				return
+			}
+			title, stack = told, stack[:0]
+			if strings.HasPrefix(told, "# runtime.MemStats") {
+				return
+			}
+		}
+		if len(stack) > 0 {
+			yield(title, stack)
+		}
+	}
+}
+
+// goFrame reads what follows "#" in a line of a stack: "0x46b1e5	main.keep+0x65	/srv/main.go:30", with one or more tabs.
+func goFrame(line string) (frame, bool) {
+	fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' })
+	if len(fields) != 3 {
+		return frame{}, false
+	}
+	plus := strings.LastIndexByte(fields[1], '+')
+	colon := strings.LastIndexByte(fields[2], ':')
+	if plus < 0 || colon < 0 {
+		return frame{}, false
+	}
+	number, err := strconv.ParseUint(fields[2][colon+1:], 10, 31)
+	if err != nil {
+		return frame{}, false
+	}
+	return frame{function: name(fields[1][:plus]), file: name(fields[2][:colon]), line: int(number)}, true
+}
+
+// addGoHeap adds what a heap profile as text has in use, on the innermost frame outside the standard library, else on the
+// innermost. It returns true if the profile is a sample. A stack has a record for each
+// size of objects, so that the scale of each is right; it is that of google/pprof.
+func (s *siteSum) addGoHeap(profile []byte) (sampled bool) {
+	first, _, _ := bytes.Cut(profile, []byte("\n"))
+	_, told, _ := strings.Cut(string(first), " @ heap/")
+	double, err := strconv.ParseInt(told, 10, 64) // of MemProfileRate
+	if err != nil || double < 2 {
+		return false
+	}
+	rate := float64(double / 2)
+	for title, stack := range goRecords(profile) {
+		objects, bytes, _, ok := heapLine(title)
+		if !ok || objects == 0 || bytes == 0 {
+			continue
+		}
+		scale := 1.0
+		if rate > 1 {
+			scale = 1 / (1 - math.Exp(-float64(bytes)/float64(objects)/rate))
+		}
+		if estimate := scale * float64(bytes); estimate < mostBytes {
+			s.add(stack, max(0, goOwn(stack)), int64(math.Round(estimate)), int64(math.Round(scale*float64(objects))), "")
+		}
+	}
+	return rate > 1
+}
+
+// addGoroutines adds the goroutines of a profile as text: "12 @ 0x46b1e5 0x46c0a1". Bytes is the least that their stacks
+// take. Those of the standard library alone, such as idle connections, are booked on the function that they began with.
+func (s *siteSum) addGoroutines(profile []byte) {
+	for title, stack := range goRecords(profile) {
+		told, _, _ := strings.Cut(title, " @")
+		count, err := strconv.ParseInt(told, 10, 64)
+		if err != nil || count <= 0 || count > mostBytes/goLeastStack {
+			continue
+		}
+		at := goOwn(stack)
+		if at < 0 {
+			at = len(stack) - 1
+		}
+		s.add(stack, at, count*goLeastStack, count, goStackClass)
+	}
+}
+
+// goSites are the sites of a heap profile and a goroutine profile, both as text; goroutines may be nil.
+func goSites(heap, goroutines []byte) (sites []memory.Site, sampled bool) {
+	var sum siteSum
+	sampled = sum.addGoHeap(heap)
+	sum.addGoroutines(goroutines)
+	return sum.largest(), sampled
+}
