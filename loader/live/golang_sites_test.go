@@ -3,6 +3,7 @@ package live
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,18 +20,31 @@ import (
 	"leaklab/loader/text"
 )
 
-// request sends count requests over a few connections, which it keeps open.
-func request(t *testing.T, client *http.Client, address string, count int) {
+// clients keep a connection open each.
+type clients []*http.Client
+
+func fourClients(t *testing.T) clients {
+	var all clients
+	for range 4 {
+		transport := &http.Transport{MaxConnsPerHost: 1}
+		t.Cleanup(transport.CloseIdleConnections)
+		all = append(all, &http.Client{Transport: transport})
+	}
+	return all
+}
+
+// request sends count requests, which the clients share.
+func (c clients) request(t *testing.T, address string, count int) {
 	t.Helper()
-	const connections = 4
 	var all sync.WaitGroup
-	for range connections {
+	for _, client := range c {
 		all.Go(func() {
-			for range count / connections {
+			for range count / len(c) {
 				response, err := client.Get(address)
 				if !assert.NoError(t, err) {
 					return
 				}
+				_, _ = io.Copy(io.Discard, response.Body)
 				_ = response.Body.Close()
 			}
 		})
@@ -48,16 +62,15 @@ type grown struct {
 // growth loads the server in iterations, reads it after each, and compares the last reading with the first.
 func growth(t *testing.T, o opened, address string, iterations, requests int) []grown {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}
-	defer client.CloseIdleConnections()
-	request(t, client, address, requests) // warm-up
+	load := fourClients(t)
+	load.request(t, address, requests) // warm-up
 	before := make(map[memory.SiteKey]memory.Site)
 	for _, site := range readLive(t, o).Sites {
 		before[site.Key()] = site
 	}
 	var read memory.Live
 	for range iterations {
-		request(t, client, address, requests)
+		load.request(t, address, requests)
 		read = readLive(t, o)
 	}
 	var all []grown

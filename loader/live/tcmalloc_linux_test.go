@@ -165,20 +165,19 @@ func TestTCMallocEnvironment(t *testing.T) {
 }
 
 func TestParseHeapTotal(t *testing.T) {
-	first, err := firstLine("testdata/tcmalloc/keeper.heap")
+	content, err := os.ReadFile("testdata/tcmalloc/keeper.heap")
 	require.NoError(t, err)
-	total, err := parseHeapTotal(first)
+	total, err := parseHeapTotal(content)
 	require.NoError(t, err)
 	assert.Equal(t, int64(484_096), total)
 	for _, line := range []string{
 		"", "\n", "heap_v2/524288\n", "heap profile: 1: -8 [1: 8] @ heapprofile\n", "heap profile: 1: 8 [1: 9] @ heap/1048576\n",
 		"heap profile: 1: 99999999999999999999 [1: 8] @ heapprofile\n", "heap profile: 1: 9999999999999999 [1: 8] @ heapprofile\n",
 	} {
-		_, err := parseHeapTotal(line)
+		_, err := parseHeapTotal([]byte(line))
 		assert.Error(t, err, "%q", line)
 	}
-	endless := filepath.Join(t.TempDir(), "endless")
-	require.NoError(t, os.WriteFile(endless, bytes.Repeat([]byte("a"), 1<<20), 0o600))
-	_, err = firstLine(endless)
-	assert.Error(t, err)
+	_, err = parseHeapTotal(bytes.Repeat([]byte("a"), 1<<20))
+	require.Error(t, err)
+	assert.Less(t, len(err.Error()), 200)
 }
