@@ -212,18 +212,21 @@ func (d *debug) readFunctions(u *unit) {
 		switch e.Tag {
 		case 0:
 			scopes = scopes[:max(0, len(scopes)-1)]
-		case dwarf.TagCompileUnit, dwarf.TagPartialUnit, dwarf.TagNamespace, dwarf.TagModule, dwarf.TagStructType, dwarf.TagClassType, dwarf.TagUnionType:
-			if e.Children {
-				scopes = append(scopes, scopeOf(scopes, e))
-			}
-		case dwarf.TagSubprogram:
+		case dwarf.TagSubprogram: // a lambda is inside the function that it is in
 			for _, r := range d.ranges(e) {
 				u.functions = append(u.functions, span{r[0], r[1], uint64(e.Offset)})
 			}
 			if scope := scopes[max(0, len(scopes)-1):]; len(scope) > 0 && scope[0] != "" && e.Val(dwarf.AttrLinkageName) == nil {
 				u.scopes[e.Offset] = scope[0]
 			}
-			d.skip(entries, e)
+			if e.Children {
+				scopes = append(scopes, scopeOf(scopes, e))
+			}
+		case dwarf.TagCompileUnit, dwarf.TagPartialUnit, dwarf.TagNamespace, dwarf.TagModule, dwarf.TagStructType, dwarf.TagClassType,
+			dwarf.TagUnionType, dwarf.TagLexDwarfBlock:
+			if e.Children {
+				scopes = append(scopes, scopeOf(scopes, e))
+			}
 		default:
 			d.skip(entries, e)
 		}
@@ -241,12 +244,14 @@ func scopeOf(around []string, e *dwarf.Entry) string {
 	if len(around) > 0 {
 		scope = around[len(around)-1]
 	}
-	if e.Tag == dwarf.TagCompileUnit || e.Tag == dwarf.TagPartialUnit || len(scope) > most {
-		return scope
-	}
 	name, _ := e.Val(dwarf.AttrName).(string)
-	if name == "" {
+	switch {
+	case e.Tag == dwarf.TagCompileUnit, e.Tag == dwarf.TagPartialUnit, e.Tag == dwarf.TagLexDwarfBlock, len(scope) > most:
+		return scope
+	case name == "" && e.Tag == dwarf.TagNamespace:
 		name = "(anonymous namespace)"
+	case name == "":
+		return scope
 	}
 	return scope + name + "::"
 }

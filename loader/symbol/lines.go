@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"debug/dwarf"
 	"encoding/binary"
+	"path"
 	"slices"
 )
 
@@ -18,8 +19,9 @@ type byteOrder = binary.ByteOrder
 
 // table has the lines of a unit, by address.
 type table struct {
-	rows  []row
-	files []*dwarf.LineFile
+	folder string // in which the unit was compiled
+	rows   []row
+	files  []*dwarf.LineFile
 }
 
 // row begins a range of addresses that belong to a line.
@@ -50,6 +52,7 @@ func (d *debug) tableOf(u *unit) *table {
 // readTable reads the lines of a unit, up to mostRows.
 func (d *debug) readTable(u *unit) *table {
 	t := &table{}
+	t.folder, _ = u.root.Val(dwarf.AttrCompDir).(string)
 	at, ok := u.root.Val(dwarf.AttrStmtList).(int64)
 	if !ok || at < 0 || at > int64(len(d.lines)) || !saneHeader(d.lines[at:], d.order) {
 		return t
@@ -96,7 +99,7 @@ func (t *table) at(address uint64) (file string, line int) {
 	if after == 0 || t.rows[after-1].end || t.rows[after-1].file == nil {
 		return "", 0
 	}
-	return t.rows[after-1].file.Name, t.rows[after-1].line
+	return t.path(t.rows[after-1].file.Name), t.rows[after-1].line
 }
 
 // file is the name of a file by its number in DWARF; empty if there is none.
@@ -104,7 +107,15 @@ func (t *table) file(number int64) string {
 	if number < 0 || number >= int64(len(t.files)) || t.files[number] == nil {
 		return ""
 	}
-	return t.files[number].Name
+	return t.path(t.files[number].Name)
+}
+
+// path is the name of a file, which may be relative to where the unit was compiled.
+func (t *table) path(name string) string {
+	if path.IsAbs(name) || name == "" {
+		return name
+	}
+	return path.Join(t.folder, name)
 }
 
 // saneHeader is true if a table of lines tells sizes and counts that are possible: dwarf.LineReader makes room for as many
