@@ -20,7 +20,8 @@ import (
 
 const (
 	mostModules = 1 << 10 // files whose symbols are kept
-	mostPlaces  = 1 << 17 // addresses whose frames are kept
+	mostPlaces  = 1 << 15 // addresses whose frames are kept
+	mostParts   = 1 << 16 // parts of files that a process maps
 )
 
 // mappedPart is a part of a file that a process maps, as a line of /proc/PID/maps tells it.
@@ -51,6 +52,7 @@ func parseMapping(line string) (mappedPart, bool) {
 
 // nativeSymbols names the code of processes. It is not safe for concurrent use.
 type nativeSymbols struct {
+	files   *symbol.Files
 	modules map[mappedFile]*symbol.Binary // nil for one that cannot be read
 	places  map[place][]frame
 }
@@ -62,7 +64,7 @@ type place struct {
 }
 
 func newNativeSymbols() *nativeSymbols {
-	return &nativeSymbols{modules: make(map[mappedFile]*symbol.Binary), places: make(map[place][]frame)}
+	return &nativeSymbols{files: symbol.NewFiles(), modules: make(map[mappedFile]*symbol.Binary), places: make(map[place][]frame)}
 }
 
 // frames are the functions at an offset of a file that a process maps, the innermost first: "server+0x12e9" if it has no
@@ -93,7 +95,8 @@ func (n *nativeSymbols) module(p process, file mappedFile) *symbol.Binary {
 	if known || len(n.modules) >= mostModules {
 		return binary
 	}
-	binary, _ = symbol.Open(strings.TrimSuffix(file.path, " (deleted)"), p.openMapped)
+	lines := !standardModule.MatchString(filepath.Base(file.path))
+	binary, _ = n.files.Open(strings.TrimSuffix(file.path, " (deleted)"), lines, p.openMapped)
 	n.modules[file] = binary
 	return binary
 }
@@ -154,7 +157,7 @@ func nativeSites(profile []byte, p process, symbols *nativeSymbols) []memory.Sit
 	stacks, mapped, _ := bytes.Cut(profile, []byte(mappedTitle))
 	n := nativeProfile{process: p, symbols: symbols}
 	for line := range bytes.Lines(mapped) {
-		if part, ok := parseMapping(strings.TrimSuffix(string(line), "\n")); ok {
+		if part, ok := parseMapping(strings.TrimSuffix(string(line), "\n")); ok && len(n.parts) < mostParts {
 			n.parts = append(n.parts, part)
 		}
 	}

@@ -25,9 +25,11 @@ type debug struct {
 	runs  func(address uint64) bool
 	units []unit
 	spans []span // of units, by low
-	left  time.Duration
+	of    *Files
 	until time.Time
 	rows  int // of all units whose lines have been read
+	// broken is true once debug/dwarf has panicked.
+	broken bool
 }
 
 // unit is a compilation unit.
@@ -46,13 +48,14 @@ type span struct {
 }
 
 // readDWARF reads the sections; nil if the file has none, or they are too large.
-func readDWARF(e *elf.File, runs func(uint64) bool, budget *uint64) *debug {
+func (f *Files) readDWARF(e *elf.File, runs func(uint64) bool) *debug {
+	budget := &f.bytes
 	info := section(e, ".debug_info", mostBytes, budget)
 	abbreviations := section(e, ".debug_abbrev", mostBytes, budget)
 	if len(info) == 0 || len(abbreviations) == 0 {
 		return nil
 	}
-	d := &debug{lines: section(e, ".debug_line", mostBytes, budget), order: e.ByteOrder, runs: runs, left: mostTime}
+	d := &debug{lines: section(e, ".debug_line", mostBytes, budget), order: e.ByteOrder, runs: runs, of: f}
 	defer d.limit()()
 	ranges := section(e, ".debug_ranges", mostRanges, budget)
 	data, err := dwarf.New(abbreviations, nil, nil, info, d.lines, nil, ranges, section(e, ".debug_str", mostBytes, budget))
@@ -73,11 +76,11 @@ func readDWARF(e *elf.File, runs func(uint64) bool, budget *uint64) *debug {
 	return d
 }
 
-// limit begins a call that ends when the time for the file is used up. The function that it returns ends the call.
+// limit begins a call that ends when the time for all files is used up. The function that it returns ends the call.
 func (d *debug) limit() func() {
 	start := time.Now()
-	d.until = start.Add(d.left)
-	return func() { d.left -= time.Since(start) }
+	d.until = start.Add(d.of.left)
+	return func() { d.of.left -= time.Since(start) }
 }
 
 func (d *debug) late() bool { return time.Now().After(d.until) }
@@ -162,13 +165,13 @@ func find(all []span, address uint64) (uint64, bool) {
 
 // frames are the functions at an address, the innermost first; the name of the last is empty where DWARF has none.
 func (d *debug) frames(address uint64) (frames []Frame) {
-	if d.left <= 0 {
+	if d.of.left <= 0 || d.broken {
 		return nil
 	}
 	defer d.limit()()
 	defer func() {
 		if recover() != nil { // debug/dwarf trusts what it reads
-			d.left, frames = 0, nil
+			d.broken, frames = true, nil
 		}
 	}()
 	number, found := find(d.spans, address)

@@ -36,7 +36,7 @@ func readAll(t *testing.T, content []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, content, 0o600))
-	b, err := Open("/file", below(filepath.Dir(file)))
+	b, err := NewFiles().Open("/file", true, below(filepath.Dir(file)))
 	if err != nil {
 		return
 	}

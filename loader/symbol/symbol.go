@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	mostBytes  = 64 << 20         // of the sections that are read of a file and of its debug file
+	mostBytes  = 64 << 20         // of the sections that are read, of all files
 	mostRanges = 8 << 20          // of the sections with ranges of addresses
-	mostTime   = 2 * time.Second  // spent on the DWARF of a file
+	mostTime   = 2 * time.Second  // spent on DWARF, of all files
 	mostName   = 16 << 10         // bytes of a name that is demangled
 	mostSum    = 256 << 20        // bytes of a debug file whose checksum is computed
 	mostHeads  = 1 << 16          // program headers and sections
@@ -34,7 +34,17 @@ type Frame struct {
 	Line           int
 }
 
-// Binary tells what addresses of an ELF file belong to. It is not safe for concurrent use.
+// Files are the ELF files of a server. What is read of all of them together is limited to 64 MiB and 2 s: files that come
+// when that is used up have no symbols, or functions without lines. It is not safe for concurrent use.
+type Files struct {
+	bytes uint64
+	left  time.Duration
+}
+
+// NewFiles returns Files of which nothing was read.
+func NewFiles() *Files { return &Files{bytes: mostBytes, left: mostTime} }
+
+// Binary tells what addresses of an ELF file belong to.
 type Binary struct {
 	loads   []load
 	symbols symbols
@@ -52,8 +62,9 @@ type Opener func(path string) (*os.File, error)
 
 // Open reads the file at path, and its debug file where DWARF is not in it: by its build ID below /usr/lib/debug/.build-id,
 // or by its .gnu_debuglink. See "Debugging Information in Separate Files" in the manual of gdb. It fails if the file is no
-// ELF file of 64 bits; what else is wrong with it, or too large, is left out.
-func Open(path string, open Opener) (b *Binary, err error) {
+// ELF file of 64 bits; what else is wrong with it, or too large, is left out. Without lines, functions are named by the
+// symbol table alone.
+func (f *Files) Open(path string, lines bool, open Opener) (b *Binary, err error) {
 	defer func() {
 		if cause := recover(); cause != nil { // debug/elf trusts what it reads
 			b, err = nil, fmt.Errorf("%s: %v", path, cause)
@@ -64,10 +75,10 @@ func Open(path string, open Opener) (b *Binary, err error) {
 		return nil, err
 	}
 	defer file.Close()
-	return read(path, file, open)
+	return f.read(path, file, lines, open)
 }
 
-func read(path string, file io.ReaderAt, open Opener) (*Binary, error) {
+func (f *Files) read(path string, file io.ReaderAt, lines bool, open Opener) (*Binary, error) {
 	e, err := newELF(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -78,14 +89,15 @@ func read(path string, file io.ReaderAt, open Opener) (*Binary, error) {
 			b.loads = append(b.loads, load{p.Off, p.Filesz, p.Vaddr, p.Flags&elf.PF_X != 0})
 		}
 	}
-	budget := uint64(mostBytes)
-	b.symbols = readSymbols(e, &budget)
-	b.dwarf = readDWARF(e, b.runs, &budget)
-	if b.dwarf != nil {
+	b.symbols = readSymbols(e, &f.bytes)
+	if !lines {
+		return b, nil
+	}
+	if b.dwarf = f.readDWARF(e, b.runs); b.dwarf != nil {
 		return b, nil
 	}
 	for _, candidate := range debugFiles(path, e) {
-		if b.readSeparate(e, candidate, open, &budget) {
+		if f.readSeparate(b, e, candidate, open) {
 			break
 		}
 	}
@@ -104,8 +116,8 @@ func newELF(file io.ReaderAt) (*elf.File, error) {
 	return e, nil
 }
 
-// readSeparate reads a debug file, and returns true if it belongs to the program e.
-func (b *Binary) readSeparate(e *elf.File, path string, open Opener, budget *uint64) bool {
+// readSeparate reads the debug file of b, and returns true if it belongs to the program e.
+func (f *Files) readSeparate(b *Binary, e *elf.File, path string, open Opener) bool {
 	file, err := open(path)
 	if err != nil {
 		return false
@@ -115,10 +127,10 @@ func (b *Binary) readSeparate(e *elf.File, path string, open Opener, budget *uin
 	if err != nil || !belongs(e, separate, file) {
 		return false
 	}
-	if found := readSymbols(separate, budget); len(found.all) > len(b.symbols.all) {
+	if found := readSymbols(separate, &f.bytes); len(found.all) > len(b.symbols.all) {
 		b.symbols = found
 	}
-	b.dwarf = readDWARF(separate, b.runs, budget)
+	b.dwarf = f.readDWARF(separate, b.runs)
 	return b.dwarf != nil
 }
 

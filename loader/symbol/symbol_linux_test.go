@@ -121,7 +121,7 @@ func TestFramesAreThoseOfAddr2line(t *testing.T) {
 	for _, flags := range [][]string{{"-O2", "-g"}, {"-O0", "-g"}, {"-O2", "-gdwarf-4"}, {"-O2", "-g", "-gz"}, {"-O2", "-g", "-no-pie", "-static"}} {
 		t.Run(strings.Join(flags, " "), func(t *testing.T) {
 			program := compile(t, flags...)
-			b, err := Open(program, open)
+			b, err := NewFiles().Open(program, true, open)
 			require.NoError(t, err)
 			var addresses, offsets []uint64
 			for _, f := range functions(t, program) {
@@ -162,7 +162,7 @@ func numbers(frames []string) []string {
 
 func TestInlinedFunctionsAreNamed(t *testing.T) {
 	program := compile(t, "-O2", "-g")
-	b, err := Open(program, open)
+	b, err := NewFiles().Open(program, true, open)
 	require.NoError(t, err)
 	work := functionList(functions(t, program)).find(t, "_ZN5outer5inner4workEi")
 	names := make(map[string]bool)
@@ -190,7 +190,7 @@ func TestDebugFiles(t *testing.T) {
 		return filepath.Join(root, path)
 	}
 	frames := func() []Frame {
-		b, err := Open("/srv/server", below(root))
+		b, err := NewFiles().Open("/srv/server", true, below(root))
 		require.NoError(t, err)
 		return b.Frames(plain.offset + 5)
 	}
@@ -246,12 +246,12 @@ func TestNamesAreReadable(t *testing.T) {
 }
 
 func TestNoELF(t *testing.T) {
-	_, err := Open("/nonexistent", open)
+	_, err := NewFiles().Open("/nonexistent", true, open)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	for name, content := range map[string]string{"empty": "", "script": "#!/bin/sh\n", "cut": "\x7fELF\x02\x01\x01"} {
 		path := filepath.Join(t.TempDir(), name)
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
-		_, err := Open(path, open)
+		_, err := NewFiles().Open(path, true, open)
 		assert.Error(t, err, name)
 	}
 }
