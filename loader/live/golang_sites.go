@@ -2,8 +2,12 @@ package live
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"iter"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +18,8 @@ import (
 const (
 	// goStackClass is the class of sites that are goroutines.
 	goStackClass = "goroutine stack"
+	// goLeakClass is the class of sites that are goroutines which can never go on, of the profile goLeakProfile.
+	goLeakClass, goLeakProfile = "leaked goroutine", "goroutineleak"
 	// goLeastStack is what the stack of a goroutine takes at least, in bytes.
 	goLeastStack = 2048
 	// mostFrames is how many frames of a stack are read; a stack of a heap profile has at most 128.
@@ -90,14 +96,13 @@ func goFrame(line string) (frame, bool) {
 }
 
 // addGoHeap adds what a heap profile as text has in use, on the innermost frame outside the standard library, else on the
-// innermost. It returns true if the profile is a sample. A stack has a record for each
-// size of objects, so that the scale of each is right; it is that of google/pprof.
-func (s *siteSum) addGoHeap(profile []byte) (sampled bool) {
+// innermost. The profile has a record for each stack and size of objects, and is scaled as google/pprof does it.
+func (s *siteSum) addGoHeap(profile []byte) {
 	first, _, _ := bytes.Cut(profile, []byte("\n"))
 	_, told, _ := strings.Cut(string(first), " @ heap/")
 	double, err := strconv.ParseInt(told, 10, 64) // of MemProfileRate
 	if err != nil || double < 2 {
-		return false
+		return
 	}
 	rate := float64(double / 2)
 	for title, stack := range goRecords(profile) {
@@ -110,15 +115,15 @@ func (s *siteSum) addGoHeap(profile []byte) (sampled bool) {
 			scale = 1 / (1 - math.Exp(-float64(bytes)/float64(objects)/rate))
 		}
 		if estimate := scale * float64(bytes); estimate < mostBytes {
-			s.add(stack, max(0, goOwn(stack)), int64(math.Round(estimate)), int64(math.Round(scale*float64(objects))), "")
+			site := s.add(stack, max(0, goOwn(stack)), int64(math.Round(estimate)), int64(math.Round(scale*float64(objects))), "")
+			site.Sampled = rate > 1
 		}
 	}
-	return rate > 1
 }
 
 // addGoroutines adds the goroutines of a profile as text: "12 @ 0x46b1e5 0x46c0a1". Bytes is the least that their stacks
 // take. Those of the standard library alone, such as idle connections, are booked on the function that they began with.
-func (s *siteSum) addGoroutines(profile []byte) {
+func (s *siteSum) addGoroutines(profile []byte, class string) {
 	for title, stack := range goRecords(profile) {
 		told, _, _ := strings.Cut(title, " @")
 		count, err := strconv.ParseInt(told, 10, 64)
@@ -129,14 +134,61 @@ func (s *siteSum) addGoroutines(profile []byte) {
 		if at < 0 {
 			at = len(stack) - 1
 		}
-		s.add(stack, at, count*goLeastStack, count, goStackClass)
+		s.add(stack, at, count*goLeastStack, count, class)
 	}
 }
 
 // goSites are the sites of a heap profile and a goroutine profile, both as text; goroutines may be nil.
-func goSites(heap, goroutines []byte) (sites []memory.Site, sampled bool) {
+func goSites(heap, goroutines []byte) []memory.Site {
 	var sum siteSum
-	sampled = sum.addGoHeap(heap)
-	sum.addGoroutines(goroutines)
-	return sum.largest(), sampled
+	sum.addGoHeap(heap)
+	sum.addGoroutines(goroutines, goStackClass)
+	return sum.largest()
+}
+
+// name tells which goroutines that can never go on the load has left behind, if the program was built with
+// GOEXPERIMENT=goroutineleakprofile: the collector finds those that wait for what no other can reach.
+func (g *goProgram) name(ctx context.Context, save Save) (func(context.Context) (Naming, error), error) {
+	before, err := g.leaked(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: no goroutineleak profile: %w", ErrNone, err)
+	}
+	return func(ctx context.Context) (Naming, error) {
+		after, err := g.leaked(ctx)
+		if err != nil {
+			return Naming{}, err
+		}
+		for key, site := range after.sites {
+			if was := before.sites[key]; was != nil {
+				site.Bytes, site.Objects = site.Bytes-was.Bytes, site.Objects-was.Objects
+			}
+			if site.Objects <= 0 {
+				delete(after.sites, key)
+			}
+		}
+		profile, err := goGet(ctx, g.at(goLeakProfile, nil))
+		if err != nil {
+			return Naming{}, err
+		}
+		file := ProfileFile{Name: fmt.Sprintf("goroutineleak-%d.pb.gz", g.PID)}
+		file.Open = "go tool pprof " + file.Name
+		err = save(file.Name, func(w io.Writer) error {
+			_, err := w.Write(profile)
+			return err
+		})
+		return Naming{Sites: after.largest(), Files: []ProfileFile{file}}, err
+	}, nil
+}
+
+// leaked are the goroutines that can never go on.
+func (g *goProgram) leaked(ctx context.Context) (*siteSum, error) {
+	ctx, cancel := context.WithTimeout(ctx, goTimeout)
+	defer cancel()
+	profile, err := goGet(ctx, g.at(goLeakProfile, url.Values{"debug": {"1"}}))
+	if err != nil {
+		return nil, err
+	}
+	sum := &siteSum{}
+	sum.addGoroutines(profile, goLeakClass)
+	return sum, nil
 }

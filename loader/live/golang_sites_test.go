@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +103,7 @@ func TestGoSitesArePlanted(t *testing.T) {
 		"map":       {"main.(*server).register", "make([]byte, s.size)", size},
 		"closure":   {"main.(*server).subscribe", "buffer := make", size},
 		"cache":     {"main.(*server).render", "strings.Repeat", size},
-		"goroutine": {"main.(*server).await.func1", "<-s.never", goLeastStack},
+		"goroutine": {"main.(*server).await.func1", "<-never", goLeastStack},
 		"none":      {},
 	} {
 		t.Run(leak, func(t *testing.T) {
@@ -128,6 +130,19 @@ func TestGoSitesArePlanted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// With the rate that a launched program gets, 5 MB that are kept in small objects are known to a quarter.
+func TestGoSmallObjectsAreCounted(t *testing.T) {
+	const size = 512
+	variables, err := goEnvironment(nil, Options{Kind: Go})
+	require.NoError(t, err)
+	p, address := startPlanted(t, buildGo(t, "./testdata/sites/go"), append(variables, "LEAK=map", fmt.Sprint("LEAK_BYTES=", size))...)
+	o, err := golang().open(t.Context(), p, Options{PprofURL: address + "/debug/pprof/"})
+	require.NoError(t, err)
+	first := growth(t, o, address, 2, 5000)[0]
+	assert.Equal(t, "main.(*server).register", first.Function)
+	assert.InEpsilon(t, size, first.bytes, 0.25, "four standard errors are 23%")
 }
 
 // sourceLine is the line of a file that a site tells.
@@ -178,13 +193,12 @@ const goRoutineText = "goroutine profile: total 5\n" +
 	"#\t0x46c0a7\tnet/http.(*persistConn).readLoop+0x84\t/usr/local/go/src/net/http/transport.go:2325\n"
 
 func TestGoSitesAreRead(t *testing.T) {
-	sites, sampled := goSites([]byte(goProfileText), []byte(goRoutineText))
-	assert.True(t, sampled)
+	sites := goSites([]byte(goProfileText), []byte(goRoutineText))
 	// One of 524288 bytes stands for 1 / (1 - 1/e) of them, one of 64 bytes for 524320 bytes.
 	assert.Equal(t, []memory.Site{
 		{Function: "main.(*server).render", File: "/srv/a b/main.go", Line: 44, Callers: []string{`main.\x1b[2Jcaller main.go:9`},
-			Bytes: 829411 + 524320, Objects: 2 + 8193},
-		{Function: "runtime.malg", File: "/usr/local/go/src/runtime/proc.go", Line: 5, Bytes: 540843, Objects: 17},
+			Bytes: 829411 + 524320, Objects: 2 + 8193, Sampled: true},
+		{Function: "runtime.malg", File: "/usr/local/go/src/runtime/proc.go", Line: 5, Bytes: 540843, Objects: 17, Sampled: true},
 		{Class: "goroutine stack", Function: "net/http.(*persistConn).readLoop", File: "/usr/local/go/src/net/http/transport.go",
 			Line: 2325, Bytes: 3 * 2048, Objects: 3},
 		{Class: "goroutine stack", Function: "github.com/x/y%2ez.wait", File: "/go/pkg/mod/github.com/x/y.z/wait.go", Line: 8,
@@ -192,13 +206,12 @@ func TestGoSitesAreRead(t *testing.T) {
 	}, sites)
 
 	exact := strings.Replace(goProfileText, "heap/1048576", "heap/2", 1)
-	sites, sampled = goSites([]byte(exact), nil)
-	assert.False(t, sampled)
+	sites = goSites([]byte(exact), nil)
 	require.Len(t, sites, 2)
 	assert.Equal(t, int64(524288+64), sites[0].Bytes)
+	assert.False(t, sites[0].Sampled)
 	off := strings.Replace(goProfileText, "heap/1048576", "heap/0", 1)
-	sites, sampled = goSites([]byte(off), nil)
-	assert.False(t, sampled)
+	sites = goSites([]byte(off), nil)
 	assert.Empty(t, sites)
 }
 
@@ -207,7 +220,7 @@ func FuzzGoSites(f *testing.F) {
 	f.Add([]byte(goProfileText[:300]), []byte(goRoutineText[:100]))
 	f.Add([]byte("heap profile: 1: 1 [1: 1] @ heap/2\n1: 1125899906842624 [1: 1] @\n#\t0x1\ta+0\tb:1\n"), []byte(nil))
 	f.Fuzz(func(t *testing.T, heap, goroutines []byte) {
-		sites, _ := goSites(heap, goroutines)
+		sites := goSites(heap, goroutines)
 		assertSane(t, sites)
 	})
 }
@@ -229,4 +242,69 @@ func assertSane(t *testing.T, sites []memory.Site) {
 			assert.NotContains(t, told, "\n")
 		}
 	}
+}
+
+func TestGoLeakedGoroutinesAreNamed(t *testing.T) {
+	const profile = "goroutineleak profile: total %d\n%d @ 0x1\n#\t0x46c0a5\tmain.await.func1+0x22\t/srv/main.go:8\n" +
+		"\n2 @ 0x2\n#\t0x46c0a6\tmain.old+0x22\t/srv/main.go:9\n"
+	count := 5
+	mux := http.NewServeMux()
+	mux.HandleFunc("/goroutineleak", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("debug") == "" {
+			fmt.Fprint(w, "packed")
+			return
+		}
+		fmt.Fprintf(w, profile, count+2, count)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	g := &goProgram{process: process{PID: 7}, base: base}
+	saved := make(map[string]string)
+	name, err := g.name(t.Context(), func(name string, write func(io.Writer) error) error {
+		var b strings.Builder
+		err := write(&b)
+		saved[name] = b.String()
+		return err
+	})
+	require.NoError(t, err)
+	count = 1005
+	naming, err := name(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, Naming{
+		Sites: []memory.Site{{Class: "leaked goroutine", Function: "main.await.func1", File: "/srv/main.go", Line: 8,
+			Bytes: 1000 * goLeastStack, Objects: 1000}},
+		Files: []ProfileFile{{Name: "goroutineleak-7.pb.gz", Open: "go tool pprof goroutineleak-7.pb.gz"}},
+	}, naming)
+	assert.Equal(t, map[string]string{"goroutineleak-7.pb.gz": "packed"}, saved)
+
+	g.base = base.JoinPath("elsewhere")
+	_, err = g.name(t.Context(), nil)
+	assert.ErrorIs(t, err, ErrNone)
+}
+
+// A server may show its heap alone, and is not asked for its goroutines again.
+func TestGoWithoutGoroutines(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/heap" {
+			fmt.Fprint(w, strings.TrimSuffix(goProfileText, "\n# runtime.MemStats\n"), "\n", goHeapText[strings.Index(goHeapText, "\n# runtime"):])
+			return
+		}
+		asked++
+		http.NotFound(w, r)
+	}))
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	g := &goProgram{process: process{PID: os.Getpid()}, base: base}
+	g.url = g.at("heap", nil)
+	for range 3 {
+		read := readLive(t, g)
+		require.Len(t, read.Sites, 2)
+		assert.Equal(t, "main.(*server).render", read.Sites[0].Function)
+		assert.True(t, read.Sites[0].Sampled)
+	}
+	assert.Equal(t, 1, asked)
 }

@@ -232,6 +232,25 @@ func TestStacksAreSteady(t *testing.T) {
 	assert.Equal(t, []int64{14, 14, 14, 14, 143, 143, 2}, seen)
 }
 
+func TestGoEnvironment(t *testing.T) {
+	const rate = "memprofilerate=16384"
+	for name, test := range map[string]struct {
+		environment []string
+		options     Options
+		want        []string
+	}{
+		"unknown":    {nil, Options{Kind: Auto}, nil},
+		"by LIVE":    {[]string{"HOME=/"}, Options{Kind: Go}, []string{"GODEBUG=" + rate}},
+		"by address": {[]string{"GODEBUG="}, Options{Kind: Auto, PprofURL: "http://h/"}, []string{"GODEBUG=" + rate}},
+		"more":       {[]string{"GODEBUG=madvdontneed=1"}, Options{Kind: Go}, []string{"GODEBUG=madvdontneed=1," + rate}},
+		"its own":    {[]string{"GODEBUG=memprofilerate=1"}, Options{Kind: Go}, nil},
+	} {
+		got, err := goEnvironment(test.environment, test.options)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, got, name)
+	}
+}
+
 func TestGoLimit(t *testing.T) {
 	for value, bytes := range map[string]int64{
 		"1000": 1000, "1000B": 1000, "2KiB": 2 << 10, "3MiB": 3 << 20, "4GiB": 4 << 30, "1TiB": 1 << 40,

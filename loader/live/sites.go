@@ -45,9 +45,9 @@ type siteSum struct {
 	names int                      // bytes of the names of all sites
 }
 
-// add books what a stack holds on its frame at, whose callers are the frames behind it. A new site is left out where the
-// names of all have mostNames.
-func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string) {
+// add books what a stack holds on its frame at, whose callers are the frames behind it, and returns that site. A new site
+// is left out where the names of all have mostNames.
+func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string) *memory.Site {
 	if s.sites == nil {
 		s.sites, s.most = make(map[memory.SiteKey]*memory.Site), make(map[memory.SiteKey]int64)
 	}
@@ -56,7 +56,7 @@ func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string)
 	site := s.sites[key]
 	if site == nil {
 		if s.names > mostNames {
-			return
+			return &memory.Site{}
 		}
 		s.names += len(here.function) + len(here.file)
 		site = &memory.Site{Class: class, Function: here.function, File: here.file, Line: here.line}
@@ -72,6 +72,7 @@ func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string)
 	}
 	site.Bytes = min(site.Bytes+bytes, mostBytes)
 	site.Objects = min(site.Objects+objects, mostBytes)
+	return site
 }
 
 // largest are at most mostSites of the sites, the largest first.

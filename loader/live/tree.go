@@ -195,7 +195,6 @@ func add(sum *memory.Live, one memory.Live) {
 	addOutside(sum, one.Outside)
 	sum.Stopped += one.Stopped
 	sum.Processes++
-	sum.Sampled = sum.Sampled || one.Sampled
 	if one.Limit.Bytes > 0 && (sum.Limit.Bytes == 0 || one.Limit.Bytes < sum.Limit.Bytes) {
 		sum.Limit = one.Limit
 	}

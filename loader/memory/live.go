@@ -31,6 +31,4 @@ type Live struct {
 	// Sites are what Bytes belong to, as far as the runtimes tell it with every reading; each once, the largest first. Nil if
 	// none tells it.
 	Sites []Site
-	// Sampled is true if Sites are estimated from a sample of the allocations.
-	Sampled bool
 }

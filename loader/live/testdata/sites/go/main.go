@@ -20,7 +20,6 @@ type server struct {
 	sessions  map[int][]byte
 	listeners []func() int
 	cache     sync.Map
-	never     chan int
 }
 
 // register keeps a session for each request.
@@ -42,19 +41,21 @@ func (s *server) subscribe(number int) {
 //
 //go:noinline
 func (s *server) render(number int) {
-	s.cache.Store(number, strings.Repeat("x", s.size))
+	page := strings.Repeat("x", s.size)
+	s.cache.Store(number, page)
 }
 
 // await leaves a goroutine that waits for a channel without a sender.
 //
 //go:noinline
-func (s *server) await(int) {
-	go func() { <-s.never }()
+func (*server) await(int) {
+	never := make(chan int)
+	go func() { <-never }()
 }
 
 // work allocates as the leaks do, and keeps nothing.
 func (s *server) work(number int) {
-	number %= 16
+	number %= 2
 	s.register(number)
 	s.subscribe(number)
 	s.listeners = s.listeners[:0]
@@ -66,7 +67,7 @@ func main() {
 	if err != nil {
 		size = 1 << 10
 	}
-	s := &server{size: size, sessions: make(map[int][]byte, 1<<17), listeners: make([]func() int, 0, 1<<17), never: make(chan int)}
+	s := &server{size: size, sessions: make(map[int][]byte, 1<<17), listeners: make([]func() int, 0, 1<<17)}
 	leak := map[string]func(int){
 		"map": s.register, "closure": s.subscribe, "cache": s.render, "goroutine": s.await, "none": s.work,
 	}[os.Getenv("LEAK")]
