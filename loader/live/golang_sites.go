@@ -18,8 +18,8 @@ import (
 const (
 	// goStackClass is the class of sites that are goroutines.
 	goStackClass = "goroutine stack"
-	// goLeakClass is the class of sites that are goroutines which can never go on, of the profile goLeakProfile.
-	goLeakClass, goLeakProfile = "leaked goroutine", "goroutineleak"
+	// goLeakProfile is the profile of goroutines that can never go on, and goLeakHolder what keeps them.
+	goLeakProfile, goLeakHolder = "goroutineleak", "a wait for what no other goroutine can reach"
 	// goLeastStack is what the stack of a goroutine takes at least, in bytes.
 	goLeastStack = 2048
 	// mostFrames is how many frames of a stack are read; a stack of a heap profile has at most 128.
@@ -123,7 +123,7 @@ func (s *siteSum) addGoHeap(profile []byte) {
 
 // addGoroutines adds the goroutines of a profile as text: "12 @ 0x46b1e5 0x46c0a1". Bytes is the least that their stacks
 // take. Those of the standard library alone, such as idle connections, are booked on the function that they began with.
-func (s *siteSum) addGoroutines(profile []byte, class string) {
+func (s *siteSum) addGoroutines(profile []byte) {
 	for title, stack := range goRecords(profile) {
 		told, _, _ := strings.Cut(title, " @")
 		count, err := strconv.ParseInt(told, 10, 64)
@@ -134,7 +134,7 @@ func (s *siteSum) addGoroutines(profile []byte, class string) {
 		if at < 0 {
 			at = len(stack) - 1
 		}
-		s.add(stack, at, count*goLeastStack, count, class)
+		s.add(stack, at, count*goLeastStack, count, goStackClass)
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *siteSum) addGoroutines(profile []byte, class string) {
 func goSites(heap, goroutines []byte) []memory.Site {
 	var sum siteSum
 	sum.addGoHeap(heap)
-	sum.addGoroutines(goroutines, goStackClass)
+	sum.addGoroutines(goroutines)
 	return sum.largest()
 }
 
@@ -162,6 +162,7 @@ func (g *goProgram) name(ctx context.Context, save Save) (func(context.Context) 
 			if was := before.sites[key]; was != nil {
 				site.Bytes, site.Objects = site.Bytes-was.Bytes, site.Objects-was.Objects
 			}
+			site.Holders = []string{goLeakHolder}
 			if site.Objects <= 0 {
 				delete(after.sites, key)
 			}
@@ -189,6 +190,6 @@ func (g *goProgram) leaked(ctx context.Context) (*siteSum, error) {
 		return nil, err
 	}
 	sum := &siteSum{}
-	sum.addGoroutines(profile, goLeakClass)
+	sum.addGoroutines(profile)
 	return sum, nil
 }

@@ -273,8 +273,8 @@ func TestGoLeakedGoroutinesAreNamed(t *testing.T) {
 	naming, err := name(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, Naming{
-		Sites: []memory.Site{{Class: "leaked goroutine", Function: "main.await.func1", File: "/srv/main.go", Line: 8,
-			Bytes: 1000 * goLeastStack, Objects: 1000}},
+		Sites: []memory.Site{{Class: "goroutine stack", Function: "main.await.func1", File: "/srv/main.go", Line: 8,
+			Holders: []string{goLeakHolder}, Bytes: 1000 * goLeastStack, Objects: 1000}},
 		Files: []ProfileFile{{Name: "goroutineleak-7.pb.gz", Open: "go tool pprof goroutineleak-7.pb.gz"}},
 	}, naming)
 	assert.Equal(t, map[string]string{"goroutineleak-7.pb.gz": "packed"}, saved)

@@ -158,14 +158,26 @@ func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
 	}, os.Rename(file, filepath.Join(p.folder, p.kept()))
 }
 
-// kept is the file in the folder of the run that has the newest profile.
+// kept is the file that has the newest profile.
 func (p *tcmallocProgram) kept() string { return fmt.Sprintf("tcmalloc-%d.prof", p.PID) }
 
 func (p *tcmallocProgram) close(context.Context) error { return nil }
 
 func (p *tcmallocProgram) said() string {
-	return fmt.Sprintf("asks for a heap profile of tcmalloc by signal %d, and keeps the newest: go tool pprof %s %s", tcmallocSignal,
-		shell.Quote(p.Exe), p.kept())
+	return fmt.Sprintf("asks for a heap profile of tcmalloc by signal %d", tcmallocSignal)
+}
+
+// keep saves the newest profile.
+func (p *tcmallocProgram) keep(save Save) (ProfileFile, error) {
+	profile, err := readMost(filepath.Join(p.folder, p.kept()), tcmallocMost)
+	if err != nil {
+		return ProfileFile{}, err
+	}
+	return ProfileFile{Name: p.kept(), Open: fmt.Sprintf("go tool pprof %s %s", shell.Quote(p.Exe), p.kept())},
+		save(p.kept(), func(w io.Writer) error {
+			_, err := w.Write(profile)
+			return err
+		})
 }
 
 // dump asks for a dump until there is a new one, and returns its path. Others of the process are deleted before: a child

@@ -2,7 +2,9 @@ package live
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +66,26 @@ func TestTCMallocIsReadToTheByte(t *testing.T) {
 		sum += sample.Value[inUse]
 	}
 	assert.Equal(t, churned.Bytes, sum)
+}
+
+func TestTCMallocProfilesAreKept(t *testing.T) {
+	folder := t.TempDir()
+	c := startC(t, tcmallocIn(t, folder)...)
+	tree, err := Open(t.Context(), memory.Processes(c.PID), Options{Kind: TCMalloc, Folder: folder})
+	require.NoError(t, err)
+	_, err = tree.Live(t.Context())
+	require.NoError(t, err)
+	var saved bytes.Buffer
+	files, err := tree.Keep(func(_ string, write func(io.Writer) error) error { return write(&saved) })
+	require.NoError(t, err)
+	name := fmt.Sprintf("tcmalloc-%d.prof", c.PID)
+	assert.Equal(t, []ProfileFile{{Name: name, Open: "go tool pprof " + c.Exe + " " + name}}, files)
+	_, err = profile.Parse(&saved)
+	require.NoError(t, err)
+
+	files, err = tree.Keep(func(string, func(io.Writer) error) error { return errors.New("disk full") })
+	require.ErrorContains(t, err, "disk full")
+	assert.Empty(t, files)
 }
 
 func TestTCMallocBesideThreadsInsideMalloc(t *testing.T) {
