@@ -99,6 +99,22 @@ func TestSitesOfAProgramWithoutDWARF(t *testing.T) {
 	}
 }
 
+// A release build of Rust has DWARF of its library alone.
+func TestSitesOfARustProgramWithoutDWARF(t *testing.T) {
+	program := buildNative(t, "rustc", "-O", "testdata/sites/native/leak.rs")
+	for leak, want := range map[string]string{"vec": "leak::remember", "leak": "leak::forget", "thread_local": "leak::cache"} {
+		t.Run(leak, func(t *testing.T) {
+			folder := t.TempDir()
+			p, address := startPlanted(t, program, append(tcmallocIn(t, folder), "LEAK="+leak, "LEAK_BYTES=4096")...)
+			o, err := tcmalloc().open(t.Context(), processOf(t, p.PID), Options{Kind: TCMalloc, Folder: folder})
+			require.NoError(t, err)
+			first := growth(t, o, address, 1, 100)[0]
+			assert.Equal(t, want, first.Function, "%+v", first)
+			assert.InEpsilon(t, 4096, first.bytes, 0.05)
+		})
+	}
+}
+
 func TestFramesOfLibrariesAreStandard(t *testing.T) {
 	for _, f := range []struct{ function, file, module string }{
 		{"std::vector::push_back", "", "server"}, {"__gnu_cxx::new_allocator::allocate", "", "server"},
