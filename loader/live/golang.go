@@ -36,6 +36,8 @@ const (
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Spans of 32 KiB are partly free,
 	// and stacks of the goroutines that serve open connections double and halve: 1.1 MB were seen with 100 connections.
 	goStackNoise = 4 << 20
+	// goCountNoise is by how much the number of goroutines differs, with what is asked at the moment.
+	goCountNoise = 32
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
@@ -90,7 +92,11 @@ type goProgram struct {
 	url    string   // of the heap profile
 	silent bool     // true if it did not show its goroutines
 	limit  memory.Limit
-	stacks int64 // in use, of the last reading in which they had changed by more than goStackNoise
+	// count is how many goroutines there were when they had last changed by more than goCountNoise.
+	count int64
+	// stacks is what stacks have in use beyond the least that each goroutine has, of the last reading in which it had changed
+	// by more than goStackNoise.
+	stacks int64
 }
 
 // openGo checks that the process is the one that answers at PPROF_URL, and that a reading succeeds.
@@ -135,7 +141,7 @@ func goHeap(pid int) (int64, error) {
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
-// the goroutines that exist, to goStackNoise. Stopped is the sum of the pauses of both.
+// the goroutines that exist: the least that each has, and to goStackNoise what is beyond it. Stopped is the sum of the pauses of both.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
@@ -154,13 +160,16 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
-	g.stacks = steady(g.stacks, stats.stackInuse, goStackNoise)
+	goroutines := g.goroutines(ctx)
+	g.count = steady(g.count, goroutineCount(goroutines), goCountNoise)
+	least := min(g.count*goLeastStack, stats.stackInuse)
+	g.stacks = steady(g.stacks, stats.stackInuse-least, goStackNoise)
 	read := stats.live(g.limit)
-	read.Bytes += g.stacks - stats.stackInuse
+	read.Bytes += least + g.stacks - stats.stackInuse
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
-	read.Sites = goSites(text, g.goroutines(ctx))
+	read.Sites = goSites(text, goroutines)
 	return read, nil
 }
 

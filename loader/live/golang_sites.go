@@ -138,6 +138,17 @@ func (s *siteSum) addGoroutines(profile []byte) {
 	}
 }
 
+// goroutineCount is the number of goroutines that the first line of a profile as text tells; 0 if there is none.
+func goroutineCount(profile []byte) int64 {
+	first, _, _ := bytes.Cut(profile, []byte("\n"))
+	told, found := strings.CutPrefix(string(first), "goroutine profile: total ")
+	count, err := strconv.ParseInt(told, 10, 64)
+	if !found || err != nil || count < 0 || count > mostBytes/goLeastStack {
+		return 0
+	}
+	return count
+}
+
 // goSites are the sites of a heap profile and a goroutine profile, both as text; goroutines may be nil.
 func goSites(heap, goroutines []byte) []memory.Site {
 	var sum siteSum

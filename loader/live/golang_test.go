@@ -89,6 +89,16 @@ func TestGoIsReadToTheByte(t *testing.T) {
 	goroutines := readLive(t, program)
 	assert.Greater(t, goroutines.Bytes-finalized.Bytes, int64(5_000*2048), "each has a stack of 2 KiB")
 	assert.Less(t, goroutines.Bytes-finalized.Bytes, int64(5_000*4096))
+
+	// What goroutines have at least is no noise, however few they are.
+	few := readLive(t, program)
+	for range 3 {
+		visit(t, address+"/goroutines?n=500")
+		more := readLive(t, program)
+		assert.Greater(t, more.Bytes-few.Bytes, int64(500*2048))
+		assert.Less(t, more.Bytes-few.Bytes, int64(500*4096))
+		few = more
+	}
 	require.NoError(t, program.close(t.Context()))
 }
 
