@@ -27,6 +27,9 @@ func (a *app) verdict(command *cobra.Command, args []string) error {
 	v := verdict.Judge(iterations, options)
 	screen := newScreen(a.json, isTerminal, os.Getenv)
 	recorded, _ := record.RunOf(args[0])
+	if v.Kind == verdict.NoLeak { // as with another TOLERANCE than that of the run
+		recorded.Sites = nil
+	}
 	end := terminal.End{Verdict: v, Tolerance: options.Tolerance, Growing: recorded.Sites, Remarks: aboutTable(args[0], options.Unit)}
 	err = terminal.New(screen.Out, screen.Colour).Verdict(end)
 	if err == nil && screen.JSON != nil {

@@ -117,6 +117,7 @@ func TestSitesOfRecordedRunsAreCompared(t *testing.T) {
 	assert.InDelta(t, 48.6, printed.Difference.Sites[1].Growth.Low, 0.1)
 
 	assert.Contains(t, loader("verdict", old), "\nmain.keep (main.go:7): 100.0 (99.0 to 101.0) bytes/request\n", "a table is judged again with its sites")
+	assert.NotContains(t, loader("verdict", "--tolerance", "500", old), "main.keep", "what is no leak has none")
 	require.NoError(t, os.WriteFile(filepath.Join(old, "run.json"), []byte(`{"format": 1, "sites": {"list": [`), 0o600))
 	output = loader("compare", old, now)
 	lab.AssertComparison(t, "worse", output)

@@ -58,14 +58,21 @@ func (s *sites) record(iterations []verdict.Iteration, options verdict.Options, 
 		share := explained(all.List, v.Live.Estimate)
 		all.Explained = &share
 	}
-	if all.LookedAt == 0 && all.Unnamed == "" {
+	switch {
+	case all.Unnamed != "":
+	case all.LookedAt == 0:
 		all.Unnamed = noneTold
+	case naming != nil && len(all.List) > 0 && all.List[0].Where() == "" && len(all.List[0].Holders) == 0:
+		all.Unnamed = unseen
 	}
 	return all
 }
 
-// noneTold is why nothing is named without a naming iteration.
-const noneTold = "the runtime tells no sites with its live memory"
+// Why less is named than could be.
+const (
+	noneTold = "the runtime tells no sites with its live memory"
+	unseen   = "the sample of one more iteration held no such object; more requests (DURATION, WORKERS) show what allocates and holds it"
+)
 
 // listed is a site that surely grows, as the record has it.
 func listed(h *siteHistory, growth verdict.SiteGrowth) record.Site {

@@ -126,6 +126,11 @@ func TestNamingTellsThePlaceOfAClass(t *testing.T) {
 	assert.Empty(t, sites.List[1].Function)
 	assert.EqualValues(t, 30_000, sites.NamingRequests)
 	assert.Equal(t, naming.Files, sites.Files)
+	assert.Empty(t, sites.Unnamed)
+
+	sites = judged(lives(12, leaking)).Sites(&Naming{Sites: naming.Sites[2:], Requests: 30}, "")
+	assert.Empty(t, sites.List[0].Where())
+	assert.Equal(t, unseen, sites.Unnamed)
 }
 
 // Places that readings have told get the callers and the holders of the naming, but of the same line alone.

@@ -21,8 +21,10 @@ const (
 	mostSummedCallers, mostSummedHolders = 8, 16
 	// mostSummedText is how long each text of a site is at most, in bytes.
 	mostSummedText = 512
-	// nameTimeout limits how long one process is waited for, before the load and after it.
-	nameTimeout = 2 * time.Minute
+	// nameTimeout limits how long one process is waited for, before the load and after it; snapshotTimeout if it writes a
+	// snapshot of its heap as well.
+	nameTimeout     = 2 * time.Minute
+	snapshotTimeout = 15 * time.Minute
 )
 
 // summedSites sums up sites over processes.
@@ -133,16 +135,20 @@ func (t *Tree) Name(ctx context.Context, save Save) (func(ctx context.Context) (
 		return nil, failed
 	}
 	slices.SortFunc(ready, func(a, b preparing) int { return cmp.Compare(a.pid, b.pid) })
-	return func(ctx context.Context) (Naming, error) { return finishAll(ctx, ready) }, nil
+	limit := nameTimeout
+	if t.options.Snapshot {
+		limit = snapshotTimeout
+	}
+	return func(ctx context.Context) (Naming, error) { return finishAll(ctx, limit, ready) }, nil
 }
 
-// finishAll sums up what the processes name. It fails if none names anything.
-func finishAll(ctx context.Context, ready []preparing) (Naming, error) {
+// finishAll sums up what the processes name, each within the limit. It fails if none names anything.
+func finishAll(ctx context.Context, limit time.Duration, ready []preparing) (Naming, error) {
 	namings, errs := make([]Naming, len(ready)), make([]error, len(ready))
 	var waiting sync.WaitGroup
 	for n, process := range ready {
 		waiting.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			var err error
 			if namings[n], err = process.finish(ctx); err != nil {

@@ -33,6 +33,13 @@ const (
 	namingUnwritten   = "the report could not be written before one more iteration, which names it"
 )
 
+const (
+	// mostExtra is how many more iterations of load there are at most.
+	mostExtra = 2
+	// enoughRequests is how many requests name what is kept, where a runtime samples it.
+	enoughRequests = 8_000
+)
+
 // finishLimit is how long a server may take to be as it was before, after a load that failed or was interrupted.
 const finishLimit = 20 * time.Second
 
@@ -66,7 +73,6 @@ func (s *session) naming(ctx context.Context, early error) (naming *judge.Naming
 	if s.write() != nil {
 		return nil, namingUnwritten // the end of the run tells why
 	}
-	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
 	naming, err := s.nameExtra(ctx, namer)
 	switch {
 	case errors.Is(err, live.ErrNone):
@@ -88,7 +94,8 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer) (*judge.Namin
 	if err != nil {
 		return nil, err
 	}
-	extra, failed := lab.Extra(ctx, s.lab, s.last)
+	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
+	requests, failed := s.extraLoad(ctx)
 	if failed != nil || ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
@@ -98,11 +105,27 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer) (*judge.Namin
 	if err := errors.Join(failed, err); err != nil {
 		return nil, err
 	}
-	naming := &judge.Naming{Sites: named.Sites, SampledEvery: named.SampledEvery, Requests: extra.Requests}
+	naming := &judge.Naming{Sites: named.Sites, SampledEvery: named.SampledEvery, Requests: requests}
 	for _, file := range named.Files {
 		naming.Files = append(naming.Files, record.ProfileFile{Name: text.Printable(file.Name), Open: text.Printable(file.Open)})
 	}
 	return naming, nil
+}
+
+// extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.
+func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
+	last := s.last
+	for range mostExtra {
+		extra, err := lab.Extra(ctx, s.lab, last)
+		if err != nil {
+			return 0, err
+		}
+		requests += extra.Requests
+		if last = extra; requests >= enoughRequests || extra.Uncounted {
+			break
+		}
+	}
+	return requests, nil
 }
 
 // saveProfile is live.Save: it writes a file into the folder of the run, complete or not at all. A snapshot holds all texts

@@ -108,13 +108,14 @@ func keeper() []memory.Site {
 func TestWhatIsKeptIsNamed(t *testing.T) {
 	source := &namingSource{sites: keeper(), save: "sites.heapprofile"}
 	s, notes := growing(t, 100, source, answers(5_000))
+	source.sites[0].Bytes *= 2 // of two iterations, since one has few requests
 	s.name(t.Context(), nil)
 	sites := s.record.Sites
 	require.NotNil(t, sites)
 	require.Len(t, sites.List, 1)
 	assert.Equal(t, "in keep (app.js:3)", sites.List[0].Name())
 	assert.InDelta(t, 100, sites.List[0].BytesPerRequest.Estimate, 0.1)
-	assert.EqualValues(t, 5_000, sites.NamingRequests)
+	assert.EqualValues(t, 10_000, sites.NamingRequests)
 	assert.Empty(t, sites.Unnamed)
 	assert.InDelta(t, 1, *sites.Explained, 0.01)
 	assert.Equal(t, []record.ProfileFile{{Name: "sites.heapprofile", Open: "less sites.heapprofile"}}, sites.Files)
@@ -124,6 +125,17 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n", notes.String())
 	assert.Equal(t, 9, s.judge.Iterations())
 	assert.Len(t, s.record.Iterations, 9)
+}
+
+func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
+	loads := 0
+	s, _ := growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+		loads++
+		return answers(enoughRequests)(ctx, number, meter)
+	})
+	s.name(t.Context(), nil)
+	assert.Equal(t, 1, loads)
+	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
 }
 
 func TestNothingIsNamedOfACleanServer(t *testing.T) {
@@ -162,6 +174,7 @@ func TestNamingThatFails(t *testing.T) {
 			assert.Len(t, test.source.finished, test.finished, "the server is left as it was")
 			lines := strings.Count(notes.String(), "loader: nothing more is named: ")
 			assert.Equal(t, test.told, lines == 1, notes.String())
+			assert.Equal(t, test.finished, strings.Count(notes.String(), "one more iteration of load"), notes.String())
 			written := readRecord(t, s.folder)
 			assert.Equal(t, verdict.Leak, written.Verdict.Kind)
 			assert.Len(t, written.Iterations, 9)
