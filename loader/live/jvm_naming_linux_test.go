@@ -23,8 +23,8 @@ import (
 	"leaklab/loader/memory"
 )
 
-// clients send requests at a time.
-const clients = 4
+// atATime is how many requests are sent at a time.
+const atATime = 4
 
 // leaking is a running testdata/sites/jvm/Leaks.java.
 type leaking struct {
@@ -53,16 +53,16 @@ func serving(t *testing.T, cmd *exec.Cmd, kind string) leaking {
 	own := t.TempDir()
 	require.NoError(t, os.Chmod(own, 0o777))
 	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-Djava.io.tmpdir="+own, "LEAK="+kind, "PORT="+port)
-	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
+	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atATime}}}
 }
 
-// load sends requests from all clients.
+// load sends requests from that many clients.
 func (l leaking) load(requests int) {
 	l.t.Helper()
 	var all sync.WaitGroup
-	for range clients {
+	for range atATime {
 		all.Go(func() {
-			for range requests / clients {
+			for range requests / atATime {
 				response, err := l.client.Get(l.url)
 				if !assert.NoError(l.t, err) {
 					return
