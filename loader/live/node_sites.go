@@ -156,11 +156,7 @@ func (n *nodeNaming) finish(ctx context.Context) (Naming, error) {
 		return naming, nil
 	}
 	for _, h := range n.heaps {
-		file, err := n.snapshot(ctx, h)
-		if err != nil {
-			return Naming{}, n.process.gone(err)
-		}
-		naming.Files = append(naming.Files, file)
+		naming.Files = append(naming.Files, n.snapshot(ctx, h))
 	}
 	return naming, nil
 }
@@ -188,7 +184,7 @@ func (n *nodeNaming) tell(ctx context.Context) (Naming, error) {
 		before := n.before[h.thread]
 		outside := h.external - before.external
 		kept.add(profile, h.live()-before.live()-outside, outside)
-		file := ProfileFile{Name: n.file(h, "heapprofile"), Open: "load it in Chrome DevTools, Memory"}
+		file := ProfileFile{Name: n.file(h, "heapprofile"), Open: nodeOpens}
 		if err := n.save(file.Name, func(w io.Writer) error { _, err := w.Write(answer.Profile); return err }); err != nil {
 			return Naming{}, err
 		}
@@ -207,12 +203,15 @@ func (n *nodeNaming) file(h *nodeHeap, kind string) string {
 	return fmt.Sprintf("node-%d-worker-%d.%s", n.process.PID, slices.Index(n.heaps, h), kind)
 }
 
-// snapshot writes a heap snapshot as it comes, piece by piece.
-func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) (ProfileFile, error) {
+// nodeOpens is how a profile and a snapshot are shown.
+const nodeOpens = "load it in Chrome DevTools, Memory"
+
+// snapshot writes a heap snapshot as it comes, piece by piece. If it cannot, the file's Open says why.
+func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) ProfileFile {
 	ctx, cancel := context.WithTimeout(ctx, nodeSnapshotTakes)
 	defer cancel()
-	file := ProfileFile{Name: n.file(h, "heapsnapshot"), Open: "load it in Chrome DevTools, Memory"}
-	return file, n.save(file.Name, func(w io.Writer) error {
+	file := ProfileFile{Name: n.file(h, "heapsnapshot"), Open: nodeOpens}
+	err := n.save(file.Name, func(w io.Writer) error {
 		written := 0
 		return n.i.callHearing(ctx, h.session, "HeapProfiler.takeHeapSnapshot", map[string]bool{"reportProgress": false}, nil, func(m inspectorMessage) error {
 			if m.Method != "HeapProfiler.addHeapSnapshotChunk" {
@@ -231,6 +230,10 @@ func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) (ProfileFile, er
 			return err
 		})
 	})
+	if err != nil {
+		file.Open = nodeText(fmt.Sprintf("not written: %v", err))
+	}
+	return file
 }
 
 // Classes of objects whose bytes are outside V8's heap, and of such bytes whose object is not known.

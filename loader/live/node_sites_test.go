@@ -267,3 +267,23 @@ func TestNodeNamingByAnInspectorThatIsHostile(t *testing.T) {
 		require.ErrorIs(t, err, full)
 	})
 }
+
+func TestNodeHeapSnapshotThatCannotBeWritten(t *testing.T) {
+	for name, test := range map[string]struct{ answer, want string }{
+		"refused":     {"?no memory", "not written: HeapProfiler.takeHeapSnapshot: no memory"},
+		"not a piece": {`!{"method":"HeapProfiler.addHeapSnapshotChunk","params":[]}`, "not written: HeapProfiler.takeHeapSnapshot: json"},
+		"ends":        {`!{"method":"NodeRuntime.waitingForDisconnect"}`, "not written: HeapProfiler.takeHeapSnapshot: the program ends"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := fakeInspector(t, fakeVersion, fakeList, answersAsNode(namingResults("HeapProfiler.takeHeapSnapshot", test.answer)))
+			o.snapshot = true
+			finish, err := o.name(t.Context(), make(savedFiles).save)
+			require.NoError(t, err)
+			naming, err := finish(t.Context())
+			require.NoError(t, err)
+			assert.NotEmpty(t, naming.Sites)
+			require.Len(t, naming.Files, 2)
+			assert.Contains(t, naming.Files[1].Open, test.want)
+		})
+	}
+}
