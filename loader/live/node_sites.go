@@ -28,6 +28,10 @@ const (
 	nodeNoise = 16 << 10
 	// nodeOutside is the least growth of memory outside V8's heap that is told, in bytes.
 	nodeOutside = 64 << 10
+	// An object of at least nodeTable bytes is a table that was copied as it grew, if no more than nodeTables such objects were
+	// allocated by the same call.
+	nodeTable  = 32 << 10
+	nodeTables = 4
 	// nodeCallers, nodeMostSites and nodeNameLength are how much is told.
 	nodeCallers    = 8
 	nodeMostSites  = 4096
@@ -265,7 +269,8 @@ func (k nodeKept) at(s memory.Site) *nodeSite {
 // object in the heap, which is in the profile: the bytes outside are divided among the sites of such objects, by the bytes
 // of these.
 func (k nodeKept) add(p nodeProfile, heap, outside int64) {
-	own, scale := p.kept(), p.scale(heap)
+	p.fit(heap)
+	own := p.kept()
 	wrappers := 0.0
 	for _, site := range own {
 		if site.wraps() {
@@ -281,7 +286,7 @@ func (k nodeKept) add(p nodeProfile, heap, outside int64) {
 			continue
 		}
 		sum := k.at(site.Site)
-		sum.bytes += site.bytes*scale + share
+		sum.bytes += site.bytes + share
 	}
 	if wrappers == 0 && outside >= nodeOutside {
 		k.at(memory.Site{Class: nodeUnknown}).bytes += float64(outside)
@@ -304,26 +309,60 @@ func (k nodeKept) sites() []memory.Site {
 	return all[:min(len(all), nodeMostSites)]
 }
 
-// scale is what the bytes of samples are multiplied by, so that their sum is the mean of itself and of what the heap has
-// grown by, each weighted by the inverse of its variance. It is 1 if the two do not agree: then the heap also had what was
-// replaced meanwhile, such as the entries of a cache that is full.
+// fit makes samples fit the bytes that the heap has grown by, which are known but for V8's noise.
 //
-// The sum of samples is a Horvitz-Thompson estimate. A sample stands for an interval, about; objects that are much larger
-// are all sampled and add no variance.
-func (p nodeProfile) scale(heap int64) float64 {
-	sum, variance := 0.0, 0.0
+// If the sum of samples is surely larger, the heap also had what was replaced meanwhile. That is first the tables of arrays
+// and Maps, which are copied as they grow, and then the entries of a cache that is full. The latter are not known from those
+// that are kept. If both agree, samples are scaled to their mean, each weighted by the inverse of its variance.
+func (p nodeProfile) fit(heap int64) {
+	const noise = nodeNoise * nodeNoise
+	grown := float64(heap)
+	sum, variance := p.sum()
+	if excess := sum - grown; excess > 3*math.Sqrt(variance+noise) {
+		p.shrinkTables(excess)
+		sum, variance = p.sum()
+	}
+	if sum <= 0 || math.Abs(sum-grown) > 3*math.Sqrt(variance+noise) {
+		return
+	}
+	scale := max(0, (sum*noise+grown*variance)/(noise+variance)/sum)
+	for i := range p.samples {
+		p.samples[i].Bytes *= scale
+	}
+}
+
+// sum is the Horvitz-Thompson estimate of what is kept, and its variance. A sample stands for an interval, about; objects
+// that are much larger are all sampled and add no variance.
+func (p nodeProfile) sum() (sum, variance float64) {
 	for _, s := range p.samples {
 		sum += s.Bytes
 		if s.Bytes < 3*nodeInterval {
 			variance += s.Bytes * s.Bytes
 		}
 	}
-	const noise = nodeNoise * nodeNoise
-	grown := float64(heap)
-	if sum <= 0 || math.Abs(sum-grown) > 3*math.Sqrt(variance+noise) {
-		return 1
+	return sum, variance
+}
+
+// shrinkTables takes bytes from objects that are large, and few at their call.
+func (p nodeProfile) shrinkTables(excess float64) {
+	large := make(map[int64]int)
+	for _, s := range p.samples {
+		if s.Bytes >= nodeTable {
+			large[s.Node]++
+		}
 	}
-	return max(0, (sum*noise+grown*variance)/(noise+variance)/sum)
+	tables := 0.0
+	table := func(s nodeSample) bool { return s.Bytes >= nodeTable && large[s.Node] <= nodeTables }
+	for _, s := range p.samples {
+		if table(s) {
+			tables += s.Bytes
+		}
+	}
+	for i, s := range p.samples {
+		if table(s) {
+			p.samples[i].Bytes *= 1 - min(1, excess/tables)
+		}
+	}
 }
 
 // kept is what is kept, in V8's heap alone.

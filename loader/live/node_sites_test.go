@@ -156,6 +156,30 @@ func TestNodeSitesAreScaledToTheHeap(t *testing.T) {
 	}
 }
 
+// Of a table that was copied into a larger one, only what it has grown by is kept.
+func TestNodeSitesHaveNoCopiedTables(t *testing.T) {
+	sample := func(bytes, number int) string {
+		return strings.Repeat(fmt.Sprintf(`{"size":%d,"nodeId":1},`, bytes), number)
+	}
+	for name, test := range map[string]struct {
+		samples string
+		heap    int64
+		want    float64 // bytes
+	}{
+		"a table of 400 kB replaced one of 200 kB": {sample(1000, 1000) + sample(400_000, 1), 1_200_000, 1_200_000},
+		"and entries were replaced":                {sample(1000, 1000) + sample(400_000, 1), 200_000, 1_000_000},
+		"large objects are kept":                   {sample(1000, 1000) + sample(100_000, 50), 5_000_000, 6_000_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := readNodeProfile([]byte(`{"head":` + call(1, "f", "/srv/f.js", 0) + `,"samples":[` + strings.TrimSuffix(test.samples, ",") + `]}`))
+			require.NoError(t, err)
+			kept := make(nodeKept)
+			kept.add(p, test.heap, 0)
+			assert.InDelta(t, test.want, kept.sites()[0].Bytes, 1e-3*test.want)
+		})
+	}
+}
+
 func TestNodeProfileThatIsHostile(t *testing.T) {
 	whole := aNodeProfile()
 	deep := strings.Repeat(`{"children":[`, 1<<20)
