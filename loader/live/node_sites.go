@@ -216,7 +216,7 @@ func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) ProfileFile {
 	defer cancel()
 	file := ProfileFile{Name: n.file(h, "heapsnapshot"), Open: nodeOpens}
 	err := n.save(file.Name, func(w io.Writer) error {
-		written := 0
+		written := int64(0)
 		return n.i.callHearing(ctx, h.session, "HeapProfiler.takeHeapSnapshot", map[string]bool{"reportProgress": false}, nil, func(m inspectorMessage) error {
 			if m.Method != "HeapProfiler.addHeapSnapshotChunk" {
 				return nil
@@ -227,7 +227,7 @@ func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) ProfileFile {
 			if err := json.Unmarshal(m.Params, &piece); err != nil {
 				return err
 			}
-			if written += len(piece.Chunk); written > nodeSnapshotMost {
+			if written += int64(len(piece.Chunk)); written > nodeSnapshotMost {
 				return fmt.Errorf("expected a heap snapshot of at most %d bytes", nodeSnapshotMost)
 			}
 			_, err := io.WriteString(w, piece.Chunk)
