@@ -144,8 +144,8 @@ func names(named, listed record.Site) bool {
 // leastNamed is the least error of what was named without a sample, in bytes: requests may have been under way.
 const leastNamed = 2048
 
-// list lists the sites that were named, if they surely hold more than before the load, and at least 1% of the growth of live
-// memory.
+// list lists the sites that were named, if they surely hold more than before the load, at least 1% of the growth of live
+// memory, and no more than it has room for.
 //
 // Bytes that are sampled are a number of samples, which come at random. So the interval is that of Garwood ("Fiducial limits
 // for the Poisson distribution", 1936). Where it is not known how many samples there were, it goes from 0 to the growth of
@@ -180,7 +180,25 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
 	slices.SortStableFunc(all.List, func(a, b record.Site) int {
 		return cmp.Compare(b.BytesPerRequest.Estimate, a.BytesPerRequest.Estimate)
 	})
+	all.List = fitting(all.List, v.Live.Upper)
 	all.List = all.List[:min(len(all.List), record.MostSites)]
+}
+
+// fitting are the sites, the largest first, that the growth of live memory has room for: each byte has one place and one
+// class. What has none was kept once in that iteration, as for a connection or a cache, and not for each request.
+func fitting(sites []record.Site, live float64) []record.Site {
+	places, classes := live, live
+	return slices.DeleteFunc(sites, func(s record.Site) bool {
+		room := &places
+		if s.Class != "" {
+			room = &classes
+		}
+		if s.BytesPerRequest.Low > *room {
+			return true
+		}
+		*room -= s.BytesPerRequest.Estimate
+		return false
+	})
 }
 
 // leastShare is the least growth of a site that is listed, as a share of that of live memory.

@@ -182,6 +182,21 @@ func TestNamingAlone(t *testing.T) {
 	assert.GreaterOrEqual(t, keep.BytesPerRequest.High, 100.0)
 }
 
+// What is kept once in an iteration, and not for each request, is more than live memory grows by.
+func TestNamingOfWhatIsKeptOnce(t *testing.T) {
+	naming := &Naming{Requests: 10_000, Sites: []memory.Site{
+		{Function: "connections", Bytes: 3_000_000}, {Function: "keep", Bytes: 900_000}, {Function: "buffers", Bytes: 800_000},
+		{Function: "too", Bytes: 90_000}, {Class: "dict", Bytes: 700_000}, {Class: "list", Bytes: 600_000},
+	}}
+	sites := judged(lives(12, onlyLive)).Sites(naming, "")
+	var names []string
+	for _, s := range sites.List {
+		names = append(names, s.Name())
+	}
+	assert.Equal(t, []string{"keep", "dict", "too"}, names)
+	assert.InDelta(t, 0.99, *sites.Explained, 0.01)
+}
+
 // The interval of what is sampled holds the truth in 95% of the iterations.
 func TestIntervalOfASample(t *testing.T) {
 	r := rand.New(rand.NewPCG(22, 9))

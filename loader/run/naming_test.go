@@ -37,6 +37,8 @@ type namingSource struct {
 	finished       []error // what the context had ended with
 }
 
+func (n *namingSource) Names() bool { return !errors.Is(n.unready, live.ErrNone) }
+
 func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Context) (live.Naming, error), error) {
 	if n.unready != nil {
 		return nil, n.unready
@@ -109,7 +111,7 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 	source := &namingSource{sites: keeper(), save: "sites.heapprofile"}
 	s, notes := growing(t, 100, source, answers(5_000))
 	source.sites[0].Bytes *= 2 // of two iterations, since one has few requests
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	sites := s.record.Sites
 	require.NotNil(t, sites)
 	require.Len(t, sites.List, 1)
@@ -133,15 +135,36 @@ func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
 		loads++
 		return answers(enoughRequests)(ctx, number, meter)
 	})
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Equal(t, 1, loads)
 	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
+}
+
+// What a server keeps for a connection is not kept for each request: connections are open again before it names.
+func TestConnectionsAreOpenBeforeWhatIsKeptIsNamed(t *testing.T) {
+	source := &namingSource{sites: keeper()}
+	var prepared []int
+	s, _ := growing(t, 100, source, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+		prepared = append(prepared, source.prepared)
+		return answers(5_000)(ctx, number, meter)
+	})
+	s.name(t.Context(), true, nil)
+	assert.Equal(t, []int{0, 1}, prepared)
+	assert.EqualValues(t, 5_000, s.record.Sites.NamingRequests)
+
+	s, _ = growing(t, 100, source, func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{}, errors.New("the tool failed")
+	})
+	source.prepared = 0
+	s.name(t.Context(), true, nil)
+	assert.Zero(t, source.prepared)
+	assert.Equal(t, "the tool failed", s.record.Sites.Unnamed)
 }
 
 func TestNothingIsNamedOfACleanServer(t *testing.T) {
 	source := &namingSource{sites: keeper()}
 	s, notes := growing(t, 0, source, answers(5_000))
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Nil(t, s.record.Sites)
 	assert.Zero(t, source.prepared)
 	assert.Empty(t, notes.String())
@@ -167,7 +190,7 @@ func TestNamingThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, notes := growing(t, 100, &test.source, test.generate)
-			s.name(t.Context(), nil)
+			s.name(t.Context(), false, nil)
 			require.NotNil(t, s.record.Sites)
 			assert.Equal(t, test.unnamed, s.record.Sites.Unnamed)
 			assert.Empty(t, s.record.Sites.List)
@@ -175,6 +198,9 @@ func TestNamingThatFails(t *testing.T) {
 			lines := strings.Count(notes.String(), "loader: nothing more is named: ")
 			assert.Equal(t, test.told, lines == 1, notes.String())
 			assert.Equal(t, test.finished, strings.Count(notes.String(), "one more iteration of load"), notes.String())
+			if name == "no such runtime" {
+				return // the end of the run writes the report
+			}
 			written := readRecord(t, s.folder)
 			assert.Equal(t, verdict.Leak, written.Verdict.Kind)
 			assert.Len(t, written.Iterations, 9)
@@ -198,13 +224,13 @@ func TestNamingThatIsInterrupted(t *testing.T) {
 		cancel(errors.New("interrupted (interrupt)"))
 		return load.Result{}, context.Cause(ctx)
 	})
-	s.name(ctx, nil)
+	s.name(ctx, false, nil)
 	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
 	assert.Equal(t, []error{nil}, source.finished, "the server is left as it was, in spite of the interruption")
 	assert.Contains(t, notes.String(), "loader: nothing more is named: the run was interrupted")
 	assert.Equal(t, verdict.Leak, readRecord(t, s.folder).Verdict.Kind)
 
-	s.name(ctx, nil)
+	s.name(ctx, false, nil)
 	assert.Equal(t, 1, source.prepared, "nothing is begun in a run that was interrupted before")
 	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
 }
@@ -213,12 +239,12 @@ func TestNamingThatIsNotTried(t *testing.T) {
 	source := &namingSource{sites: keeper()}
 	s, _ := growing(t, 100, source, answers(1))
 	s.plan.sites.off = true
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed)
 	s.plan.sites.off, s.plan.align = false, time.Minute
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
-	s.name(t.Context(), errors.New("iteration 5: the tool failed"))
+	s.name(t.Context(), false, errors.New("iteration 5: the tool failed"))
 	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed)
 	assert.Zero(t, source.prepared)
 }
