@@ -59,10 +59,12 @@ func (s *session) name(ctx context.Context, closed bool, early error) {
 func (s *session) naming(ctx context.Context, closed bool, early error) (naming *judge.Naming, unnamed string) {
 	namer, names := s.live.source.(live.Namer)
 	switch {
-	case !names || !namer.Names() || !s.judge.Grows():
+	case !s.judge.Grows():
 		return nil, ""
 	case s.plan.sites.off:
 		return nil, namingIsOff
+	case !names || !namer.Names():
+		return nil, ""
 	case ctx.Err() != nil:
 		return nil, namingInterrupted
 	case early != nil:

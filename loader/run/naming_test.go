@@ -241,6 +241,10 @@ func TestNamingThatIsNotTried(t *testing.T) {
 	s.plan.sites.off = true
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed)
+	source.unready = live.ErrNone
+	s.name(t.Context(), false, nil)
+	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed, "the readings may have told more")
+	source.unready = nil
 	s.plan.sites.off, s.plan.align = false, time.Minute
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
