@@ -52,7 +52,7 @@ func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 	if i.Uncounted {
 		j.options.Unit = verdict.PerIteration
 	}
-	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number)
+	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number) || i.Number == j.verdict.NextLook
 	if due {
 		j.judge()
 	}

@@ -85,7 +85,7 @@ type Options struct {
 	Kind     Kind
 	Folder   string // of the run, for private files such as sockets; it exists
 	PprofURL string // of a Go server, ends in /debug/pprof/; empty if it shows none
-	Snapshot bool   // Name has Node write a snapshot of its heap too, which may take minutes
+	Snapshot bool   // Name has Node write a snapshot of its heap too, which takes minutes and as much memory again
 }
 
 // process is a process of the server, and what can be told of it without its help.
