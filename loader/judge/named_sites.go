@@ -151,7 +151,6 @@ const leastNamed = 2048
 // for the Poisson distribution", 1936). Where it is not known how many samples there were, it goes from 0 to the growth of
 // live memory.
 func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
-	all.LookedAt, all.FalseDiscoveryRate, all.JudgedFirst, all.JudgedLast = len(n.Sites), 0, 0, 0
 	requests := float64(max(1, n.Requests))
 	for _, site := range n.Sites {
 		s := recorded(site)
@@ -182,6 +181,9 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
 	})
 	all.List = fitting(all.List, v.Live.Upper)
 	all.List = all.List[:min(len(all.List), record.MostSites)]
+	if len(all.List) > 0 || all.LookedAt == 0 {
+		all.LookedAt, all.FalseDiscoveryRate, all.JudgedFirst, all.JudgedLast = len(n.Sites), 0, 0, 0
+	}
 }
 
 // fitting are the sites, the largest first, that the growth of live memory has room for: each byte has one place and one
