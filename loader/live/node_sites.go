@@ -169,7 +169,7 @@ func (n *nodeNaming) tell(ctx context.Context) (Naming, error) {
 	if n.heaps, _, err = n.process.settle(ctx, n.i, n.heaps); err != nil {
 		return Naming{}, err
 	}
-	naming := Naming{Sampled: true}
+	naming := Naming{Sampled: true, SampledEvery: nodeInterval}
 	kept := make(nodeKept)
 	for _, h := range n.heaps {
 		var answer struct {
