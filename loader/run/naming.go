@@ -88,22 +88,22 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	return nil, text.Printable(err.Error())
 }
 
-// nameExtra makes one more iteration of load, and has the server name what is kept of it. If connections were closed, another
-// iteration before opens them again: what the server keeps for them is not kept for each request. Without that one, a second
-// one follows if the first has few requests. The server is left as it was, also if the load fails or is interrupted.
+// nameExtra makes one more iteration of load, and has the server name what is kept of it. Connections that were closed are
+// opened again before: what the server keeps for them is not kept for each request. The server is left as it was, also if the
+// load fails or is interrupted.
 func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) (*judge.Naming, error) {
-	left := mostExtra
-	if closed {
-		if _, err := lab.Extra(ctx, s.lab, s.last); err != nil {
+	if closed && s.reopen != nil {
+		before := s.lab
+		before.Server.Generate = s.reopen
+		if _, err := lab.Extra(ctx, before, s.last); err != nil {
 			return nil, err
 		}
-		left--
 	}
 	finish, err := namer.Name(ctx, s.saveProfile)
 	if err != nil {
 		return nil, err
 	}
-	requests, failed := s.extraLoad(ctx, left)
+	requests, failed := s.extraLoad(ctx)
 	if failed != nil || ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
@@ -120,12 +120,11 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 	return naming, nil
 }
 
-// extraLoad makes the load of one more iteration, and of others up to a number while there are few requests. It returns how
-// many they were.
-func (s *session) extraLoad(ctx context.Context, most int) (requests uint64, err error) {
+// extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.
+func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
 	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
 	last := s.last
-	for range most {
+	for range mostExtra {
 		extra, err := lab.Extra(ctx, s.lab, last)
 		if err != nil {
 			return 0, err

@@ -143,22 +143,36 @@ func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
 // What a server keeps for a connection is not kept for each request: connections are open again before it names.
 func TestConnectionsAreOpenBeforeWhatIsKeptIsNamed(t *testing.T) {
 	source := &namingSource{sites: keeper()}
-	var prepared []int
-	s, _ := growing(t, 100, source, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
-		prepared = append(prepared, source.prepared)
-		return answers(5_000)(ctx, number, meter)
-	})
+	var prepared []string
+	loads := func(name string) lab.Generator {
+		return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+			prepared = append(prepared, fmt.Sprint(name, source.prepared))
+			return answers(enoughRequests)(ctx, number, meter)
+		}
+	}
+	s, _ := growing(t, 100, source, loads("named "))
+	s.reopen = loads("opened ")
 	s.name(t.Context(), true, nil)
-	assert.Equal(t, []int{0, 1}, prepared)
-	assert.EqualValues(t, 5_000, s.record.Sites.NamingRequests)
+	assert.Equal(t, []string{"opened 0", "named 1"}, prepared)
+	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
+	s.name(t.Context(), false, nil)
+	assert.Equal(t, []string{"opened 0", "named 1", "named 2"}, prepared, "they are open")
 
-	s, _ = growing(t, 100, source, func(context.Context, int, *load.Meter) (load.Result, error) {
-		return load.Result{}, errors.New("the tool failed")
-	})
+	s.reopen = func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{}, errors.New("no server")
+	}
 	source.prepared = 0
 	s.name(t.Context(), true, nil)
 	assert.Zero(t, source.prepared)
-	assert.Equal(t, "the tool failed", s.record.Sites.Unnamed)
+	assert.Equal(t, "no server", s.record.Sites.Unnamed)
+}
+
+func TestALittleLoadOpensConnections(t *testing.T) {
+	some := reopening(load.Plan{Duration: 3 * time.Second, Requests: 1_000_000, Workers: 7})
+	assert.Equal(t, load.Plan{Duration: 300 * time.Millisecond, Workers: 7}, some)
+	assert.Equal(t, 100*time.Millisecond, reopening(load.Plan{Duration: 100 * time.Millisecond}).Duration)
+	slow := load.Plan{Duration: 3 * time.Second, Rate: 10}
+	assert.Equal(t, slow, reopening(slow))
 }
 
 func TestNothingIsNamedOfACleanServer(t *testing.T) {

@@ -53,6 +53,7 @@ type session struct {
 	profiles *profiler
 	live     *liveReader
 	last     lab.Iteration // of the server; its Number is 0 before the first
+	reopen   lab.Generator // opens the connections that are kept again, by a little load; nil if none are kept
 	record   record.Run
 
 	connections  connections
@@ -238,6 +239,9 @@ func (s *session) prepare(ctx context.Context, server side) error {
 // own load.
 func (s *session) generator(server side) (lab.Generator, error) {
 	if s.plan.tool == nil {
+		if server.load.Kept != nil {
+			s.reopen = lab.Generate(reopening(server.load))
+		}
 		return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
 			plan := server.load
 			plan.Duration = s.durationOf(number)
@@ -255,6 +259,15 @@ func (s *session) generator(server side) (lab.Generator, error) {
 		tool.Guard = subject.GuardGroup
 	}
 	return tool.Run, nil
+}
+
+// reopening is as little of a load as opens all connections.
+func reopening(plan load.Plan) load.Plan {
+	const enough = 300 * time.Millisecond
+	if plan.Rate == 0 { // otherwise some connections have their first request late
+		plan.Duration, plan.Requests = min(plan.Duration, enough), 0
+	}
+	return plan
 }
 
 // durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more.
