@@ -103,6 +103,7 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 	if err != nil {
 		return nil, err
 	}
+	s.whole = true
 	requests, failed := s.extraLoad(ctx)
 	if failed != nil || ctx.Err() != nil {
 		var cancel context.CancelFunc

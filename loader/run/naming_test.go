@@ -131,10 +131,14 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 
 func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
 	loads := 0
-	s, _ := growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+	var s *session
+	s, _ = growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
 		loads++
+		assert.Equal(t, lab.UsualDuration, s.durationOf(number), "many requests are wanted")
 		return answers(enoughRequests)(ctx, number, meter)
 	})
+	s.plan.growing, s.plan.server.load.Duration = true, lab.UsualDuration
+	assert.Equal(t, lab.GrowingDuration(10), s.durationOf(10))
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, 1, loads)
 	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)

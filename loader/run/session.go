@@ -53,6 +53,7 @@ type session struct {
 	profiles *profiler
 	live     *liveReader
 	last     lab.Iteration // of the server; its Number is 0 before the first
+	whole    bool          // the load has its usual length from now on, also in a run that began with less
 	reopen   lab.Generator // opens the connections that are kept again, by a little load; nil if none are kept
 	record   record.Run
 
@@ -270,9 +271,10 @@ func reopening(plan load.Plan) load.Plan {
 	return plan
 }
 
-// durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more.
+// durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more, and for
+// what names what is kept, which wants many requests.
 func (s *session) durationOf(number int) time.Duration {
-	if s.plan.growing && s.live.reads() {
+	if s.plan.growing && s.live.reads() && !s.whole {
 		return lab.GrowingDuration(number)
 	}
 	return s.plan.server.load.Duration
