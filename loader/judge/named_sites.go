@@ -26,7 +26,8 @@ func (j *Judge) Grows() bool {
 }
 
 // Sites are what the growth of live memory belongs to, for the record; nil if live memory is not known, or neither surely
-// grows by more than the tolerance nor has a site that does. naming is nil if there is none. unnamed is why not more is named, or empty.
+// grows by more than the tolerance nor has a site that does. naming is nil if there is none. unnamed is why not more is
+// named, or empty.
 func (j *Judge) Sites(naming *Naming, unnamed string) *record.Sites {
 	return j.sites.record(j.evidence, j.options, naming, unnamed)
 }
