@@ -23,8 +23,8 @@ import (
 	"leaklab/loader/memory"
 )
 
-// clients send requests at a time.
-const clients = 4
+// leakClients send requests at a time.
+const leakClients = 4
 
 // leaking is a running testdata/sites/jvm/Leaks.java.
 type leaking struct {
@@ -53,16 +53,16 @@ func serving(t *testing.T, cmd *exec.Cmd, kind string) leaking {
 	own := t.TempDir()
 	require.NoError(t, os.Chmod(own, 0o777))
 	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-Djava.io.tmpdir="+own, "LEAK="+kind, "PORT="+port)
-	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
+	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: leakClients}}}
 }
 
 // load sends requests from all clients.
 func (l leaking) load(requests int) {
 	l.t.Helper()
 	var all sync.WaitGroup
-	for range clients {
+	for range leakClients {
 		all.Go(func() {
-			for range requests / clients {
+			for range requests / leakClients {
 				response, err := l.client.Get(l.url)
 				if !assert.NoError(l.t, err) {
 					return
@@ -94,8 +94,8 @@ func compiledLeaks(t *testing.T) string {
 	return folder
 }
 
-// sourceLine is the number of the line of the server's source that has a text.
-func sourceLine(t *testing.T, text string) int {
+// leaksLine is the number of the line of the server's source that has a text.
+func leaksLine(t *testing.T, text string) int {
 	t.Helper()
 	source, err := os.ReadFile("testdata/sites/jvm/Leaks.java")
 	require.NoError(t, err)
@@ -104,8 +104,8 @@ func sourceLine(t *testing.T, text string) int {
 	return strings.Count(before, "\n") + 1
 }
 
-// growth is what classes have grown by from one reading to another, the most first.
-func growth(before, after memory.Live) []memory.Site {
+// grownClasses are what classes have grown by from one reading to another, the most first.
+func grownClasses(before, after memory.Live) []memory.Site {
 	was := make(map[memory.SiteKey]memory.Site)
 	for _, site := range before.Sites {
 		was[site.Key()] = site
@@ -120,8 +120,8 @@ func growth(before, after memory.Live) []memory.Site {
 	return grown
 }
 
-// saved is a Save that keeps the files.
-func saved(files map[string][]byte) Save {
+// savedIn is a Save that keeps the files.
+func savedIn(files map[string][]byte) Save {
 	return func(name string, write func(io.Writer) error) error {
 		var file bytes.Buffer
 		err := write(&file)
@@ -166,18 +166,18 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			require.NoError(t, err)
 			before := reading(t, o)
 			p.load(requests)
-			grown := growth(before, reading(t, o))
+			grown := grownClasses(before, reading(t, o))
 			require.Equal(t, test.class, grown[0].Class)
 			assert.InEpsilon(t, test.bytes, float64(grown[0].Bytes)/requests, 0.05)
 			assert.InEpsilon(t, requests, grown[0].Objects, 0.05)
 
 			files := make(map[string][]byte)
-			naming := p.named(o, saved(files), requests)
+			naming := p.named(o, savedIn(files), requests)
 			at := slices.IndexFunc(naming.Sites, func(site memory.Site) bool { return site.Class == test.class })
 			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
 			site := naming.Sites[at]
 			assert.Equal(t, test.function, site.Function)
-			assert.Equal(t, sourceLine(t, test.at), site.Line)
+			assert.Equal(t, leaksLine(t, test.at), site.Line)
 			require.GreaterOrEqual(t, len(site.Holders), len(test.holders), site.Holders)
 			assert.Equal(t, test.holders, site.Holders[:len(test.holders)])
 			if test.kind == "thread" {
@@ -210,7 +210,7 @@ func TestHotSpotHasNoSiteThatGrowsWithoutALeak(t *testing.T) {
 	require.NoError(t, err)
 	before := reading(t, o)
 	p.load(requests)
-	most := growth(before, reading(t, o))[0]
+	most := grownClasses(before, reading(t, o))[0]
 	assert.Less(t, most.Bytes, int64(requests*tolerance), most.Class)
 }
 
@@ -230,7 +230,7 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, heapRatios{least: "33", most: "66"}, ratios)
 	}
-	none := saved(make(map[string][]byte))
+	none := savedIn(make(map[string][]byte))
 	t.Run("named", func(t *testing.T) {
 		p.named(o, none, 40)
 		left(t)
@@ -276,7 +276,7 @@ func TestHotSpotWithoutARecorder(t *testing.T) {
 	p := leaksOf(t, filepath.Join(runtime, "bin/java"), compiledLeaks(t), "static")
 	o, err := p.attach()
 	require.NoError(t, err)
-	_, err = o.(namer).name(t.Context(), saved(nil))
+	_, err = o.(namer).name(t.Context(), savedIn(nil))
 	require.EqualError(t, err, "JDK Flight Recorder does not start: Module jdk.jfr not found.")
 	assert.Empty(t, p.folders())
 }
@@ -293,7 +293,7 @@ func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
 	p := serving(t, cmd, "cache")
 	o, err := p.attach()
 	require.NoError(t, err)
-	naming := p.named(o, saved(make(map[string][]byte)), 2000)
+	naming := p.named(o, savedIn(make(map[string][]byte)), 2000)
 	require.NotEmpty(t, naming.Sites)
 	assert.Equal(t, "byte[]", naming.Sites[0].Class)
 	assert.Equal(t, "Leaks.lambda$lookUp$2", naming.Sites[0].Function)
@@ -309,7 +309,7 @@ func TestHotSpotThatIsRecordedAlready(t *testing.T) {
 	require.NoError(t, err)
 	p.load(1000)
 	files := make(map[string][]byte)
-	naming := p.named(o, saved(files), 2000)
+	naming := p.named(o, savedIn(files), 2000)
 	assert.Empty(t, naming.Files)
 	assert.Empty(t, files)
 	require.NotEmpty(t, naming.Sites)
