@@ -14,8 +14,7 @@ import (
 	"leaklab/loader/memory"
 )
 
-// mostHolders is how many holders a site has.
-const mostHolders = 16
+const mostHolders = 16 // of a site
 
 // parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects, and the classes as
 // sites, the largest first. A line is "   1:          8199        1348488  [B (java.base@17.0.15)". The bytes of all stand in
@@ -72,8 +71,8 @@ func histogramSite(line string) (memory.Site, bool) {
 	return memory.Site{Class: jfr.ClassName(fields[3]), Bytes: int64(bytes), Objects: int64(objects)}, true
 }
 
-// sampledPlace is what old objects of one site have in common.
-type sampledPlace struct {
+// allocated is what old objects of one site have in common.
+type allocated struct {
 	site    memory.Site
 	samples int
 	chains  map[string]*holderChain // by their text without threads
@@ -88,23 +87,23 @@ type holderChain struct {
 
 // sampledSites are the places of samples, the most sampled first, each with the holders that most of its samples have.
 func sampledSites(samples []jfr.Sample) []memory.Site {
-	places := make(map[memory.SiteKey]*sampledPlace)
+	places := make(map[memory.SiteKey]*allocated)
 	for _, sample := range samples {
 		site := allocatedAt(sample)
 		found := places[site.Key()]
 		if found == nil {
-			found = &sampledPlace{site: site, chains: make(map[string]*holderChain)}
+			found = &allocated{site: site, chains: make(map[string]*holderChain)}
 			places[site.Key()] = found
 		}
 		found.samples++
 		found.hold(sample)
 	}
-	all := make([]*sampledPlace, 0, len(places))
+	all := make([]*allocated, 0, len(places))
 	for _, one := range places {
 		one.site.Holders = one.holders()
 		all = append(all, one)
 	}
-	slices.SortFunc(all, func(a, b *sampledPlace) int {
+	slices.SortFunc(all, func(a, b *allocated) int {
 		return cmp.Or(cmp.Compare(b.samples, a.samples), cmp.Compare(a.site.Class, b.site.Class), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.site.Line, b.site.Line))
 	})
 	sites := make([]memory.Site, len(all))
@@ -158,7 +157,7 @@ func hiddenByCompiler(samples []jfr.Sample) bool {
 
 // hold adds the chain of a sample. Its threads are kept apart, so that those of a pool are one chain. A compiler keeps no
 // object for long.
-func (p *sampledPlace) hold(sample jfr.Sample) {
+func (p *allocated) hold(sample jfr.Sample) {
 	if heldByCompiler(sample) {
 		return
 	}
@@ -205,7 +204,7 @@ func holdersOf(sample jfr.Sample) (holders []string, thread string) {
 }
 
 // holders are those of the chain that most samples have, at most mostHolders: the nearest, and the last one.
-func (p *sampledPlace) holders() []string {
+func (p *allocated) holders() []string {
 	var most *holderChain
 	for _, key := range slices.Sorted(maps.Keys(p.chains)) {
 		if chain := p.chains[key]; most == nil || chain.samples > most.samples {
