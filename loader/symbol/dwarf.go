@@ -9,11 +9,13 @@ import (
 )
 
 const (
-	mostHops = 8   // from an inlined copy of a function to its declaration
-	mostDeep = 256 // functions that were put into each other
-	mostRows = 1 << 20
-	checked  = 256 // entries between two looks at the clock
-	nearby   = 64  // ranges of units that may begin in another
+	mostHops      = 8       // from an inlined copy of a function to its declaration
+	mostDeep      = 256     // functions that were put into each other
+	mostScopes    = 1 << 12 // namespaces, types and functions in each other
+	mostFunctions = 1 << 19 // of a unit
+	mostRows      = 1 << 20
+	checked       = 256 // entries between two looks at the clock
+	nearby        = 64  // ranges of units that may begin in another
 )
 
 // debug is the DWARF of a file. Entries are walked by this package: dwarf.Reader.SkipChildren recurses, and
@@ -51,8 +53,9 @@ type span struct {
 func (f *Files) readDWARF(e *elf.File, runs func(uint64) bool) *debug {
 	budget := &f.bytes
 	info := section(e, ".debug_info", mostBytes, budget)
-	abbreviations := section(e, ".debug_abbrev", mostBytes, budget)
-	if len(info) == 0 || len(abbreviations) == 0 {
+	abbreviations := section(e, ".debug_abbrev", mostAbbreviations, budget)
+	roots, sane := unitRoots(info, abbreviations, e.ByteOrder)
+	if !sane || len(roots) == 0 {
 		return nil
 	}
 	d := &debug{lines: section(e, ".debug_line", mostBytes, budget), order: e.ByteOrder, runs: runs, of: f}
@@ -72,7 +75,7 @@ func (f *Files) readDWARF(e *elf.File, runs func(uint64) bool) *debug {
 			return nil
 		}
 	}
-	d.readUnits(info)
+	d.readUnits(roots)
 	return d
 }
 
@@ -86,9 +89,9 @@ func (d *debug) limit() func() {
 func (d *debug) late() bool { return time.Now().After(d.until) }
 
 // readUnits finds the units and the addresses that they have.
-func (d *debug) readUnits(info []byte) {
+func (d *debug) readUnits(roots []dwarf.Offset) {
 	entries := d.data.Reader()
-	for _, at := range unitRoots(info, d.order) {
+	for _, at := range roots {
 		if d.late() {
 			break
 		}
@@ -105,37 +108,11 @@ func (d *debug) readUnits(info []byte) {
 	sortSpans(d.spans)
 }
 
-// unitRoots returns the offsets of the first entries of all units.
-func unitRoots(info []byte, order byteOrder) []dwarf.Offset {
-	const skeleton, split = 4, 5 // types of units whose header has an identifier
-	var all []dwarf.Offset
-	for r := (reader{rest: info, order: order}); len(r.rest) > 0; {
-		start := len(info) - len(r.rest)
-		length, offset := r.length()
-		content := r.take(length)
-		if r.cut {
-			break
-		}
-		head := reader{rest: content, order: order}
-		switch version := head.uint(2); {
-		case version >= 5:
-			kind := head.uint(1)
-			head.take(1 + offset)
-			if kind == skeleton || kind == split {
-				head.take(8)
-			}
-		default:
-			head.take(offset + 1)
-		}
-		if end := len(info) - len(r.rest); !head.cut && end > start {
-			all = append(all, dwarf.Offset(end-len(head.rest)))
-		}
-	}
-	return all
-}
-
-// ranges are the addresses of an entry that are code. Functions that the linker has left out are at 0.
+// ranges are the addresses of an entry that are code; none when it is late. Functions that the linker has left out are at 0.
 func (d *debug) ranges(e *dwarf.Entry) [][2]uint64 {
+	if d.late() {
+		return nil
+	}
 	all, err := d.data.Ranges(e)
 	if err != nil {
 		return nil
@@ -233,7 +210,7 @@ func (d *debug) readFunctions(u *unit) {
 		default:
 			d.skip(entries, e)
 		}
-		if len(scopes) == 0 {
+		if len(scopes) == 0 || len(scopes) > mostScopes || len(u.functions)+len(u.scopes) > mostFunctions {
 			break
 		}
 	}
@@ -256,7 +233,7 @@ func scopeOf(around []string, e *dwarf.Entry) string {
 	case name == "":
 		return scope
 	}
-	return scope + name + "::"
+	return scope + name[:min(len(name), most)] + "::"
 }
 
 // skip passes what is below an entry.
