@@ -180,7 +180,7 @@ func (n nativeProfile) stack(addresses string) (stack []frame, at int) {
 	own := -1
 	for told := range strings.FieldsSeq(addresses) {
 		address, err := strconv.ParseUint(strings.TrimPrefix(told, "0x"), 16, 64)
-		if err != nil || address == 0 || len(stack) >= mostFrames {
+		if err != nil || address == 0 || len(stack) >= mostFrames || own >= 0 && len(stack) > own+mostCallers {
 			break
 		}
 		here, found := n.place(address - 1) // in the instruction that calls

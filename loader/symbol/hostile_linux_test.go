@@ -151,3 +151,25 @@ func TestUnitsAreNotBelieved(t *testing.T) {
 	_, sane = unitRoots(unit(0)[:8], abbreviations, order)
 	assert.False(t, sane, "cut")
 }
+
+// When the time is used up, functions are named by the symbol table.
+func TestTimeIsLimited(t *testing.T) {
+	program := compile(t, "-O2", "-g")
+	plain := functionList(functions(t, program)).find(t, "plain_c")
+	files := NewFiles()
+	b, err := files.Open(program, true, open)
+	require.NoError(t, err)
+	require.Positive(t, b.Frames(plain.offset)[0].Line)
+	used := mostTime - files.left
+	assert.Positive(t, used)
+	files.left = 0
+	assert.Equal(t, []Frame{{Function: "plain_c"}}, b.Frames(plain.offset))
+	files = &Files{bytes: mostBytes}
+	b, err = files.Open(program, true, open)
+	require.NoError(t, err)
+	assert.Equal(t, []Frame{{Function: "plain_c"}}, b.Frames(plain.offset))
+	files = &Files{left: mostTime}
+	b, err = files.Open(program, true, open)
+	require.NoError(t, err)
+	assert.Empty(t, b.Frames(plain.offset), "nothing may be read")
+}
