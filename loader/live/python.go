@@ -105,6 +105,7 @@ type pythonProcess struct {
 	pid     int
 	address string
 	chunks  int64 // malloc's, of the last reading in which they had changed by more than threads keep
+	traces  bool  // its hook may have started tracemalloc
 }
 
 // pythonThreadNoise is how much a thread of its own keeps of freed chunks, which malloc counts as in use: up to seven of each
@@ -137,8 +138,9 @@ func openPython(ctx context.Context, p process, o Options) (opened, error) {
 // said is nothing: what was put into the environment is told already.
 func (a *pythonProcess) said() string { return "" }
 
-// close has nothing to do: the hook holds nothing between two questions.
-func (a *pythonProcess) close(context.Context) error { return nil }
+// close stops tracemalloc, if a load was to be named whose end has not come. The hook holds nothing else between two
+// questions.
+func (a *pythonProcess) close(ctx context.Context) error { return a.untrace(ctx) }
 
 func (a *pythonProcess) live(ctx context.Context) (memory.Live, error) {
 	answer, err := a.ask(ctx, "!")
@@ -182,8 +184,8 @@ func threadsOf(pid int) int {
 
 // pythonReply is the answer of a hook: its first line, and statistics.
 type pythonReply struct {
-	head           map[string]string
-	python, malloc []byte
+	head                  map[string]string
+	sites, python, malloc []byte
 }
 
 // number returns a size or a time of the first line.
@@ -258,8 +260,8 @@ func (a *pythonProcess) talk(ctx context.Context, connection net.Conn, request s
 	return reply, fmt.Errorf("its hook: %w", err)
 }
 
-// readPython reads an answer: a line "stopped=1200 python=2618 malloc=1780", then as many bytes of statistics. What follows
-// "error=" is text up to the end of the line.
+// readPython reads an answer: a line "stopped=1200 sites=0 python=2618 malloc=1780", then as many bytes of traces and of
+// statistics. What follows "error=" is text up to the end of the line.
 func readPython(answer io.Reader) (pythonReply, error) {
 	reply := pythonReply{head: make(map[string]string)}
 	lines := bufio.NewReader(answer)
@@ -280,10 +282,13 @@ func readPython(answer io.Reader) (pythonReply, error) {
 	if reply.head["ready"] != "" {
 		return reply, nil
 	}
+	if reply.head["sites"] == "" {
+		reply.head["sites"] = "0"
+	}
 	for _, part := range []struct {
 		key  string
 		text *[]byte
-	}{{"python", &reply.python}, {"malloc", &reply.malloc}} {
+	}{{"sites", &reply.sites}, {"python", &reply.python}, {"malloc", &reply.malloc}} {
 		size, err := reply.number(part.key)
 		if err != nil {
 			return reply, err
@@ -293,7 +298,7 @@ func readPython(answer io.Reader) (pythonReply, error) {
 		}
 		*part.text = make([]byte, size)
 	}
-	for _, text := range [][]byte{reply.python, reply.malloc} {
+	for _, text := range [][]byte{reply.sites, reply.python, reply.malloc} {
 		if _, err := io.ReadFull(lines, text); err != nil {
 			return reply, fmt.Errorf("an answer that ends too early: %w", err)
 		}

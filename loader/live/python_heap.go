@@ -23,6 +23,9 @@ type pythonHeap struct {
 	arena  int64 // size of one
 	unused int64 // of arenas: pools that hold no block, or have never held one
 
+	// used are pymalloc's blocks in use, by their size in bytes.
+	used map[int64]int64
+
 	chunks int64 // malloc's, in use
 	system int64 // malloc's heaps
 	mapped int64 // chunks that malloc maps one by one; part of chunks too
@@ -33,6 +36,7 @@ func (h pythonHeap) committed() int64 { return h.arenas + h.system + h.mapped }
 var (
 	pythonBlocks = regexp.MustCompile(`(?m)^# bytes in allocated blocks +=\s+([\d,]+)$`)
 	pythonArenas = regexp.MustCompile(`(?m)^\d+ arenas \* (\d+) bytes/arena +=\s+([\d,]+)$`)
+	pythonClass  = regexp.MustCompile(`(?m)^ +\d+ +(\d+) +\d+ +(\d+) +\d+$`)
 	pythonUnused = regexp.MustCompile(`(?m)^\d+ unused pools \* \d+ bytes +=\s+([\d,]+)$`)
 )
 
@@ -50,6 +54,16 @@ func (r pythonReply) heap() (pythonHeap, error) {
 		}{{blocks[1], &heap.blocks}, {arenas[1], &heap.arena}, {arenas[2], &heap.arenas}, {unused[1], &heap.unused}} {
 			var err error
 			if *figure.into, err = bytesOf(strings.ReplaceAll(string(figure.text), ",", "")); err != nil {
+				return heap, fmt.Errorf("statistics of pymalloc: %w", err)
+			}
+		}
+		heap.used = make(map[int64]int64)
+		for _, class := range pythonClass.FindAllSubmatch(r.python, -1) {
+			size, err := bytesOf(string(class[1]))
+			if err != nil {
+				return heap, fmt.Errorf("statistics of pymalloc: %w", err)
+			}
+			if heap.used[size], err = bytesOf(string(class[2])); err != nil {
 				return heap, fmt.Errorf("statistics of pymalloc: %w", err)
 			}
 		}

@@ -28,6 +28,13 @@ func TestPythonAnswers(t *testing.T) {
 		assert.Equal(t, test.rounds, reply.head["rounds"])
 		heap, err := reply.heap()
 		require.NoError(t, err)
+		blocks := int64(0)
+		for size, count := range heap.used {
+			blocks += size * count
+		}
+		assert.Len(t, heap.used, 32)
+		assert.Equal(t, test.want.blocks, blocks)
+		heap.used = nil
 		assert.Equal(t, test.want, heap, test.version)
 	}
 }
@@ -38,7 +45,10 @@ func pythonText(python, malloc string) string {
 }
 
 const (
-	someOfPymalloc = `3 arenas * 1048576 bytes/arena =  3,145,728
+	someOfPymalloc = `class   size   num pools   blocks in use  avail blocks
+    1     32           2             957            63
+
+3 arenas * 1048576 bytes/arena =  3,145,728
 
 # bytes in allocated blocks        =            2,000,000
 22 unused pools * 16384 bytes      =              360,448
@@ -54,7 +64,7 @@ func TestPythonAnswerOfBothAllocators(t *testing.T) {
 	heap, err := reply.heap()
 	require.NoError(t, err)
 	assert.Equal(t, pythonHeap{
-		blocks: 2_000_000, arenas: 3 << 20, arena: 1 << 20, unused: 22 << 14,
+		blocks: 2_000_000, arenas: 3 << 20, arena: 1 << 20, unused: 22 << 14, used: map[int64]int64{32: 957},
 		chunks: 970752 - 64 - (211228 - 28) + 401408, system: 970752, mapped: 401408,
 	}, heap)
 	assert.Equal(t, int64(3<<20+970752+401408), heap.committed())

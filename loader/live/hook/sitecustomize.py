@@ -5,12 +5,17 @@ asked. It then imports the sitecustomize that it shadows. It has no output, and 
 syntax is that of every Python since 2.7, for a server may start programs in any of them.
 
 A process listens on the abstract Unix socket NAME-PID. Only root and the user of the process are answered. The request
-is one byte: "?" asks what hinders an answer, "!" asks for one. The answer is a line of key=value and, after "!", as
-many bytes of pymalloc's and of malloc's statistics as the line announces.
+is one byte. "?" asks what hinders an answer, and "!" asks for one: a line of key=value, and as many bytes of pymalloc's
+and of malloc's statistics as the line announces. "t" asks the same, and starts tracemalloc. "T" asks the same and for
+what was allocated since and is held, as JSON before the statistics, and stops it. "x" stops it without that. A server
+that uses tracemalloc itself goes on with it: "t" then tells what it has traced before.
 """
 import sys
 
 NAME = ""  # set by the loader
+FRAMES = 8  # that tracemalloc keeps of each stack
+TABLES = 256 << 20  # the most that tracemalloc may need for its tables to be read, in bytes
+NUMBERS = 1 << 17  # the most that is told of traces: frames, sizes and counts
 
 
 def _start(name):
@@ -18,6 +23,7 @@ def _start(name):
     import _signal
     import _socket
     import _thread
+    import _tracemalloc
     import atexit
     import gc
     import os
@@ -27,7 +33,7 @@ def _start(name):
     Socket, allocate_lock, get_ident, get_task, start_thread = (
         _socket.socket, _thread.allocate_lock, _thread.get_ident, _thread.get_native_id, _thread.start_new_thread)
     close, fstat, getpid, geteuid, lseek, pread = os.close, os.fstat, os.getpid, os.geteuid, os.lseek, os.pread
-    stat, get_frame = os.stat, sys._getframe
+    stat, write, get_frame = os.stat, os.write, sys._getframe
     sleep, clock = time.sleep, time.perf_counter
     collect, is_enabled, get_threshold = gc.collect, gc.isenabled, gc.get_threshold
     faults = {_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL}
@@ -78,8 +84,29 @@ def _start(name):
     except Exception:
         hindrance = missing + " has no statistics of its allocator"
 
-    def read():
-        """Returns the line and the descriptor of a file with the statistics."""
+    forget_names = getattr(sys, "_clear_type_cache", None)
+    trace, untrace, is_tracing = _tracemalloc.start, _tracemalloc.stop, _tracemalloc.is_tracing
+
+    class Tracing:
+        own = False  # tracemalloc was started here
+
+    def stop_tracing():
+        if Tracing.own:
+            Tracing.own = False
+            untrace()
+
+    def hindered(request):
+        """Returns an answer that tells why nothing can be told of traces; empty if it can."""
+        reason = ""
+        if request == b"T" and not is_tracing():
+            reason = "the server has stopped tracemalloc"
+        elif request != b"!" and is_tracing() and _tracemalloc.get_tracemalloc_memory() > TABLES:
+            reason = "tracemalloc holds more blocks than can be told"
+            stop_tracing()
+        return ("error=%s\n" % reason).encode() if reason else b""
+
+    def read(request):
+        """Returns the line and the descriptor of a file with what it announces."""
         fd = memfd_create(b"leaklab", 1)  # closed by exec
         stream = fdopen(fd, b"w") if fd >= 0 else None
         if not stream:
@@ -87,22 +114,38 @@ def _start(name):
                 close(fd)
             return b"error=no descriptor is free for the answer\n", -1
         started, rounds = clock(), 0
+        if request != b"!" and forget_names:
+            forget_names()  # CPython keeps the last 4,096 names of attributes, such as "do_" + method of http.server
         # A server that has switched the collector off keeps its cycles, so they are live.
         if is_enabled() and get_threshold()[0] > 0:
             while rounds < 3:
                 rounds += 1
                 if not collect():
                     break
+        if request == b"T" or request == b"t" and is_tracing():
+            try:
+                sites = _Sites(gc, sys, os, _tracemalloc, clock).told(request == b"T")
+            finally:
+                stop_tracing()
+            while sites:
+                sites = sites[write(fd, sites):]
+            if rounds:
+                collect()  # what told them is no part of what is held
+        told = lseek(fd, 0, os.SEEK_CUR)
         python_info(stream)
         fflush(stream)
         python = lseek(fd, 0, os.SEEK_CUR)
         malloc_info(0, stream)
         fflush(stream)
         stopped = clock() - started
-        both = lseek(fd, 0, os.SEEK_CUR)
+        end = lseek(fd, 0, os.SEEK_CUR)
         answer = os.dup(fd)
         fclose(stream)
-        line = "rounds=%d stopped=%d python=%d malloc=%d\n" % (rounds, int(stopped * 1e9), python, both - python)
+        if request == b"t" and not is_tracing():
+            Tracing.own = True
+            trace(FRAMES)
+        line = "rounds=%d stopped=%d sites=%d python=%d malloc=%d\n" % (
+            rounds, int(stopped * 1e9), told, python - told, end - python)
         return line.encode(), answer
 
     def answer(connection):
@@ -111,8 +154,15 @@ def _start(name):
             connection.sendall(("error=" + hindrance + "\n").encode())
         elif request == b"?":
             connection.sendall(b"ready=1\n")
-        elif request == b"!":
-            line, fd = read()
+        elif request == b"x":
+            stop_tracing()
+            connection.sendall(b"ready=1\n")
+        elif request in (b"!", b"t", b"T"):
+            if request == b"t":
+                stop_tracing()  # of an earlier question, whose answer was lost
+            line, fd = hindered(request), -1
+            if not line:
+                line, fd = read(request)
             try:
                 connection.sendall(line)
                 offset = 0
@@ -282,6 +332,7 @@ def _start(name):
                 if held is not None:  # by the thread of the parent, which goes on there
                     release(*held)
         State.current, State.starting = None, allocate_lock()
+        stop_tracing()  # the child is not asked for what it traces
         # A child of subprocess runs another program next. What it does before may need to be without a second thread.
         caller = get_frame().f_back
         if caller is None or caller.f_globals.get("__name__") != "subprocess":
@@ -290,6 +341,238 @@ def _start(name):
     start()
     atexit.register(stop)
     os.register_at_fork(before=stop, after_in_parent=start, after_in_child=in_child)
+
+
+class _Sites(object):
+    """What tracemalloc has traced, as JSON. It imports nothing, and calls no code of the server."""
+
+    def __init__(self, gc, sys, os, tracemalloc, clock):
+        self.gc, self.sys, self.tracemalloc, self.clock = gc, sys, tracemalloc, clock
+        self.hook = sys._getframe().f_code.co_filename
+        self.library = os.__file__.rpartition("/")[0]
+        self.quoting = dict((c, "\\u%04x" % c) for c in list(range(32)) + [34, 92])
+
+    def told(self, whole):
+        """Returns them, the largest first. Only if whole, each frame has its function, and each trace what holds it."""
+        limit = self.tracemalloc.get_traceback_limit()
+        groups, cut = self.groups(limit)
+        functions, holders = {}, {}
+        if whole:
+            objects = self.gc.get_objects()
+            functions = self.functions(objects, set(frame for group in groups for frame in group[2]))
+            try:
+                holders = _Holders(self.gc, self.sys, self.tracemalloc, self.clock).of(objects, groups)
+            except Exception:
+                pass
+            del objects
+        frames, texts = {}, {"": 0}
+        traces = []
+        for domain, total, stack, sizes in groups:
+            places = [frames.setdefault(frame, len(frames)) for frame in stack]
+            kind, chain = holders.get(stack, ("", ()))
+            traces.append("[%d,%d,%s,%s,%d,%s]" % (
+                domain, total, self.numbers(places), self.numbers(n for pair in sizes.items() for n in pair),
+                texts.setdefault(kind, len(texts)), self.numbers(texts.setdefault(text, len(texts)) for text in chain)))
+        lines = ["[%d,%d,%d]" % (
+            texts.setdefault(file, len(texts)), line, texts.setdefault(functions.get((file, line), ""), len(texts)))
+            for file, line in frames]
+        parts = '{"library":%s,"fields":%d,"limit":%d,"cut":%s,"texts":[%s],"frames":[%s],"traces":[%s]}' % (
+            self.quoted(self.library), self.fields, limit, "true" if cut else "false",
+            ",".join(map(self.quoted, texts)), ",".join(lines), ",".join(traces))
+        return parts.encode("utf-8", "replace")
+
+    def numbers(self, numbers):
+        return "[%s]" % ",".join("%d" % n for n in numbers)
+
+    def quoted(self, text):
+        return '"%s"' % text[:1000].translate(self.quoting)
+
+    def groups(self, limit):
+        """Returns [domain, frames in all, stack, {size: blocks}] of the stacks that hold most, and if some are left out."""
+        groups = {}
+        traces = self.tracemalloc._get_traces()  # those of a stack have the same tuple
+        self.fields = len(traces[0]) if traces else 0
+        for trace in traces:
+            stack = trace[2]
+            group = groups.get((trace[0], id(stack)))
+            if group is None:
+                # Python 3.8 does not tell how many frames there were.
+                total = trace[3] if len(trace) > 3 else len(stack) + (len(stack) == limit)
+                group = groups[trace[0], id(stack)] = [trace[0], total, stack, {}]
+            sizes = group[3]
+            sizes[trace[1]] = sizes.get(trace[1], 0) + 1
+        largest = sorted(groups.values(), key=lambda g: (-sum(size * n for size, n in g[3].items()), g[2]))
+        kept, numbers = [], 0
+        for group in largest:
+            if any(file == self.hook for file, _ in group[2]):
+                continue
+            numbers += len(group[2]) + 2 * len(group[3])
+            if numbers > NUMBERS:
+                return kept, True
+            kept.append(group)
+        return kept, False
+
+    def functions(self, objects, wanted):
+        """Returns the name of the function of each frame whose code is known. Of nested ones with the same line, the outer
+        one has run it."""
+        files, names, seen = set(file for file, _ in wanted), {}, set()
+        function = type(self.told.__func__)
+        for held in objects:
+            if type(held) is not function:
+                continue
+            code = held.__code__
+            name = held.__qualname__ if held.__name__ == code.co_name else code.co_name  # functools.wraps renames
+            codes = [(code, name)]
+            while codes:
+                code, name = codes.pop()
+                if code in seen:
+                    continue
+                seen.add(code)
+                name = getattr(code, "co_qualname", name)
+                codes.extend((c, name + ".<locals>." + c.co_name) for c in code.co_consts if type(c) is type(code))
+                if code.co_filename not in files:
+                    continue
+                order = code.co_firstlineno, len(name), name
+                for line in self.lines(code):
+                    place = code.co_filename, line
+                    if place in wanted and (place not in names or order < names[place]):
+                        names[place] = order
+        return dict((place, order[2]) for place, order in names.items())
+
+    def lines(self, code):
+        """Returns the lines of a code object."""
+        if hasattr(code, "co_lines"):
+            return set(line for _, _, line in code.co_lines() if line)
+        line, lines = code.co_firstlineno, set()
+        lines.add(line)
+        for step in bytearray(code.co_lnotab)[1::2]:
+            line += step if step < 128 else step - 256
+            lines.add(line)
+        return lines
+
+
+class _Holders(object):
+    """Finds what the objects of the largest stacks are, and what keeps them from being collected."""
+
+    STACKS = 8  # that are looked at
+    BATCH = 256  # containers at a time
+    OBJECTS = 16  # of each stack that are looked at
+    FIRST, LAST = 64, 256  # of the objects in a container
+    TRACED = 10000  # objects of the load that are met: each takes about 50 us to tell its stack
+    LEVELS = 12  # of holders, at most
+    WIDTH = 32  # holders of a level
+    SECONDS = 2.0  # for what they are, and as long for what holds them, about
+
+    def __init__(self, gc, sys, tracemalloc, clock):
+        self.gc, self.traced, self.clock = gc, tracemalloc._get_object_traceback, clock
+        frame = sys._getframe()
+        self.frame, self.hook = type(frame), frame.f_code.co_filename
+        self.until, self.left = 0, self.TRACED
+        self.kinds, self.examples, self.holders = {}, {}, {}
+        self.roots = {id(gc.garbage): "gc.garbage"}
+        self.modules = {}
+        for name, module in list(sys.modules.items()):
+            if type(module) is type(gc):
+                self.modules[id(module.__dict__)] = name
+        self.own = set((id(self.modules), id(self.roots), id(self.__dict__), id(self)))
+
+    def of(self, objects, groups):
+        """Returns {stack: (class, holders)}. What is met first counts: containers are told by their age, the oldest first."""
+        self.wanted = dict((group[2], self.OBJECTS) for group in groups[:self.STACKS])
+        self.own.update(map(id, (objects, groups, self.wanted, self.kinds, self.examples, self.holders)))
+        self.own.update(map(id, groups))
+        until = self.clock() + self.SECONDS
+        for first in range(0, len(objects), self.BATCH):
+            if not self.wanted or self.left < 0 or self.clock() > until:
+                break
+            batch = objects[first:first + self.BATCH]
+            # A list for each container would take most of the time, for tracemalloc traces it.
+            if any(self.traced(held) is not None for held in self.gc.get_referents(*batch)):
+                for holder in batch:
+                    self.meet(holder)
+        batch = None
+        found = {}
+        self.until = self.clock() + self.SECONDS
+        for stack, counts in self.kinds.items():
+            kind = max(counts, key=counts.get)
+            found[stack] = kind, self.chain(self.examples[stack, kind], self.holders[stack, kind])
+        return found
+
+    def meet(self, holder):
+        """Notes what a container holds of the stacks that are wanted."""
+        if id(holder) in self.own:
+            return
+        referents = self.gc.get_referents(holder)
+        if len(referents) > self.FIRST + self.LAST:
+            referents = referents[:self.FIRST] + referents[-self.LAST:]
+        for held in referents:
+            stack = self.traced(held)
+            if stack is None:
+                continue
+            self.left -= 1
+            if stack not in self.wanted:
+                continue
+            kind = self.kind(held)
+            counts = self.kinds.setdefault(stack, {})
+            counts[kind] = counts.get(kind, 0) + 1
+            if (stack, kind) not in self.examples:
+                self.examples[stack, kind], self.holders[stack, kind] = held, holder
+            self.wanted[stack] -= 1
+            if self.wanted[stack] == 0:
+                del self.wanted[stack]
+
+    def kind(self, held):
+        kind = type(held)
+        name, module = type.__dict__["__qualname__"].__get__(kind), type.__dict__["__module__"].__get__(kind)
+        return name if module == "builtins" or type(module) is not str else module + "." + name
+
+    def chain(self, held, holder):
+        """Returns what holds on, the nearest first, up to a variable of a module. The shortest way is looked for."""
+        level, parents = [holder], {id(holder): None}
+        known = [level]  # an identity is one as long as the object is
+        self.own.update(map(id, (level, parents, known)))
+        for _ in range(self.LEVELS):
+            for one in level:
+                if id(one) in self.roots or id(one) in self.modules:
+                    return self.way(one, parents, held)
+            if self.clock() > self.until:
+                break
+            above, following = self.gc.get_referrers(*level), []
+            self.own.update(map(id, (above, following)))
+            for one in above:
+                if len(following) == self.WIDTH:
+                    break
+                if id(one) in self.own or id(one) in parents or self.passing(one):
+                    continue
+                below = [r for r in level if any(r is held for held in self.gc.get_referents(one))]
+                if below:
+                    parents[id(one)] = below[0]
+                    following.append(one)
+            if not following:
+                break
+            level = following
+            known.append(level)
+        return [self.kind(holder)]
+
+    def passing(self, one):
+        """Tells if it is a frame of this hook."""
+        return type(one) is self.frame and one.f_code.co_filename == self.hook
+
+    def way(self, root, parents, held):
+        """Returns the names on the way from the first holder to the root."""
+        names, below = [], parents[id(root)]
+        if id(root) in self.roots:
+            names.append(self.roots[id(root)])
+        else:
+            variable = "?"
+            for key, value in list(root.items()):
+                if value is (held if below is None else below) and type(key) is str:
+                    variable = key
+            names.append(self.modules[id(root)] + "." + variable)
+        while below is not None:
+            names.append(self.kind(below))
+            below = parents[id(below)]
+        return names[::-1]
 
 
 def _hide():
