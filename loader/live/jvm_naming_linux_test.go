@@ -94,8 +94,8 @@ func compiledLeaks(t *testing.T) string {
 	return folder
 }
 
-// sourceLine is the number of the line of the server's source that has a text.
-func sourceLine(t *testing.T, text string) int {
+// lineWith is the number of the line of the server's source that has a text.
+func lineWith(t *testing.T, text string) int {
 	t.Helper()
 	source, err := os.ReadFile("testdata/sites/jvm/Leaks.java")
 	require.NoError(t, err)
@@ -104,8 +104,8 @@ func sourceLine(t *testing.T, text string) int {
 	return strings.Count(before, "\n") + 1
 }
 
-// growth is what classes have grown by from one reading to another, the most first.
-func growth(before, after memory.Live) []memory.Site {
+// classGrowth is what classes have grown by from one reading to another, the most first.
+func classGrowth(before, after memory.Live) []memory.Site {
 	was := make(map[memory.SiteKey]memory.Site)
 	for _, site := range before.Sites {
 		was[site.Key()] = site
@@ -166,7 +166,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			require.NoError(t, err)
 			before := reading(t, o)
 			p.load(requests)
-			grown := growth(before, reading(t, o))
+			grown := classGrowth(before, reading(t, o))
 			require.Equal(t, test.class, grown[0].Class)
 			assert.InEpsilon(t, test.bytes, float64(grown[0].Bytes)/requests, 0.05)
 			assert.InEpsilon(t, requests, grown[0].Objects, 0.05)
@@ -177,7 +177,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
 			site := naming.Sites[at]
 			assert.Equal(t, test.function, site.Function)
-			assert.Equal(t, sourceLine(t, test.at), site.Line)
+			assert.Equal(t, lineWith(t, test.at), site.Line)
 			require.GreaterOrEqual(t, len(site.Holders), len(test.holders), site.Holders)
 			assert.Equal(t, test.holders, site.Holders[:len(test.holders)])
 			if test.kind == "thread" {
@@ -210,7 +210,7 @@ func TestHotSpotHasNoSiteThatGrowsWithoutALeak(t *testing.T) {
 	require.NoError(t, err)
 	before := reading(t, o)
 	p.load(requests)
-	most := growth(before, reading(t, o))[0]
+	most := classGrowth(before, reading(t, o))[0]
 	assert.Less(t, most.Bytes, int64(requests*tolerance), most.Class)
 }
 
