@@ -48,6 +48,7 @@ const finishLimit = 20 * time.Second
 func (s *session) name(ctx context.Context, early error) {
 	naming, unnamed := s.naming(ctx, early)
 	s.record.Sites = s.judge.Sites(naming, unnamed)
+	s.keepProfiles()
 	if s.baseline != nil {
 		s.record.Baseline.Sites = s.baseline.paired.Sites()
 	}
