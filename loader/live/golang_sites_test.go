@@ -179,6 +179,7 @@ const goProfileText = "heap profile: 3: 557120 [9: 9] @ heap/1048576\n" +
 	"#\t0x46c0a2\tmain.freed+0x22\t\t/srv/main.go:1\n" +
 	"\n" +
 	"1: 32768 [1: 32768] @ 0x7\n" +
+	"#\t0x46c0a2\truntime.mallocgc+0x22\t/usr/local/go/src/runtime/malloc.go:1150\n" +
 	"#\t0x46c0a3\truntime.malg+0x22\t\t/usr/local/go/src/runtime/proc.go:5\n" +
 	"\n# runtime.MemStats\n"
 
