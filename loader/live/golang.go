@@ -27,7 +27,7 @@ import (
 
 const (
 	goTimeout = 30 * time.Second
-	goSample  = 16 << 10        // bytes between two samples of the heap profile, on average
+	goSample  = 32 << 10        // bytes between two samples of the heap profile, on average
 	goStart   = 2 * time.Second // how long a program may take until it listens
 	// goStacksTimeout limits how long the goroutines are waited for; 100,000 took 0.3 s.
 	goStacksTimeout = 5 * time.Second

@@ -132,9 +132,9 @@ func TestGoSitesArePlanted(t *testing.T) {
 	}
 }
 
-// With the rate that a launched program gets, 5 MB that are kept in small objects are known to a quarter.
+// With the rate that a launched program gets, 10 MB that are kept in small objects are known to a quarter.
 func TestGoSmallObjectsAreCounted(t *testing.T) {
-	const size = 512
+	const size = 1024
 	variables, err := goEnvironment(nil, Options{Kind: Go})
 	require.NoError(t, err)
 	p, address := startPlanted(t, buildGo(t, "./testdata/sites/go"), append(variables, "LEAK=map", fmt.Sprint("LEAK_BYTES=", size))...)
