@@ -217,11 +217,11 @@ func garwood(count, confidence float64) (low, high float64) {
 }
 
 // explained is the growth of the sites as a share of that of live memory. Each byte has one place and one class: where sites
-// of both kinds are listed, it is the larger of the two sums.
+// of both kinds are listed, it is the larger of the two sums. Stacks are beside the heap.
 func explained(sites []record.Site, live float64) float64 {
 	places, classes := 0.0, 0.0
 	for _, s := range sites {
-		if s.Class == "" {
+		if s.Class == "" || s.Class == memory.GoroutineStack {
 			places += s.BytesPerRequest.Estimate
 		} else {
 			classes += s.BytesPerRequest.Estimate

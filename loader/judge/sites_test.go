@@ -148,6 +148,20 @@ func TestNamingTellsTheHoldersOfAPlace(t *testing.T) {
 	assert.Nil(t, sites.List[0].ObjectsPerRequest)
 }
 
+// A server that leaves a goroutine for each request keeps 2,048 bytes of its stack, and 500 bytes of the heap.
+func TestStacksAreBesideTheHeap(t *testing.T) {
+	j := judged(lives(12, func(number int) memory.Live {
+		requests := int64(number) * 10_000
+		return memory.Live{Bytes: 4<<20 + requests*2548, Sites: []memory.Site{
+			{Class: memory.GoroutineStack, Function: "main.await", Line: 5, Bytes: requests * 2048, Objects: requests},
+			{Function: "runtime.malg", Line: 7, Bytes: requests * 500, Objects: requests},
+		}}
+	}))
+	sites := j.Sites(nil, "")
+	require.Len(t, sites.List, 2)
+	assert.InDelta(t, 1, *sites.Explained, 0.01)
+}
+
 // onlyLive is a server that keeps 100 bytes a request, of which its runtime tells nothing more.
 func onlyLive(number int) memory.Live { return memory.Live{Bytes: 4<<20 + int64(number)*1_000_000} }
 

@@ -49,6 +49,7 @@ const finishLimit = 20 * time.Second
 func (s *session) name(ctx context.Context, closed bool, early error) {
 	naming, unnamed := s.naming(ctx, closed, early)
 	s.record.Sites = s.judge.Sites(naming, unnamed)
+	s.keepProfiles()
 	if s.baseline != nil {
 		s.record.Baseline.Sites = s.baseline.paired.Sites()
 	}
