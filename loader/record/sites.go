@@ -60,8 +60,8 @@ type ProfileFile struct {
 	Open string `json:"open"` // a command, or what to do, that shows it
 }
 
-// Where is the place in code, without a class: "main.keep (main.go:12)", "JavaLeak.register line 9", "in keep (app.js:12)"; empty if none
-// is known.
+// Where is the place in code, without a class: "main.keep (main.go:12)", "JavaLeak.register line 9", "in keep (app.js:12)";
+// empty if none is known.
 func (s Site) Where() string {
 	place := s.File
 	if s.Line > 0 && place != "" {
