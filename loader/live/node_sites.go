@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,11 +21,17 @@ import (
 // How what is kept is sampled and told.
 const (
 	// nodeInterval is the mean number of allocated bytes from one sample to the next.
-	nodeInterval = 4 << 10
-	// nodeSamples is the least number of samples of a site. Fewer may come from what is kept once, such as compiled code.
-	nodeSamples = 8
+	nodeInterval = 2 << 10
+	// nodeSamples is the least number of samples of a site. Fewer may come from what is kept once.
+	nodeSamples = 16
+	// nodeNoise is the standard deviation of what V8's heap grows by for reasons of V8's, in bytes.
+	nodeNoise = 16 << 10
 	// nodeOutside is the least growth of memory outside V8's heap that is told, in bytes.
 	nodeOutside = 64 << 10
+	// An object of at least nodeTable bytes is a table that was copied as it grew, if no more than nodeTables such objects were
+	// allocated by the same call.
+	nodeTable  = 32 << 10
+	nodeTables = 4
 	// nodeCallers, nodeMostSites and nodeNameLength are how much is told.
 	nodeCallers    = 8
 	nodeMostSites  = 4096
@@ -45,12 +52,12 @@ type nodeNaming struct {
 	save    Save
 	i       *inspector
 	heaps   []*nodeHeap
-	outside map[string]int64 // external memory of each thread at the start, in bytes
+	before  map[string]nodeFigures // of each thread
 	ended   context.CancelFunc
 	watcher sync.WaitGroup
 }
 
-// name starts V8's sampling heap profiler in all threads: about one object in each 4 KiB that are allocated is remembered
+// name starts V8's sampling heap profiler in all threads: about one object in each 2 KiB that are allocated is remembered
 // with its stack for as long as it lives, V8's estimate of what it stands for with it. Meanwhile precise coverage is on:
 // V8 optimises nothing, so that no function is inlined into its caller, which would be named instead. Both end with the
 // connection.
@@ -62,7 +69,7 @@ func (o *nodeProcess) name(ctx context.Context, save Save) (func(context.Context
 	if err != nil {
 		return nil, o.gone(err)
 	}
-	n := &nodeNaming{process: o, save: save, i: i, outside: make(map[string]int64)}
+	n := &nodeNaming{process: o, save: save, i: i, before: make(map[string]nodeFigures)}
 	if err := n.start(ctx); err != nil {
 		i.close()
 		return nil, o.gone(err)
@@ -103,7 +110,7 @@ func (n *nodeNaming) start(ctx context.Context) error {
 		return err
 	}
 	for _, h := range n.heaps {
-		n.outside[h.thread] = h.external
+		n.before[h.thread] = h.nodeFigures
 		if err := n.i.call(ctx, h.session, "HeapProfiler.startSampling", map[string]int{"samplingInterval": nodeInterval}, nil); err != nil {
 			return err
 		}
@@ -153,11 +160,7 @@ func (n *nodeNaming) finish(ctx context.Context) (Naming, error) {
 		return naming, nil
 	}
 	for _, h := range n.heaps {
-		file, err := n.snapshot(ctx, h)
-		if err != nil {
-			return Naming{}, n.process.gone(err)
-		}
-		naming.Files = append(naming.Files, file)
+		naming.Files = append(naming.Files, n.snapshot(ctx, h))
 	}
 	return naming, nil
 }
@@ -182,8 +185,10 @@ func (n *nodeNaming) tell(ctx context.Context) (Naming, error) {
 		if err != nil {
 			return Naming{}, err
 		}
-		kept.add(profile, h.external-n.outside[h.thread])
-		file := ProfileFile{Name: n.file(h, "heapprofile"), Open: "load it in Chrome DevTools, Memory"}
+		before := n.before[h.thread]
+		outside := h.external - before.external
+		kept.add(profile, h.live()-before.live()-outside, outside)
+		file := ProfileFile{Name: n.file(h, "heapprofile"), Open: nodeOpens}
 		if err := n.save(file.Name, func(w io.Writer) error { _, err := w.Write(answer.Profile); return err }); err != nil {
 			return Naming{}, err
 		}
@@ -202,13 +207,16 @@ func (n *nodeNaming) file(h *nodeHeap, kind string) string {
 	return fmt.Sprintf("node-%d-worker-%d.%s", n.process.PID, slices.Index(n.heaps, h), kind)
 }
 
-// snapshot writes a heap snapshot as it comes, piece by piece.
-func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) (ProfileFile, error) {
+// nodeOpens is how a profile and a snapshot are shown.
+const nodeOpens = "load it in Chrome DevTools, Memory"
+
+// snapshot writes a heap snapshot as it comes, piece by piece. If it cannot, the file's Open says why.
+func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) ProfileFile {
 	ctx, cancel := context.WithTimeout(ctx, nodeSnapshotTakes)
 	defer cancel()
-	file := ProfileFile{Name: n.file(h, "heapsnapshot"), Open: "load it in Chrome DevTools, Memory"}
-	return file, n.save(file.Name, func(w io.Writer) error {
-		written := 0
+	file := ProfileFile{Name: n.file(h, "heapsnapshot"), Open: nodeOpens}
+	err := n.save(file.Name, func(w io.Writer) error {
+		written := int64(0)
 		return n.i.callHearing(ctx, h.session, "HeapProfiler.takeHeapSnapshot", map[string]bool{"reportProgress": false}, nil, func(m inspectorMessage) error {
 			if m.Method != "HeapProfiler.addHeapSnapshotChunk" {
 				return nil
@@ -219,13 +227,17 @@ func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) (ProfileFile, er
 			if err := json.Unmarshal(m.Params, &piece); err != nil {
 				return err
 			}
-			if written += len(piece.Chunk); written > nodeSnapshotMost {
+			if written += int64(len(piece.Chunk)); written > nodeSnapshotMost {
 				return fmt.Errorf("expected a heap snapshot of at most %d bytes", nodeSnapshotMost)
 			}
 			_, err := io.WriteString(w, piece.Chunk)
 			return err
 		})
 	})
+	if err != nil {
+		file.Open = nodeText(fmt.Sprintf("not written: %v", err))
+	}
+	return file
 }
 
 // Classes of objects whose bytes are outside V8's heap, and of such bytes whose object is not known.
@@ -253,9 +265,11 @@ func (k nodeKept) at(s memory.Site) *nodeSite {
 	return k[s.Key()]
 }
 
-// add adds a profile, and by how many bytes memory outside V8's heap has grown meanwhile. A Buffer has a small object in
-// the heap, which is in the profile: the bytes are divided among the sites of such objects, by the bytes of these.
-func (k nodeKept) add(p nodeProfile, outside int64) {
+// add adds a profile, and by how many bytes V8's heap and memory outside it have grown meanwhile. A Buffer has a small
+// object in the heap, which is in the profile: the bytes outside are divided among the sites of such objects, by the bytes
+// of these.
+func (k nodeKept) add(p nodeProfile, heap, outside int64) {
+	p.fit(heap)
 	own := p.kept()
 	wrappers := 0.0
 	for _, site := range own {
@@ -293,6 +307,62 @@ func (k nodeKept) sites() []memory.Site {
 			cmp.Compare(a.Function, b.Function), cmp.Compare(a.Class, b.Class))
 	})
 	return all[:min(len(all), nodeMostSites)]
+}
+
+// fit makes samples fit the bytes that the heap has grown by, which are known but for V8's noise.
+//
+// If the sum of samples is surely larger, the heap also had what was replaced meanwhile. That is first the tables of arrays
+// and Maps, which are copied as they grow, and then the entries of a cache that is full. The latter are not known from those
+// that are kept. If both agree, samples are scaled to their mean, each weighted by the inverse of its variance.
+func (p nodeProfile) fit(heap int64) {
+	const noise = nodeNoise * nodeNoise
+	grown := float64(heap)
+	sum, variance := p.sum()
+	if excess := sum - grown; excess > 3*math.Sqrt(variance+noise) {
+		p.shrinkTables(excess)
+		sum, variance = p.sum()
+	}
+	if sum <= 0 || math.Abs(sum-grown) > 3*math.Sqrt(variance+noise) {
+		return
+	}
+	scale := max(0, (sum*noise+grown*variance)/(noise+variance)/sum)
+	for i := range p.samples {
+		p.samples[i].Bytes *= scale
+	}
+}
+
+// sum is the Horvitz-Thompson estimate of what is kept, and its variance. A sample stands for an interval, about; objects
+// that are much larger are all sampled and add no variance.
+func (p nodeProfile) sum() (sum, variance float64) {
+	for _, s := range p.samples {
+		sum += s.Bytes
+		if s.Bytes < 3*nodeInterval {
+			variance += s.Bytes * s.Bytes
+		}
+	}
+	return sum, variance
+}
+
+// shrinkTables takes bytes from objects that are large, and few at their call.
+func (p nodeProfile) shrinkTables(excess float64) {
+	large := make(map[int64]int)
+	for _, s := range p.samples {
+		if s.Bytes >= nodeTable {
+			large[s.Node]++
+		}
+	}
+	tables := 0.0
+	table := func(s nodeSample) bool { return s.Bytes >= nodeTable && large[s.Node] <= nodeTables }
+	for _, s := range p.samples {
+		if table(s) {
+			tables += s.Bytes
+		}
+	}
+	for i, s := range p.samples {
+		if table(s) {
+			p.samples[i].Bytes *= 1 - min(1, excess/tables)
+		}
+	}
 }
 
 // kept is what is kept, in V8's heap alone.
