@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leaklab/loader/config"
+	"leaklab/loader/judge"
 	"leaklab/loader/record"
 	"leaklab/loader/run"
 	"leaklab/loader/terminal"
@@ -27,10 +28,14 @@ func (a *app) compare(command *cobra.Command, args []string) error {
 	}
 	options.Unit = unitOf(slices.Concat(runs[0], runs[1]))
 	c := verdict.Compare(runs[0], runs[1], options)
+	difference := record.NewDifference(c)
+	old, _ := record.RunOf(args[0])
+	now, _ := record.RunOf(args[1])
+	judge.CompareSites(&difference, old, now, "the old run", "the new run")
 	screen := newScreen(a.json, isTerminal, os.Getenv)
-	err = terminal.New(screen.Out, screen.Colour).Comparison(c, terminal.Side{Name: "old", Of: args[0]}, terminal.Side{Name: "new", Of: args[1]})
+	err = terminal.New(screen.Out, screen.Colour).Comparison(c, terminal.Side{Name: "old", Of: args[0]}, terminal.Side{Name: "new", Of: args[1]}, difference.SiteLines()...)
 	if err == nil && screen.JSON != nil {
-		err = terminal.WriteComparisonJSON(screen.JSON, c, options.Tolerance)
+		err = terminal.WriteComparisonJSON(screen.JSON, difference, c, options.Tolerance)
 	}
 	a.printed(err, run.OutcomeOfChange(c.Change))
 	return nil

@@ -26,11 +26,15 @@ func (a *app) verdict(command *cobra.Command, args []string) error {
 	options.Unit = unitOf(iterations)
 	v := verdict.Judge(iterations, options)
 	screen := newScreen(a.json, isTerminal, os.Getenv)
-	end := terminal.End{Verdict: v, Tolerance: options.Tolerance, Remarks: aboutTable(args[0], options.Unit)}
+	recorded, _ := record.RunOf(args[0])
+	if v.Kind == verdict.NoLeak { // as with another TOLERANCE than that of the run
+		recorded.Sites = nil
+	}
+	end := terminal.End{Verdict: v, Tolerance: options.Tolerance, Growing: recorded.Sites, Remarks: aboutTable(args[0], options.Unit)}
 	err = terminal.New(screen.Out, screen.Colour).Verdict(end)
 	if err == nil && screen.JSON != nil {
 		err = terminal.WriteJSON(screen.JSON, record.Run{
-			Verdict: record.NewVerdict(v, options.Tolerance), Remarks: end.Remarks, Iterations: make([]record.Iteration, len(iterations)),
+			Verdict: record.NewVerdict(v, options.Tolerance), Sites: end.Growing, Remarks: end.Remarks, Iterations: make([]record.Iteration, len(iterations)),
 		}, "")
 	}
 	a.printed(err, run.OutcomeOf(v.Kind))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"sort"
@@ -189,4 +190,35 @@ func (d Dashboard) AssertOverlay(t testing.TB, ask func(text string) []Series, r
 		got[run+" "+bar.Metric["iteration"]] = bar.Value
 	}
 	assert.Equal(t, want, got)
+}
+
+// AssertSites checks that the table of sites has those of the run.json of a run, in the folder of all runs: three at most.
+// A run without any has one row that says so.
+func (d Dashboard) AssertSites(t testing.TB, ask func(text string) []Series, results, run string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(results, run, "run.json"))
+	require.NoError(t, err)
+	var file struct {
+		Sites struct {
+			List []struct {
+				Growth struct{ Estimate, Low, High float64 } `json:"bytes_per_request"`
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(content, &file))
+	rows := ask(d.Queries()["Growth by site/sites"].Text(run))
+	if len(file.Sites.List) == 0 {
+		require.Len(t, rows, 1)
+		assert.Equal(t, "no site is named", rows[0].Metric["site"])
+		return
+	}
+	want, got := []string{}, []string{}
+	for _, site := range file.Sites.List[:min(3, len(file.Sites.List))] {
+		want = append(want, fmt.Sprint("lower ", site.Growth.Low), fmt.Sprint("estimate ", site.Growth.Estimate), fmt.Sprint("upper ", site.Growth.High))
+	}
+	for _, row := range rows {
+		assert.NotEmpty(t, row.Metric["site"])
+		got = append(got, row.Metric["bound"]+" "+fmt.Sprint(row.Value))
+	}
+	assert.ElementsMatch(t, want, got)
 }

@@ -108,8 +108,11 @@ func (l *composeLab) assertRunsCanBeChosen(d dashboard.Dashboard) {
 	assert.NotEqual(l.t, values(l.query(kinds.Text(first), false)), values(l.query(kinds.Text(second), false)))
 
 	// The table lists them all, whichever is chosen, and each has its report where the link leads.
-	for _, column := range []string{"started", "ended", "iterations", "rate", "verdict", "lower", "estimate", "upper"} {
+	for _, column := range []string{"started", "ended", "iterations", "rate", "lower", "estimate", "upper"} {
 		assert.Len(l.t, l.query(d.Queries()["Runs/"+column].Text(first), true), len(runs), column)
+	}
+	for _, row := range l.query(d.Queries()["Runs/started"].Text(first), true) {
+		assert.Contains(l.t, []string{"leak", "no leak", "inconclusive"}, row.Metric["state"], row.Metric["run"])
 	}
 	for _, run := range runs {
 		want, err := os.ReadFile(filepath.Join(l.results, run, "report.html"))

@@ -189,6 +189,8 @@ func TestFiveRunsAreShownWhileTheyRunAfterwardsAndADayLater(t *testing.T) {
 		w.dashboard.AssertBarsEqualTable(t, ask, rows(leaking), leaking)
 		w.dashboard.AssertLiveBarsEqualTable(t, ask, rows(last))
 		w.dashboard.AssertLiveBarsEqualTable(t, ask, rows(leaking), leaking)
+		w.dashboard.AssertSites(t, ask, w.results, leaking)
+		w.dashboard.AssertSites(t, ask, w.results, last)
 		w.dashboard.AssertOverlay(t, ask, w.results, leaking, last)
 		w.dashboard.AssertOverlay(t, ask, w.results, leaking, short, killed, stopped, last)
 		w.assertChoices(end, leaking, short, killed, stopped, last)

@@ -67,7 +67,7 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	port := lab.FreePorts(t, 1)[0]
-	r := lab.Start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap", "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+port, lab.Server)
+	r := lab.Start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap", "LEAK_BYTES=4096", "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+port, lab.Server)
 	r.ExitCode()
 	file := r.RunFile(t)
 	path, err := filepath.Abs(filepath.Join(r.Folder(t), "report.html"))
@@ -108,6 +108,7 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	shades := evaluate[int](t, b, `document.querySelectorAll("#course rect.load").length`)
 	assert.Equal(t, 7, shades)
 	assertLiveMemoryIsDrawn(t, b, r.Rows(t))
+	assertSitesAreShown(t, b, file)
 	rows := evaluate[int](t, b, `document.querySelectorAll("#iterations tbody tr").length`)
 	assert.Equal(t, 7, rows)
 
@@ -144,4 +145,18 @@ func assertLiveMemoryIsDrawn(t *testing.T, b *browser, rows [][]string) {
 	}
 	parts := evaluate[[]string](t, b, `[...document.querySelectorAll("#growths tbody td.part")].map(cell => cell.innerText.split(",")[0])`)
 	assert.Equal(t, []string{"live memory", "heap slack", "memory outside the heap", "held memory"}, parts)
+}
+
+// assertSitesAreShown checks that the table of sites has those of run.json, or that a sentence says why there are none.
+func assertSitesAreShown(t *testing.T, b *browser, file lab.RunFile) {
+	t.Helper()
+	require.NotNil(t, file.Sites, "the server leaks")
+	growth := evaluate[[]string](t, b, `[...document.querySelectorAll("#growing-sites tbody tr:not(.chain)")].map(row => row.cells[2].innerText)`)
+	require.Len(t, growth, len(file.Sites.List))
+	for n, site := range file.Sites.List {
+		assert.Equal(t, strconv.FormatFloat(site.Growth.Estimate, 'f', 1, 64), growth[n])
+	}
+	if len(growth) == 0 {
+		assert.Contains(t, evaluate[string](t, b, `document.body.innerText`), "No site ")
+	}
 }

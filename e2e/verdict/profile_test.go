@@ -36,13 +36,11 @@ func lineOf(t *testing.T, function, text string) string {
 	return ""
 }
 
-// The profiles name the line of the demo server that leaks.
+// The line of the demo server that leaks is named: that of live memory by the sites, that of goroutines by the profiles.
 func TestProfilesNameTheLine(t *testing.T) {
 	const requests = 3000
-	for leak, want := range map[string]struct{ kind, site, function, text string }{
-		"heap":      {"heap", "called by main.leakHeap.func1", "leakHeap", "filled(size)"},
-		"map":       {"heap", "called by main.leakMap.func1", "leakMap", "filled(size)"},
-		"goroutine": {"goroutine", "at main.leakGoroutine.func1.1", "leakGoroutine", "never <- b"},
+	for leak, want := range map[string]struct{ function, text string }{
+		"heap": {"leakHeap", "filled(size)"}, "map": {"leakMap", "filled(size)"}, "goroutine": {"leakGoroutine", "never <- b"},
 	} {
 		t.Run(leak, func(t *testing.T) {
 			t.Parallel()
@@ -50,9 +48,7 @@ func TestProfilesNameTheLine(t *testing.T) {
 			r := lab.Start(t, []string{"TRIES=6", "REQUESTS=" + strconv.Itoa(requests), "LEAK=" + leak, "LEAK_BYTES=4096", "METRICS_URL=http://127.0.0.1:" + ports[0] + "/metrics"},
 				"env", "METRICS_PORT="+ports[0], lab.Server)
 			r.ExitCode()
-			out := lab.Words(r.Out.String())
 			line := lineOf(t, want.function, want.text)
-			assert.Regexp(t, `gained [^;]*`+regexp.QuoteMeta(want.site+" ("+line+")"), out)
 			profiles := r.RunFile(t).Profiles
 			require.NotNil(t, profiles)
 			assert.Equal(t, []string{"heap-warm.pb.gz", "goroutine-warm.pb.gz", "heap-end.pb.gz", "goroutine-end.pb.gz"}, profiles.Files)
@@ -60,22 +56,44 @@ func TestProfilesNameTheLine(t *testing.T) {
 				assert.NotEmpty(t, r.Content(t, file))
 			}
 			assert.EqualValues(t, 5*requests, profiles.Requests)
-			require.NotEmpty(t, profiles.Sites)
-			named := func(s lab.CallSite) bool {
-				return s.Kind == want.kind && gainedPerRequest(s) > 0 &&
-					slices.Contains([]string{"at " + s.Place.String(), "called by " + s.CalledBy.String()}, want.site+" ("+line+")")
+			if leak == "goroutine" {
+				assertGoroutinesAreNamed(t, r, "main.leakGoroutine.func1.1 ("+line+")")
+			} else {
+				assertSiteIsNamed(t, r, "main."+want.function+".func1 "+line)
 			}
-			assert.True(t, slices.ContainsFunc(profiles.Sites, named), "%+v", profiles.Sites)
-			assert.Contains(t, r.Content(t, "report.md"), "### Where it grew\n")
 		})
 	}
 }
 
-func gainedPerRequest(s lab.CallSite) float64 {
-	if s.Kind == "heap" {
-		return s.BytesPerRequest
+// assertSiteIsNamed checks that the site that grows most is the function that fills memory, called by the one of the leak.
+func assertSiteIsNamed(t *testing.T, r *lab.Run, caller string) {
+	t.Helper()
+	filled := lineOf(t, "filled", "make(")
+	out := lab.Words(r.Out.String())
+	assert.Regexp(t, `leak live memory [^:]*: [^:]*\): main\.filled \(`+regexp.QuoteMeta(filled)+`\) ---`, out, "the line of the verdict")
+	assert.Regexp(t, `main\.filled \(`+regexp.QuoteMeta(filled)+`\): [\d.]+ \([\d.]+ to [\d.]+\) bytes/request[^;]*; called by `+regexp.QuoteMeta(caller), out)
+	assert.Regexp(t, `\d+% of the growth of live memory is explained.*, by \d+ of \d+ sites looked at; at most 5% `, out)
+	sites := r.RunFile(t).Sites
+	require.NotNil(t, sites)
+	first := sites.List[0]
+	assert.Equal(t, "main.filled", first.Function)
+	assert.Equal(t, caller, first.Callers[0])
+	assert.LessOrEqual(t, first.Growth.Low, first.Growth.Estimate)
+	assert.InDelta(t, 4096, first.Growth.Estimate, 2048, "it is sampled")
+	for _, name := range []string{"report.md", "report.html"} {
+		assert.Contains(t, r.Content(t, name), "Where live memory grows", name)
+		assert.Contains(t, r.Content(t, name), caller, name)
 	}
-	return s.GoroutinesPerRequest
+}
+
+// assertGoroutinesAreNamed checks that goroutines are gained at a place.
+func assertGoroutinesAreNamed(t *testing.T, r *lab.Run, place string) {
+	t.Helper()
+	assert.Regexp(t, `gained [^;]*at `+regexp.QuoteMeta(place), lab.Words(r.Out.String()))
+	assert.True(t, slices.ContainsFunc(r.RunFile(t).Profiles.Sites, func(s lab.CallSite) bool {
+		return s.Kind == "goroutine" && s.GoroutinesPerRequest > 0 && s.Place.String() == place
+	}))
+	assert.Contains(t, r.Content(t, "report.md"), "### Where it grew\n")
 }
 
 func TestServerWithoutProfilesIsMeasuredAllTheSame(t *testing.T) {

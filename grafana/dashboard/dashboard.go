@@ -74,6 +74,9 @@ func layout() []row {
 			{27, 14, memoryOverTheRunPanel()},
 			{9, 10, leakedPerIterationPanel()},
 		}},
+		{5, []cell{
+			{32, 24, growthBySitePanel()},
+		}},
 		{8, []cell{
 			{25, 24, runsPanel()},
 		}},

@@ -24,11 +24,11 @@ func endsOfRunsPanel() *barchart.PanelBuilder {
 func runColumns() [][2]string {
 	return [][2]string{
 		{"started", "round(1000 * max by (run) (" + last("leaklab_run_start_timestamp_seconds") + "))\n" +
-			"* on (run) group_right () max by (run, shape) (" + last("leaklab_run_info") + ")"},
+			"* on (run) group_right () max by (run, shape) (" + last("leaklab_run_info") + ")\n" +
+			"* on (run) group_left (state) " + stateLabel},
 		{"ended", "round(1000 * max by (run) (" + last("leaklab_run_seen_timestamp_seconds") + "))"},
 		{"iterations", "count by (run) (count by (run, iteration) (" + last("leaklab_iteration_rss_end_bytes") + "))"},
 		{"rate", "sum by (run) (avg by (run, instance) (" + last("leaklab_iteration_requests_per_second") + "))"},
-		{"verdict", stateOfRun()},
 		{"lower", "min by (run) (" + lastGrowth("lower") + ")"},
 		{"estimate", "avg by (run) (" + lastGrowth("estimate") + ")"},
 		{"upper", "max by (run) (" + lastGrowth("upper") + ")"},
@@ -49,11 +49,11 @@ func runsPanel() *table.PanelBuilder {
 			"the list at the top of the page chooses several.").
 		WithTransformation(join(run)).
 		WithTransformation(organize(times(len(columns)),
-			[]string{run, "Value #verdict", "Value #estimate", "Value #lower", "Value #upper",
+			[]string{run, "state", "Value #estimate", "Value #lower", "Value #upper",
 				"shape", "Value #iterations", "Value #rate", "Value #started", "Value #ended"},
 			map[string]string{
 				"Value #started": "started", "Value #ended": "until", "Value #iterations": "iterations",
-				"Value #rate": "requests/s", "Value #verdict": "verdict",
+				"Value #rate": "requests/s", "state": "verdict",
 				"Value #lower": "at least", "Value #estimate": "growth", "Value #upper": "at most",
 			})).
 		WithTransformation(sortBy(run, true)).
@@ -62,7 +62,7 @@ func runsPanel() *table.PanelBuilder {
 			{Title: "Show this run alone", URL: "/d/leaklab/leaklab?var-run=${__value.raw}" +
 				"&from=${__data.fields.started.numeric}&to=${__data.fields.until.numeric}"},
 		}))).
-		OverrideByName("verdict", properties(property("mappings", stateNames()),
+		OverrideByName("verdict", properties(inUnit(units.String), property("mappings", colouredStates()),
 			property("custom.cellOptions", map[string]string{"type": "color-text"}), columnWidth(100))).
 		OverrideByName("growth", growthColumn).
 		OverrideByName("at least", growthColumn).

@@ -269,6 +269,16 @@ func stateNames() []dashboard.ValueMapping {
 	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}}
 }
 
+// colouredStates give the words of states their colours.
+func colouredStates() []dashboard.ValueMapping {
+	options := make(map[string]dashboard.ValueMappingResult)
+	for place, state := range states {
+		text, color := state, stateColors[state]
+		options[state] = dashboard.ValueMappingResult{Text: &text, Color: &color, Index: new(int32(place))}
+	}
+	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}}
+}
+
 // nanAsDash shows NaN, which a growth is before the fifth iteration, as a dash.
 func nanAsDash() []dashboard.ValueMapping {
 	return []dashboard.ValueMapping{{SpecialValueMap: &dashboard.SpecialValueMap{

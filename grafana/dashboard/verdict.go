@@ -111,6 +111,26 @@ func growthByPartPanel() *table.PanelBuilder {
 		}))
 }
 
+func growthBySitePanel() *table.PanelBuilder {
+	// A run without sites has one row that says so: its figures are not known.
+	none := `label_replace(label_replace(0 / (0 * ` + ofNewest("max", last("leaklab_iterations")) + `), "site", "no site is named", "", ""), "bound", "estimate", "", "")`
+	return newTable("Growth by site", "suffix:B").
+		Description("What the live memory that surely grows belongs to, in bytes per request, with the bounds that hold it with 95% confidence: "+
+			"a function with its line, or a class. At most three sites, the largest first; the report has more, with callers and holders. "+
+			"Of the newest run that is chosen. They are known when the run is over.").
+		WithTarget(rows("sites", ofNewest("max by (site, bound) ", last("leaklab_site_growth_bytes_per_request"))+"\nor on () "+none)).
+		Decimals(1).
+		Mappings(nanAsDash()).
+		OverrideByName("site", properties(inUnit(units.String))).
+		WithTransformation(dashboard.DataTransformerConfig{Id: "groupingToMatrix", Options: map[string]string{
+			"columnField": "bound", "rowField": "site", "valueField": "Value", "emptyValue": "null",
+		}}).
+		WithTransformation(sortBy("estimate", true)).
+		WithTransformation(organize(nil, []string{`site\bound`, "estimate", "lower", "upper"}, map[string]string{
+			`site\bound`: "site", "estimate": "growth", "lower": "at least", "upper": "at most",
+		}))
+}
+
 func limitPanel() *stat.PanelBuilder {
 	// JSON has no infinity to map, so the query ends at 1e10 s; about a century or more counts as not in sight.
 	const century, end = 3e9, 1e11

@@ -61,6 +61,8 @@ type Config struct {
 	MetricsURL   URL       `env:"METRICS_URL" group:"Server" help:"Prometheus endpoint of the server: its resident memory if no process is visible, its requests, the heap of its runtime" compose:"http://server:9101/metrics" movable:"true" redact:"true"`
 	PprofURL     URL       `env:"PPROF_URL" group:"Server" help:"where a Go server shows /debug/pprof/; found by itself for the demo server" movable:"true" redact:"true"`
 	Live         Live      `env:"LIVE" default:"auto for a server that is started for the run, off for one that runs already" group:"Server" help:"runtime that tells live memory, which is what the server still holds after a full collection"`
+	Sites        Sites     `env:"SITES" default:"auto" group:"Server" help:"name what live memory that grows belongs to, with one more iteration of load at the end where the runtime needs it"`
+	LiveSnapshot bool      `env:"LIVE_SNAPSHOT" default:"false" group:"Server" help:"write a heap snapshot of a Node server whose live memory grows; it takes minutes, and as much memory again"`
 	ServerImage  string    `env:"SERVER_IMAGE" group:"Docker" help:"any image in place of the demo server, with compose/image.yml" compose:"-" flag:"-"` // here only for the report
 
 	HostResults File `env:"HOST_RESULTS" group:"Docker" help:"what the host calls the folder that the loader's container has in RESULTS; docker-compose.yml sets it" compose:"${RESULTS:-results}" machine:"true" flag:"-"`

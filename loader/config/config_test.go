@@ -108,6 +108,7 @@ func wrongSettings() []wrong {
 	)
 	return []wrong{
 		{"LIVE", "java", "expected one of auto, off, go, node, jvm, python, native, tcmalloc"},
+		{"SITES", "on", "expected auto or off"}, {"SITES", "Auto", "expected auto or off"}, {"LIVE_SNAPSHOT", "yes", boolean},
 		{"TRIES", "0", tries}, {"TRIES", "-1", tries}, {"TRIES", "ten", tries}, {"TRIES", "1.5", tries}, {"TRIES", "10001", tries}, {"TRIES", "Auto", tries},
 		{"MAX_TRIES", "0", most}, {"MAX_TRIES", "auto", most},
 		{"TOLERANCE", "0", growth}, {"TOLERANCE", "-4", growth}, {"TOLERANCE", "4 bytes", growth}, {"TOLERANCE", "NaN", growth}, {"TOLERANCE", "Inf", growth},

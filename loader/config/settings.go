@@ -107,6 +107,8 @@ func settingOf(field reflect.StructField) Setting {
 		s.Choices = []string{string(Kept), string(Fresh)}
 	case "LIVE":
 		s.Choices = liveKinds
+	case "SITES":
+		s.Choices = []string{string(AutoSites), string(NoSites)}
 	case "LEAK":
 		s.Choices = leakModes
 	}

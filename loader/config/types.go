@@ -285,6 +285,23 @@ func (l *Live) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Sites is how sites are named.
+type Sites string
+
+// The ways.
+const (
+	AutoSites Sites = "auto"
+	NoSites   Sites = "off"
+)
+
+// UnmarshalText fails when text is neither.
+func (s *Sites) UnmarshalText(text []byte) error {
+	if *s = Sites(text); *s != AutoSites && *s != NoSites {
+		return errors.New("expected auto or off")
+	}
+	return nil
+}
+
 // leakModes are the values of LEAK. A test of the demo server compares them with its own list.
 var leakModes = []string{"abort", "body", "burst", "cache", "conn", "expire", "goroutine", "heap", "log", "map", "none", "path", "session"}
 

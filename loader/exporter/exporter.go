@@ -31,6 +31,7 @@ type Exporter struct {
 	givenBack   float64 // bytes
 	curve       curve
 	fit         fit
+	sites       []Site
 	end         *End // nil while the run goes on
 }
 
@@ -132,6 +133,6 @@ func (e *Exporter) snapshot() *snapshot {
 		Run: e.run, now: time.Now(), burst: e.meter.Burst(), iterations: slices.Clone(e.iterations),
 		verdict: e.verdict, timeToLimit: e.timeToLimit, givenBack: e.givenBack,
 		reading: reading, totals: e.meter.Snapshot(),
-		curve: e.curve.points(), fit: e.fit.points(), end: e.end,
+		curve: e.curve.points(), fit: e.fit.points(), sites: e.sites, end: e.end,
 	}
 }

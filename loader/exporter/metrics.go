@@ -56,6 +56,7 @@ type snapshot struct {
 	totals      load.Totals
 	curve       map[float64]int64 // seconds since the run began -> bytes
 	fit         []Fitted
+	sites       []Site
 	end         *End
 }
 
@@ -172,6 +173,9 @@ func ofVerdict() []metric {
 		{name: "leaklab_part_growth_bytes_per_request", labels: []string{"part", "bound"},
 			help:  "Growth of a part of the server's memory, in bytes per request: the estimate and its 95% interval; NaN before the fifth iteration.",
 			panel: "Grows", collect: collectParts},
+		{name: "leaklab_site_growth_bytes_per_request", labels: []string{"site", "bound"},
+			help:  "Growth of the sites that surely grow, in bytes per request: the estimate and its 95% interval, of at most three sites, the largest; known when the run is over.",
+			panel: "Growth by site", collect: collectSites},
 		{name: "leaklab_tolerance_bytes_per_request", help: "Growth that still counts as no leak, in bytes per request.",
 			panel: "Growth per request", collect: value(func(s *snapshot) float64 { return s.Tolerance })},
 		{name: "leaklab_time_to_memory_limit_seconds", help: "Time until the server reaches its memory limit under this load, in seconds; +Inf if it is not sure to grow, NaN before the fifth iteration.",

@@ -16,6 +16,7 @@ type Plan struct {
 	Options verdict.Options
 	Limit   memory.Limit // of the server's memory
 	Limits  []Limit      // of other resources
+	Sites   bool         // the sites of live memory are judged too
 }
 
 // Judge is the running verdict on one server. It judges anew after each iteration that is due, and in the end.
@@ -27,11 +28,17 @@ type Judge struct {
 	evidence   []verdict.Iteration
 	verdict    verdict.Verdict
 	judged     int // iterations that the verdict is on
+	// looksAtSites is false if sites are neither kept nor judged.
+	looksAtSites bool
+	sites        *sites
 }
 
 // New returns a Judge who has seen no iteration.
 func New(plan Plan) *Judge {
-	return &Judge{options: plan.Options, limit: plan.Limit, limits: plan.Limits, verdict: verdict.Judge(nil, plan.Options)}
+	return &Judge{
+		options: plan.Options, limit: plan.Limit, limits: plan.Limits, verdict: verdict.Judge(nil, plan.Options),
+		looksAtSites: plan.Sites, sites: newSites(),
+	}
 }
 
 // Add takes an iteration into account, and judges anew if that is due: judging takes the longer the more iterations
@@ -39,10 +46,13 @@ func New(plan Plan) *Judge {
 func (j *Judge) Add(i lab.Iteration, row record.Iteration) bool {
 	j.iterations = append(j.iterations, i.WithoutLatencies())
 	j.evidence = append(j.evidence, evidence(i, row))
+	if j.looksAtSites {
+		j.sites.add(sitesOf(i))
+	}
 	if i.Uncounted {
 		j.options.Unit = verdict.PerIteration
 	}
-	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number)
+	due := record.Due(i.Number) || slices.Contains(verdict.Looks(j.options.MaxIterations), i.Number) || i.Number == j.verdict.NextLook
 	if due {
 		j.judge()
 	}

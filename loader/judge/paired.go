@@ -12,19 +12,23 @@ type Paired struct {
 	options    verdict.Options // for the baseline
 	evidence   []verdict.Iteration
 	comparison verdict.Comparison
+	sites      *sites // of the baseline
 }
 
 // NewPaired returns a comparison with the server that suspect judges.
 func NewPaired(suspect *Judge) *Paired {
-	p := &Paired{suspect: suspect, options: suspect.options}
+	p := &Paired{suspect: suspect, options: suspect.options, sites: newSites()}
 	p.compare()
 	return p
 }
 
 // Add takes an iteration of the baseline into account, and compares anew if that is due. The suspect's iteration of the
-// same number has to be added before.
-func (p *Paired) Add(row record.Iteration) {
+// same number has to be added before. row is the iteration as it is recorded.
+func (p *Paired) Add(i lab.Iteration, row record.Iteration) {
 	p.evidence = append(p.evidence, row.Evidence())
+	if p.suspect.looksAtSites {
+		p.sites.add(sitesOf(i))
+	}
 	if record.Due(row.Iteration) {
 		p.compare()
 	}

@@ -125,10 +125,15 @@ func (i Iteration) CPU() (time.Duration, bool) {
 	return used, i.Start.CPU > 0 && used >= 0 && (i.Turnover == nil || !i.Turnover.Restarted)
 }
 
-// WithoutLatencies returns the iteration without the histogram of its latencies and the list of its processes, for whoever
-// keeps all iterations of a run: they take fifty times as much memory as the rest.
+// WithoutLatencies returns the iteration without the histogram of its latencies, the list of its processes and the sites of
+// its live memory, for whoever keeps all iterations of a run: they take fifty times as much memory as the rest.
 func (i Iteration) WithoutLatencies() Iteration {
 	i.Load.Latency = nil
+	if i.Live != nil {
+		live := *i.Live
+		live.Sites = nil
+		i.Live = &live
+	}
 	i.Start.Members, i.End.Members, i.members, i.Workers, i.followed = nil, nil, nil, nil, nil
 	return i
 }
@@ -283,6 +288,26 @@ func (r *Rest) takeLive(ctx context.Context, server Server, last Iteration) erro
 
 // later is the present on the clock of the iterations.
 func (i Iteration) later() time.Time { return i.EndedAt.Add(time.Since(i.EndedAt)) }
+
+// Extra makes the load of one more iteration after the last, which no measurement belongs to. It returns its Load, and its
+// Requests as they are counted in the others. It fails as those do. Neither the samples nor the plan's Meter know of it.
+func Extra(ctx context.Context, plan Plan, last Iteration) (Iteration, error) {
+	extra := Iteration{Number: last.Number + 1, Of: plan.Tries, AtMost: plan.AtMost}
+	meter := load.NewMeter()
+	meter.StartBurst(extra.Number, time.Now())
+	defer meter.EndBurst()
+	var err error
+	if extra.Load, err = plan.Server.Generate(ctx, extra.Number, meter); err != nil {
+		return extra, err
+	}
+	if err := extra.Answered(); err != nil {
+		return extra, err
+	}
+	if extra.End, err = settledReading(ctx, plan.settles(last).end, plan.Server.Sampler); err != nil {
+		return extra, err
+	}
+	return extra, extra.count(last, plan.Align > 0, meter)
+}
 
 // follow measures the baseline with as many requests as the server has had in its iteration.
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {

@@ -424,3 +424,53 @@ func TestWhatEndsARun(t *testing.T) {
 		assert.ErrorIs(t, err, interrupted)
 	})
 }
+
+// One more iteration after the last is loaded and counted as the others, and stays out of samples, peaks and counts.
+func TestOneMoreIteration(t *testing.T) {
+	server := newLeaky(t)
+	plan := server.plan(2)
+	iterations, err := measure(t.Context(), plan)
+	require.NoError(t, err)
+	last := iterations[1]
+	var marks []int
+	plan.Server.Sampler.Observe = func(s memory.Sample) { marks = append(marks, s.Iteration) }
+	extra, err := Extra(t.Context(), plan, last)
+	require.NoError(t, err)
+	assert.Equal(t, 3, extra.Number)
+	assert.EqualValues(t, 4, extra.Requests)
+	assert.EqualValues(t, 12, server.requests.Load())
+	assert.Equal(t, []int{0}, marks)
+	assert.Equal(t, 2, plan.Server.Meter.Burst().Number)
+	assert.EqualValues(t, 8, plan.Server.Meter.Snapshot().Requests)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Extra(ctx, plan, last)
+	require.Error(t, err)
+	plan.Server.Generate = func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{}, errors.New("the tool failed")
+	}
+	_, err = Extra(t.Context(), plan, last)
+	assert.EqualError(t, err, "the tool failed")
+	plan.Server.Generate = func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{Totals: load.Totals{Errors: map[load.Reason]uint64{load.Timeout: 4}}}, nil
+	}
+	_, err = Extra(t.Context(), plan, last)
+	assert.ErrorContains(t, err, "none of its 4 requests was answered")
+}
+
+// Requests that the server alone counts are those since the last iteration.
+func TestOneMoreIterationOfALoadTool(t *testing.T) {
+	count := uint64(100)
+	plan := loads(2, func(context.Context, int, *load.Meter) (load.Result, error) {
+		count += 7
+		return load.Result{Uncounted: true}, nil
+	}, func(_ context.Context, r *memory.Reading) {
+		r.Requests, r.RequestsCounter = count, "http_requests_total"
+	})
+	iterations, err := measure(t.Context(), plan)
+	require.NoError(t, err)
+	extra, err := Extra(t.Context(), plan, iterations[1])
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, extra.Requests)
+}

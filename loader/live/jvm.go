@@ -45,6 +45,7 @@ type javaHeap struct {
 	ranges     []addressRange // where the committed heap lies; empty if it is found by the name of its file
 	named      bool           // ZGC: the heap is a file of memory named java_heap
 	concurrent bool           // ZGC and Shenandoah: a class histogram does not collect
+	regions    bool           // G1
 }
 
 var (
@@ -73,7 +74,7 @@ func parseHeapInfo(text string) (javaHeap, error) {
 		return heap, errEpsilon
 	}
 	if match := garbageFirstLine.FindStringSubmatch(text); match != nil {
-		heap.committed, heap.ranges = javaSize(match[1]), []addressRange{rangeOf(match[2], match[3])}
+		heap.committed, heap.ranges, heap.regions = javaSize(match[1]), []addressRange{rangeOf(match[2], match[3])}, true
 	} else if match := zHeapLine.FindStringSubmatch(text); match != nil {
 		heap.committed, heap.named, heap.concurrent = javaSize(match[1]), true, true
 	} else if match := shenandoahLine.FindStringSubmatch(text); match != nil {
@@ -110,27 +111,6 @@ func parseMaxHeap(text string) int64 {
 		return limit
 	}
 	return 0
-}
-
-// parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects. They stand in
-// its last line: "Total  10276  1482632".
-func parseHistogram(answer io.Reader) (int64, error) {
-	lines, last := bufio.NewScanner(answer), ""
-	for lines.Scan() {
-		if line := lines.Text(); strings.TrimSpace(line) != "" {
-			last = line
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(last)
-	if len(fields) == 3 && fields[0] == "Total" {
-		if total, err := strconv.ParseInt(fields[2], 10, 64); err == nil && total > 0 {
-			return total, nil
-		}
-	}
-	return 0, fmt.Errorf("%s ends with %.200q, not with a total", classHistogram, last)
 }
 
 // heapOfC is the line of VM.info with what mallinfo tells of all arenas of glibc's malloc, since Java 17: "C-Heap outstanding

@@ -84,13 +84,15 @@ type hotSpot struct {
 	attach     attachment
 	limit      int64 // of its heap, in bytes; 0 if unknown
 	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
+	regions    bool  // its collector is G1
 	trims      bool  // it can give back what malloc keeps of freed memory, which it does not tell
 	tells      bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
 	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
 	slow       bool  // its collection took longer than jvmSlowCollection
 	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
 
-	direct memory.Limit // of its direct buffers
+	direct    memory.Limit     // of its direct buffers
+	recording *flightRecording // that runs; nil if none does
 }
 
 func (h *hotSpot) open(ctx context.Context) error {
@@ -118,7 +120,7 @@ func (h *hotSpot) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.limit, h.concurrent = parseMaxHeap(flags), heap.concurrent
+	h.limit, h.concurrent, h.regions = parseMaxHeap(flags), heap.concurrent, heap.regions
 	if size, _, err := mallocArenas(h.attach.process.PID); err == nil && freed >= 0 {
 		h.tells = size > freed
 	}
@@ -243,7 +245,7 @@ func (h *hotSpot) collect(ctx context.Context, read *memory.Live) error {
 func (h *hotSpot) histogram(ctx context.Context, read *memory.Live) error {
 	began := time.Now()
 	err := h.attach.command(ctx, classHistogram, jvmHistogramLimit, func(answer io.Reader) (err error) {
-		read.Bytes, err = parseHistogram(answer)
+		read.Bytes, read.Sites, err = parseHistogram(answer)
 		return err
 	})
 	read.Stopped += time.Since(began)
@@ -324,8 +326,13 @@ func (h *hotSpot) ask(ctx context.Context, command string) (string, error) {
 	return string(text), err
 }
 
-// close has nothing to close: a JVM keeps its socket until it ends.
-func (h *hotSpot) close(context.Context) error { return nil }
+// close stops a recording that still runs. A JVM keeps its socket until it ends.
+func (h *hotSpot) close(ctx context.Context) error {
+	if h.recording == nil {
+		return nil
+	}
+	return h.recording.stop(ctx)
+}
 
 func (h *hotSpot) said() string {
 	asked := []string{classHistogram, nativeMemory}
@@ -338,7 +345,11 @@ func (h *hotSpot) said() string {
 	if h.trims {
 		asked = append(asked, trimNativeHeap)
 	}
-	return h.attach.said + "; sends " + strings.Join(asked, ", ")
+	naming := "; if live memory grows, JFR.start, JFR.dump and JFR.stop"
+	if h.regions {
+		naming = "; if live memory grows, JFR.start, VM.set_flag, JFR.dump and JFR.stop"
+	}
+	return h.attach.said + "; sends " + strings.Join(asked, ", ") + naming
 }
 
 // ended wraps memory.ErrGone around an error if the process has ended.

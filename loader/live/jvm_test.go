@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"leaklab/loader/jfr"
 	"leaklab/loader/memory"
 )
 
@@ -28,7 +30,7 @@ func TestParseHeapInfo(t *testing.T) {
 	for collector, want := range map[string]javaHeap{
 		"serial":     {committed: all, metaspace: 320 << 10, ranges: []addressRange{{0xf0000000, 0xf5550000}, {0xf5550000, 0x100000000}}},
 		"parallel":   {committed: all, metaspace: 384 << 10, ranges: []addressRange{{0xfab00000, 0x100000000}, {0xf0000000, 0xfab00000}}},
-		"g1":         {committed: all, metaspace: 320 << 10, ranges: whole},
+		"g1":         {committed: all, metaspace: 320 << 10, ranges: whole, regions: true},
 		"shenandoah": {committed: all, metaspace: 384 << 10, ranges: whole, concurrent: true},
 		"z":          {committed: all, metaspace: 384 << 10, named: true, concurrent: true},
 	} {
@@ -42,7 +44,7 @@ func TestParseHeapInfoOfOtherVersions(t *testing.T) {
 	// Java 24: G1CollectedHeap::print_heap_on.
 	heap, err := parseHeapInfo(" garbage-first heap   total reserved 262144K, committed 131072K, used 2711K [0x00000000f0000000, 0x0000000100000000)\n")
 	require.NoError(t, err)
-	assert.Equal(t, javaHeap{committed: 128 << 20, ranges: []addressRange{{0xf0000000, 0x100000000}}}, heap)
+	assert.Equal(t, javaHeap{committed: 128 << 20, ranges: []addressRange{{0xf0000000, 0x100000000}}, regions: true}, heap)
 	// Java 11: MetaspaceUtils::print_on.
 	heap, err = parseHeapInfo(answer(t, "heap_info_serial") + " Metaspace       used 3048K, capacity 4556K, committed 4864K, reserved 1056768K\n")
 	require.NoError(t, err)
@@ -84,15 +86,103 @@ func TestParseDirectBuffers(t *testing.T) {
 }
 
 func TestParseHistogram(t *testing.T) {
-	total, err := parseHistogram(strings.NewReader(answer(t, "class_histogram")))
+	total, sites, err := parseHistogram(strings.NewReader(answer(t, "class_histogram")))
 	require.NoError(t, err)
 	assert.Equal(t, int64(2082224), total)
+	assert.Equal(t, []memory.Site{
+		{Class: "byte[]", Bytes: 1348488, Objects: 8199},
+		{Class: "java.lang.Class", Bytes: 175664, Objects: 1425},
+		{Class: "sun.net.www.protocol.jar.Handler", Bytes: 16, Objects: 1},
+	}, sites)
 	for _, odd := range []string{"", "java.lang.OutOfMemoryError", "Total 1", "Total 1 many", "Total 1 0", "Total 1 2\nmore"} {
-		_, err := parseHistogram(strings.NewReader(odd))
+		_, _, err := parseHistogram(strings.NewReader(odd))
 		require.ErrorContains(t, err, "GC.class_histogram ends with", odd)
 	}
-	_, err = parseHistogram(strings.NewReader(strings.Repeat("x", 1<<20)))
+	_, _, err = parseHistogram(strings.NewReader(strings.Repeat("x", 1<<20)))
 	require.Error(t, err, "a line without end")
+}
+
+func TestClassesOfOneNameAreOneSite(t *testing.T) {
+	_, sites, err := parseHistogram(strings.NewReader(`
+   1:   3   120  app.Big (app@1.0)
+   2:   2   100  app.Twin
+   3:   1    90  [Lapp.Big;
+   4:   1    40  app.Twin (other)
+   5:   1    24  app.Main$$Lambda$7/0x0000000800c8a400
+   6:   1    16  app.Main$$Lambda$9/0x0000000800c8b000
+   7:  -1    16  app.Negative
+   8:   1    9999999999999999999  app.Huge
+   9:   1    8  a` + "\x1b" + `b
+Total 9 414
+`))
+	require.NoError(t, err)
+	assert.Equal(t, []memory.Site{
+		{Class: "app.Twin", Bytes: 140, Objects: 3},
+		{Class: "app.Big", Bytes: 120, Objects: 3},
+		{Class: "app.Big[]", Bytes: 90, Objects: 1},
+		{Class: "app.Main$$Lambda", Bytes: 40, Objects: 2},
+		{Class: `a\x1bb`, Bytes: 8, Objects: 1},
+	}, sites)
+}
+
+func TestTheLargestClassesAreKept(t *testing.T) {
+	var text strings.Builder
+	for i := range 2 * mostClasses {
+		fmt.Fprintf(&text, "%d: 1 16 app.C%d\n", i+1, i)
+	}
+	_, sites, err := parseHistogram(strings.NewReader(text.String() + "9000: 1 16 app.C0\nTotal 1 16\n"))
+	require.NoError(t, err)
+	require.Len(t, sites, mostClasses)
+	assert.Equal(t, memory.Site{Class: "app.C0", Bytes: 32, Objects: 2}, sites[0])
+	assert.Equal(t, "app.C4095", sites[mostClasses-1].Class)
+}
+
+func TestSampledSites(t *testing.T) {
+	main := []jfr.Frame{{Class: "java.util.HashMap", Method: "newNode", Line: 1901}, {Class: "app.Main$$Lambda", Method: "run"}, {Class: "app.Main", Method: "put", Line: 7}, {Class: "java.lang.Thread", Method: "run", Line: 840}}
+	static := []jfr.Link{
+		{Class: "java.util.HashMap$Node", Field: "next"},
+		{Class: "java.util.HashMap$Node", Field: "next"},
+		{Class: "java.util.HashMap$Node[]"},
+		{Class: "java.util.HashMap", Field: "table", Description: "Size: 3"},
+		{Class: "java.lang.Class", Description: "Class Name: app.Main", Field: "CACHE", Static: true},
+		{Class: "java.lang.Class", Description: "Class Name: sun.launcher.LauncherHelper", Field: "appClass", Static: true},
+	}
+	inThread := func(name string) []jfr.Link {
+		return []jfr.Link{{Class: "java.lang.Thread", Field: "threadLocals", Description: "Thread Name: " + name}}
+	}
+	node := func(chain []jfr.Link) jfr.Sample {
+		return jfr.Sample{Class: "java.util.HashMap$Node", Stack: main, Chain: chain}
+	}
+	onStack := jfr.Sample{Class: "int[]", Stack: []jfr.Frame{{Class: "sun.nio.ch.Util", Method: "get", Line: 1}}, Root: jfr.Root{System: "Threads", Description: "Thread Name: main"}}
+	assert.Equal(t, []memory.Site{
+		{
+			Class: "java.util.HashMap$Node", Function: "app.Main.put", Line: 7, Callers: []string{"java.lang.Thread.run:840"},
+			Holders: []string{"java.util.HashMap$Node.next", "java.util.HashMap$Node[]", "java.util.HashMap.table", "static field app.Main.CACHE"},
+		},
+		{Class: "int[]", Function: "sun.nio.ch.Util.get", Line: 1, Callers: nil, Holders: []string{"thread main"}},
+	}, sampledSites([]jfr.Sample{node(inThread("a")), onStack, node(static), node(static)}), "the chain of most samples counts")
+
+	sites := sampledSites([]jfr.Sample{node(inThread("b")), node(static), node(inThread("a"))})
+	assert.Equal(t, []string{"java.lang.Thread.threadLocals", "2 threads, such as a"}, sites[0].Holders, "the threads of a pool are one chain")
+	byCompiler := jfr.Sample{Class: "java.util.HashMap$Node", Stack: main, Chain: static[:4], Root: jfr.Root{System: "Threads", Description: "Thread Name: C2 CompilerThread0"}}
+	assert.True(t, hiddenByCompiler([]jfr.Sample{byCompiler, onStack}))
+	assert.False(t, hiddenByCompiler([]jfr.Sample{byCompiler, onStack, node(static)}))
+	sites = sampledSites([]jfr.Sample{byCompiler, byCompiler, node(static)})
+	assert.Equal(t, "static field app.Main.CACHE", sites[0].Holders[3], "compilers keep nothing for long")
+	sites = sampledSites([]jfr.Sample{{Class: "int[]"}})
+	assert.Equal(t, []memory.Site{{Class: "int[]"}}, sites, "nothing is known of it")
+}
+
+func TestALongChainKeepsItsEnd(t *testing.T) {
+	var chain []jfr.Link
+	for i := range 100 {
+		chain = append(chain, jfr.Link{Class: fmt.Sprint("app.C", i), Field: "next"})
+	}
+	chain = append(chain, jfr.Link{Class: "java.lang.Class", Description: "Class Name: app.Main", Field: "FIRST", Static: true})
+	holders := sampledSites([]jfr.Sample{{Class: "int[]", Chain: chain}})[0].Holders
+	require.Len(t, holders, mostHolders)
+	assert.Equal(t, "app.C0.next", holders[0])
+	assert.Equal(t, "static field app.Main.FIRST", holders[mostHolders-1])
 }
 
 func TestRunsHotSpot(t *testing.T) {

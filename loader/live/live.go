@@ -56,8 +56,10 @@ type Naming struct {
 	// Sites hold Bytes and Objects that this load has left behind. Where a runtime tells objects, but not how many bytes the
 	// load has left, both are 0: the site tells the place and the holders of a class that grows.
 	Sites []memory.Site
-	// Sampled is true if Bytes and Objects are estimated from a sample.
+	// Sampled is true if Bytes and Objects of all Sites are estimated from a sample.
 	Sampled bool
+	// SampledEvery is how many bytes lie between two samples, on average; 0 if Sampled is false, or if it is not known.
+	SampledEvery int64
 	// Files are what Save has written, with the command that opens each.
 	Files []ProfileFile
 }
@@ -81,6 +83,7 @@ type Options struct {
 	Kind     Kind
 	Folder   string // of the run, for private files such as sockets; it exists
 	PprofURL string // of a Go server, ends in /debug/pprof/; empty if it shows none
+	Snapshot bool   // Name has Node write a snapshot of its heap too, which takes minutes and as much memory again
 }
 
 // process is a process of the server, and what can be told of it without its help.

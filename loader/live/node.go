@@ -28,10 +28,15 @@ func node() runtime {
 		defers:   true,
 		runs:     runsNode,
 		launch:   launchNode,
-		open: func(ctx context.Context, p process, _ Options) (opened, error) {
+		open: func(ctx context.Context, p process, options Options) (opened, error) {
 			one.Lock()
 			defer one.Unlock()
-			return openNode(ctx, p)
+			o, err := openNode(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			o.snapshot = options.Snapshot
+			return o, nil
 		},
 		tells:       "V8's heaps and Buffers, by the inspector, which SIGUSR1 opens on loopback",
 		stopAtLeast: 100 * time.Millisecond,
@@ -128,7 +133,7 @@ func (a tcpAddress) with(value string) tcpAddress {
 }
 
 // openNode finds the inspector of a process, or opens it.
-func openNode(ctx context.Context, p process) (opened, error) {
+func openNode(ctx context.Context, p process) (*nodeProcess, error) {
 	at, how, err := findInspector(ctx, p)
 	if err != nil {
 		return nil, err

@@ -135,6 +135,11 @@ func (i *inspector) close() {
 
 // call sends a command to a thread and waits for its answer, which goes into result unless that is nil.
 func (i *inspector) call(ctx context.Context, session, method string, params, result any) error {
+	return i.callHearing(ctx, session, method, params, result, func(inspectorMessage) error { return nil })
+}
+
+// callHearing is call, and passes the events of the thread that come before the answer to hear, whose error ends it.
+func (i *inspector) callHearing(ctx context.Context, session, method string, params, result any, hear func(inspectorMessage) error) error {
 	i.last++
 	id := i.last
 	data, err := json.Marshal(inspectorCommand{id, method, params})
@@ -162,6 +167,10 @@ func (i *inspector) call(ctx context.Context, session, method string, params, re
 			return m.answer(method, result)
 		case session != nodeMainThread && m.ID == carrier && from == nodeMainThread && m.Error != nil, session != nodeMainThread && !i.attached(session):
 			return fmt.Errorf("%s: %w", method, errNodeWorkerGone)
+		case m.ID == 0 && from == session:
+			if err := hear(m); err != nil {
+				return fmt.Errorf("%s: %w", method, err)
+			}
 		}
 	}
 }
@@ -201,7 +210,7 @@ func (i *inspector) next(ctx context.Context) (m inspectorMessage, session strin
 	return i.event(m)
 }
 
-// event keeps what an event says, and returns the message of a worker that it carries.
+// event keeps what an event says, and returns the message of a worker that it carries, or itself.
 func (i *inspector) event(m inspectorMessage) (carried inspectorMessage, session string, err error) {
 	var params struct {
 		Session string `json:"sessionId"`
@@ -229,7 +238,7 @@ func (i *inspector) event(m inspectorMessage) (carried inspectorMessage, session
 		}
 		return carried, params.Session, nil
 	}
-	return inspectorMessage{}, nodeMainThread, nil
+	return m, nodeMainThread, nil
 }
 
 func (i *inspector) attached(session string) bool {

@@ -74,7 +74,7 @@ func launched(t *testing.T) []string {
 	return environment
 }
 
-func openedNode(t *testing.T, p process) opened {
+func openedNode(t *testing.T, p process) *nodeProcess {
 	t.Helper()
 	require.True(t, runsNode(p))
 	o, err := openNode(t.Context(), p)
@@ -83,7 +83,7 @@ func openedNode(t *testing.T, p process) opened {
 	return o
 }
 
-func nodeLive(t *testing.T, o opened) memory.Live {
+func nodeLive(t *testing.T, o *nodeProcess) memory.Live {
 	t.Helper()
 	live, err := o.live(t.Context())
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestNodeInspectorIsClosedAgain(t *testing.T) {
 			require.NoError(t, err)
 			for range 2 { // it can be opened once more
 				o := openedNode(t, s.process)
-				at := o.(*nodeProcess).at
+				at := o.at
 				assert.Contains(t, o.said(), at.String())
 				nodeLive(t, o)
 				require.NoError(t, o.close(t.Context()))
@@ -205,7 +205,7 @@ func TestNodeInspectorOfTheUserStaysOpen(t *testing.T) {
 	port := freePort(t)
 	s := startNode(t, nil, "--inspect="+port, "testdata/node_holds.js")
 	o := openedNode(t, s.process)
-	assert.Equal(t, "127.0.0.1:"+port, o.(*nodeProcess).at.String())
+	assert.Equal(t, "127.0.0.1:"+port, o.at.String())
 	nodeLive(t, o)
 	require.NoError(t, o.close(t.Context()))
 	nodeLive(t, o)
@@ -233,7 +233,7 @@ func TestNodeWithoutGetBuiltinModule(t *testing.T) {
 		s := startNode(t, launched(t), script)
 		o := openedNode(t, s.process)
 		first := nodeLive(t, o)
-		assert.True(t, o.(*nodeProcess).commandLine)
+		assert.True(t, o.commandLine)
 		for range 5 {
 			nodeLive(t, o)
 		}

@@ -29,6 +29,10 @@ type nodeProcess struct {
 	// silent are worker threads that did not answer, such as one that waits in Atomics.wait, and last what each has told.
 	silent map[string]bool
 	last   map[string]nodeFigures
+	// snapshot tells that naming what is kept ends with a heap snapshot.
+	snapshot bool
+	// naming is what has been prepared to name what is kept, until it is named or the process is closed.
+	naming *nodeNaming
 }
 
 func newNodeProcess(p process, at tcpAddress) *nodeProcess {
@@ -109,12 +113,21 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 	if err != nil {
 		return memory.Live{}, err
 	}
-	var stopped time.Duration
+	heaps, stopped, err := o.settle(ctx, i, heaps)
+	if err != nil {
+		return memory.Live{}, err
+	}
+	return o.sum(heaps, stopped), nil
+}
+
+// settle collects heaps until they stay as they are. It returns those of the threads that still answer, and how long the
+// threads stood still.
+func (o *nodeProcess) settle(ctx context.Context, i *inspector, heaps []*nodeHeap) (answered []*nodeHeap, stopped time.Duration, err error) {
 	before := int64(0)
 	for round := 1; round <= mostCollections; round++ {
 		if round > 1 {
 			if err := pause(ctx, nodePoll); err != nil { // finalizers run in a turn of the event loop
-				return memory.Live{}, err
+				return nil, 0, err
 			}
 		}
 		now := int64(0)
@@ -128,7 +141,7 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 				h.gone, o.silent[h.thread] = true, true
 				continue
 			case err != nil:
-				return memory.Live{}, err
+				return nil, 0, err
 			}
 			stopped += took
 			now += h.live()
@@ -139,7 +152,7 @@ func (o *nodeProcess) read(ctx context.Context, i *inspector) (memory.Live, erro
 		}
 		before = now
 	}
-	return o.sum(heaps, stopped), nil
+	return heaps, stopped, nil
 }
 
 // heaps prepares all threads of the process that answer, and returns their heaps, the main thread's first.
@@ -355,6 +368,7 @@ func (o *nodeProcess) undo(ctx context.Context) {
 
 // close closes the inspector if it was opened for this, and waits until it listens no more.
 func (o *nodeProcess) close(ctx context.Context) error {
+	o.endNaming()
 	if !o.ours || hasEnded(o.PID) || !o.same() {
 		return nil
 	}

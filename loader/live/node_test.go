@@ -109,7 +109,8 @@ const (
 	fakeList = `[{"webSocketDebuggerUrl":"ws://192.0.2.1:1/id"}]`
 )
 
-// answersAsNode answers each command with what results has for it, and an empty object otherwise.
+// answersAsNode answers each command with what results has for it, and an empty object otherwise. One that begins with ! is
+// sent as it is, and one with ? is the text of an error.
 func answersAsNode(results map[string]string) func(context.Context, *websocket.Conn) {
 	return func(ctx context.Context, socket *websocket.Conn) {
 		for {
@@ -134,8 +135,11 @@ func answersAsNode(results map[string]string) func(context.Context, *websocket.C
 				result = "{}"
 			}
 			answer := fmt.Sprintf(`{"id":%d,"result":%s}`, asked.ID, result)
-			if strings.HasPrefix(result, "!") {
+			switch {
+			case strings.HasPrefix(result, "!"):
 				answer = result[1:]
+			case strings.HasPrefix(result, "?"):
+				answer = fmt.Sprintf(`{"id":%d,"error":{"message":%q}}`, asked.ID, result[1:])
 			}
 			if socket.Write(ctx, websocket.MessageText, []byte(answer)) != nil {
 				return

@@ -110,6 +110,7 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 	var mu sync.Mutex
 	var sum memory.Live
 	var failed []error
+	var sites summedSites
 	begin := time.Now()
 	each(asked, func(pid int, m *member) {
 		ctx, cancel := context.WithTimeout(ctx, liveTimeout)
@@ -129,6 +130,7 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 			failed = append(failed, fmt.Errorf("%s of process %d: %w", m.kind, pid, err))
 		default:
 			add(&sum, read)
+			sites.add(read.Sites)
 		}
 	})
 	if len(failed) > 0 {
@@ -138,6 +140,7 @@ func (t *Tree) Live(ctx context.Context) (memory.Live, error) {
 		return memory.Live{}, t.none()
 	}
 	sum.Stopped = min(sum.Stopped, time.Since(begin))
+	sum.Sites = sites.largest()
 	for pid, m := range t.opened {
 		if m.asked == nil {
 			addOutside(&sum, outside(pid, memory.Live{}))

@@ -16,6 +16,8 @@ type Site struct {
 	Holders []string
 	Bytes   int64 // live
 	Objects int64
+	// Sampled is true if Bytes and Objects are estimated from a sample.
+	Sampled bool
 }
 
 // Key tells sites apart: what two readings of the same place have in common.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -13,7 +14,8 @@ type Baseline struct {
 	Command    string      `json:"command"`
 	Verdict    Verdict     `json:"verdict"`
 	Difference Difference  `json:"difference"`
-	Iterations []Iteration `json:"iterations"` // as in baseline.csv
+	Sites      *Sites      `json:"sites,omitempty"` // nil as for the server
+	Iterations []Iteration `json:"iterations"`      // as in baseline.csv
 }
 
 // Difference is the growth of the server less that of the baseline. The figures are 0 if Estimated is false.
@@ -26,6 +28,10 @@ type Difference struct {
 	JudgedFirst          int            `json:"judged_first"` // iteration, counted from 1
 	JudgedLast           int            `json:"judged_last"`
 	Sentence             string         `json:"sentence"`
+	// Sites are those that one of the two does not list, and those of both whose growth surely differs, more first.
+	Sites []SiteChange `json:"sites,omitempty"`
+	// SitesUnknown is why sites are not compared, in a clause, if those of one of the two are known.
+	SitesUnknown string `json:"sites_unknown,omitempty"`
 }
 
 // NewDifference returns the figures of c as run.json has them.
@@ -57,7 +63,12 @@ func (b *Baseline) check() error {
 	case d.LowerBytesPerRequest > d.UpperBytesPerRequest:
 		return fmt.Errorf("baseline.difference.lower_bytes_per_request is %g, above upper_bytes_per_request, %g", d.LowerBytesPerRequest, d.UpperBytesPerRequest)
 	}
-	return checkIterations("baseline.iterations", b.Iterations)
+	return errors.Join(checkIterations("baseline.iterations", b.Iterations), b.Sites.check())
+}
+
+// Run is the baseline as a run.
+func (b *Baseline) Run() Run {
+	return Run{Verdict: b.Verdict, Sites: b.Sites, Iterations: b.Iterations}
 }
 
 // Of returns the baseline's iteration of the same number; false if there is none, or no baseline.

@@ -60,27 +60,35 @@ func CreateFile(folder, name string, flags int) (*os.File, error) {
 
 // Replace writes a file under another name and then renames it, so that it is always complete: as it was, or as it is
 // now. Everybody may read it. An error names the file.
-func Replace(folder, name string, write func(io.Writer) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("cannot write %s: %w", filepath.Join(folder, name), err)
-		}
-	}()
+func Replace(folder, name string, write func(io.Writer) error) error {
 	var content bytes.Buffer
 	if err := write(&content); err != nil {
-		return err
+		return unwritten(folder, name, err)
 	}
+	return ReplaceLarge(folder, name, 0o644, func(out io.Writer) error {
+		_, err := out.Write(content.Bytes())
+		return err
+	})
+}
+
+// ReplaceLarge is Replace of a file that may be too large for memory, and that those may read whom mode permits.
+func ReplaceLarge(folder, name string, mode fs.FileMode, write func(io.Writer) error) error {
 	file, err := os.CreateTemp(folder, "."+name+".*")
 	if err != nil {
-		return err
+		return unwritten(folder, name, err)
 	}
-	_, err = file.Write(content.Bytes())
-	err = errors.Join(err, file.Chmod(0o644), file.Close())
+	err = write(file)
+	err = errors.Join(err, file.Chmod(mode), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), filepath.Join(folder, name))
 	}
 	if err != nil {
 		_ = os.Remove(file.Name())
+		return unwritten(folder, name, err)
 	}
-	return err
+	return nil
+}
+
+func unwritten(folder, name string, err error) error {
+	return fmt.Errorf("cannot write %s: %w", filepath.Join(folder, name), err)
 }

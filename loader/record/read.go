@@ -35,6 +35,22 @@ func TableOf(path string) string {
 	return path
 }
 
+// RunOf reads the run.json beside the table that path stands for; found is false if there is none that can be read, or the
+// table is another than iterations.csv.
+func RunOf(path string) (run Run, found bool) {
+	folder, name := filepath.Split(TableOf(path))
+	if name != "iterations.csv" {
+		return Run{}, false
+	}
+	file, err := os.Open(filepath.Join(folder, "run.json"))
+	if err != nil {
+		return Run{}, false
+	}
+	defer func() { _ = file.Close() }()
+	run, err = ReadRun(file)
+	return run, err == nil
+}
+
 // ReadIterations reads a recorded run: its folder, its iterations.csv or its samples.csv, or any table of these kinds.
 // See TableOf and ReadCSV. The table of workers beside it is read as well.
 func ReadIterations(path string) (iterations []verdict.Iteration, err error) {

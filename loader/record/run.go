@@ -49,6 +49,7 @@ type Run struct {
 	Remarks     []string                `json:"remarks,omitempty"`  // sentences beside the verdict
 	Profiles    *Profiles               `json:"profiles,omitempty"` // nil if the server shows none
 	Live        *Live                   `json:"live,omitempty"`     // nil if nothing was read or offered
+	Sites       *Sites                  `json:"sites,omitempty"`    // nil if live memory is not known, or is not shown to grow
 	Iterations  []Iteration             `json:"iterations"`
 	Baseline    *Baseline               `json:"baseline,omitempty"`
 	Environment environment.Environment `json:"environment"`
@@ -157,7 +158,7 @@ func (r *Run) check() error {
 	case v.LowerBytesPerRequest > v.UpperBytesPerRequest:
 		return fmt.Errorf("verdict.lower_bytes_per_request is %g, above upper_bytes_per_request, %g", v.LowerBytesPerRequest, v.UpperBytesPerRequest)
 	}
-	if err := checkIterations("iterations", r.Iterations); err != nil || r.Baseline == nil {
+	if err := errors.Join(checkIterations("iterations", r.Iterations), r.Sites.check()); err != nil || r.Baseline == nil {
 		return err
 	}
 	return r.Baseline.check()

@@ -30,6 +30,7 @@ type page struct {
 	Compared        string // empty without a baseline
 	ChangeClass     string
 	Headline, Class string
+	Site            string // that grows most; empty if it is not known
 	Statements      []string
 	Hidden          string
 	Changed         []record.Setting
@@ -41,6 +42,9 @@ type page struct {
 	Live, Outside   *drawing          // nil if it is not known, or not what is judged
 	Series          drawing
 	Growths         []growthRow
+	Sites           []siteRow
+	SiteFiles       []record.ProfileFile
+	Changes         []changeRow   // sites that differ from the baseline's
 	LiveLines       []record.Line // how live memory was read, and what that cost
 	HasLive         bool
 }
@@ -60,7 +64,7 @@ func writeHTML(out io.Writer, run record.Run, f chart.Figure) error {
 		Every: f.Every, Bars: barDrawing(f), Legend: chart.Parts{}.Named(), Series: seriesDrawing(f),
 		Live:    courseOf(f, f.Live, "live", "Live memory at the end of each iteration"),
 		Outside: courseOf(f, f.Outside, "outside", "Memory outside the heap at the end of each iteration"),
-		Growths: growths(run), LiveLines: liveLines(run), HasLive: hasLive(run),
+		Growths: growths(run), Site: namedSite(run), Sites: siteRows(run), SiteFiles: siteFiles(run), Changes: changeRows(run), LiveLines: liveLines(run), HasLive: hasLive(run),
 	})
 	if err != nil {
 		return err

@@ -25,8 +25,9 @@ func writeMarkdown(out io.Writer, run record.Run) error {
 	var b strings.Builder
 	if other := run.Baseline; other != nil {
 		fmt.Fprintf(&b, "## Comparison: %s\n\n%s\n\nBaseline: %s\n\n", other.Difference.Headline(), escape(other.Difference.Sentence), escape(other.Verdict.Sentence))
+		markdownChanges(&b, run)
 	}
-	fmt.Fprintf(&b, "## Verdict: %s\n\n", run.Verdict.Headline())
+	fmt.Fprintf(&b, "## Verdict: %s\n\n", run.Verdict.Headline()+at(namedSite(run)))
 	if early := run.EarlyEnd(); early != "" {
 		fmt.Fprintf(&b, "%s: %s\n\n", early, code(run.Reason))
 	}
@@ -35,8 +36,9 @@ func writeMarkdown(out io.Writer, run record.Run) error {
 	}
 
 	markdownGrowths(&b, growths(run))
+	markdownSites(&b, run)
 	if p := run.Profiles; p != nil && len(p.Sites) > 0 {
-		markdownSites(&b, p.Sites)
+		markdownCallSites(&b, p.Sites)
 	}
 	b.WriteString("### Iterations\n\n")
 	markdownIterations(&b, run)
@@ -74,7 +76,7 @@ func writeMarkdown(out io.Writer, run record.Run) error {
 	return err
 }
 
-func markdownSites(b *strings.Builder, sites []record.CallSite) {
+func markdownCallSites(b *strings.Builder, sites []record.CallSite) {
 	b.WriteString("### Where it grew\n\n| | gained | per request | at | called by |\n|---|--:|--:|---|---|\n")
 	for _, s := range sites {
 		caller := ""
@@ -84,6 +86,14 @@ func markdownSites(b *strings.Builder, sites []record.CallSite) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", s.What(), s.Gained(), s.PerRequest(), cell(s.Place.String()), cell(caller))
 	}
 	b.WriteString("\n")
+}
+
+// at is what follows a headline to name a site; empty for none.
+func at(site string) string {
+	if site == "" {
+		return ""
+	}
+	return ": " + code(site)
 }
 
 // markdownGrowths writes what grows; nothing without live memory.

@@ -85,7 +85,8 @@ func (s *session) comparison() error {
 		return nil
 	}
 	return s.terminal.Comparison(s.baseline.paired.Comparison(),
-		terminal.Side{Name: "baseline", Of: s.baseline.target.Command}, terminal.Side{Name: "suspect", Of: s.target.Command})
+		terminal.Side{Name: "baseline", Of: s.baseline.target.Command}, terminal.Side{Name: "suspect", Of: s.target.Command},
+		s.record.Baseline.Difference.SiteLines()...)
 }
 
 // reproduction is what the terminal prints of a run that was made again: what differs from the recorded one. The reading
@@ -96,8 +97,10 @@ func (s *session) reproduction() error {
 	}
 	options := s.judge.Options()
 	options.Rest = nil
+	var sites record.Difference
+	judge.CompareSites(&sites, s.again.Record, s.record, "the old run", "the new run")
 	return errors.Join(
 		s.terminal.Reproduction(reproduce.AtAnyPlace(s.again.Record), reproduce.AtAnyPlace(s.record)),
 		s.terminal.Comparison(verdict.Compare(s.again.Record.Evidence(), s.record.Evidence(), options),
-			terminal.Side{Name: "old", Of: s.again.Path}, terminal.Side{Name: "new", Of: s.shownFolder()}))
+			terminal.Side{Name: "old", Of: s.again.Path}, terminal.Side{Name: "new", Of: s.shownFolder()}, sites.SiteLines()...))
 }

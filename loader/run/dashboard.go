@@ -88,3 +88,16 @@ func grafanaAddress(address string) string {
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}).String()
 }
+
+// exportSites hands the sites that grow on to the metrics, when the run is over.
+func (s *session) exportSites() {
+	if s.record.Sites == nil {
+		return
+	}
+	var sites []exporter.Site
+	for _, site := range s.record.Sites.List {
+		b := site.BytesPerRequest
+		sites = append(sites, exporter.Site{Name: site.Name(), Growth: b.Estimate, Lower: b.Low, Upper: b.High})
+	}
+	s.exporter.SetSites(sites)
+}

@@ -33,6 +33,7 @@ type plan struct {
 	keep        bool              // connections stay open from one iteration to the next
 	tool        *external.Command // in place of the loader's load; nil for that
 	live        livePlan
+	sites       sitesPlan
 	options     verdict.Options
 	results     string
 	hostResults string // what the host of a container calls results; empty without one
@@ -80,6 +81,7 @@ func planOf(cfg config.Config, command, exported []string) plan {
 		},
 	}
 	p.live = livePlanOf(string(cfg.Live), p.origin != reproduce.Attached)
+	p.sites = sitesPlan{off: cfg.Sites == config.NoSites, snapshot: cfg.LiveSnapshot}
 	if p.auto {
 		p.options.MaxIterations = p.tries
 	}

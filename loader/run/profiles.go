@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"leaklab/loader/lab"
@@ -65,12 +66,17 @@ func (p *profiler) add(i lab.Iteration) error {
 	return p.err
 }
 
-// profiles are what the report shows; nil if the server has shown none.
-func (p *profiler) profiles() *record.Profiles {
+// profiles are what the report shows; nil if the server has shown none. The call sites of the heap are left out if sites of
+// live memory are listed, which are read at each iteration.
+func (p *profiler) profiles(sites *record.Sites) *record.Profiles {
 	if p.before == nil {
 		return nil
 	}
-	return &p.found
+	found := p.found
+	if sites != nil && len(sites.List) > 0 {
+		found.Sites = slices.DeleteFunc(slices.Clone(found.Sites), func(s record.CallSite) bool { return s.Kind == string(profile.Heap) })
+	}
+	return &found
 }
 
 // finish takes the last profiles, and tells which call sites have grown since the first.

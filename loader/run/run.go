@@ -181,7 +181,7 @@ func (s *session) run(signalled context.Context) (outcome Outcome, err error) {
 // iterate is the loop of a run. It returns the reading after the rest that follows; nil if there is none. It ends early
 // when the run is decided, if it may, and with the first error; complete iterations have been handed on by then.
 func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
-	var first, last lab.Iteration
+	var first lab.Iteration
 	for i, err := range lab.Iterations(ctx, s.lab) {
 		if err != nil {
 			return nil, err
@@ -192,7 +192,7 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 			if first.Number == 0 {
 				first = i
 			}
-			last = i
+			s.last = i
 			err = s.take(i)
 		}
 		if err != nil {
@@ -203,15 +203,15 @@ func (s *session) iterate(ctx context.Context) (*lab.Rest, error) {
 		}
 	}
 	s.judge.Renew()
-	length := s.rests.end(s.judge.Verdict(), last.EndedAt.Sub(first.EndedAt))
-	if err := last.Answered(); err != nil || length == (lab.RestLength{}) {
+	length := s.rests.end(s.judge.Verdict(), s.last.EndedAt.Sub(first.EndedAt))
+	if err := s.last.Answered(); err != nil || length == (lab.RestLength{}) {
 		return nil, err
 	}
 	resting := s.lab
 	if s.connections.open() {
 		resting.CloseConnections = s.connections.close // what the server frees with them is given back
 	}
-	return lab.AwaitRest(ctx, length, resting, last)
+	return lab.AwaitRest(ctx, length, resting, s.last)
 }
 
 // take hands an iteration of the server on. Whoever fails does not keep it from the others.
@@ -237,7 +237,7 @@ func (s *session) take(i lab.Iteration) error {
 // takeBaseline hands an iteration of the baseline on.
 func (s *session) takeBaseline(i lab.Iteration) error {
 	row := record.NewIteration(i)
-	s.baseline.paired.Add(row)
+	s.baseline.paired.Add(i, row)
 	s.record.Baseline.Iterations = append(s.record.Baseline.Iterations, row)
 	return errors.Join(s.baseline.table.Append(row), s.baseline.samples.Flush(), s.writeIfDue(i.Number), s.terminal.Iteration(i, ", baseline"))
 }
@@ -259,11 +259,13 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 		s.baseline.paired.End(rest, s.rests.release.Seconds())
 	}
 	err := s.unwritten(errors.Join(early, s.profiles.finish(ctx)))
+	s.name(ctx, err)
 	s.record.End(err)
 	if failed := s.write(); failed != nil {
 		err = s.unwritten(errors.Join(err, failed))
 		s.record.End(err)
 	}
+	s.exportSites()
 	return errors.Join(err, s.print())
 }
 

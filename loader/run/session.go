@@ -52,6 +52,7 @@ type session struct {
 	exporter *exporter.Exporter
 	profiles *profiler
 	live     *liveReader
+	last     lab.Iteration // of the server; its Number is 0 before the first
 	record   record.Run
 
 	connections  connections
@@ -214,7 +215,7 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	if s.target.PID != 0 {
 		options.Collects, options.Defers = live.Collects(s.target.Processes())
 	}
-	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment)})
+	s.judge = judge.New(judge.Plan{Options: options, Limit: s.target.Limit, Limits: limitsOf(s.target, s.record.Environment), Sites: !s.plan.sites.off})
 	s.exporter = exporter.New(exporter.Run{
 		Started: s.started, Tries: s.plan.tries, AtMost: s.plan.auto, Tolerance: s.plan.options.Tolerance, Shape: s.shape, Protocol: string(server.load.Protocol),
 	}, s.sampler, meter)

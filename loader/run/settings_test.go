@@ -32,7 +32,7 @@ func anotherValues() map[string]another {
 		"SCRAPE_WAIT": {value: "1s"}, "RESULTS": {value: "elsewhere"}, "METRICS_PORT": {value: "9999"}, "SERVER_PID": {value: "77"},
 		"METRICS_URL": {value: "http://127.0.0.1:9101/metrics"}, "PPROF_URL": {value: "http://127.0.0.1:6060/debug/pprof/"},
 		"GRAFANA_URL": {value: "http://127.0.0.1:3000"}, "SERVER_IMAGE": {value: "nginx:1.29"}, "HOST_RESULTS": {value: "/home/me/results"}, "LEAK": {value: "none"},
-		"LIVE": {value: "jvm"}, "CONNECTIONS": {value: "fresh"}, "STREAMS": {value: "7"},
+		"LIVE": {value: "jvm"}, "SITES": {value: "off"}, "LIVE_SNAPSHOT": {value: "true"}, "CONNECTIONS": {value: "fresh"}, "STREAMS": {value: "7"},
 		"METRICS_MEMORY":   {value: "process_working_set_bytes", beside: map[string]string{"METRICS_URL": "http://10.0.0.5:9101/metrics"}},
 		"METRICS_REQUESTS": {value: `http_requests_total{app="web"}`, beside: map[string]string{"METRICS_URL": "http://127.0.0.1:9101/metrics"}},
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"leaklab/loader/judge"
 	"leaklab/loader/record"
 	"leaklab/loader/report"
 	"leaklab/loader/terminal"
@@ -24,10 +25,11 @@ func (s *session) write() error {
 	s.record.Remarks = s.judge.Remarks(int(s.openFiles.Load()), s.target.FilesLimit())
 	s.record.Live = s.live.recorded()
 	s.record.Remarks = append(s.record.Remarks, s.record.Live.Sentences()...)
-	s.record.Profiles = s.profiles.profiles()
+	s.record.Profiles = s.profiles.profiles(s.record.Sites)
 	if s.baseline != nil {
 		c := s.baseline.paired.Comparison()
 		s.record.Baseline.Verdict, s.record.Baseline.Difference = record.NewVerdict(c.Old, tolerance), record.NewDifference(c)
+		judge.CompareSites(&s.record.Baseline.Difference, s.record.Baseline.Run(), s.record, "the baseline", "the suspect")
 		other = s.baseline.samples.Series()
 	}
 	return report.Write(s.folder, s.record, series, other)
@@ -41,7 +43,7 @@ func (s *session) print() error {
 	}
 	end := terminal.End{
 		Verdict: s.verdict(), Early: s.record.EarlyEnd(), Reason: s.record.Reason, Tolerance: s.plan.options.Tolerance, Remarks: s.record.Remarks, Results: s.shownFolder(),
-		Dashboard: s.dashboard(time.Now()),
+		Growing: s.record.Sites, Dashboard: s.dashboard(time.Now()),
 	}
 	if s.record.Profiles != nil {
 		end.Sites = s.record.Profiles.Lines()

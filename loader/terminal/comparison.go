@@ -11,8 +11,8 @@ import (
 // Side is one of two servers or runs that are compared: its name, and what it is.
 type Side struct{ Name, Of string }
 
-// Comparison prints two runs, or two servers, side by side, and what differs.
-func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
+// Comparison prints two runs, or two servers, side by side, and what differs, with the sites that do, a line each.
+func (t *Terminal) Comparison(c verdict.Comparison, before, after Side, sites ...string) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, thickRule)
 	fmt.Fprintf(&b, "Comparison: %s\n", c.Change)
@@ -35,6 +35,11 @@ func (t *Terminal) Comparison(c verdict.Comparison, before, after Side) error {
 	})
 	fmt.Fprintln(&b, thinRule)
 	fmt.Fprintln(&b, text.Wrap(c.Sentence, text.LineWidth))
+	if len(sites) > 0 {
+		fmt.Fprintln(&b, thinRule)
+		paragraphs(&b, sites...)
+		fmt.Fprintln(&b, thinRule)
+	}
 	fmt.Fprintf(&b, "%s: %s\n%s: %s\n", before.Name, before.Of, after.Name, after.Of)
 	fmt.Fprintln(&b, thickRule)
 	return t.print(text.Printable(b.String()))

@@ -36,6 +36,11 @@ new: results/b
 `, out.String())
 
 	out.Reset()
+	require.NoError(t, New(&out, true).Comparison(verdict.Comparison{Change: verdict.Worse, Sentence: "Worse."}, Side{"old", "a"}, Side{"new", "b"},
+		"new: main.keep (main.go:12): 34.0 (30.0 to 38.0) bytes/request", "gone: \x1b[2J"))
+	assert.Contains(t, out.String(), "\nWorse.\n"+thinRule+"\nnew: main.keep (main.go:12): 34.0 (30.0 to 38.0) bytes/request\ngone: \\x1b[2J\n"+thinRule+"\nold: a\n")
+
+	out.Reset()
 	require.NoError(t, New(&out, true).Comparison(verdict.Comparison{Change: verdict.CannotTell, Sentence: "Too short."}, Side{"old", "a"}, Side{"new", "b"}))
 	assert.Contains(t, out.String(), "bytes/request   -")
 }

@@ -28,7 +28,7 @@ func TestTerminalIsGolden(t *testing.T) {
 			}
 			run := c.Ended()
 			require.NoError(t, terminal.Verdict(End{
-				Verdict: c.Verdict, Early: run.EarlyEnd(), Reason: run.Reason, Tolerance: 4, Sites: sites, Remarks: c.Remarks, Results: "results/20261123T090000Z",
+				Verdict: c.Verdict, Early: run.EarlyEnd(), Reason: run.Reason, Tolerance: 4, Growing: c.Sites, Sites: sites, Remarks: c.Remarks, Results: "results/20261123T090000Z",
 			}))
 			if c.Baseline != "" {
 				require.NoError(t, terminal.Comparison(c.Comparison, Side{"baseline", c.Baseline}, Side{"suspect", c.Run.ServerCommand}))

@@ -16,7 +16,8 @@ type outcome struct {
 	Results    string             `json:"results,omitempty"` // the folder of the run
 	Iterations int                `json:"iterations"`
 	Verdict    record.Verdict     `json:"verdict"`
-	Sites      []record.CallSite  `json:"sites,omitempty"`
+	Growing    *record.Sites      `json:"growing_sites,omitempty"` // sites of run.json
+	Sites      []record.CallSite  `json:"sites,omitempty"`         // those of the server's own profiles
 	Remarks    []string           `json:"remarks,omitempty"`
 	Difference *record.Difference `json:"difference,omitempty"` // from the baseline
 }
@@ -25,7 +26,7 @@ type outcome struct {
 // results is the folder of the run; it, the state and the shape are left out where they are empty.
 func WriteJSON(out io.Writer, run record.Run, results string) error {
 	o := outcome{
-		State: run.State, Reason: run.Reason, Results: results, Iterations: len(run.Iterations), Verdict: run.Verdict, Remarks: run.Remarks,
+		State: run.State, Reason: run.Reason, Results: results, Iterations: len(run.Iterations), Verdict: run.Verdict, Growing: run.Sites, Remarks: run.Remarks,
 	}
 	for _, s := range run.Settings {
 		if s.Name == "SHAPE" {
@@ -41,14 +42,14 @@ func WriteJSON(out io.Writer, run record.Run, results string) error {
 	return writeLine(out, o)
 }
 
-// WriteComparisonJSON writes how two runs differ as one JSON object in a line by itself; tolerance is in bytes per
-// request.
-func WriteComparisonJSON(out io.Writer, c verdict.Comparison, tolerance float64) error {
+// WriteComparisonJSON writes how two runs differ as one JSON object in a line by itself: d, and the verdicts of c.
+// tolerance is in bytes per request.
+func WriteComparisonJSON(out io.Writer, d record.Difference, c verdict.Comparison, tolerance float64) error {
 	return writeLine(out, struct {
 		Difference record.Difference `json:"difference"`
 		Old        record.Verdict    `json:"old"`
 		New        record.Verdict    `json:"new"`
-	}{record.NewDifference(c), record.NewVerdict(c.Old, tolerance), record.NewVerdict(c.New, tolerance)})
+	}{d, record.NewVerdict(c.Old, tolerance), record.NewVerdict(c.New, tolerance)})
 }
 
 func writeLine(out io.Writer, value any) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"leaklab/loader/record"
 	"leaklab/loader/text"
 	"leaklab/loader/verdict"
 )
@@ -11,13 +12,14 @@ import (
 // End is what stands below the blocks of the iterations.
 type End struct {
 	Verdict   verdict.Verdict
-	Early     string   // how far the run came, if it ended early, in a clause
-	Reason    string   // why it did
-	Tolerance float64  // bytes per request
-	Sites     []string // the code that grew, a sentence each
-	Remarks   []string // a paragraph each
-	Results   string   // the folder of the run; empty if there is none
-	Dashboard string   // the address that shows the run; empty if there is none
+	Early     string        // how far the run came, if it ended early, in a clause
+	Reason    string        // why it did
+	Tolerance float64       // bytes per request
+	Growing   *record.Sites // what live memory that grows belongs to; nil if it is not known
+	Sites     []string      // the code that grew by the server's own profiles, a sentence each
+	Remarks   []string      // a paragraph each
+	Results   string        // the folder of the run; empty if there is none
+	Dashboard string        // the address that shows the run; empty if there is none
 }
 
 // Verdict prints the verdict: in one line, then that the run ended early, the code that grew, and what explains it. Each
@@ -26,13 +28,13 @@ func (t *Terminal) Verdict(end End) error {
 	v := end.Verdict
 	var b strings.Builder
 	fmt.Fprintln(&b, thickRule)
-	fmt.Fprintln(&b, t.headline(v, end.Tolerance))
+	fmt.Fprintln(&b, t.headline(v, end.Tolerance)+end.site())
 	fmt.Fprintln(&b, thinRule)
 	if end.Early != "" {
 		paragraphs(&b, end.Early+": "+end.Reason)
 	}
-	if len(end.Sites) > 0 {
-		paragraphs(&b, end.Sites...)
+	if sites := append(end.Growing.Lines(sitesShown), end.Sites...); len(sites) > 0 {
+		paragraphs(&b, sites...)
 		fmt.Fprintln(&b, thinRule)
 	}
 	paragraphs(&b, v.Explanation, v.Advice)
@@ -46,6 +48,17 @@ func (t *Terminal) Verdict(end End) error {
 	}
 	fmt.Fprintln(&b, thickRule)
 	return t.print(b.String())
+}
+
+// sitesShown is how many sites are on the screen. The report has more.
+const sitesShown = 3
+
+// site is what stands behind the headline: the site that grows most, if the verdict is a leak of live memory.
+func (e End) site() string {
+	if first := e.Growing.First(); first != "" && e.Verdict.Kind == verdict.Leak && e.Verdict.Of == verdict.Live {
+		return ": " + first
+	}
+	return ""
 }
 
 // headline is like "leak  +180 bytes/request (95%: 173 to 186; tolerance 4)", with the word of the verdict in colour. The

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"leaklab/loader/record"
+	"leaklab/loader/record/recordtest"
 	"leaklab/loader/verdict"
 )
 
@@ -87,6 +89,34 @@ func TestGrowthsOfTheParts(t *testing.T) {
 	}, v.Growths...)
 	assert.Contains(t, strings.ReplaceAll(printed(t, false, End{Verdict: v, Tolerance: 4}), "\n", " "),
 		"Growth of the parts, bytes/request: live +104 (103 to 105), slack -20 (-90 to 50), outside +0.50 (-1 to 2), held +180 (173 to 186)")
+}
+
+// Sites stand below the headline, three at most, and the first in it if the verdict is a leak of what they are sites of.
+func TestSitesThatGrow(t *testing.T) {
+	end := End{Verdict: example(), Tolerance: 4, Growing: recordtest.Sites(), Sites: []string{"Goroutines gained 3, at main.wait (main.go:9)."}}
+	end.Growing.List = append(end.Growing.List, record.Site{Function: "fourth"})
+	end.Verdict.Of = verdict.Live
+	out := printed(t, false, end)
+	headline := "leak  live memory +180 bytes/request (95%: 173 to 186; tolerance 4)"
+	assert.Contains(t, out, "\n"+headline+": int[] at JavaLeak.register (JavaLeak.java:9)\n----")
+	assert.Contains(t, out, "----\nint[] at JavaLeak.register (JavaLeak.java:9): 104.0 (103.7 to 104.3)\nbytes/request, 1.00 objects/request; held by java.lang.Object[],\n")
+	assert.Contains(t, out, "second line\\x1b[2J\nThe report has 1 more.\n94% of the growth")
+	assert.NotContains(t, out, "fourth")
+	assert.Contains(t, out, "(Benjamini-Hochberg).\nGoroutines gained 3, at main.wait (main.go:9).\n----")
+
+	for _, other := range []verdict.Verdict{
+		{Kind: verdict.Leak, Of: verdict.Outside, Estimated: true, Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95},
+		{Kind: verdict.Inconclusive, Of: verdict.Live, Estimated: true, Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95},
+	} {
+		end.Verdict = other
+		out = printed(t, false, end)
+		assert.Contains(t, out, "; tolerance 4)\n----", other.Of)
+		assert.Contains(t, out, "\nint[] at JavaLeak.register (JavaLeak.java:9): 104.0")
+	}
+	end.Growing = &record.Sites{Unnamed: "SITES=off"}
+	end.Verdict = example()
+	end.Verdict.Of = verdict.Live
+	assert.Contains(t, printed(t, false, end), "\n"+headline+"\n-------------------------------\nNo site is named: SITES=off.\n")
 }
 
 // A figure that the sentences hold has no line.

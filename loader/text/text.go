@@ -101,6 +101,14 @@ func Number(x float64) string {
 	return whole
 }
 
+// Fixed is a figure with the given decimals, or with two digits if it had none but zeros otherwise: "104.0", "0.03".
+func Fixed(x float64, decimals int) string {
+	if x != 0 && math.Abs(x) < math.Pow10(-decimals) {
+		return fmt.Sprintf("%.2g", x)
+	}
+	return fmt.Sprintf("%.*f", decimals, x)
+}
+
 // MiB is a number of bytes in whole mebibytes, with the unit: "2048 MiB".
 func MiB(bytes int64) string { return fmt.Sprintf("%d MiB", bytes/Mebibyte) }
 

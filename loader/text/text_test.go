@@ -52,6 +52,13 @@ func TestNumber(t *testing.T) {
 	}
 }
 
+func TestFixed(t *testing.T) {
+	for want, x := range map[string]float64{"104.0": 104.04, "0.1": 0.1, "0.03": 0.03, "-0.002": -0.002, "0.0": 0, "-1.5": -1.5} {
+		assert.Equal(t, want, Fixed(x, 1))
+	}
+	assert.Equal(t, "0.0004", Fixed(0.0004, 2))
+}
+
 func TestCoarse(t *testing.T) {
 	for seconds, want := range map[float64]string{
 		0: "0 s", 59.9: "59 s", 60: "1 min 0 s", 3599: "59 min 59 s", 3700: "1 h 1 min", 47.5 * 3600: "47 h 30 min",

@@ -77,16 +77,18 @@ func TestAUsualBoundIsNear(t *testing.T) {
 		seconds  float64
 		kind     verdict.Kind
 	}{
-		{"neither", 5000, 1.5, verdict.Leak},
-		{"10 s", 5000, 2.1, verdict.Inconclusive},
-		{"10,000 requests", 2000, 1.5, verdict.Inconclusive},
+		{"neither", 5000, 2.6, verdict.Leak},
+		{"10 s, the least", 5000, 0.5, verdict.Inconclusive},
+		{"30 s", 5000, 6, verdict.Inconclusive},
+		{"1,000 requests, the least", 200, 2.6, verdict.Inconclusive},
+		{"10,000 requests", 2000, 2.6, verdict.Inconclusive},
 		{"both are passed", 2600, 2.6, verdict.Leak},
 	} {
 		its := liveTrace(5, tt.requests, tt.seconds)
 		v := verdict.Judge(its, sequential)
 		assert.Equal(t, tt.kind, v.Kind, "%s: %s", tt.name, v.Sentence)
 		if tt.kind == verdict.Inconclusive {
-			assert.Equal(t, 7, v.NextLook)
+			assert.Equal(t, 6, v.NextLook)
 			assert.Contains(t, v.Sentence, "a plausible bound of a cache or of an expiry is near")
 		}
 		assert.Equal(t, verdict.Leak, verdict.Judge(its, fixed).Kind, "%s, of fixed length", tt.name)
@@ -94,4 +96,30 @@ func TestAUsualBoundIsNear(t *testing.T) {
 		rested.Rest = atRest(its, 2, 0)
 		assert.Equal(t, verdict.Leak, verdict.Judge(its, rested).Kind, "%s, after the rest", tt.name)
 	}
+}
+
+// Once a leak was found at a look, the run ends for it after the first iteration that has passed the bound. Nothing else
+// ends it between looks.
+func TestARunEndsWhenTheBoundIsPassed(t *testing.T) {
+	sequential := verdict.Options{Tolerance: 4, MaxIterations: 40}
+	its := liveTrace(10, 2200, 2.6) // 10,000 requests are near at the fifth, passed after the sixth
+	assert.Equal(t, verdict.Inconclusive, verdict.Judge(its[:5], sequential).Kind)
+	passed := verdict.Judge(its[:6], sequential)
+	assert.Equal(t, verdict.Leak, passed.Kind, passed.Sentence)
+	rested := sequential
+	rested.Rest = atRest(its[:6], 2, 0)
+	assert.Equal(t, verdict.Leak, verdict.Judge(its[:6], rested).Kind, "after the rest")
+
+	stopped := liveTrace(10, 2200, 2.6)
+	for i := 5; i < len(stopped); i++ {
+		stopped[i].Parts[verdict.Live] = stopped[4].Parts[verdict.Live]
+	}
+	after := verdict.Judge(stopped[:6], sequential)
+	assert.Equal(t, verdict.Inconclusive, after.Kind, after.Sentence)
+	assert.Equal(t, 7, after.NextLook)
+
+	passing := liveTrace(10, 5000, 2.6) // no bound is near at the fifth
+	later := verdict.Judge(passing[:6], sequential)
+	assert.Equal(t, verdict.Inconclusive, later.Kind, "no look, and none that was left for a bound")
+	assert.Equal(t, 7, later.NextLook)
 }

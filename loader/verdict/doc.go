@@ -49,7 +49,8 @@
 //     readings it must fit much better (linearEnough). After a warm-up, the line and
 //     the decay of that must also explain the whole run better, by their likelihood less
 //     half of the logarithm of the readings for each parameter (Schwarz, "Estimating the
-//     dimension of a model", 1978). There is no leak either in any of these cases: the
+//     dimension of a model", 1978). A line alone that fits the rest very much better is
+//     enough as well (surelyLinear). There is no leak either in any of these cases: the
 //     second half of the requests grows by less than three quarters of the first, with
 //     95% probability; steps have stopped, since memory stands still at the end for
 //     longer than between any two of them; the warm-up is longer than the rest; the
@@ -59,7 +60,8 @@
 //  7. Condition. No reading tells a leak from entries that expire after the run, or from a
 //     cache that is not full in it. The sentence says for how long, and over how many
 //     requests, growth has gone on. Live memory that is freed at rest expires: it is no
-//     leak then. A run of unknown length goes on while a usual bound is near.
+//     leak then. A run of unknown length goes on while a usual bound is near, and ends
+//     between two looks once that is passed: the leak was found at the look before.
 //
 // The median of slopes of Theil (1950) and Sen (1968) is not used. It resists
 // outliers, which step 2 removes, but its interval assumes independent readings.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -106,26 +107,40 @@ func (g PartGrowth) grows(tolerance float64) bool {
 // after the same warm-up. A count is scaled by the page size, so that its floor is 64. judged is the range for the
 // result. The parts that have a warm-up of their own are not among them, nor what became of the processes.
 func partGrowths(iterations []Iteration, warmUp int, judged Range, confidence float64) []PartGrowth {
-	var all []PartGrowth
-	for _, part := range append(Parts(), Mappings) {
+	var growths sync.WaitGroup
+	parts := append(Parts(), Mappings)
+	found := make([]*PartGrowth, len(parts))
+	for i, part := range parts {
 		if part == Live || part == Outside || part == Restarts || part == Replaced || !readAlways(iterations, part) {
 			continue
 		}
-		unit := 1.0
-		if part.counted() {
-			unit = pageBytes
+		growths.Go(func() { found[i] = partGrowth(part, iterations, warmUp, judged, confidence) })
+	}
+	growths.Wait()
+	var all []PartGrowth
+	for _, growth := range found {
+		if growth != nil {
+			all = append(all, *growth)
 		}
-		c := partCurve(iterations, part, ofPages)
-		floats.Scale(unit, c.bytes)
-		c = withoutOutliers(c).from(warmUp - 1)
-		b, _, ok := regress(noiseModels, c, c.since())
-		if !ok {
-			continue
-		}
-		lower, upper := c.interval(b, confidence)
-		all = append(all, PartGrowth{Part: part, Growth: b.quantile(0.5) / unit, Lower: lower / unit, Upper: upper / unit, Judged: judged})
 	}
 	return all
+}
+
+// partGrowth is partGrowths of one part; nil if the readings do not determine it.
+func partGrowth(part Part, iterations []Iteration, warmUp int, judged Range, confidence float64) *PartGrowth {
+	unit := 1.0
+	if part.counted() {
+		unit = pageBytes
+	}
+	c := partCurve(iterations, part, ofPages)
+	floats.Scale(unit, c.bytes)
+	c = withoutOutliers(c).from(warmUp - 1)
+	b, _, ok := regress(noiseModels, c, c.since())
+	if !ok {
+		return nil
+	}
+	lower, upper := c.interval(b, confidence)
+	return &PartGrowth{Part: part, Growth: b.quantile(0.5) / unit, Lower: lower / unit, Upper: upper / unit, Judged: judged}
 }
 
 // part returns the growth of one part; false if it is unknown.

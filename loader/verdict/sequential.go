@@ -46,6 +46,17 @@ func nextLook(n, maxIterations int) int {
 	return 0
 }
 
+// lastLook returns the last look before n iterations, 0 if there is none.
+func lastLook(n, maxIterations int) int {
+	last := 0
+	for _, look := range Looks(maxIterations) {
+		if look < n {
+			last = look
+		}
+	}
+	return last
+}
+
 // early reports if a run of these options stops for no leak by memory that is not live after n iterations, since it may go
 // on.
 func (o Options) early(n int) bool { return n < min(o.MaxIterations, minLeakIterations) }

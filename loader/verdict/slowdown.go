@@ -20,6 +20,9 @@ const (
 	// clearlyTransient is the log likelihood ratio that a line after a warm-up needs over
 	// each curve that levels off, in the whole run.
 	clearlyTransient = 2
+	// surelyLinear is the log likelihood ratio of a line after the warm-up alone from which on
+	// that does not matter: the readings before may be too noisy to tell.
+	surelyLinear = 15
 )
 
 // linearEnough is the log likelihood ratio that a line needs over each curve that levels
@@ -260,7 +263,7 @@ func longestPause(values []float64, still float64) int {
 
 // slowing reports if the growth slows down, if it has stopped, or if the readings do not rule either out.
 func (h halves) slowing() bool {
-	return h.slows || h.linear < h.enough || h.linearWithWarmUp < clearlyTransient ||
+	return h.slows || h.linear < h.enough || h.linearWithWarmUp < clearlyTransient && h.linear < surelyLinear ||
 		h.lateLinear < -clearlyLevelling || h.stopped
 }
 

@@ -3,6 +3,7 @@ package verdict
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -251,7 +252,7 @@ func judge(iterations []Iteration, options Options) (Verdict, findings) {
 		}
 		v.Growths = f.growths()
 		v.Parts = partGrowths(iterations[f.from:], f.held.warmUp, f.held.span(f.from), v.Confidence)
-		v.decide(&f, len(iterations), options)
+		v.decide(&f, iterations, options)
 		v.considerBounds(&f, iterations, options)
 		f.overTime = newOverTime(v, f, iterations, options.Rest)
 		v.hideLeaks(&f, iterations, options)
@@ -275,15 +276,21 @@ func newFindings(iterations []Iteration, options Options, confidence float64) fi
 	if f.split.fills() || countsOnce(judged) {
 		held = held.plus(-1, f.split.filling)
 	}
-	f.held = newEvidence(held, first, confidence, !f.split.known)
-	if f.total = f.held; !slices.Equal(held.bytes, f.split.held.bytes) {
-		f.total = newEvidence(f.split.held, first, confidence, false)
-	}
+	var parts sync.WaitGroup // each takes about as long as the others
+	parts.Go(func() {
+		f.held = newEvidence(held, first, confidence, !f.split.known)
+		if f.total = f.held; !slices.Equal(held.bytes, f.split.held.bytes) {
+			f.total = newEvidence(f.split.held, first, confidence, false)
+		}
+	})
 	if f.split.known {
-		f.live = newLiveEvidence(f.split.live, confidence)
-		f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
-		f.slack = newEvidence(f.split.slack, 0, confidence, false)
+		parts.Go(func() { f.live = newLiveEvidence(f.split.live, confidence) })
+		parts.Go(func() {
+			f.outside = newOutsideEvidence(f.split.outside, float64(judged[0].Parts[Outside]), options.Tolerance, confidence)
+		})
+		parts.Go(func() { f.slack = newEvidence(f.split.slack, 0, confidence, false) })
 	}
+	parts.Wait()
 	if slices.ContainsFunc(beside, func(part besidePart) bool { return anyNonZero(judged, part.Part) }) {
 		f.of = Held
 	}
@@ -424,23 +431,23 @@ func (e evidence) leaks(tolerance float64) bool {
 	return e.lower > tolerance && e.pattern() != PatternSlowing && e.halves.goesOn(tolerance) && !e.isLittle()
 }
 
-// decide sets the kind after n iterations, and what the verdict rests on: growth above the tolerance that goes on,
+// decide sets the kind after the iterations, and what the verdict rests on: growth above the tolerance that goes on,
 // growth below it, or neither shown.
-func (v *Verdict) decide(f *findings, n int, options Options) {
+func (v *Verdict) decide(f *findings, iterations []Iteration, options Options) {
+	n, next := len(iterations), 0
 	if n < options.MaxIterations {
-		v.NextLook = nextLook(n, options.MaxIterations)
+		next = nextLook(n, options.MaxIterations)
 	}
+	between := next > n
 	early := options.early(n)
 	switch {
-	case v.NextLook > n:
+	case between && !leftForBound(iterations, options):
 		if f.split.known {
 			f.of = Live
 		}
 	case f.split.known:
-		v.NextLook = 0
 		v.Kind, f.of = f.decideByParts(options.Tolerance, early)
 	default:
-		v.NextLook = 0
 		f.held.describe(v, f.from)
 		switch {
 		case !early && f.held.leaks(options.Tolerance) && !v.givesBack(*f, options.Tolerance) && !options.Defers:
@@ -448,6 +455,9 @@ func (v *Verdict) decide(f *findings, n int, options Options) {
 		case f.held.upper < options.Tolerance:
 			v.Kind = NoLeak
 		}
+	}
+	if between && v.Kind != Leak {
+		v.Kind, v.NextLook = Inconclusive, next
 	}
 	v.Of = f.of
 	f.decisive().describe(v, f.from)
@@ -483,8 +493,20 @@ func (v *Verdict) considerBounds(f *findings, iterations []Iteration, options Op
 	case f.condition.expires:
 		v.Kind = Inconclusive
 	case n < options.MaxIterations && options.Rest == nil && v.Unit != PerIteration && f.condition.near():
-		v.Kind, v.NextLook = Inconclusive, nextLook(n+1, options.MaxIterations)
+		v.Kind, v.NextLook = Inconclusive, n+1
 	}
+}
+
+// leftForBound reports if the last look of a sequential run found a leak, and left it undecided for a plausible bound. The
+// run may end for the leak after any iteration then, since it has been found.
+func leftForBound(iterations []Iteration, options Options) bool {
+	last := lastLook(len(iterations), options.MaxIterations)
+	if last == 0 {
+		return false
+	}
+	options.Rest = nil
+	v, f := judge(iterations[:last], options)
+	return v.Kind == Inconclusive && f.condition.near()
 }
 
 // givesBack reports if the growth of held memory that remains after the rest is within the tolerance, in bytes per

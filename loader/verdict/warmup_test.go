@@ -32,3 +32,19 @@ func TestWarmUpEndsWhereGrowthStops(t *testing.T) {
 		assert.GreaterOrEqual(t, near, seeds*3/4, "stop %d", stop)
 	}
 }
+
+// In a long run the warm-up is searched in some of the readings only, the last included.
+func TestWarmUpOfALongRun(t *testing.T) {
+	for _, n := range []int{251, 997, 1000, 1003} {
+		for _, stop := range []int{n / 20, n / 3, 3 * n / 4} {
+			r := rand.New(rand.NewPCG(uint64(n), uint64(stop)))
+			iterations := trace(30_000, 20, grow(20, n, func(i float64) float64 { return 0.5*min(i, float64(stop)) + 0.1*r.NormFloat64() })...)
+			v := verdict.Judge(iterations, fixed)
+			assert.Equal(t, verdict.NoLeak, v.Kind, "%d of %d: %s", stop, n, v.Sentence)
+			assert.GreaterOrEqual(t, v.WarmUp, stop-1, "%d of %d", stop, n)
+			assert.LessOrEqual(t, v.WarmUp, stop+stop/6+10, "%d of %d: later by a step of the search, and by two of the readings that it takes", stop, n)
+		}
+	}
+	flat := trace(30_000, 20, grow(20, 1000, func(float64) float64 { return 0 })...)
+	assert.Equal(t, 1, verdict.Judge(flat, fixed).WarmUp)
+}

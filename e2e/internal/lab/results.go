@@ -115,6 +115,13 @@ type RunFile struct {
 		Requests int
 		Sites    []CallSite
 	}
+	Sites *struct {
+		List []struct {
+			Function string
+			Callers  []string
+			Growth   struct{ Estimate, Low, High float64 } `json:"bytes_per_request"`
+		}
+	}
 	Verdict struct {
 		Kind, Sentence string
 		Ageing         *struct {

@@ -10,7 +10,7 @@ import (
 )
 
 // verdictLine is the line of the terminal that says the verdict. All tests that read it there do so by this file.
-var verdictLine = regexp.MustCompile(`(?m)^ *(leak|no leak|inconclusive)(?:  (?:live memory |memory outside the heap )?[-+\d.,]+ bytes/(?:request|iteration) \(.+; tolerance .+\))?$`)
+var verdictLine = regexp.MustCompile(`(?m)^ *(leak|no leak|inconclusive)(?:  (?:live memory |memory outside the heap )?[-+\d.,]+ bytes/(?:request|iteration) \(.+; tolerance [\d.,]+\)(?:: .+)?)?$`)
 
 // exitCodes are those that belong to the verdicts.
 var exitCodes = map[string]int{"no leak": 0, "leak": 1, "inconclusive": 125}

@@ -62,6 +62,7 @@ type Case struct {
 	Verdict    verdict.Verdict
 	Remarks    []string
 	Profiles   *record.Profiles
+	Sites      *record.Sites
 	Reason     error // why it ended early
 	// Of a baseline, if there is one.
 	Baseline        string // its command
@@ -82,6 +83,7 @@ func (c *Case) Ended() record.Run {
 	run := c.Run
 	tolerance := run.Verdict.ToleranceBytesPerRequest
 	run.Verdict, run.Remarks, run.Profiles = record.NewVerdict(c.Verdict, tolerance), c.Remarks, c.Profiles
+	run.Sites = c.Sites
 	for _, i := range c.Iterations {
 		run.Iterations = append(run.Iterations, record.NewIteration(i))
 	}
@@ -207,8 +209,8 @@ func goldenProfiles() *record.Profiles {
 	}
 }
 
-// Cases are a launched server that leaks, one with a baseline, a run that ended before its first iteration, and
-// one whose requests are not counted.
+// Cases are a launched server that leaks, one with a baseline, a run that ended before its first iteration, one whose
+// requests are not counted, and one that names what is kept.
 func Cases() map[string]*Case {
 	launched := &Case{
 		Run: goldenRun(12), Iterations: goldenIterations(12, 1_000_000, 0), Verdict: goldenLeak(verdict.PerRequest), Profiles: goldenProfiles(),
@@ -245,7 +247,12 @@ func Cases() map[string]*Case {
 		i.Load.Totals, i.Load.Uncounted = load.NewMeter().Snapshot(), true
 	}
 
-	cases := map[string]*Case{"launched": launched, "baseline": compared, "early": early, "uncounted": uncounted}
+	sited := &Case{
+		Run: goldenRun(12), Iterations: LiveIterations(12), Verdict: goldenLeak(verdict.PerRequest), Sites: Sites(),
+	}
+	sited.Verdict.Of = verdict.Live
+
+	cases := map[string]*Case{"launched": launched, "baseline": compared, "early": early, "uncounted": uncounted, "sites": sited}
 	for _, c := range cases {
 		c.Samples = goldenSamples(c.Iterations)
 	}

@@ -99,11 +99,10 @@ func printSequentialFamilies(w io.Writer, families []synthetic.Family, traces in
 		var c tally
 		for range traces {
 			t := f.Make(familyMaxIterations, f.Live, r)
-			v, n := verdict.Verdict{}, 0
-			for _, n = range verdict.Looks(familyMaxIterations) {
-				if v = judge(t, n, options); v.Kind != verdict.Inconclusive {
-					break
-				}
+			v, n := verdict.Verdict{Kind: verdict.Inconclusive}, 0
+			for n < familyMaxIterations && v.Kind == verdict.Inconclusive {
+				n = max(n+1, v.NextLook)
+				v = judge(t, n, options)
 			}
 			c.add(f.Truth, t, v, n)
 		}

@@ -1,0 +1,142 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"leaklab/loader/judge"
+	"leaklab/loader/lab"
+	"leaklab/loader/live"
+	"leaklab/loader/memory"
+	"leaklab/loader/record"
+	"leaklab/loader/text"
+)
+
+// sitesPlan is what is named of live memory that grows.
+type sitesPlan struct {
+	off      bool
+	snapshot bool // of the heap of Node
+}
+
+// Why nothing, or not more, is named, each with what to do about it.
+const (
+	namingIsOff       = "SITES=off; SITES=auto names them"
+	namingInterrupted = "the run was interrupted before one more iteration, which names it, was over"
+	namingOfAligned   = "one more iteration, which names it, needs a loader on its own (ALIGN=false)"
+	namingEndedEarly  = "the run ended before one more iteration, which names it"
+	namingUnwritten   = "the report could not be written before one more iteration, which names it"
+)
+
+const (
+	// mostExtra is how many more iterations of load there are at most.
+	mostExtra = 2
+	// enoughRequests is how many requests name what is kept, where a runtime samples it.
+	enoughRequests = 8_000
+)
+
+// finishLimit is how long a server may take to be as it was before, after a load that failed or was interrupted.
+const finishLimit = 20 * time.Second
+
+// name has the server name what is kept of one more iteration of load, if its live memory grows, and records the sites. early
+// is why the run ended early, or nil. What was measured is on disk by then: a failure is told, and changes nothing else.
+func (s *session) name(ctx context.Context, early error) {
+	naming, unnamed := s.naming(ctx, early)
+	s.record.Sites = s.judge.Sites(naming, unnamed)
+	if s.baseline != nil {
+		s.record.Baseline.Sites = s.baseline.paired.Sites()
+	}
+}
+
+// naming is what one more iteration leaves behind; nil, with why, if there is none. Both are empty if the runtime tells
+// nothing beyond what it has told with live memory.
+func (s *session) naming(ctx context.Context, early error) (naming *judge.Naming, unnamed string) {
+	namer, names := s.live.source.(live.Namer)
+	switch {
+	case !names || !s.judge.Grows():
+		return nil, ""
+	case s.plan.sites.off:
+		return nil, namingIsOff
+	case ctx.Err() != nil:
+		return nil, namingInterrupted
+	case early != nil:
+		return nil, namingEndedEarly
+	case s.plan.align > 0:
+		return nil, namingOfAligned
+	}
+	s.record.Sites = s.judge.Sites(nil, namingInterrupted) // what is left of a loader that is killed
+	if s.write() != nil {
+		return nil, namingUnwritten // the end of the run tells why
+	}
+	naming, err := s.nameExtra(ctx, namer)
+	switch {
+	case errors.Is(err, live.ErrNone):
+		return nil, ""
+	case err == nil:
+		return naming, ""
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone):
+		note(s.screen.Notes, "loader: nothing more is named:", errors.New(namingInterrupted))
+		return nil, namingInterrupted
+	}
+	note(s.screen.Notes, "loader: nothing more is named:", err)
+	return nil, text.Printable(err.Error())
+}
+
+// nameExtra makes one more iteration of load, and has the server name what is kept of it. The server is left as it was, also
+// if the load fails or is interrupted.
+func (s *session) nameExtra(ctx context.Context, namer live.Namer) (*judge.Naming, error) {
+	finish, err := namer.Name(ctx, s.saveProfile)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
+	requests, failed := s.extraLoad(ctx)
+	if failed != nil || ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), finishLimit)
+		defer cancel()
+	}
+	named, err := finish(ctx)
+	if err := errors.Join(failed, err); err != nil {
+		return nil, err
+	}
+	naming := &judge.Naming{Sites: named.Sites, SampledEvery: named.SampledEvery, Requests: requests}
+	for _, file := range named.Files {
+		naming.Files = append(naming.Files, record.ProfileFile{Name: text.Printable(file.Name), Open: text.Printable(file.Open)})
+	}
+	return naming, nil
+}
+
+// extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.
+func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
+	last := s.last
+	for range mostExtra {
+		extra, err := lab.Extra(ctx, s.lab, last)
+		if err != nil {
+			return 0, err
+		}
+		requests += extra.Requests
+		if last = extra; requests >= enoughRequests || extra.Uncounted {
+			break
+		}
+	}
+	return requests, nil
+}
+
+// saveProfile is live.Save: it writes a file into the folder of the run, complete or not at all. A snapshot holds all texts
+// of the server, secrets as well.
+func (s *session) saveProfile(name string, write func(io.Writer) error) error {
+	if name != filepath.Base(name) {
+		return fmt.Errorf("%q: expected the name of a file", name)
+	}
+	mode := fs.FileMode(0o644)
+	if strings.HasSuffix(name, ".heapsnapshot") {
+		mode = 0o600
+	}
+	return record.ReplaceLarge(s.folder, name, mode, write)
+}

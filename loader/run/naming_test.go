@@ -1,0 +1,239 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"leaklab/loader/exporter"
+	"leaklab/loader/judge"
+	"leaklab/loader/lab"
+	"leaklab/loader/live"
+	"leaklab/loader/load"
+	"leaklab/loader/memory"
+	"leaklab/loader/record"
+	"leaklab/loader/target"
+	"leaklab/loader/verdict"
+)
+
+// namingSource is a source that names what is kept.
+type namingSource struct {
+	failing
+	sites          []memory.Site
+	unready, fails error
+	save           string // the name of a file that it saves; empty for none
+	prepared       int
+	finished       []error // what the context had ended with
+}
+
+func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Context) (live.Naming, error), error) {
+	if n.unready != nil {
+		return nil, n.unready
+	}
+	n.prepared++
+	return func(ctx context.Context) (live.Naming, error) {
+		n.finished = append(n.finished, ctx.Err())
+		naming := live.Naming{Sites: n.sites, SampledEvery: 1 << 10}
+		if n.save != "" {
+			err := save(n.save, func(out io.Writer) error {
+				_, err := io.WriteString(out, "a profile")
+				return err
+			})
+			if err != nil {
+				return live.Naming{}, err
+			}
+			naming.Files = []live.ProfileFile{{Name: n.save, Open: "less " + n.save}}
+		}
+		return naming, n.fails
+	}, nil
+}
+
+// growing is a session at its end, whose server keeps as many bytes of each of 10,000 requests; generate makes the load of
+// one more iteration.
+func growing(t *testing.T, kept int64, source *namingSource, generate lab.Generator) (*session, *bytes.Buffer) {
+	t.Helper()
+	notes := new(bytes.Buffer)
+	read := func(context.Context) (memory.Reading, error) { return memory.Reading{Total: 90 << 20}, nil }
+	sampler, meter := memory.NewSampler(read), load.NewMeter()
+	s := &session{
+		plan: &plan{options: verdict.Options{Tolerance: 4}}, folder: t.TempDir(), screen: Screen{Notes: notes},
+		judge:  judge.New(judge.Plan{Options: verdict.Options{Tolerance: 4}, Sites: true}),
+		live:   &liveReader{source: source, notes: notes},
+		target: &target.Target{}, profiles: &profiler{}, watch: &watch{sampler: sampler}, exporter: exporter.New(exporter.Run{Tries: 9}, sampler, meter),
+		record: record.Run{StartedAt: time.Now(), State: record.Running},
+	}
+	samples, err := record.CreateSamples(s.folder, "samples.csv")
+	require.NoError(t, err)
+	s.samples = samples
+	t.Cleanup(func() { assert.NoError(t, samples.Close()) })
+	for n := range int64(9) {
+		i := lab.Iteration{
+			Number: int(n) + 1, Of: 9, Requests: 10_000, Load: load.Result{Totals: load.NewMeter().Snapshot(), Elapsed: time.Second},
+			Start: memory.Reading{Total: 90 << 20}, End: memory.Reading{Total: 90 << 20},
+			Live: &lab.Live{Live: memory.Live{Bytes: 4<<20 + 10_000*n*kept, Outside: 20 << 20}, Idle: -1},
+		}
+		row := record.NewIteration(i)
+		s.judge.Add(i, row)
+		s.record.Iterations = append(s.record.Iterations, row)
+		s.last = i
+	}
+	s.judge.End(nil)
+	s.lab = lab.Plan{Tries: 9, Server: lab.Server{Generate: generate, Sampler: sampler, Meter: meter}}
+	return s, notes
+}
+
+// answers generates that many requests.
+func answers(requests uint64) lab.Generator {
+	return func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{Totals: load.Totals{Requests: requests}}, nil
+	}
+}
+
+// keeper are the sites of a server that keeps 100 bytes of each of 5,000 requests.
+func keeper() []memory.Site {
+	return []memory.Site{{Function: "keep", File: "app.js", Line: 3, InFunction: true, Bytes: 500_000, Objects: 5_000, Sampled: true}}
+}
+
+func TestWhatIsKeptIsNamed(t *testing.T) {
+	source := &namingSource{sites: keeper(), save: "sites.heapprofile"}
+	s, notes := growing(t, 100, source, answers(5_000))
+	source.sites[0].Bytes *= 2 // of two iterations, since one has few requests
+	s.name(t.Context(), nil)
+	sites := s.record.Sites
+	require.NotNil(t, sites)
+	require.Len(t, sites.List, 1)
+	assert.Equal(t, "in keep (app.js:3)", sites.List[0].Name())
+	assert.InDelta(t, 100, sites.List[0].BytesPerRequest.Estimate, 0.1)
+	assert.EqualValues(t, 10_000, sites.NamingRequests)
+	assert.Empty(t, sites.Unnamed)
+	assert.InDelta(t, 1, *sites.Explained, 0.01)
+	assert.Equal(t, []record.ProfileFile{{Name: "sites.heapprofile", Open: "less sites.heapprofile"}}, sites.Files)
+	content, err := os.ReadFile(filepath.Join(s.folder, "sites.heapprofile"))
+	require.NoError(t, err)
+	assert.Equal(t, "a profile", string(content))
+	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n", notes.String())
+	assert.Equal(t, 9, s.judge.Iterations())
+	assert.Len(t, s.record.Iterations, 9)
+}
+
+func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
+	loads := 0
+	s, _ := growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+		loads++
+		return answers(enoughRequests)(ctx, number, meter)
+	})
+	s.name(t.Context(), nil)
+	assert.Equal(t, 1, loads)
+	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
+}
+
+func TestNothingIsNamedOfACleanServer(t *testing.T) {
+	source := &namingSource{sites: keeper()}
+	s, notes := growing(t, 0, source, answers(5_000))
+	s.name(t.Context(), nil)
+	assert.Nil(t, s.record.Sites)
+	assert.Zero(t, source.prepared)
+	assert.Empty(t, notes.String())
+}
+
+// A run has lost nothing if naming fails: the report on disk has the verdict, and one note tells.
+func TestNamingThatFails(t *testing.T) {
+	lost := func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{}, errors.New("the tool failed")
+	}
+	for name, test := range map[string]struct {
+		source   namingSource
+		generate lab.Generator
+		unnamed  string
+		told     bool
+		finished int
+	}{
+		"not ready":       {namingSource{unready: errors.New("it is busy\x1b[2J")}, answers(1), `it is busy\x1b[2J`, true, 0},
+		"no such runtime": {namingSource{unready: fmt.Errorf("%w that names", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory", false, 0},
+		"it fails":        {namingSource{fails: errors.New("cut off")}, answers(1), "cut off", true, 1},
+		"the load fails":  {namingSource{}, lost, "the tool failed", true, 1},
+		"a hostile name":  {namingSource{save: "../x"}, answers(1), `"../x": expected the name of a file`, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, notes := growing(t, 100, &test.source, test.generate)
+			s.name(t.Context(), nil)
+			require.NotNil(t, s.record.Sites)
+			assert.Equal(t, test.unnamed, s.record.Sites.Unnamed)
+			assert.Empty(t, s.record.Sites.List)
+			assert.Len(t, test.source.finished, test.finished, "the server is left as it was")
+			lines := strings.Count(notes.String(), "loader: nothing more is named: ")
+			assert.Equal(t, test.told, lines == 1, notes.String())
+			assert.Equal(t, test.finished, strings.Count(notes.String(), "one more iteration of load"), notes.String())
+			written := readRecord(t, s.folder)
+			assert.Equal(t, verdict.Leak, written.Verdict.Kind)
+			assert.Len(t, written.Iterations, 9)
+		})
+	}
+}
+
+func readRecord(t *testing.T, folder string) record.Run {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(folder, "run.json"))
+	require.NoError(t, err)
+	var run record.Run
+	require.NoError(t, json.Unmarshal(content, &run))
+	return run
+}
+
+func TestNamingThatIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	source := &namingSource{sites: keeper()}
+	s, notes := growing(t, 100, source, func(ctx context.Context, _ int, _ *load.Meter) (load.Result, error) {
+		cancel(errors.New("interrupted (interrupt)"))
+		return load.Result{}, context.Cause(ctx)
+	})
+	s.name(ctx, nil)
+	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
+	assert.Equal(t, []error{nil}, source.finished, "the server is left as it was, in spite of the interruption")
+	assert.Contains(t, notes.String(), "loader: nothing more is named: the run was interrupted")
+	assert.Equal(t, verdict.Leak, readRecord(t, s.folder).Verdict.Kind)
+
+	s.name(ctx, nil)
+	assert.Equal(t, 1, source.prepared, "nothing is begun in a run that was interrupted before")
+	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
+}
+
+func TestNamingThatIsNotTried(t *testing.T) {
+	source := &namingSource{sites: keeper()}
+	s, _ := growing(t, 100, source, answers(1))
+	s.plan.sites.off = true
+	s.name(t.Context(), nil)
+	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed)
+	s.plan.sites.off, s.plan.align = false, time.Minute
+	s.name(t.Context(), nil)
+	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
+	s.name(t.Context(), errors.New("iteration 5: the tool failed"))
+	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed)
+	assert.Zero(t, source.prepared)
+}
+
+// A snapshot holds the secrets of a server.
+func TestASnapshotIsForItsOwnerAlone(t *testing.T) {
+	s := &session{folder: t.TempDir()}
+	for name, mode := range map[string]os.FileMode{"a.heapsnapshot": 0o600, "a.heapprofile": 0o644} {
+		require.NoError(t, s.saveProfile(name, func(out io.Writer) error { return nil }))
+		info, err := os.Stat(filepath.Join(s.folder, name))
+		require.NoError(t, err)
+		assert.Equal(t, mode, info.Mode())
+	}
+	require.EqualError(t, s.saveProfile("b", func(io.Writer) error { return errors.New("cut off") }), "cannot write "+filepath.Join(s.folder, "b")+": cut off")
+	files, err := os.ReadDir(s.folder)
+	require.NoError(t, err)
+	assert.Len(t, files, 2, "nothing is left of it")
+}
