@@ -26,6 +26,7 @@ func TestDependenciesAreFew(t *testing.T) {
 			"github.com/caarlos0/env/v10":             settings,
 			"github.com/coder/websocket":              "live memory of Node.js",
 			"github.com/google/pprof":                 "profiles",
+			"github.com/ianlancetaylor/demangle":      "names of C++ and Rust",
 			"github.com/prometheus/client_golang":     metrics,
 			"github.com/prometheus/client_model":      metrics,
 			"github.com/prometheus/common":            "metrics of the server",

@@ -10,9 +10,9 @@ import (
 	"leaklab/loader/verdict"
 )
 
-// GrowingSites are the sites that surely grow in a recorded run; known is false if they were not looked at, or not named
+// growingSites are the sites that surely grow in a recorded run; known is false if they were not looked at, or not named
 // where live memory leaks.
-func GrowingSites(run record.Run) (list []record.Site, known bool) {
+func growingSites(run record.Run) (list []record.Site, known bool) {
 	if s := run.Sites; s != nil {
 		return s.List, len(s.List) > 0 || s.Unnamed == ""
 	}
@@ -26,8 +26,8 @@ func GrowingSites(run record.Run) (list []record.Site, known bool) {
 // Lines move from one version of a program to the next. So the sites of a function are added up, as are those of a class
 // that has none. Several are compared: the level at which one of them surely differs is that of Bonferroni.
 func CompareSites(d *record.Difference, old, suspect record.Run, before, after string) {
-	oldSites, oldKnown := GrowingSites(old)
-	newSites, newKnown := GrowingSites(suspect)
+	oldSites, oldKnown := growingSites(old)
+	newSites, newKnown := growingSites(suspect)
 	switch {
 	case !oldKnown && !newKnown:
 		return

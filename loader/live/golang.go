@@ -26,13 +26,18 @@ import (
 )
 
 const (
-	goTimeout  = 30 * time.Second
-	goStart    = 2 * time.Second // how long a program may take until it listens
-	goMaxBytes = 64 << 20        // of a heap profile as text
-	goMost     = 1 << 50         // bytes that a figure can have
+	goTimeout = 30 * time.Second
+	goSample  = 16 << 10        // bytes between two samples of the heap profile, on average
+	goStart   = 2 * time.Second // how long a program may take until it listens
+	// goStacksTimeout limits how long the goroutines are waited for; 100,000 took 0.2 s.
+	goStacksTimeout = 5 * time.Second
+	goMaxBytes      = 64 << 20 // of a heap profile as text
+	goMost          = 1 << 50  // bytes that a figure can have
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Spans of 32 KiB are partly free,
 	// and stacks of the goroutines that serve open connections double and halve: 1.1 MB were seen with 100 connections.
 	goStackNoise = 4 << 20
+	// goCountNoise is by how much the number of goroutines differs, with what is asked at the moment.
+	goCountNoise = 32
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
@@ -44,7 +49,7 @@ const (
 var goArenas = addressRange{low: 1 << 32, high: 1 << 46}
 
 // golang reads the live memory of a Go program from net/http/pprof, which ends its heap profile as text with the fields
-// of runtime.MemStats. The sites of that text are samples, and not used.
+// of runtime.MemStats, and has the sites of what is live. They are estimated from a sample unless MemProfileRate is 1.
 func golang() runtime {
 	return runtime{
 		kind:     Go,
@@ -53,19 +58,45 @@ func golang() runtime {
 			_, err := buildinfo.ReadFile(kernel.Path(p.PID, "exe"))
 			return err == nil
 		},
-		open:  openGo,
-		tells: "the live heap and the stacks, by forced collections (set PPROF_URL)",
+		launch: goEnvironment,
+		open:   openGo,
+		tells:  "the live heap and the stacks, by forced collections (set PPROF_URL)",
 		// The collector stops the program at its beginning and its end alone.
 		stopAtLeast: time.Millisecond, stopPerGiB: time.Millisecond,
 	}
 }
 
+// goEnvironment has the runtime sample one allocation of goSample bytes, if it is known that the server is a Go program and
+// shows its profiles. At Go's own 512 KiB, 6 MB that are kept are known to a quarter (one standard error). A program that sets MemProfileRate
+// itself is sampled as it wants.
+func goEnvironment(environment []string, o Options) ([]string, error) {
+	if o.Kind != Go && o.PprofURL == "" {
+		return nil, nil
+	}
+	value := "memprofilerate=" + strconv.Itoa(goSample)
+	for _, variable := range environment {
+		if before, found := strings.CutPrefix(variable, "GODEBUG="); found && before != "" {
+			if strings.Contains(before, "memprofilerate=") {
+				return nil, nil
+			}
+			value = before + "," + value
+		}
+	}
+	return []string{"GODEBUG=" + value}, nil
+}
+
 // goProgram is a Go process, asked at url.
 type goProgram struct {
 	process
-	url    string // of the heap profile
+	base   *url.URL // of the profiles
+	url    string   // of the heap profile
+	silent bool     // true if it did not show its goroutines
 	limit  memory.Limit
-	stacks int64 // in use, of the last reading in which they had changed by more than goStackNoise
+	// count is how many goroutines there were when they had last changed by more than goCountNoise.
+	count int64
+	// stacks is what stacks have in use beyond the least that each goroutine has, of the last reading in which it had changed
+	// by more than goStackNoise.
+	stacks int64
 }
 
 // openGo checks that the process is the one that answers at PPROF_URL, and that a reading succeeds.
@@ -77,9 +108,8 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PPROF_URL: %s cannot be read", scrape.Public(o.PprofURL))
 	}
-	heap := base.JoinPath("heap")
-	heap.RawQuery = url.Values{"gc": {"1"}, "debug": {"1"}}.Encode()
-	program := &goProgram{process: p, url: heap.String()}
+	program := &goProgram{process: p, base: base}
+	program.url = program.at("heap", url.Values{"gc": {"1"}, "debug": {"1"}})
 	if err := program.awaitFound(ctx, base); err != nil {
 		return nil, err
 	}
@@ -111,13 +141,15 @@ func goHeap(pid int) (int64, error) {
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
-// the goroutines that exist, to goStackNoise. Stopped is the sum of the pauses of both.
+// the goroutines that exist: the least that each has, and to goStackNoise what is beyond it. Stopped is the sum of the pauses of both.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
 	var stats goStats
+	var text []byte
 	for range goCollections {
-		text, err := goGet(ctx, g.url)
+		var err error
+		text, err = goGet(ctx, g.url)
 		if err == nil {
 			stats, err = parseGoStats(text)
 		}
@@ -128,13 +160,36 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
-	g.stacks = steady(g.stacks, stats.stackInuse, goStackNoise)
+	goroutines := g.goroutines(ctx)
+	g.count = steady(g.count, goroutineCount(goroutines), goCountNoise)
+	least := min(g.count*goLeastStack, stats.stackInuse)
+	g.stacks = steady(g.stacks, stats.stackInuse-least, goStackNoise)
 	read := stats.live(g.limit)
-	read.Bytes += g.stacks - stats.stackInuse
+	read.Bytes += least + g.stacks - stats.stackInuse
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
+	read.Sites = goSites(text, goroutines)
 	return read, nil
+}
+
+// goroutines is the goroutine profile as text; nil if the server does not show it, which may show its heap alone.
+func (g *goProgram) goroutines(ctx context.Context) []byte {
+	if g.silent {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, goStacksTimeout)
+	defer cancel()
+	profile, err := goGet(ctx, g.at("goroutine", url.Values{"debug": {"1"}}))
+	g.silent = err != nil
+	return profile
+}
+
+// at is the address of a profile.
+func (g *goProgram) at(profile string, query url.Values) string {
+	address := g.base.JoinPath(profile)
+	address.RawQuery = query.Encode()
+	return address.String()
 }
 
 // steady is what is in use now if it differs by more than noise from what was before, or if there is none before; else that

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,11 +23,14 @@ import (
 // startGo builds testdata/golang, starts it, and returns its process and address.
 func startGo(t *testing.T, environment ...string) (process, string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "server")
-	output, err := exec.Command("go", "build", "-o", program, "./testdata/golang").CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	command := exec.Command(program)
+	command := exec.Command(buildGo(t, "./testdata/golang"))
 	command.Env = append(os.Environ(), environment...)
+	return startAddressed(t, command)
+}
+
+// startAddressed starts a server that prints its address, and returns its process and that.
+func startAddressed(t *testing.T, command *exec.Cmd) (process, string) {
+	t.Helper()
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
@@ -38,7 +40,7 @@ func startGo(t *testing.T, environment ...string) (process, string) {
 	})
 	address, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	return process{PID: command.Process.Pid, Exe: program}, strings.TrimSpace(address)
+	return process{PID: command.Process.Pid, Exe: command.Path}, strings.TrimSpace(address)
 }
 
 func visit(t *testing.T, address string) {
@@ -87,6 +89,16 @@ func TestGoIsReadToTheByte(t *testing.T) {
 	goroutines := readLive(t, program)
 	assert.Greater(t, goroutines.Bytes-finalized.Bytes, int64(5_000*2048), "each has a stack of 2 KiB")
 	assert.Less(t, goroutines.Bytes-finalized.Bytes, int64(5_000*4096))
+
+	// What goroutines have at least is no noise, however few they are.
+	few := readLive(t, program)
+	for range 3 {
+		visit(t, address+"/goroutines?n=500")
+		more := readLive(t, program)
+		assert.Greater(t, more.Bytes-few.Bytes, int64(500*2048))
+		assert.Less(t, more.Bytes-few.Bytes, int64(500*4096))
+		few = more
+	}
 	require.NoError(t, program.close(t.Context()))
 }
 
@@ -228,6 +240,25 @@ func TestStacksAreSteady(t *testing.T) {
 		seen = append(seen, stacks/span)
 	}
 	assert.Equal(t, []int64{14, 14, 14, 14, 143, 143, 2}, seen)
+}
+
+func TestGoEnvironment(t *testing.T) {
+	const rate = "memprofilerate=16384"
+	for name, test := range map[string]struct {
+		environment []string
+		options     Options
+		want        []string
+	}{
+		"unknown":    {nil, Options{Kind: Auto}, nil},
+		"by LIVE":    {[]string{"HOME=/"}, Options{Kind: Go}, []string{"GODEBUG=" + rate}},
+		"by address": {[]string{"GODEBUG="}, Options{Kind: Auto, PprofURL: "http://h/"}, []string{"GODEBUG=" + rate}},
+		"more":       {[]string{"GODEBUG=madvdontneed=1"}, Options{Kind: Go}, []string{"GODEBUG=madvdontneed=1," + rate}},
+		"its own":    {[]string{"GODEBUG=memprofilerate=1"}, Options{Kind: Go}, nil},
+	} {
+		got, err := goEnvironment(test.environment, test.options)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, got, name)
+	}
 }
 
 func TestGoLimit(t *testing.T) {

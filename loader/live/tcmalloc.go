@@ -19,6 +19,7 @@ import (
 
 	"leaklab/loader/kernel"
 	"leaklab/loader/memory"
+	"leaklab/loader/shell"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 	tcmallocTimeout = 30 * time.Second
 	tcmallocAgain   = 200 * time.Millisecond // a signal is dropped while a thread is in the profiler
 	tcmallocPoll    = 2 * time.Millisecond
-	tcmallocMost    = 64 << 20 // bytes of a dump; the profiler's buffer has 1 MiB, and the list of mappings follows
+	tcmallocMost    = 16 << 20 // bytes of a dump; the profiler's buffer has 1 MiB, and the list of mappings follows
 )
 
 // tcmallocFolders are where systems keep the library; * stands for an architecture.
@@ -37,8 +38,7 @@ var tcmallocFolders = []string{"/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib",
 // tcmalloc reads the live memory of a program that was launched with the heap profiler of gperftools in place of its
 // malloc. The profiler counts each allocation, so the bytes are those that the program asked for.
 func tcmalloc() runtime {
-	// Processes that were forked without exec write dumps of the same names: one is asked after the other.
-	one := &sync.Mutex{}
+	asked := &tcmallocAsked{symbols: newNativeSymbols()}
 	return runtime{
 		kind: TCMalloc,
 		runs: func(p process) bool {
@@ -46,7 +46,7 @@ func tcmalloc() runtime {
 		},
 		launch: tcmallocEnvironment,
 		open: func(_ context.Context, p process, o Options) (opened, error) {
-			return openTCMalloc(p, o, one)
+			return openTCMalloc(p, o, asked)
 		},
 	}
 }
@@ -93,15 +93,22 @@ func findTCMalloc(folders []string) (string, error) {
 	return "", fmt.Errorf("expected %s (in Debian's package libgoogle-perftools4)", tcmallocLibrary)
 }
 
+// tcmallocAsked is what processes share. Those that were forked without exec write dumps of the same names: one is asked
+// after the other.
+type tcmallocAsked struct {
+	sync.Mutex
+	symbols *nativeSymbols
+}
+
 // tcmallocProgram is a process with the heap profiler.
 type tcmallocProgram struct {
 	process
 	folder string
-	one    *sync.Mutex // held while a process is asked
+	asked  *tcmallocAsked
 }
 
 // openTCMalloc checks that the process has the profiler's signal handler, and that its dumps come to a folder of this run.
-func openTCMalloc(p process, o Options, one *sync.Mutex) (opened, error) {
+func openTCMalloc(p process, o Options, asked *tcmallocAsked) (opened, error) {
 	if o.Folder == "" {
 		return nil, errors.New("the server has to be launched for the run")
 	}
@@ -109,7 +116,7 @@ func openTCMalloc(p process, o Options, one *sync.Mutex) (opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	program := &tcmallocProgram{process: p, folder: folder, one: one}
+	program := &tcmallocProgram{process: p, folder: folder, asked: asked}
 	if err := program.catches(); err != nil {
 		return nil, err
 	}
@@ -120,8 +127,8 @@ func openTCMalloc(p process, o Options, one *sync.Mutex) (opened, error) {
 // tcmalloc takes: it grows the program break, and takes mappings only where it cannot. The profiler's own tables are
 // outside of it.
 func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
-	p.one.Lock()
-	defer p.one.Unlock()
+	p.asked.Lock()
+	defer p.asked.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, tcmallocTimeout)
 	defer cancel()
 	start := time.Now()
@@ -133,11 +140,11 @@ func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
 		return memory.Live{}, err
 	}
 	stopped := time.Since(start)
-	first, err := firstLine(file)
+	profile, err := readMost(file, tcmallocMost)
 	if err != nil {
 		return memory.Live{}, err
 	}
-	live, err := parseHeapTotal(first)
+	live, err := parseHeapTotal(profile)
 	if err != nil {
 		return memory.Live{}, err
 	}
@@ -147,13 +154,30 @@ func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
 	}
 	return memory.Live{
 		Bytes: live, Heap: max(live, resident), Committed: max(live, size), Stopped: stopped, Forced: "tcmalloc's heap profile", Processes: 1,
-	}, os.Rename(file, filepath.Join(p.folder, fmt.Sprintf("tcmalloc-%d.prof", p.PID))) // the newest is kept
+		Sites: nativeSites(profile, p.process, p.asked.symbols),
+	}, os.Rename(file, filepath.Join(p.folder, p.kept()))
 }
+
+// kept is the file that has the newest profile.
+func (p *tcmallocProgram) kept() string { return fmt.Sprintf("tcmalloc-%d.prof", p.PID) }
 
 func (p *tcmallocProgram) close(context.Context) error { return nil }
 
 func (p *tcmallocProgram) said() string {
 	return fmt.Sprintf("asks for a heap profile of tcmalloc by signal %d", tcmallocSignal)
+}
+
+// keep saves the newest profile.
+func (p *tcmallocProgram) keep(save Save) (ProfileFile, error) {
+	profile, err := readMost(filepath.Join(p.folder, p.kept()), tcmallocMost)
+	if err != nil {
+		return ProfileFile{}, err
+	}
+	return ProfileFile{Name: p.kept(), Open: fmt.Sprintf("go tool pprof %s %s", shell.Quote(p.Exe), p.kept())},
+		save(p.kept(), func(w io.Writer) error {
+			_, err := w.Write(profile)
+			return err
+		})
 }
 
 // dump asks for a dump until there is a new one, and returns its path. Others of the process are deleted before: a child
@@ -217,12 +241,7 @@ const mappedTitle = "\nMAPPED_LIBRARIES:\n"
 
 // written is true if the process has written the dump to its end, and closed it.
 func (p *tcmallocProgram) written(file string) bool {
-	dump, err := os.Open(file)
-	if err != nil {
-		return false
-	}
-	defer dump.Close()
-	content, err := io.ReadAll(io.LimitReader(dump, tcmallocMost))
+	content, err := readMost(file, tcmallocMost)
 	return err == nil && bytes.Contains(content, []byte(mappedTitle)) && !isOpen(p.PID, file)
 }
 
@@ -250,31 +269,28 @@ func (p *tcmallocProgram) catches() error {
 	return nil
 }
 
-// firstLine returns the first line of a file, of at most 1 KiB.
-func firstLine(file string) (string, error) {
+// readMost returns the first bytes of a file, most at most.
+func readMost(file string, most int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, 1<<10)).ReadString('\n')
-	if err != nil {
-		return "", fmt.Errorf("%s: no first line: %w", filepath.Base(file), err)
-	}
-	return line, nil
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // heapTotal is the first line of a dump: objects and bytes in use, then those ever allocated. The lines that follow, one
 // for each stack, stop where the profiler's buffer of 1 MiB is full; the totals do not.
 var heapTotal = regexp.MustCompile(`^heap profile:\s*(\d+):\s*(\d+) \[\s*\d+:\s*\d+\] @ heapprofile\s*$`)
 
-// parseHeapTotal returns the bytes in use.
-func parseHeapTotal(line string) (int64, error) {
-	found := heapTotal.FindStringSubmatch(line)
-	if found == nil {
+// parseHeapTotal returns the bytes in use that a dump tells.
+func parseHeapTotal(dump []byte) (int64, error) {
+	line, _, ended := bytes.Cut(dump[:min(len(dump), 1<<10)], []byte("\n"))
+	found := heapTotal.FindSubmatch(line)
+	if found == nil || !ended {
 		return 0, fmt.Errorf("not a heap profile of tcmalloc: %.80q", line)
 	}
-	total, err := strconv.ParseInt(found[2], 10, 64)
+	total, err := strconv.ParseInt(string(found[2]), 10, 64)
 	if err != nil || total > 1<<50 {
 		return 0, fmt.Errorf("heap profile of %.30s bytes", found[2])
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"leaklab/loader/text"
+	"leaklab/loader/verdict"
 )
 
 const (
@@ -33,11 +34,12 @@ func (s Site) Name() string {
 }
 
 // Said is the site with its growth, what holds it and its nearest caller, as a line: "int[] at JavaLeak.register
-// (JavaLeak.java:9): 104.0 (103.7 to 104.3) bytes/request, 1.00 objects/request; held by static field JavaLeak.KEPT".
-func (s Site) Said() string {
-	said := s.Name() + ": " + s.BytesPerRequest.Said() + " bytes/request"
+// (JavaLeak.java:9): 104.0 (103.7 to 104.3) bytes/request, 1.00 objects/request; held by static field JavaLeak.KEPT". unit is
+// what the growth is per.
+func (s Site) Said(unit verdict.Unit) string {
+	said := fmt.Sprintf("%s: %s bytes/%s", s.Name(), s.BytesPerRequest.Said(), unit)
 	if s.ObjectsPerRequest != nil {
-		said += fmt.Sprintf(", %s objects/request", text.Fixed(s.ObjectsPerRequest.Estimate, 2))
+		said += fmt.Sprintf(", %s objects/%s", text.Fixed(s.ObjectsPerRequest.Estimate, 2), unit)
 	}
 	if how := s.Estimated(); how != "" {
 		said += ", " + how
@@ -90,13 +92,13 @@ func (s *Sites) First() string {
 }
 
 // Lines tell the sites, a line each and as many as given, then what they explain, and what is not named and why.
-func (s *Sites) Lines(most int) []string {
+func (s *Sites) Lines(most int, unit verdict.Unit) []string {
 	if s == nil {
 		return nil
 	}
 	var lines []string
 	for _, site := range s.List[:min(most, len(s.List))] {
-		lines = append(lines, site.Said())
+		lines = append(lines, site.Said(unit))
 	}
 	if left := len(s.List) - most; left > 0 {
 		lines = append(lines, fmt.Sprintf("The report has %d more.", left))

@@ -9,6 +9,7 @@ import (
 
 	"leaklab/loader/record"
 	"leaklab/loader/record/recordtest"
+	"leaklab/loader/verdict"
 )
 
 func TestNamesOfSites(t *testing.T) {
@@ -33,22 +34,23 @@ func TestASiteIsSaid(t *testing.T) {
 		ObjectsPerRequest: &record.Interval{Estimate: 0.0004, Low: 0, High: 1}, Sampled: true,
 	}
 	assert.Equal(t, "main.keep (main.go:12): 0.03 (-0.001 to 1.0) bytes/request, 0.0004 objects/request, sampled; held by a, b, ..., static field D.E; "+
-		"called by main.handler main.go:7", s.Said())
+		"called by main.handler main.go:7", s.Said(verdict.PerRequest))
+	assert.Contains(t, s.Said(verdict.PerIteration), ": 0.03 (-0.001 to 1.0) bytes/iteration, 0.0004 objects/iteration, ")
 	s.OneIteration, s.Callers, s.Holders, s.ObjectsPerRequest = true, nil, nil, nil
-	assert.Equal(t, "main.keep (main.go:12): 0.03 (-0.001 to 1.0) bytes/request, sampled in one iteration", s.Said())
+	assert.Equal(t, "main.keep (main.go:12): 0.03 (-0.001 to 1.0) bytes/request, sampled in one iteration", s.Said(verdict.PerRequest))
 }
 
 func TestWhatSitesExplain(t *testing.T) {
-	assert.Empty(t, (*record.Sites)(nil).Lines(3))
+	assert.Empty(t, (*record.Sites)(nil).Lines(3, verdict.PerRequest))
 	assert.Empty(t, (*record.Sites)(nil).First())
 	all := recordtest.Sites()
 	assert.Equal(t, "int[] at JavaLeak.register (JavaLeak.java:9)", all.First())
 	assert.Equal(t, []string{"94% of the growth of live memory is explained, by 3 of 812 sites looked at; " +
 		"at most 5% of those listed are expected to be false (Benjamini-Hochberg)."}, all.Statements())
-	lines := all.Lines(2)
+	lines := all.Lines(2, verdict.PerRequest)
 	assert.Len(t, lines, 4)
 	assert.Equal(t, "The report has 1 more.", lines[2])
-	assert.Len(t, all.Lines(10), 4)
+	assert.Len(t, all.Lines(10, verdict.PerRequest), 4)
 
 	*all.Explained = 1.21
 	assert.Contains(t, all.Statements()[0], "121% of the growth of live memory is explained (each figure is an estimate), by 3 of 812 ")
@@ -56,16 +58,16 @@ func TestWhatSitesExplain(t *testing.T) {
 	all.Explained, all.FalseDiscoveryRate, all.Unnamed = nil, 0, "the naming iteration was interrupted."
 	assert.Equal(t, []string{"3 of 812 sites looked at surely grow.", "More could be named: the naming iteration was interrupted."}, all.Statements())
 	all.List, all.Unnamed = nil, "SITES=off;\nset SITES=auto"
-	assert.Equal(t, []string{"No site is named: SITES=off; set SITES=auto."}, all.Lines(3))
+	assert.Equal(t, []string{"No site is named: SITES=off; set SITES=auto."}, all.Lines(3, verdict.PerRequest))
 	all.Unnamed = ""
-	assert.Equal(t, []string{"No site surely grows, of 812 that were looked at: more iterations, or more requests in each, may show one."}, all.Lines(3))
+	assert.Equal(t, []string{"No site surely grows, of 812 that were looked at: more iterations, or more requests in each, may show one."}, all.Lines(3, verdict.PerRequest))
 }
 
 // A server chooses the names of its functions, classes and fields.
 func TestNamesFromAServerAreBounded(t *testing.T) {
 	hostile := recordtest.Hostile + "\u202e\x9b\r\n" + strings.Repeat("é", 5000)
 	s := record.Site{Class: hostile, Function: hostile, File: hostile, Line: 1, Callers: []string{hostile}, Holders: []string{hostile, hostile, hostile, hostile}}
-	for _, said := range []string{s.Name(), s.Said(), (&record.Sites{List: []record.Site{s}}).First()} {
+	for _, said := range []string{s.Name(), s.Said(verdict.PerRequest), (&record.Sites{List: []record.Site{s}}).First()} {
 		assert.NotRegexp(t, "[\\x00-\\x1f\\x7f-\\x9f\u202e]", said)
 		assert.LessOrEqual(t, utf8.RuneCountInString(said), 700)
 	}

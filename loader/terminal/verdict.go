@@ -33,7 +33,7 @@ func (t *Terminal) Verdict(end End) error {
 	if end.Early != "" {
 		paragraphs(&b, end.Early+": "+end.Reason)
 	}
-	if sites := append(end.Growing.Lines(sitesShown), end.Sites...); len(sites) > 0 {
+	if sites := append(end.Growing.Lines(sitesShown, v.Unit), end.Sites...); len(sites) > 0 {
 		paragraphs(&b, sites...)
 		fmt.Fprintln(&b, thinRule)
 	}

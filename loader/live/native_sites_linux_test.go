@@ -1,0 +1,174 @@
+package live
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// buildNative compiles testdata/sites/native/leak.cc or leak.rs.
+func buildNative(t *testing.T, compiler string, arguments ...string) string {
+	t.Helper()
+	needs(t, compiler)
+	program := filepath.Join(t.TempDir(), "server")
+	output, err := exec.Command(compiler, append(arguments, "-o", program)...).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return program
+}
+
+// planted is where a planted leak is.
+type planted struct {
+	function, source string
+	objects          int // for each request
+}
+
+// findPlanted runs a planted server with the heap profiler for each of its leaks, and expects each at its place, and none
+// in its clean twin. A leak that is a buffer alone is exact.
+func findPlanted(t *testing.T, program string, size int, leaks map[string]planted) {
+	for leak, want := range leaks {
+		t.Run(leak, func(t *testing.T) {
+			folder := t.TempDir()
+			environment := append(tcmallocIn(t, folder), "LEAK="+leak, fmt.Sprint("LEAK_BYTES=", size))
+			p, address := startPlanted(t, program, environment...)
+			p = processOf(t, p.PID)
+			o, err := tcmalloc().open(t.Context(), p, Options{Kind: TCMalloc, Folder: folder})
+			require.NoError(t, err)
+			sites := growth(t, o, address, 3, 200)
+			if want.function == "" {
+				for _, site := range sites {
+					assert.Less(t, site.bytes, 1.0, "%+v", site)
+				}
+				return
+			}
+			require.NotEmpty(t, sites)
+			first := sites[0]
+			assert.Equal(t, want.function, first.Function, "%+v", first)
+			assert.InEpsilon(t, size, first.bytes, 0.05)
+			assert.InEpsilon(t, want.objects, first.objects, 0.05)
+			assert.Contains(t, sourceLine(t, first.Site), want.source)
+			assert.Contains(t, strings.Join(first.Callers, "\n"), "serve ", "%q", first.Callers)
+		})
+	}
+}
+
+var plantedInCpp = map[string]planted{
+	"vector":  {"store::line_of", "// static collection", 1},
+	"closure": {"store::subscribe", "// closure", 2},
+	"cache":   {"store::Cache::put", "std::make_unique", 2},
+	"buffer":  {"store::native_buffer", "// native buffer", 1},
+	"none":    {},
+}
+
+func TestCppSitesArePlanted(t *testing.T) {
+	findPlanted(t, buildNative(t, "g++", "-std=c++17", "-O2", "-g", "-pthread", "testdata/sites/native/leak.cc"), 4096, plantedInCpp)
+}
+
+func TestRustSitesArePlanted(t *testing.T) {
+	findPlanted(t, buildNative(t, "rustc", "-O", "-g", "testdata/sites/native/leak.rs"), 4096, map[string]planted{
+		"vec":          {"leak::remember", "// static collection", 1},
+		"leak":         {"leak::Session::new", "// forgotten", 1},
+		"thread_local": {"leak::cache", "// thread-local", 1},
+		"none":         {},
+	})
+}
+
+// Without DWARF, functions are named by the symbol table, and without that by their offset in the file.
+func TestSitesOfAProgramWithoutDWARF(t *testing.T) {
+	needs(t, "strip")
+	program := buildNative(t, "g++", "-std=c++17", "-O2", "-g", "-pthread", "testdata/sites/native/leak.cc")
+	for option, want := range map[string]string{"--strip-debug": `^store::native_buffer$`, "--strip-all": `^server\+0x[0-9a-f]+$`} {
+		t.Run(option, func(t *testing.T) {
+			output, err := exec.Command("strip", option, program).CombinedOutput()
+			require.NoError(t, err, "%s", output)
+			folder := t.TempDir()
+			p, address := startPlanted(t, program, append(tcmallocIn(t, folder), "LEAK=buffer", "LEAK_BYTES=4096")...)
+			o, err := tcmalloc().open(t.Context(), processOf(t, p.PID), Options{Kind: TCMalloc, Folder: folder})
+			require.NoError(t, err)
+			sites := growth(t, o, address, 1, 100)
+			assert.Regexp(t, want, sites[0].Function)
+			assert.InEpsilon(t, 4096, sites[0].bytes, 0.01)
+			assert.Empty(t, sites[0].File)
+		})
+	}
+}
+
+// A release build of Rust has DWARF of its library alone.
+func TestSitesOfARustProgramWithoutDWARF(t *testing.T) {
+	program := buildNative(t, "rustc", "-O", "testdata/sites/native/leak.rs")
+	for leak, want := range map[string]string{"vec": "leak::remember", "leak": "leak::forget", "thread_local": "leak::cache"} {
+		t.Run(leak, func(t *testing.T) {
+			folder := t.TempDir()
+			p, address := startPlanted(t, program, append(tcmallocIn(t, folder), "LEAK="+leak, "LEAK_BYTES=4096")...)
+			o, err := tcmalloc().open(t.Context(), processOf(t, p.PID), Options{Kind: TCMalloc, Folder: folder})
+			require.NoError(t, err)
+			first := growth(t, o, address, 1, 100)[0]
+			assert.Equal(t, want, first.Function, "%+v", first)
+			assert.InEpsilon(t, 4096, first.bytes, 0.05)
+		})
+	}
+}
+
+func TestFramesOfLibrariesAreStandard(t *testing.T) {
+	for _, f := range []struct{ function, file, module string }{
+		{"std::vector::push_back", "", "server"}, {"__gnu_cxx::new_allocator::allocate", "", "server"},
+		{"operator new", "", "libtcmalloc.so.4.5.10"}, {"main", "", "libc.so.6"}, {"xmalloc", "/srv/util.c", "server"},
+		{"operator()", "/usr/include/c++/12/bits/std_function.h", "server"}, {"malloc", "", "server"}, {"start", "", "ld-linux-x86-64.so.2"},
+		{"alloc::vec::Vec::push", "", "server"}, {"<alloc::vec::Vec<> as core::clone::Clone>::clone", "", "server"},
+		{"<&mut core::slice::Iter>::next", "", "server"}, {"hashbrown::raw::RawTable::insert", "", "server"},
+		{"<T as alloc::slice::hack::ConvertVec>::to_vec", "/rustc/59807616e1fa/library/alloc/src/slice.rs", "server"},
+	} {
+		assert.True(t, frame{function: f.function, file: f.file}.isStandard(f.module), "%+v", f)
+	}
+	for _, f := range []struct{ function, file, module string }{
+		{"store::put", "/srv/store.cc", "server"}, {"stdx::put", "", "server"}, {"core::Engine::run", "/srv/core.cc", "server"},
+		{"<app::Session as core::clone::Clone>::clone", "/srv/main.rs", "server"}, {"malloc_table", "", "server"},
+		{"event_new", "", "libevent-2.1.so.7"}, {"put", "", "libcache.so"}, {"alloc::pool::take", "/srv/alloc.cc", "server"},
+	} {
+		assert.False(t, frame{function: f.function, file: f.file}.isStandard(f.module), "%+v", f)
+	}
+}
+
+func TestProgramsAreOpenedInTheirRoot(t *testing.T) {
+	root := t.TempDir()
+	p := process{PID: os.Getpid(), Root: root, Exe: "/srv/server"}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "lib.so"), nil, 0o600))
+	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(root, "away.so")))
+	require.NoError(t, unix.Mkfifo(filepath.Join(root, "pipe.so"), 0o600))
+	for path, ok := range map[string]bool{"/lib.so": true, "/away.so": false, "/pipe.so": false, "/none.so": false, "/srv/server": true} {
+		file, err := p.openMapped(path)
+		assert.Equal(t, ok, err == nil, "%s: %v", path, err)
+		if err == nil {
+			require.NoError(t, file.Close())
+		}
+	}
+}
+
+func FuzzNativeSites(f *testing.F) {
+	content, err := os.ReadFile("testdata/tcmalloc/keeper.heap")
+	require.NoError(f, err)
+	f.Add(content)
+	f.Add(content[:200])
+	f.Add([]byte(" 1: 1125899906842624 [ 1: 1] @ 0x1 0xffffffffffffffff 0\n" + mappedTitle + "0-ffffffffffffffff r-xp 0 0:0 1 /a\nb"))
+	f.Fuzz(func(t *testing.T, profile []byte) {
+		assertSane(t, nativeSites(profile, process{Root: t.TempDir()}, newNativeSymbols()))
+	})
+}
+
+func TestSitesOfADump(t *testing.T) {
+	content, err := os.ReadFile("testdata/tcmalloc/keeper.heap")
+	require.NoError(t, err)
+	sites := nativeSites(content, process{Root: t.TempDir()}, newNativeSymbols())
+	require.Len(t, sites, 2)
+	assert.Equal(t, "keeper+0x12e8", sites[0].Function)
+	assert.Equal(t, int64(480_000), sites[0].Bytes)
+	assert.Equal(t, int64(10_000), sites[0].Objects)
+	assert.Equal(t, []string{"libc.so.6+0x27249", "libc.so.6+0x27304", "keeper+0x1100"}, sites[0].Callers)
+	assert.Equal(t, "keeper+0x1375", sites[1].Function, "what libc allocates belongs to its caller")
+}
