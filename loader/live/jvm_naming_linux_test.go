@@ -23,8 +23,8 @@ import (
 	"leaklab/loader/memory"
 )
 
-// clients send requests at a time.
-const clients = 4
+// atATime is how many requests are sent at a time.
+const atATime = 4
 
 // leaking is a running testdata/sites/jvm/Leaks.java.
 type leaking struct {
@@ -53,16 +53,16 @@ func serving(t *testing.T, cmd *exec.Cmd, kind string) leaking {
 	own := t.TempDir()
 	require.NoError(t, os.Chmod(own, 0o777))
 	cmd.Env = append(os.Environ(), "JAVA_TOOL_OPTIONS=-Djava.io.tmpdir="+own, "LEAK="+kind, "PORT="+port)
-	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}}
+	return leaking{program: started(t, cmd), url: "http://127.0.0.1:" + port + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atATime}}}
 }
 
-// load sends requests from all clients.
+// load sends requests from that many clients.
 func (l leaking) load(requests int) {
 	l.t.Helper()
 	var all sync.WaitGroup
-	for range clients {
+	for range atATime {
 		all.Go(func() {
-			for range requests / clients {
+			for range requests / atATime {
 				response, err := l.client.Get(l.url)
 				if !assert.NoError(l.t, err) {
 					return
@@ -94,8 +94,8 @@ func compiledLeaks(t *testing.T) string {
 	return folder
 }
 
-// sourceLine is the number of the line of the server's source that has a text.
-func sourceLine(t *testing.T, text string) int {
+// lineWith is the number of the line of the server's source that has a text.
+func lineWith(t *testing.T, text string) int {
 	t.Helper()
 	source, err := os.ReadFile("testdata/sites/jvm/Leaks.java")
 	require.NoError(t, err)
@@ -104,8 +104,8 @@ func sourceLine(t *testing.T, text string) int {
 	return strings.Count(before, "\n") + 1
 }
 
-// growth is what classes have grown by from one reading to another, the most first.
-func growth(before, after memory.Live) []memory.Site {
+// classGrowth is what classes have grown by from one reading to another, the most first.
+func classGrowth(before, after memory.Live) []memory.Site {
 	was := make(map[memory.SiteKey]memory.Site)
 	for _, site := range before.Sites {
 		was[site.Key()] = site
@@ -166,7 +166,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			require.NoError(t, err)
 			before := reading(t, o)
 			p.load(requests)
-			grown := growth(before, reading(t, o))
+			grown := classGrowth(before, reading(t, o))
 			require.Equal(t, test.class, grown[0].Class)
 			assert.InEpsilon(t, test.bytes, float64(grown[0].Bytes)/requests, 0.05)
 			assert.InEpsilon(t, requests, grown[0].Objects, 0.05)
@@ -177,7 +177,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
 			site := naming.Sites[at]
 			assert.Equal(t, test.function, site.Function)
-			assert.Equal(t, sourceLine(t, test.at), site.Line)
+			assert.Equal(t, lineWith(t, test.at), site.Line)
 			require.GreaterOrEqual(t, len(site.Holders), len(test.holders), site.Holders)
 			assert.Equal(t, test.holders, site.Holders[:len(test.holders)])
 			if test.kind == "thread" {
@@ -210,7 +210,7 @@ func TestHotSpotHasNoSiteThatGrowsWithoutALeak(t *testing.T) {
 	require.NoError(t, err)
 	before := reading(t, o)
 	p.load(requests)
-	most := growth(before, reading(t, o))[0]
+	most := classGrowth(before, reading(t, o))[0]
 	assert.Less(t, most.Bytes, int64(requests*tolerance), most.Class)
 }
 

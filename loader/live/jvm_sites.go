@@ -14,12 +14,7 @@ import (
 	"leaklab/loader/memory"
 )
 
-const (
-	// mostClasses is how many classes of a histogram are kept. They come the largest first.
-	mostClasses = 4096
-	mostHolders = 16
-	mostCallers = 8
-)
+const mostHolders = 16 // of a site
 
 // parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects, and the classes as
 // sites, the largest first. A line is "   1:          8199        1348488  [B (java.base@17.0.15)". The bytes of all stand in
@@ -43,7 +38,7 @@ func parseHistogram(answer io.Reader) (int64, []memory.Site, error) {
 		case known:
 			sites[at].Bytes += site.Bytes
 			sites[at].Objects += site.Objects
-		case len(sites) < mostClasses:
+		case len(sites) < mostSites:
 			index[site.Class] = len(sites)
 			sites = append(sites, site)
 		}
@@ -75,8 +70,8 @@ func histogramSite(line string) (memory.Site, bool) {
 	return memory.Site{Class: jfr.ClassName(fields[3]), Bytes: int64(bytes), Objects: int64(objects)}, true
 }
 
-// place is what old objects of one site have in common.
-type place struct {
+// allocated is what old objects of one site have in common.
+type allocated struct {
 	site    memory.Site
 	samples int
 	chains  map[string]*holderChain // by their text without threads
@@ -91,23 +86,23 @@ type holderChain struct {
 
 // sampledSites are the places of samples, the most sampled first, each with the holders that most of its samples have.
 func sampledSites(samples []jfr.Sample) []memory.Site {
-	places := make(map[memory.SiteKey]*place)
+	places := make(map[memory.SiteKey]*allocated)
 	for _, sample := range samples {
 		site := allocatedAt(sample)
 		found := places[site.Key()]
 		if found == nil {
-			found = &place{site: site, chains: make(map[string]*holderChain)}
+			found = &allocated{site: site, chains: make(map[string]*holderChain)}
 			places[site.Key()] = found
 		}
 		found.samples++
 		found.hold(sample)
 	}
-	all := make([]*place, 0, len(places))
+	all := make([]*allocated, 0, len(places))
 	for _, one := range places {
 		one.site.Holders = one.holders()
 		all = append(all, one)
 	}
-	slices.SortFunc(all, func(a, b *place) int {
+	slices.SortFunc(all, func(a, b *allocated) int {
 		return cmp.Or(cmp.Compare(b.samples, a.samples), cmp.Compare(a.site.Class, b.site.Class), cmp.Compare(a.site.Function, b.site.Function), cmp.Compare(a.site.Line, b.site.Line))
 	})
 	sites := make([]memory.Site, len(all))
@@ -161,7 +156,7 @@ func hiddenByCompiler(samples []jfr.Sample) bool {
 
 // hold adds the chain of a sample. Its threads are kept apart, so that those of a pool are one chain. A compiler keeps no
 // object for long.
-func (p *place) hold(sample jfr.Sample) {
+func (p *allocated) hold(sample jfr.Sample) {
 	if heldByCompiler(sample) {
 		return
 	}
@@ -208,7 +203,7 @@ func holdersOf(sample jfr.Sample) (holders []string, thread string) {
 }
 
 // holders are those of the chain that most samples have, at most mostHolders: the nearest, and the last one.
-func (p *place) holders() []string {
+func (p *allocated) holders() []string {
 	var most *holderChain
 	for _, key := range slices.Sorted(maps.Keys(p.chains)) {
 		if chain := p.chains[key]; most == nil || chain.samples > most.samples {

@@ -127,14 +127,14 @@ Total 9 414
 
 func TestTheLargestClassesAreKept(t *testing.T) {
 	var text strings.Builder
-	for i := range 2 * mostClasses {
+	for i := range 2 * mostSites {
 		fmt.Fprintf(&text, "%d: 1 16 app.C%d\n", i+1, i)
 	}
 	_, sites, err := parseHistogram(strings.NewReader(text.String() + "9000: 1 16 app.C0\nTotal 1 16\n"))
 	require.NoError(t, err)
-	require.Len(t, sites, mostClasses)
+	require.Len(t, sites, mostSites)
 	assert.Equal(t, memory.Site{Class: "app.C0", Bytes: 32, Objects: 2}, sites[0])
-	assert.Equal(t, "app.C4095", sites[mostClasses-1].Class)
+	assert.Equal(t, "app.C4095", sites[mostSites-1].Class)
 }
 
 func TestSampledSites(t *testing.T) {
