@@ -45,11 +45,11 @@ func (s *nodeServer) load(t *testing.T, requests int64) {
 }
 
 // namedOfNode names what one more load of the server leaves, and returns by how much live memory has grown meanwhile.
-func namedOfNode(t *testing.T, s *nodeServer, o *nodeProcess, requests int64) (Naming, saved, int64) {
+func namedOfNode(t *testing.T, s *nodeServer, o *nodeProcess, requests int64) (Naming, savedFiles, int64) {
 	t.Helper()
 	s.load(t, requests)
 	before := nodeLive(t, o)
-	files := make(saved)
+	files := make(savedFiles)
 	finish, err := o.name(t.Context(), files.save)
 	require.NoError(t, err)
 	s.load(t, requests)
@@ -139,7 +139,7 @@ func TestNodeNamingEnds(t *testing.T) {
 			port := freePort(t)
 			s := startNode(t, []string{"LEAK=static", "PORT=0"}, "--allow-natives-syntax", "--inspect="+port, "testdata/sites/node/server.js")
 			o := openedNode(t, s.process)
-			finish, err := o.name(t.Context(), make(saved).save)
+			finish, err := o.name(t.Context(), make(savedFiles).save)
 			require.NoError(t, err)
 			s.load(t, 100)
 			samples, optimises := o.sampled(t)
@@ -157,7 +157,7 @@ func TestNodeNamingEnds(t *testing.T) {
 func TestNodeThatEndsDoesNotWaitForItsNaming(t *testing.T) {
 	s := startNode(t, launched(t), "testdata/node_holds.js")
 	o := openedNode(t, s.process)
-	finish, err := o.name(t.Context(), make(saved).save)
+	finish, err := o.name(t.Context(), make(savedFiles).save)
 	require.NoError(t, err)
 	go func() { _, _ = http.Get("http://127.0.0.1:" + s.line + "/?exit") }()
 	require.NoError(t, s.command.Wait())

@@ -18,10 +18,10 @@ import (
 	"leaklab/loader/memory"
 )
 
-// saved keeps files in memory.
-type saved map[string][]byte
+// savedFiles keeps files in memory.
+type savedFiles map[string][]byte
 
-func (s saved) save(name string, write func(io.Writer) error) error {
+func (s savedFiles) save(name string, write func(io.Writer) error) error {
 	var b bytes.Buffer
 	err := write(&b)
 	s[name] = b.Bytes()
@@ -197,7 +197,7 @@ func namingResults(replaced ...string) map[string]string {
 
 func TestNodeNamingByAnInspectorThatWorks(t *testing.T) {
 	o := fakeInspector(t, fakeVersion, fakeList, answersAsNode(namingResults()))
-	files := make(saved)
+	files := make(savedFiles)
 	finish, err := o.name(t.Context(), files.save)
 	require.NoError(t, err)
 	naming, err := finish(t.Context())
@@ -224,7 +224,7 @@ func TestNodeNamingByAnInspectorThatIsHostile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := fakeInspector(t, fakeVersion, fakeList, answersAsNode(test.results))
-			finish, err := o.name(t.Context(), make(saved).save)
+			finish, err := o.name(t.Context(), make(savedFiles).save)
 			if test.starts != "" {
 				require.ErrorContains(t, err, test.starts)
 				return
