@@ -305,6 +305,25 @@ func TestPythonNamesInEachWorker(t *testing.T) {
 	_ = s.Wait()
 }
 
+func TestPythonTracesThatCannotBeTold(t *testing.T) {
+	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
+	s.do(t, "import _tracemalloc; get = _tracemalloc._get_traces")
+	_, names := pythonNamer(t, s, s.Process.Pid)
+	finish, err := names.name(t.Context(), noSave)
+	require.NoError(t, err)
+	s.do(t, "_tracemalloc._get_traces = None")
+	_, err = finish(t.Context())
+	require.EqualError(t, err, "what is traced cannot be told")
+	assert.Contains(t, s.do(t, pythonIsTracing), "(False")
+	s.do(t, "_tracemalloc._get_traces = get")
+	finish, err = names.name(t.Context(), noSave)
+	require.NoError(t, err)
+	s.do(t, "kept.extend(Node() for _ in range(100))")
+	naming, err := finish(t.Context())
+	require.NoError(t, err)
+	assert.NotEmpty(t, naming.Sites)
+}
+
 func TestPythonForksWhileItIsTraced(t *testing.T) {
 	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
 	s.do(t, "import os, time, _tracemalloc")

@@ -121,7 +121,11 @@ def _start(name):
                 done.release()
 
         done.acquire()
-        start_thread(run, ())
+        try:
+            start_thread(run, ())
+        except RuntimeError:  # the limit of threads
+            stop_tracing()
+            return b""
         done.acquire()
         await_end(told[1])
         return told[0]
@@ -145,6 +149,9 @@ def _start(name):
                     break
         if request == b"T" or request == b"t" and is_tracing():
             sites = describe(request == b"T")
+            if not sites:
+                fclose(stream)
+                return b"error=what is traced cannot be told\n", -1
             while sites:
                 sites = sites[write(fd, sites):]
             if rounds:
