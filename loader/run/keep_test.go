@@ -32,7 +32,7 @@ func (k keepingSource) Keep(save live.Save) ([]live.ProfileFile, error) {
 func TestProfilesOfReadingsAreKept(t *testing.T) {
 	s, notes := growing(t, 100, &namingSource{unready: live.ErrNone}, answers(1))
 	s.live.source = keepingSource{err: errors.New("process 7 is gone")}
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	require.NotNil(t, s.record.Sites)
 	assert.Equal(t, []record.ProfileFile{{Name: "server.prof", Open: "go tool pprof server server.prof"}}, s.record.Sites.Files)
 	content, err := os.ReadFile(filepath.Join(s.folder, "server.prof"))
@@ -49,7 +49,7 @@ func TestNoProfileIsKeptWithoutALeak(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _ := growing(t, test.kept, &namingSource{unready: live.ErrNone, sites: []memory.Site{}}, answers(1))
 			s.live.source, s.plan.sites.off = keepingSource{}, test.off
-			s.name(t.Context(), nil)
+			s.name(t.Context(), false, nil)
 			assert.NoFileExists(t, filepath.Join(s.folder, "server.prof"))
 		})
 	}
