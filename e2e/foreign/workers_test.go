@@ -31,7 +31,7 @@ func TestWorkersOfGunicornFromDebian(t *testing.T) {
 	}{{"gthread", keeps}, {"sync", 0}} {
 		t.Run(fmt.Sprintf("%s keeps %d bytes", test.kind, test.keeps), func(t *testing.T) {
 			port := lab.FreePorts(t, 1)[0]
-			r := lab.Start(t, []string{"PORT=" + port, "TRIES=18", "REQUESTS=400", "WORKERS=8", "TOLERANCE=2048", "LIVE=off"},
+			r := lab.Start(t, []string{"PORT=" + port, "TRIES=30", "REQUESTS=400", "WORKERS=8", "TOLERANCE=2048", "LIVE=off"},
 				gunicornCommand(t, port, test.kind, test.keeps)...)
 			code := r.ExitCode()
 			out := lab.Words(r.Out.String())

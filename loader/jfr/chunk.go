@@ -36,7 +36,7 @@ func readChunk(data []byte, work *int) (*chunk, int, error) {
 	if len(data) < headerSize || !bytes.Equal(data[:4], []byte("FLR\x00")) {
 		return nil, 0, errors.New("it is no recording of JDK Flight Recorder")
 	}
-	if major := int(data[4])<<8 | int(data[5]); major != 1 && major != 2 {
+	if major := int(data[4])<<8 | int(data[5]); major != 2 {
 		return nil, 0, fmt.Errorf("its format has the unknown version %d", major)
 	}
 	header := &reader{data: data, at: 8, work: work}

@@ -93,8 +93,7 @@ const (
 // mostText bounds a string that is read, in bytes.
 const mostText = 1 << 16
 
-// stored goes past a string, and returns its encoding and the bytes of its characters. Those of a
-// stringConstant are its key.
+// stored goes past a string, and returns its encoding and the bytes of its characters. Those of a stringConstant are its key.
 func (r *reader) stored() (encoding byte, characters []byte) {
 	head := r.take(1)
 	if head == nil {

@@ -26,7 +26,8 @@ func (j *Judge) Grows() bool {
 }
 
 // Sites are what the growth of live memory belongs to, for the record; nil if live memory is not known, or neither surely
-// grows by more than the tolerance nor has a site that does. naming is nil if there is none. unnamed is why not more is named, or empty.
+// grows by more than the tolerance nor has a site that does. naming is nil if there is none. unnamed is why not more is
+// named, or empty.
 func (j *Judge) Sites(naming *Naming, unnamed string) *record.Sites {
 	return j.sites.record(j.evidence, j.options, naming, unnamed)
 }
@@ -144,14 +145,13 @@ func names(named, listed record.Site) bool {
 // leastNamed is the least error of what was named without a sample, in bytes: requests may have been under way.
 const leastNamed = 2048
 
-// list lists the sites that were named, if they surely hold more than before the load, and at least 1% of the growth of live
-// memory.
+// list lists the sites that were named, if they surely hold more than before the load, at least 1% of the growth of live
+// memory, and no more than it has room for.
 //
 // Bytes that are sampled are a number of samples, which come at random. So the interval is that of Garwood ("Fiducial limits
 // for the Poisson distribution", 1936). Where it is not known how many samples there were, it goes from 0 to the growth of
 // live memory.
 func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
-	all.LookedAt, all.FalseDiscoveryRate, all.JudgedFirst, all.JudgedLast = len(n.Sites), 0, 0, 0
 	requests := float64(max(1, n.Requests))
 	for _, site := range n.Sites {
 		s := recorded(site)
@@ -180,7 +180,28 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
 	slices.SortStableFunc(all.List, func(a, b record.Site) int {
 		return cmp.Compare(b.BytesPerRequest.Estimate, a.BytesPerRequest.Estimate)
 	})
+	all.List = fitting(all.List, v.Live.Upper)
 	all.List = all.List[:min(len(all.List), record.MostSites)]
+	if len(all.List) > 0 || all.LookedAt == 0 {
+		all.LookedAt, all.FalseDiscoveryRate, all.JudgedFirst, all.JudgedLast = len(n.Sites), 0, 0, 0
+	}
+}
+
+// fitting are the sites, the largest first, that the growth of live memory has room for: each byte has one place and one
+// class. What has none was kept once in that iteration, as for a connection or a cache, and not for each request.
+func fitting(sites []record.Site, live float64) []record.Site {
+	places, classes := live, live
+	return slices.DeleteFunc(sites, func(s record.Site) bool {
+		room := &places
+		if s.Class != "" {
+			room = &classes
+		}
+		if s.BytesPerRequest.Low > *room {
+			return true
+		}
+		*room -= s.BytesPerRequest.Estimate
+		return false
+	})
 }
 
 // leastShare is the least growth of a site that is listed, as a share of that of live memory.
@@ -196,11 +217,11 @@ func garwood(count, confidence float64) (low, high float64) {
 }
 
 // explained is the growth of the sites as a share of that of live memory. Each byte has one place and one class: where sites
-// of both kinds are listed, it is the larger of the two sums.
+// of both kinds are listed, it is the larger of the two sums. Stacks are beside the heap.
 func explained(sites []record.Site, live float64) float64 {
 	places, classes := 0.0, 0.0
 	for _, s := range sites {
-		if s.Class == "" {
+		if s.Class == "" || s.Class == memory.GoroutineStack {
 			places += s.BytesPerRequest.Estimate
 		} else {
 			classes += s.BytesPerRequest.Estimate

@@ -148,6 +148,20 @@ func TestNamingTellsTheHoldersOfAPlace(t *testing.T) {
 	assert.Nil(t, sites.List[0].ObjectsPerRequest)
 }
 
+// A server that leaves a goroutine for each request keeps 2,048 bytes of its stack, and 500 bytes of the heap.
+func TestStacksAreBesideTheHeap(t *testing.T) {
+	j := judged(lives(12, func(number int) memory.Live {
+		requests := int64(number) * 10_000
+		return memory.Live{Bytes: 4<<20 + requests*2548, Sites: []memory.Site{
+			{Class: memory.GoroutineStack, Function: "main.await", Line: 5, Bytes: requests * 2048, Objects: requests},
+			{Function: "runtime.malg", Line: 7, Bytes: requests * 500, Objects: requests},
+		}}
+	}))
+	sites := j.Sites(nil, "")
+	require.Len(t, sites.List, 2)
+	assert.InDelta(t, 1, *sites.Explained, 0.01)
+}
+
 // onlyLive is a server that keeps 100 bytes a request, of which its runtime tells nothing more.
 func onlyLive(number int) memory.Live { return memory.Live{Bytes: 4<<20 + int64(number)*1_000_000} }
 
@@ -180,6 +194,21 @@ func TestNamingAlone(t *testing.T) {
 	keep = j.Sites(naming, "").List[1]
 	assert.Zero(t, keep.BytesPerRequest.Low, "it is not known how many samples there were")
 	assert.GreaterOrEqual(t, keep.BytesPerRequest.High, 100.0)
+}
+
+// What is kept once in an iteration, and not for each request, is more than live memory grows by.
+func TestNamingOfWhatIsKeptOnce(t *testing.T) {
+	naming := &Naming{Requests: 10_000, Sites: []memory.Site{
+		{Function: "connections", Bytes: 3_000_000}, {Function: "keep", Bytes: 900_000}, {Function: "buffers", Bytes: 800_000},
+		{Function: "too", Bytes: 90_000}, {Class: "dict", Bytes: 700_000}, {Class: "list", Bytes: 600_000},
+	}}
+	sites := judged(lives(12, onlyLive)).Sites(naming, "")
+	var names []string
+	for _, s := range sites.List {
+		names = append(names, s.Name())
+	}
+	assert.Equal(t, []string{"keep", "dict", "too"}, names)
+	assert.InDelta(t, 0.99, *sites.Explained, 0.01)
 }
 
 // The interval of what is sampled holds the truth in 95% of the iterations.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,6 @@ import (
 )
 
 const (
-	// goStackClass is the class of sites that are goroutines.
-	goStackClass = "goroutine stack"
 	// goLeakProfile is the profile of goroutines that can never go on, and goLeakHolder what keeps them.
 	goLeakProfile, goLeakHolder = "goroutineleak", "a wait for what no other goroutine can reach"
 	// goLeastStack is what the stack of a goroutine takes at least, in bytes.
@@ -95,8 +94,21 @@ func goFrame(line string) (frame, bool) {
 	return frame{function: name(fields[1][:plus]), file: name(fields[2][:colon]), line: int(number)}, true
 }
 
-// addGoHeap adds what a heap profile as text has in use, on the innermost frame outside the standard library, else on the
-// innermost. The profile has a record for each stack and size of objects, and is scaled as google/pprof does it.
+// goAllocates are functions of the runtime that allocate for others.
+var goAllocates = regexp.MustCompile(`^runtime\.(mallocgc|newobject|newarray|makeslice|growslice|persistentalloc)`)
+
+// goHeapSite is the frame that memory is booked on: the innermost outside the standard library, else the innermost that
+// does not allocate for another.
+func goHeapSite(stack []frame) int {
+	at := goOwn(stack)
+	if at < 0 {
+		at = slices.IndexFunc(stack, func(f frame) bool { return !goAllocates.MatchString(f.function) })
+	}
+	return max(0, at)
+}
+
+// addGoHeap adds what a heap profile as text has in use. The profile has a record for each stack and size of objects, and is
+// scaled as google/pprof does it.
 func (s *siteSum) addGoHeap(profile []byte) {
 	first, _, _ := bytes.Cut(profile, []byte("\n"))
 	_, told, _ := strings.Cut(string(first), " @ heap/")
@@ -115,7 +127,7 @@ func (s *siteSum) addGoHeap(profile []byte) {
 			scale = 1 / (1 - math.Exp(-float64(bytes)/float64(objects)/rate))
 		}
 		if estimate := scale * float64(bytes); estimate < mostBytes {
-			site := s.add(stack, max(0, goOwn(stack)), int64(math.Round(estimate)), int64(math.Round(scale*float64(objects))), "")
+			site := s.add(stack, goHeapSite(stack), int64(math.Round(estimate)), int64(math.Round(scale*float64(objects))), "")
 			site.Sampled = rate > 1
 		}
 	}
@@ -134,7 +146,7 @@ func (s *siteSum) addGoroutines(profile []byte) {
 		if at < 0 {
 			at = len(stack) - 1
 		}
-		s.add(stack, at, count*goLeastStack, count, goStackClass)
+		s.add(stack, at, count*goLeastStack, count, memory.GoroutineStack)
 	}
 }
 

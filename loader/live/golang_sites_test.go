@@ -132,9 +132,9 @@ func TestGoSitesArePlanted(t *testing.T) {
 	}
 }
 
-// With the rate that a launched program gets, 5 MB that are kept in small objects are known to a quarter.
+// With the rate that a launched program gets, 10 MB that are kept in small objects are known to a quarter.
 func TestGoSmallObjectsAreCounted(t *testing.T) {
-	const size = 512
+	const size = 1024
 	variables, err := goEnvironment(nil, Options{Kind: Go})
 	require.NoError(t, err)
 	p, address := startPlanted(t, buildGo(t, "./testdata/sites/go"), append(variables, "LEAK=map", fmt.Sprint("LEAK_BYTES=", size))...)
@@ -179,6 +179,7 @@ const goProfileText = "heap profile: 3: 557120 [9: 9] @ heap/1048576\n" +
 	"#\t0x46c0a2\tmain.freed+0x22\t\t/srv/main.go:1\n" +
 	"\n" +
 	"1: 32768 [1: 32768] @ 0x7\n" +
+	"#\t0x46c0a2\truntime.mallocgc+0x22\t/usr/local/go/src/runtime/malloc.go:1150\n" +
 	"#\t0x46c0a3\truntime.malg+0x22\t\t/usr/local/go/src/runtime/proc.go:5\n" +
 	"\n# runtime.MemStats\n"
 

@@ -243,7 +243,7 @@ func TestStacksAreSteady(t *testing.T) {
 }
 
 func TestGoEnvironment(t *testing.T) {
-	const rate = "memprofilerate=16384"
+	const rate = "memprofilerate=32768"
 	for name, test := range map[string]struct {
 		environment []string
 		options     Options

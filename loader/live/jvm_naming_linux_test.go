@@ -120,8 +120,8 @@ func classGrowth(before, after memory.Live) []memory.Site {
 	return grown
 }
 
-// saved is a Save that keeps the files.
-func saved(files map[string][]byte) Save {
+// savedIn is a Save that keeps the files.
+func savedIn(files map[string][]byte) Save {
 	return func(name string, write func(io.Writer) error) error {
 		var file bytes.Buffer
 		err := write(&file)
@@ -172,7 +172,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			assert.InEpsilon(t, requests, grown[0].Objects, 0.05)
 
 			files := make(map[string][]byte)
-			naming := p.named(o, saved(files), requests)
+			naming := p.named(o, savedIn(files), requests)
 			at := slices.IndexFunc(naming.Sites, func(site memory.Site) bool { return site.Class == test.class })
 			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
 			site := naming.Sites[at]
@@ -230,7 +230,7 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, heapRatios{least: "33", most: "66"}, ratios)
 	}
-	none := saved(make(map[string][]byte))
+	none := savedIn(make(map[string][]byte))
 	t.Run("named", func(t *testing.T) {
 		p.named(o, none, 40)
 		left(t)
@@ -276,7 +276,7 @@ func TestHotSpotWithoutARecorder(t *testing.T) {
 	p := leaksOf(t, filepath.Join(runtime, "bin/java"), compiledLeaks(t), "static")
 	o, err := p.attach()
 	require.NoError(t, err)
-	_, err = o.(namer).name(t.Context(), saved(nil))
+	_, err = o.(namer).name(t.Context(), savedIn(nil))
 	require.EqualError(t, err, "JDK Flight Recorder does not start: Module jdk.jfr not found.")
 	assert.Empty(t, p.folders())
 }
@@ -293,7 +293,7 @@ func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
 	p := serving(t, cmd, "cache")
 	o, err := p.attach()
 	require.NoError(t, err)
-	naming := p.named(o, saved(make(map[string][]byte)), 2000)
+	naming := p.named(o, savedIn(make(map[string][]byte)), 2000)
 	require.NotEmpty(t, naming.Sites)
 	assert.Equal(t, "byte[]", naming.Sites[0].Class)
 	assert.Equal(t, "Leaks.lambda$lookUp$2", naming.Sites[0].Function)
@@ -309,7 +309,7 @@ func TestHotSpotThatIsRecordedAlready(t *testing.T) {
 	require.NoError(t, err)
 	p.load(1000)
 	files := make(map[string][]byte)
-	naming := p.named(o, saved(files), 2000)
+	naming := p.named(o, savedIn(files), 2000)
 	assert.Empty(t, naming.Files)
 	assert.Empty(t, files)
 	require.NotEmpty(t, naming.Sites)

@@ -18,7 +18,8 @@ const mostHolders = 16 // of a site
 
 // parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects, and the classes as
 // sites, the largest first. A line is "   1:          8199        1348488  [B (java.base@17.0.15)". The bytes of all stand in
-// the last one: "Total  10276  1482632". Classes of one name, of several loaders, are added up.
+// the last one: "Total  10276  1482632". Classes of one name, of several loaders, are added up. They come the largest
+// first: those beyond mostSites are left out.
 func parseHistogram(answer io.Reader) (int64, []memory.Site, error) {
 	lines, last := bufio.NewScanner(answer), ""
 	var sites []memory.Site

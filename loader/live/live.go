@@ -42,9 +42,11 @@ type Source interface {
 // Namer is a Source that can name what is kept of one more iteration of load, at a cost that no judged iteration should
 // have.
 type Namer interface {
+	// Names tells if a process has a runtime that names anything beyond what Live tells.
+	Names() bool
 	// Name prepares the server before that load. The function that it returns is called after the load: it names what is
 	// kept of it, the largest first, and leaves the server as it was. Both errors say in a few words why nothing is named.
-	// They wrap ErrNone if no process has a runtime that names anything beyond what Live tells.
+	// They wrap ErrNone if Names is false.
 	Name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error)
 }
 

@@ -130,7 +130,7 @@ func (p process) openMapped(path string) (*os.File, error) {
 // and of allocators that are linked into the program. Rust's library is told by its files, where they are known, because
 // C++ has namespaces of the same names.
 var (
-	standardModule = regexp.MustCompile(`^(libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libm|libpthread|libtcmalloc|ld-linux|ld-musl)(_|-|\.|$)`)
+	standardModule = regexp.MustCompile(`^(libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libm|libpthread|ld)(-\d|\.|$)|^(libtcmalloc|ld-linux|ld-musl)`)
 	standardFile   = regexp.MustCompile(`/include/c\+\+/|/rustc/[0-9a-f]+/library/|/rustlib/src/rust/library/|^/rust/deps/`)
 	standardName   = regexp.MustCompile(`^(std::|__gnu_cxx::|operator new|__rust_|__rdl_|__rustc::)`)
 	standardCrate  = regexp.MustCompile(`^(<[&*\[]*(const |mut )?)?(alloc|core|std|hashbrown)::`)
@@ -180,7 +180,7 @@ func (n nativeProfile) stack(addresses string) (stack []frame, at int) {
 	own := -1
 	for told := range strings.FieldsSeq(addresses) {
 		address, err := strconv.ParseUint(strings.TrimPrefix(told, "0x"), 16, 64)
-		if err != nil || address == 0 || len(stack) >= mostFrames {
+		if err != nil || address == 0 || len(stack) >= mostFrames || own >= 0 && len(stack) > own+mostCallers {
 			break
 		}
 		here, found := n.place(address - 1) // in the instruction that calls

@@ -28,8 +28,8 @@ const (
 	pythonStacks = 1 << 16
 	// pythonLargest is the largest block of pymalloc, and pythonAlign what sizes of it and of malloc are multiples of.
 	pythonLargest, pythonAlign = 512, 16
-	// pythonOwn is about what the hook itself leaves in malloc when it tells what is kept, in bytes: 34 to 66 KB in 3.11.
-	pythonOwn = 48 << 10
+	// pythonOwn is about what tracemalloc and the hook leave in malloc, in bytes: 15 to 31 KB in 3.11.
+	pythonOwn = 24 << 10
 	// pythonStop is how long the end of tracemalloc is waited for if the load was not named.
 	pythonStop = 10 * time.Second
 )
@@ -94,7 +94,7 @@ func (a *pythonProcess) named(before, after pythonReply, save Save) (Naming, err
 	if err != nil {
 		return Naming{}, err
 	}
-	withoutReplaced(stacks, from, to)
+	withoutReplaced(stacks, from, to, float64(pythonThreadNoise*(threadsOf(a.pid)-1)))
 	naming := Naming{Sites: traced.sites(stacks)}
 	if len(naming.Sites) > 0 && traced.snapshotSize() <= pythonSnapshot {
 		file := fmt.Sprintf("python-%d.tracemalloc", a.pid)
@@ -281,8 +281,9 @@ func (b *sizedBlocks) shrink(share float64) {
 // withoutReplaced takes away what replaces blocks from before the load, whose end tracemalloc does not see: entries of a
 // cache that is full, and tables of containers that have grown. Of each size of pymalloc's blocks, and of malloc's chunks
 // together, no more stays than these have grown in all. What a size has too much is taken from tables first, which are
-// large and few, and then from all in proportion.
-func withoutReplaced(stacks []pythonStack, before, after pythonHeap) {
+// large and few, and then from all in proportion. Malloc counts noise bytes that threads have freed as in use: so much is
+// taken from tables in any case.
+func withoutReplaced(stacks []pythonStack, before, after pythonHeap, noise float64) {
 	const malloc = 0
 	blocks, traced := make(map[int64][]*sizedBlocks), make(map[int64]float64)
 	for _, stack := range stacks {
@@ -295,7 +296,7 @@ func withoutReplaced(stacks []pythonStack, before, after pythonHeap) {
 			traced[size] += stack.blocks[n].taken
 		}
 	}
-	grown := map[int64]float64{malloc: float64(after.chunks - before.chunks)}
+	grown := map[int64]float64{malloc: float64(after.chunks - before.chunks - pythonOwn)}
 	missing := 0.0
 	for size := range traced {
 		if size != malloc {
@@ -306,27 +307,24 @@ func withoutReplaced(stacks []pythonStack, before, after pythonHeap) {
 	// Small blocks of the raw domain are malloc's.
 	raw := 0.0
 	if missing > 0 {
-		raw = min(1, max(0, grown[malloc]-traced[malloc]-pythonOwn)/missing)
+		raw = min(1, max(0, grown[malloc]-traced[malloc])/missing)
 	}
 	for size, of := range blocks {
 		excess := traced[size] - max(0, grown[size])
-		if size != malloc {
-			excess *= 1 - raw
-		}
-		own := 0.0
 		if size == malloc {
-			own = pythonOwn
+			takeAway(of, excess, noise)
+		} else {
+			takeAway(of, excess*(1-raw), 0)
 		}
-		takeAway(of, excess, own)
 	}
 }
 
-// takeAway takes bytes from blocks, first from those that are few, the largest first. Only these give the bytes of own too.
-func takeAway(blocks []*sizedBlocks, excess, own float64) {
+// takeAway takes bytes from blocks, first from those that are few, the largest first. Only these give noise too.
+func takeAway(blocks []*sizedBlocks, excess, noise float64) {
 	rest := 0.0
 	slices.SortStableFunc(blocks, func(a, b *sizedBlocks) int { return cmp.Compare(b.size, a.size) })
 	for _, block := range blocks {
-		if part := min(excess+own, block.taken); block.count <= pythonFew && part > 0 {
+		if part := min(excess+noise, block.taken); block.count <= pythonFew && part > 0 {
 			excess -= part
 			block.taken -= part
 			block.count = 0 // its container was there before

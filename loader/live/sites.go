@@ -33,10 +33,11 @@ func (f frame) String() string {
 	return fmt.Sprintf("%s %s:%d", f.function, filepath.Base(f.file), f.line)
 }
 
+// oneLine replaces what text.Printable leaves of the characters that steer a terminal.
+var oneLine = strings.NewReplacer("\n", `\n`, "\t", " ")
+
 // name is a function or file that the server tells, as one line of printable text.
-func name(told string) string {
-	return text.Clip(strings.NewReplacer("\n", `\n`, "\t", " ").Replace(text.Printable(told)), mostName)
-}
+func name(told string) string { return text.Clip(oneLine.Replace(text.Printable(told)), mostName) }
 
 // siteSum adds what stacks hold up by the place that they belong to. The zero siteSum is empty.
 type siteSum struct {
@@ -64,6 +65,9 @@ func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string)
 	}
 	if site.Objects == 0 || bytes > s.most[key] {
 		s.most[key] = bytes
+		for _, caller := range site.Callers {
+			s.names -= len(caller)
+		}
 		site.Callers = nil
 		for _, caller := range stack[at+1 : min(len(stack), at+1+mostCallers)] {
 			site.Callers = append(site.Callers, caller.String())

@@ -108,11 +108,20 @@ type preparing struct {
 	finish func(ctx context.Context) (Naming, error)
 }
 
+// naming are the processes that can name what is kept.
+func (t *Tree) naming() map[int]*member {
+	asked := t.askable()
+	maps.DeleteFunc(asked, func(_ int, m *member) bool { _, names := m.asked.(namer); return !names })
+	return asked
+}
+
+// Names is Namer's.
+func (t *Tree) Names() bool { return len(t.naming()) > 0 }
+
 // Name is Namer's. The processes are those of the last reading. One that fails does not keep the others from naming. The
 // function that it returns has to be called, also if there was no load: it leaves the processes as they were.
 func (t *Tree) Name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error) {
-	asked := t.askable()
-	maps.DeleteFunc(asked, func(_ int, m *member) bool { _, names := m.asked.(namer); return !names })
+	asked := t.naming()
 	if len(asked) == 0 {
 		return nil, fmt.Errorf("%w that names more", ErrNone)
 	}

@@ -101,6 +101,7 @@ func TestTreeNamesWhatItsProcessesName(t *testing.T) {
 		child(t): process(telling{unnamed: errors.New("it is gone")}),
 		child(t): told{read: memory.Live{Processes: 1}, closed: &closed},
 	})
+	assert.True(t, tree.Names())
 	finish, err := tree.Name(t.Context(), nil)
 	require.NoError(t, err, "one that fails does not hurt the others")
 	naming, err := finish(t.Context())
@@ -117,7 +118,9 @@ func TestTreeNamesWhatItsProcessesName(t *testing.T) {
 func TestTreeThatNamesNothing(t *testing.T) {
 	var closed, calls atomic.Int64
 	plain := told{read: memory.Live{Processes: 1}, closed: &closed}
-	_, err := treeOf(t, map[int]opened{os.Getpid(): plain}).Name(t.Context(), nil)
+	tree := treeOf(t, map[int]opened{os.Getpid(): plain})
+	assert.False(t, tree.Names())
+	_, err := tree.Name(t.Context(), nil)
 	require.ErrorIs(t, err, ErrNone)
 
 	unready := telling{told: plain, unready: errors.New("it is busy"), prepared: &calls, finally: &calls}

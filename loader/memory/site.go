@@ -20,6 +20,9 @@ type Site struct {
 	Sampled bool
 }
 
+// GoroutineStack is the Class of the stacks of goroutines, which no site of the heap has bytes of.
+const GoroutineStack = "goroutine stack"
+
 // Key tells sites apart: what two readings of the same place have in common.
 func (s Site) Key() SiteKey {
 	return SiteKey{Class: s.Class, Function: s.Function, File: s.File, Line: s.Line}

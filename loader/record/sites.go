@@ -60,8 +60,8 @@ type ProfileFile struct {
 	Open string `json:"open"` // a command, or what to do, that shows it
 }
 
-// Where is the place in code, without a class: "JavaLeak.register (JavaLeak.java:9)", "in keep (app.js:12)"; empty if none
-// is known.
+// Where is the place in code, without a class: "main.keep (main.go:12)", "JavaLeak.register line 9", "in keep (app.js:12)";
+// empty if none is known.
 func (s Site) Where() string {
 	place := s.File
 	if s.Line > 0 && place != "" {
@@ -73,6 +73,8 @@ func (s Site) Where() string {
 		where = place
 	case place != "":
 		where += " (" + place + ")"
+	case s.Line > 0:
+		where += fmt.Sprintf(" line %d", s.Line)
 	}
 	if s.InFunction && where != "" {
 		where = "in " + where

@@ -17,6 +17,7 @@ func TestNamesOfSites(t *testing.T) {
 		"int[] at JavaLeak.register (JavaLeak.java:9)": {Class: "int[]", Function: "JavaLeak.register", File: "JavaLeak.java", Line: 9},
 		"in keep (app.js:12)":                          {Function: "keep", File: "file:///srv/app.js", Line: 12, InFunction: true},
 		"Buffer in keep (app.js:12)":                   {Class: "Buffer", Function: "keep", File: "/srv/app.js", Line: 12, InFunction: true},
+		"int[] at JavaLeak.register line 9":            {Class: "int[]", Function: "JavaLeak.register", Line: 9},
 		"app.py:7":                                     {File: "/srv/app.py", Line: 7},
 		"int[]":                                        {Class: "int[]"},
 		"keep":                                         {Function: "keep"},

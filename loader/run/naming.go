@@ -43,11 +43,13 @@ const (
 // finishLimit is how long a server may take to be as it was before, after a load that failed or was interrupted.
 const finishLimit = 20 * time.Second
 
-// name has the server name what is kept of one more iteration of load, if its live memory grows, and records the sites. early
-// is why the run ended early, or nil. What was measured is on disk by then: a failure is told, and changes nothing else.
-func (s *session) name(ctx context.Context, early error) {
-	naming, unnamed := s.naming(ctx, early)
+// name has the server name what is kept of one more iteration of load, if its live memory grows, and records the sites. closed
+// is true if connections that are kept were closed since the last iteration, early is why the run ended early, or nil. What
+// was measured is on disk by then: a failure is told, and changes nothing else.
+func (s *session) name(ctx context.Context, closed bool, early error) {
+	naming, unnamed := s.naming(ctx, closed, early)
 	s.record.Sites = s.judge.Sites(naming, unnamed)
+	s.keepProfiles()
 	if s.baseline != nil {
 		s.record.Baseline.Sites = s.baseline.paired.Sites()
 	}
@@ -55,13 +57,15 @@ func (s *session) name(ctx context.Context, early error) {
 
 // naming is what one more iteration leaves behind; nil, with why, if there is none. Both are empty if the runtime tells
 // nothing beyond what it has told with live memory.
-func (s *session) naming(ctx context.Context, early error) (naming *judge.Naming, unnamed string) {
+func (s *session) naming(ctx context.Context, closed bool, early error) (naming *judge.Naming, unnamed string) {
 	namer, names := s.live.source.(live.Namer)
 	switch {
-	case !names || !s.judge.Grows():
+	case !s.judge.Grows():
 		return nil, ""
 	case s.plan.sites.off:
 		return nil, namingIsOff
+	case !names || !namer.Names():
+		return nil, ""
 	case ctx.Err() != nil:
 		return nil, namingInterrupted
 	case early != nil:
@@ -73,10 +77,8 @@ func (s *session) naming(ctx context.Context, early error) (naming *judge.Naming
 	if s.write() != nil {
 		return nil, namingUnwritten // the end of the run tells why
 	}
-	naming, err := s.nameExtra(ctx, namer)
+	naming, err := s.nameExtra(ctx, namer, closed)
 	switch {
-	case errors.Is(err, live.ErrNone):
-		return nil, ""
 	case err == nil:
 		return naming, ""
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone):
@@ -87,14 +89,22 @@ func (s *session) naming(ctx context.Context, early error) (naming *judge.Naming
 	return nil, text.Printable(err.Error())
 }
 
-// nameExtra makes one more iteration of load, and has the server name what is kept of it. The server is left as it was, also
-// if the load fails or is interrupted.
-func (s *session) nameExtra(ctx context.Context, namer live.Namer) (*judge.Naming, error) {
+// nameExtra makes one more iteration of load, and has the server name what is kept of it. Connections that were closed are
+// opened again before: what the server keeps for them is not kept for each request. The server is left as it was, also if the
+// load fails or is interrupted.
+func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) (*judge.Naming, error) {
+	if closed && s.reopen != nil {
+		before := s.lab
+		before.Server.Generate = s.reopen
+		if _, err := lab.Extra(ctx, before, s.last); err != nil {
+			return nil, err
+		}
+	}
 	finish, err := namer.Name(ctx, s.saveProfile)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
+	s.whole = true
 	requests, failed := s.extraLoad(ctx)
 	if failed != nil || ctx.Err() != nil {
 		var cancel context.CancelFunc
@@ -114,6 +124,7 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer) (*judge.Namin
 
 // extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.
 func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
+	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
 	last := s.last
 	for range mostExtra {
 		extra, err := lab.Extra(ctx, s.lab, last)

@@ -37,6 +37,8 @@ type namingSource struct {
 	finished       []error // what the context had ended with
 }
 
+func (n *namingSource) Names() bool { return !errors.Is(n.unready, live.ErrNone) }
+
 func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Context) (live.Naming, error), error) {
 	if n.unready != nil {
 		return nil, n.unready
@@ -109,7 +111,7 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 	source := &namingSource{sites: keeper(), save: "sites.heapprofile"}
 	s, notes := growing(t, 100, source, answers(5_000))
 	source.sites[0].Bytes *= 2 // of two iterations, since one has few requests
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	sites := s.record.Sites
 	require.NotNil(t, sites)
 	require.Len(t, sites.List, 1)
@@ -129,19 +131,58 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 
 func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
 	loads := 0
-	s, _ := growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+	var s *session
+	s, _ = growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
 		loads++
+		assert.Equal(t, lab.UsualDuration, s.durationOf(number), "many requests are wanted")
 		return answers(enoughRequests)(ctx, number, meter)
 	})
-	s.name(t.Context(), nil)
+	s.plan.growing, s.plan.server.load.Duration = true, lab.UsualDuration
+	assert.Equal(t, lab.GrowingDuration(10), s.durationOf(10))
+	s.name(t.Context(), false, nil)
 	assert.Equal(t, 1, loads)
 	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
+}
+
+// What a server keeps for a connection is not kept for each request: connections are open again before it names.
+func TestConnectionsAreOpenBeforeWhatIsKeptIsNamed(t *testing.T) {
+	source := &namingSource{sites: keeper()}
+	var prepared []string
+	loads := func(name string) lab.Generator {
+		return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+			prepared = append(prepared, fmt.Sprint(name, source.prepared))
+			return answers(enoughRequests)(ctx, number, meter)
+		}
+	}
+	s, _ := growing(t, 100, source, loads("named "))
+	s.reopen = loads("opened ")
+	s.name(t.Context(), true, nil)
+	assert.Equal(t, []string{"opened 0", "named 1"}, prepared)
+	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
+	s.name(t.Context(), false, nil)
+	assert.Equal(t, []string{"opened 0", "named 1", "named 2"}, prepared, "they are open")
+
+	s.reopen = func(context.Context, int, *load.Meter) (load.Result, error) {
+		return load.Result{}, errors.New("no server")
+	}
+	source.prepared = 0
+	s.name(t.Context(), true, nil)
+	assert.Zero(t, source.prepared)
+	assert.Equal(t, "no server", s.record.Sites.Unnamed)
+}
+
+func TestALittleLoadOpensConnections(t *testing.T) {
+	some := reopening(load.Plan{Duration: 3 * time.Second, Requests: 1_000_000, Workers: 7})
+	assert.Equal(t, load.Plan{Duration: 300 * time.Millisecond, Workers: 7}, some)
+	assert.Equal(t, 100*time.Millisecond, reopening(load.Plan{Duration: 100 * time.Millisecond}).Duration)
+	slow := load.Plan{Duration: 3 * time.Second, Rate: 10}
+	assert.Equal(t, slow, reopening(slow))
 }
 
 func TestNothingIsNamedOfACleanServer(t *testing.T) {
 	source := &namingSource{sites: keeper()}
 	s, notes := growing(t, 0, source, answers(5_000))
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Nil(t, s.record.Sites)
 	assert.Zero(t, source.prepared)
 	assert.Empty(t, notes.String())
@@ -167,7 +208,7 @@ func TestNamingThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, notes := growing(t, 100, &test.source, test.generate)
-			s.name(t.Context(), nil)
+			s.name(t.Context(), false, nil)
 			require.NotNil(t, s.record.Sites)
 			assert.Equal(t, test.unnamed, s.record.Sites.Unnamed)
 			assert.Empty(t, s.record.Sites.List)
@@ -175,6 +216,9 @@ func TestNamingThatFails(t *testing.T) {
 			lines := strings.Count(notes.String(), "loader: nothing more is named: ")
 			assert.Equal(t, test.told, lines == 1, notes.String())
 			assert.Equal(t, test.finished, strings.Count(notes.String(), "one more iteration of load"), notes.String())
+			if name == "no such runtime" {
+				return // the end of the run writes the report
+			}
 			written := readRecord(t, s.folder)
 			assert.Equal(t, verdict.Leak, written.Verdict.Kind)
 			assert.Len(t, written.Iterations, 9)
@@ -198,13 +242,13 @@ func TestNamingThatIsInterrupted(t *testing.T) {
 		cancel(errors.New("interrupted (interrupt)"))
 		return load.Result{}, context.Cause(ctx)
 	})
-	s.name(ctx, nil)
+	s.name(ctx, false, nil)
 	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
 	assert.Equal(t, []error{nil}, source.finished, "the server is left as it was, in spite of the interruption")
 	assert.Contains(t, notes.String(), "loader: nothing more is named: the run was interrupted")
 	assert.Equal(t, verdict.Leak, readRecord(t, s.folder).Verdict.Kind)
 
-	s.name(ctx, nil)
+	s.name(ctx, false, nil)
 	assert.Equal(t, 1, source.prepared, "nothing is begun in a run that was interrupted before")
 	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
 }
@@ -213,12 +257,16 @@ func TestNamingThatIsNotTried(t *testing.T) {
 	source := &namingSource{sites: keeper()}
 	s, _ := growing(t, 100, source, answers(1))
 	s.plan.sites.off = true
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed)
+	source.unready = live.ErrNone
+	s.name(t.Context(), false, nil)
+	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed, "the readings may have told more")
+	source.unready = nil
 	s.plan.sites.off, s.plan.align = false, time.Minute
-	s.name(t.Context(), nil)
+	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
-	s.name(t.Context(), errors.New("iteration 5: the tool failed"))
+	s.name(t.Context(), false, errors.New("iteration 5: the tool failed"))
 	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed)
 	assert.Zero(t, source.prepared)
 }

@@ -259,7 +259,7 @@ func (s *session) conclude(ctx context.Context, rest *lab.Rest, early error) err
 		s.baseline.paired.End(rest, s.rests.release.Seconds())
 	}
 	err := s.unwritten(errors.Join(early, s.profiles.finish(ctx)))
-	s.name(ctx, err)
+	s.name(ctx, rest != nil && rest.Closed, err)
 	s.record.End(err)
 	if failed := s.write(); failed != nil {
 		err = s.unwritten(errors.Join(err, failed))

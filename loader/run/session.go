@@ -53,6 +53,8 @@ type session struct {
 	profiles *profiler
 	live     *liveReader
 	last     lab.Iteration // of the server; its Number is 0 before the first
+	whole    bool          // the load has its usual length from now on, also in a run that began with less
+	reopen   lab.Generator // opens the connections that are kept again, by a little load; nil if none are kept
 	record   record.Run
 
 	connections  connections
@@ -238,6 +240,9 @@ func (s *session) prepare(ctx context.Context, server side) error {
 // own load.
 func (s *session) generator(server side) (lab.Generator, error) {
 	if s.plan.tool == nil {
+		if server.load.Kept != nil {
+			s.reopen = lab.Generate(reopening(server.load))
+		}
 		return func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
 			plan := server.load
 			plan.Duration = s.durationOf(number)
@@ -257,9 +262,19 @@ func (s *session) generator(server side) (lab.Generator, error) {
 	return tool.Run, nil
 }
 
-// durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more.
+// reopening is as little of a load as opens all connections.
+func reopening(plan load.Plan) load.Plan {
+	const enough = 300 * time.Millisecond
+	if plan.Rate == 0 { // otherwise some connections have their first request late
+		plan.Duration, plan.Requests = min(plan.Duration, enough), 0
+	}
+	return plan
+}
+
+// durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more, and for
+// what names what is kept, which wants many requests.
 func (s *session) durationOf(number int) time.Duration {
-	if s.plan.growing && s.live.reads() {
+	if s.plan.growing && s.live.reads() && !s.whole {
 		return lab.GrowingDuration(number)
 	}
 	return s.plan.server.load.Duration

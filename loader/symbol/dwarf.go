@@ -5,15 +5,18 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"slices"
+	"syscall"
 	"time"
 )
 
 const (
-	mostHops = 8   // from an inlined copy of a function to its declaration
-	mostDeep = 256 // functions that were put into each other
-	mostRows = 1 << 20
-	checked  = 256 // entries between two looks at the clock
-	nearby   = 64  // ranges of units that may begin in another
+	mostHops      = 8       // from an inlined copy of a function to its declaration
+	mostDeep      = 256     // functions that were put into each other
+	mostScopes    = 1 << 12 // namespaces, types and functions in each other
+	mostFunctions = 1 << 19 // of a unit
+	mostRows      = 1 << 20
+	checked       = 256 // entries between two looks at the clock
+	nearby        = 64  // ranges of units that may begin in another
 )
 
 // debug is the DWARF of a file. Entries are walked by this package: dwarf.Reader.SkipChildren recurses, and
@@ -26,8 +29,9 @@ type debug struct {
 	units []unit
 	spans []span // of units, by low
 	of    *Files
-	until time.Time
-	rows  int // of all units whose lines have been read
+	began time.Duration // processor time at which the current call began
+	until time.Time     // when it may have used up the time
+	rows  int           // of all units whose lines have been read
 	// broken is true once debug/dwarf has panicked.
 	broken bool
 }
@@ -37,6 +41,7 @@ type unit struct {
 	root      *dwarf.Entry
 	functions []span                  // by low; nil if they were not read yet
 	scopes    map[dwarf.Offset]string // of functions without a linkage name: "store::"
+	copies    map[dwarf.Offset][]span // of other functions, by the function that they were put into
 	read      bool
 	table     *table // of lines; nil if it was not read yet
 }
@@ -51,8 +56,9 @@ type span struct {
 func (f *Files) readDWARF(e *elf.File, runs func(uint64) bool) *debug {
 	budget := &f.bytes
 	info := section(e, ".debug_info", mostBytes, budget)
-	abbreviations := section(e, ".debug_abbrev", mostBytes, budget)
-	if len(info) == 0 || len(abbreviations) == 0 {
+	abbreviations := section(e, ".debug_abbrev", mostAbbreviations, budget)
+	roots, sane := unitRoots(info, abbreviations, e.ByteOrder)
+	if !sane || len(roots) == 0 {
 		return nil
 	}
 	d := &debug{lines: section(e, ".debug_line", mostBytes, budget), order: e.ByteOrder, runs: runs, of: f}
@@ -72,23 +78,39 @@ func (f *Files) readDWARF(e *elf.File, runs func(uint64) bool) *debug {
 			return nil
 		}
 	}
-	d.readUnits(info)
+	d.readUnits(roots)
 	return d
 }
 
 // limit begins a call that ends when the time for all files is used up. The function that it returns ends the call.
 func (d *debug) limit() func() {
-	start := time.Now()
-	d.until = start.Add(d.of.left)
-	return func() { d.of.left -= time.Since(start) }
+	d.began = processorTime()
+	d.until = time.Now().Add(d.of.left)
+	return func() { d.of.left -= processorTime() - d.began }
 }
 
-func (d *debug) late() bool { return time.Now().After(d.until) }
+// late is true when the time is used up. The clock tells when it may be: a busy machine makes it run faster.
+func (d *debug) late() bool {
+	now := time.Now()
+	if now.Before(d.until) {
+		return false
+	}
+	left := d.of.left - (processorTime() - d.began)
+	d.until = now.Add(left)
+	return left <= 0
+}
+
+// processorTime is what this program has used.
+func processorTime() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // fails for a wrong argument alone
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
 
 // readUnits finds the units and the addresses that they have.
-func (d *debug) readUnits(info []byte) {
+func (d *debug) readUnits(roots []dwarf.Offset) {
 	entries := d.data.Reader()
-	for _, at := range unitRoots(info, d.order) {
+	for _, at := range roots {
 		if d.late() {
 			break
 		}
@@ -105,37 +127,11 @@ func (d *debug) readUnits(info []byte) {
 	sortSpans(d.spans)
 }
 
-// unitRoots returns the offsets of the first entries of all units.
-func unitRoots(info []byte, order byteOrder) []dwarf.Offset {
-	const skeleton, split = 4, 5 // types of units whose header has an identifier
-	var all []dwarf.Offset
-	for r := (reader{rest: info, order: order}); len(r.rest) > 0; {
-		start := len(info) - len(r.rest)
-		length, offset := r.length()
-		content := r.take(length)
-		if r.cut {
-			break
-		}
-		head := reader{rest: content, order: order}
-		switch version := head.uint(2); {
-		case version >= 5:
-			kind := head.uint(1)
-			head.take(1 + offset)
-			if kind == skeleton || kind == split {
-				head.take(8)
-			}
-		default:
-			head.take(offset + 1)
-		}
-		if end := len(info) - len(r.rest); !head.cut && end > start {
-			all = append(all, dwarf.Offset(end-len(head.rest)))
-		}
-	}
-	return all
-}
-
-// ranges are the addresses of an entry that are code. Functions that the linker has left out are at 0.
+// ranges are the addresses of an entry that are code; none when it is late. Functions that the linker has left out are at 0.
 func (d *debug) ranges(e *dwarf.Entry) [][2]uint64 {
+	if d.late() {
+		return nil
+	}
 	all, err := d.data.Ranges(e)
 	if err != nil {
 		return nil
@@ -184,7 +180,7 @@ func (d *debug) frames(address uint64) (frames []Frame) {
 	if !found {
 		return nil
 	}
-	chain := d.chain(dwarf.Offset(at), address)
+	chain := d.chain(u, dwarf.Offset(at), address)
 	file, line := d.tableOf(u).at(address)
 	for n, e := range slices.Backward(chain) {
 		frames = append(frames, Frame{Function: d.name(u, e), File: file, Line: line})
@@ -203,7 +199,7 @@ func (d *debug) readFunctions(u *unit) {
 		return
 	}
 	u.read = true
-	u.scopes = make(map[dwarf.Offset]string)
+	u.scopes, u.copies = make(map[dwarf.Offset]string), make(map[dwarf.Offset][]span)
 	entries := d.data.Reader()
 	entries.Seek(u.root.Offset)
 	var scopes []string // of the entries that the walk is in
@@ -233,7 +229,7 @@ func (d *debug) readFunctions(u *unit) {
 		default:
 			d.skip(entries, e)
 		}
-		if len(scopes) == 0 {
+		if len(scopes) == 0 || len(scopes) > mostScopes || len(u.functions)+len(u.scopes) > mostFunctions {
 			break
 		}
 	}
@@ -256,7 +252,7 @@ func scopeOf(around []string, e *dwarf.Entry) string {
 	case name == "":
 		return scope
 	}
-	return scope + name + "::"
+	return scope + name[:min(len(name), most)] + "::"
 }
 
 // skip passes what is below an entry.
@@ -282,35 +278,62 @@ func (d *debug) skip(entries *dwarf.Reader, e *dwarf.Entry) {
 }
 
 // chain returns the function, and the copies of others in it that have the address, the outermost first.
-func (d *debug) chain(function dwarf.Offset, address uint64) []*dwarf.Entry {
+func (d *debug) chain(u *unit, function dwarf.Offset, address uint64) []*dwarf.Entry {
+	copies, known := u.copies[function]
+	if !known {
+		copies = d.readCopies(function)
+		u.copies[function] = copies
+	}
+	offsets := []dwarf.Offset{function}
+	for _, c := range copies {
+		if address >= c.low && address < c.high && len(offsets) < mostDeep {
+			offsets = append(offsets, dwarf.Offset(c.of))
+		}
+	}
+	var chain []*dwarf.Entry
+	entries := d.data.Reader()
+	for _, at := range offsets {
+		entries.Seek(at)
+		e, err := entries.Next()
+		if err != nil || e == nil {
+			break
+		}
+		chain = append(chain, e)
+	}
+	return chain
+}
+
+// readCopies finds the functions that were put into a function, the outer ones first.
+func (d *debug) readCopies(function dwarf.Offset) []span {
 	entries := d.data.Reader()
 	entries.Seek(function)
 	e, err := entries.Next()
-	if err != nil || e == nil {
+	if err != nil || e == nil || !e.Children {
 		return nil
 	}
-	all := []*dwarf.Entry{e}
-	for below := e.Children; below && len(all) < mostDeep; {
+	var copies []span
+	for depth := 1; depth > 0 && len(copies) < mostFunctions; {
 		e, err := entries.Next()
-		if err != nil || e == nil || e.Tag == 0 || d.late() {
+		if err != nil || e == nil || d.late() {
 			break
 		}
-		inlined := e.Tag == dwarf.TagInlinedSubroutine
-		if !inlined && e.Tag != dwarf.TagLexDwarfBlock || !d.has(e, address) {
+		switch e.Tag {
+		case 0:
+			depth--
+		case dwarf.TagInlinedSubroutine, dwarf.TagLexDwarfBlock:
+			if e.Tag == dwarf.TagInlinedSubroutine {
+				for _, r := range d.ranges(e) {
+					copies = append(copies, span{r[0], r[1], uint64(e.Offset)})
+				}
+			}
+			if e.Children {
+				depth++
+			}
+		default:
 			d.skip(entries, e)
-			continue
 		}
-		if inlined {
-			all = append(all, e)
-		}
-		below = e.Children
 	}
-	return all
-}
-
-// has is true if an entry has the address.
-func (d *debug) has(e *dwarf.Entry, address uint64) bool {
-	return slices.ContainsFunc(d.ranges(e), func(r [2]uint64) bool { return address >= r[0] && address < r[1] })
+	return copies
 }
 
 // name is the name of a function, demangled, which may be with its declaration; empty if it has none here.

@@ -127,3 +127,49 @@ func TestCountsOfFilesAreNotBelieved(t *testing.T) {
 		assert.False(t, saneHeader(lines[:cut], binary.LittleEndian), cut)
 	}
 }
+
+// debug/dwarf makes room for all units at once, and reads the abbreviations that each tells.
+func TestUnitsAreNotBelieved(t *testing.T) {
+	order := binary.LittleEndian
+	unit := func(table uint32) []byte { // of version 4, with addresses of 8 bytes and no entries
+		return append(order.AppendUint32([]byte{7, 0, 0, 0, 4, 0}, table), 8)
+	}
+	abbreviations := bytes.Repeat([]byte{1, 0x11, 0, 0, 0}, 1000) // 1,000 compilation units without attributes
+	roots, sane := unitRoots(append(unit(0), unit(0)...), abbreviations, order)
+	assert.True(t, sane)
+	assert.Len(t, roots, 2)
+	var overlapping []byte
+	for n := range uint32(10) {
+		overlapping = append(overlapping, unit(5*n)...)
+	}
+	_, sane = unitRoots(overlapping, abbreviations, order)
+	assert.False(t, sane, "ten tables of the same bytes")
+	_, sane = unitRoots(unit(1<<20), abbreviations, order)
+	assert.False(t, sane, "a table beyond the section")
+	_, sane = unitRoots(bytes.Repeat(unit(0), mostUnits+1), abbreviations, order)
+	assert.False(t, sane)
+	_, sane = unitRoots(unit(0)[:8], abbreviations, order)
+	assert.False(t, sane, "cut")
+}
+
+// When the time is used up, functions are named by the symbol table.
+func TestTimeIsLimited(t *testing.T) {
+	program := compile(t, "-O2", "-g")
+	plain := functionList(functions(t, program)).find(t, "plain_c")
+	files := NewFiles()
+	b, err := files.Open(program, true, open)
+	require.NoError(t, err)
+	require.Positive(t, b.Frames(plain.offset)[0].Line)
+	used := mostTime - files.left
+	assert.Positive(t, used)
+	files.left = 0
+	assert.Equal(t, []Frame{{Function: "plain_c"}}, b.Frames(plain.offset))
+	files = &Files{bytes: mostBytes}
+	b, err = files.Open(program, true, open)
+	require.NoError(t, err)
+	assert.Equal(t, []Frame{{Function: "plain_c"}}, b.Frames(plain.offset))
+	files = &Files{left: mostTime}
+	b, err = files.Open(program, true, open)
+	require.NoError(t, err)
+	assert.Empty(t, b.Frames(plain.offset), "nothing may be read")
+}

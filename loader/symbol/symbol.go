@@ -20,7 +20,7 @@ import (
 const (
 	mostBytes  = 64 << 20         // of the sections that are read, of all files
 	mostRanges = 8 << 20          // of the sections with ranges of addresses
-	mostTime   = 2 * time.Second  // spent on DWARF, of all files
+	mostTime   = 2 * time.Second  // of a processor, spent on DWARF of all files
 	mostName   = 16 << 10         // bytes of a name that is demangled
 	mostSum    = 256 << 20        // bytes of a debug file whose checksum is computed
 	mostHeads  = 1 << 16          // program headers and sections
@@ -34,8 +34,8 @@ type Frame struct {
 	Line           int
 }
 
-// Files are the ELF files of a server. What is read of all of them together is limited to 64 MiB and 2 s: files that come
-// when that is used up have no symbols, or functions without lines. It is not safe for concurrent use.
+// Files are the ELF files of a server. What is read of all of them together is limited to 64 MiB and 2 s of processor time:
+// files that come when that is used up have no symbols, or functions without lines. It is not safe for concurrent use.
 type Files struct {
 	bytes uint64
 	left  time.Duration

@@ -18,7 +18,7 @@ const (
 // plausibleSeconds and plausibleRequests are how long entries are kept, and how many of them, as programs are usually
 // configured: growth up to such a bound is seldom a leak.
 var (
-	plausibleSeconds  = []float64{10, 30, 60, 300}
+	plausibleSeconds  = []float64{5, 10, 30, 60, 300}
 	plausibleRequests = []float64{1000, 10_000, 100_000, 1_000_000}
 )
 

@@ -78,7 +78,9 @@ func TestAUsualBoundIsNear(t *testing.T) {
 		kind     verdict.Kind
 	}{
 		{"neither", 5000, 2.6, verdict.Leak},
-		{"10 s, the least", 5000, 0.5, verdict.Inconclusive},
+		{"5 s, the least", 5000, 0.5, verdict.Inconclusive},
+		{"10 s", 5000, 2.1, verdict.Inconclusive},
+		{"far from 10 s", 5000, 1.5, verdict.Leak},
 		{"30 s", 5000, 6, verdict.Inconclusive},
 		{"1,000 requests, the least", 200, 2.6, verdict.Inconclusive},
 		{"10,000 requests", 2000, 2.6, verdict.Inconclusive},

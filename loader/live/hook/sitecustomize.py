@@ -34,7 +34,7 @@ def _start(name):
         _socket.socket, _thread.allocate_lock, _thread.get_ident, _thread.get_native_id, _thread.start_new_thread)
     close, fstat, getpid, geteuid, lseek, pread = os.close, os.fstat, os.getpid, os.geteuid, os.lseek, os.pread
     stat, write, get_frame = os.stat, os.write, sys._getframe
-    sleep, clock = time.sleep, time.perf_counter
+    sleep, clock, cpu_clock = time.sleep, time.perf_counter, time.thread_time
     collect, is_enabled, get_threshold = gc.collect, gc.isenabled, gc.get_threshold
     faults = {_signal.SIGSEGV, _signal.SIGBUS, _signal.SIGFPE, _signal.SIGILL}
 
@@ -105,6 +105,31 @@ def _start(name):
             stop_tracing()
         return ("error=%s\n" % reason).encode() if reason else b""
 
+    def describe(whole):
+        """Returns what is traced, and stops tracing. A thread keeps some of the chunks that it frees, which malloc counts
+        as in use: this one ends, and has them no more."""
+        told, done = [b"", 0], allocate_lock()
+
+        def run():
+            told[1] = get_task()
+            try:
+                told[0] = _Sites(gc, sys, os, _tracemalloc, cpu_clock).told(whole)
+            except Exception:
+                pass
+            finally:
+                stop_tracing()
+                done.release()
+
+        done.acquire()
+        try:
+            start_thread(run, ())
+        except RuntimeError:  # the limit of threads
+            stop_tracing()
+            return b""
+        done.acquire()
+        await_end(told[1])
+        return told[0]
+
     def read(request):
         """Returns the line and the descriptor of a file with what it announces."""
         fd = memfd_create(b"leaklab", 1)  # closed by exec
@@ -123,10 +148,10 @@ def _start(name):
                 if not collect():
                     break
         if request == b"T" or request == b"t" and is_tracing():
-            try:
-                sites = _Sites(gc, sys, os, _tracemalloc, clock).told(request == b"T")
-            finally:
-                stop_tracing()
+            sites = describe(request == b"T")
+            if not sites:
+                fclose(stream)
+                return b"error=what is traced cannot be told\n", -1
             while sites:
                 sites = sites[write(fd, sites):]
             if rounds:
@@ -461,7 +486,7 @@ class _Holders(object):
     TRACED = 10000  # objects of the load that are met: each takes about 50 us to tell its stack
     LEVELS = 12  # of holders, at most
     WIDTH = 32  # holders of a level
-    SECONDS = 2.0  # for what they are, and as long for what holds them, about
+    SECONDS = 2.0  # of processor time for what they are, and as long for what holds them, about
 
     def __init__(self, gc, sys, tracemalloc, clock):
         self.gc, self.traced, self.clock = gc, tracemalloc._get_object_traceback, clock
