@@ -56,17 +56,18 @@ func (f findings) newCondition(iterations []Iteration, rest *Rest) condition {
 }
 
 // near reports if a plausible bound is little above what was seen, so that a few more iterations show if growth goes on
-// beyond it. The least of the bounds is always near.
+// beyond it. The shortest expiry is always near. A cache may be slow to reach even the fewest requests.
 func (c condition) near() bool {
 	within := func(bounds []float64, seen float64) bool {
 		for _, bound := range bounds {
-			if seen <= bound && (bound < nearBy*seen || bound == bounds[0]) {
+			if seen <= bound && bound < nearBy*seen {
 				return true
 			}
 		}
 		return false
 	}
-	return c.seconds > 0 && within(plausibleSeconds, c.seconds) || within(plausibleRequests, c.requests)
+	short := c.seconds > 0 && c.seconds <= plausibleSeconds[0]
+	return short || within(plausibleSeconds, c.seconds) || within(plausibleRequests, c.requests)
 }
 
 // explain is the condition as a sentence, after a space. Empty without one.

@@ -82,7 +82,8 @@ func TestAUsualBoundIsNear(t *testing.T) {
 		{"10 s", 5000, 2.1, verdict.Inconclusive},
 		{"far from 10 s", 5000, 1.5, verdict.Leak},
 		{"30 s", 5000, 6, verdict.Inconclusive},
-		{"1,000 requests, the least", 200, 2.6, verdict.Inconclusive},
+		{"1,000 requests", 200, 2.6, verdict.Inconclusive},
+		{"far from 1,000 requests", 50, 2.6, verdict.Leak},
 		{"10,000 requests", 2000, 2.6, verdict.Inconclusive},
 		{"both are passed", 2600, 2.6, verdict.Leak},
 	} {

@@ -438,16 +438,10 @@ func (v *Verdict) decide(f *findings, iterations []Iteration, options Options) {
 	if n < options.MaxIterations {
 		next = nextLook(n, options.MaxIterations)
 	}
-	between := next > n
 	early := options.early(n)
-	switch {
-	case between && !leftForBound(iterations, options):
-		if f.split.known {
-			f.of = Live
-		}
-	case f.split.known:
+	if f.split.known {
 		v.Kind, f.of = f.decideByParts(options.Tolerance, early)
-	default:
+	} else {
 		f.held.describe(v, f.from)
 		switch {
 		case !early && f.held.leaks(options.Tolerance) && !v.givesBack(*f, options.Tolerance) && !options.Defers:
@@ -456,8 +450,11 @@ func (v *Verdict) decide(f *findings, iterations []Iteration, options Options) {
 			v.Kind = NoLeak
 		}
 	}
-	if between && v.Kind != Leak {
+	if next > n && !(v.Kind == Leak && leftForBound(iterations, options)) { // between looks
 		v.Kind, v.NextLook = Inconclusive, next
+		if f.split.known {
+			f.of = Live
+		}
 	}
 	v.Of = f.of
 	f.decisive().describe(v, f.from)
