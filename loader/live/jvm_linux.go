@@ -45,13 +45,13 @@ func jvm() runtime {
 	}
 }
 
-// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap. An
-// option of the command line wins.
+// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap, and
+// gives its threads small buffers to allocate in. An option of the command line wins.
 func launchHotSpot(environment []string, _ Options) ([]string, error) {
-	options := trackNative
+	options := trackNative + " " + smallBuffers
 	for _, variable := range environment {
 		if given, found := strings.CutPrefix(variable, jvmOptions+"="); found && given != "" {
-			options = trackNative + " " + given
+			options += " " + given
 		}
 	}
 	return []string{jvmOptions + "=" + options}, nil
@@ -81,15 +81,16 @@ func (a *askedOnce) first(pid int, started uint64) bool {
 
 // hotSpot is a JVM that can be asked.
 type hotSpot struct {
-	attach     attachment
-	limit      int64 // of its heap, in bytes; 0 if unknown
-	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
-	regions    bool  // its collector is G1
-	trims      bool  // it can give back what malloc keeps of freed memory, which it does not tell
-	tells      bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
-	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
-	slow       bool  // its collection took longer than jvmSlowCollection
-	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
+	attach       attachment
+	limit        int64 // of its heap, in bytes; 0 if unknown
+	concurrent   bool  // its histogram does not collect: that of ZGC and Shenandoah
+	regions      bool  // its collector is G1
+	buffersFixed bool  // threads' buffers to allocate in keep their size
+	trims        bool  // it can give back what malloc keeps of freed memory, which it does not tell
+	tells        bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
+	tables       int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
+	slow         bool  // its collection took longer than jvmSlowCollection
+	mapsMore     bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
 
 	direct    memory.Limit     // of its direct buffers
 	recording *flightRecording // that runs; nil if none does
@@ -121,6 +122,7 @@ func (h *hotSpot) open(ctx context.Context) error {
 		return err
 	}
 	h.limit, h.concurrent, h.regions = parseMaxHeap(flags), heap.concurrent, heap.regions
+	h.buffersFixed = strings.Contains(flags, buffersKept)
 	if size, _, err := mallocArenas(h.attach.process.PID); err == nil && freed >= 0 {
 		h.tells = size > freed
 	}

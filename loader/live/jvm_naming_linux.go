@@ -55,7 +55,7 @@ type flightRecording struct {
 	began   time.Time // objects from before do not count
 	before  buffers
 	ratios  heapRatios
-	rest    func() // ends keepSmall; nil before it has begun
+	rest    func() // ends collectOften; nil before it has begun
 }
 
 // buffers are the direct buffers of a JVM.
@@ -82,7 +82,7 @@ func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (N
 	}, nil
 }
 
-// start starts the recording, and keeps the heap small from then on.
+// start starts the recording, and collects often from then on.
 func (f *flightRecording) start(ctx context.Context) error {
 	if err := f.inFolder(func(tmp *os.Root) error {
 		if err := tmp.Mkdir(f.name, 0o700); err != nil {
@@ -107,11 +107,11 @@ func (f *flightRecording) start(ctx context.Context) error {
 		return err
 	}
 	f.began = time.Now()
-	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	collecting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.keepSmall(keeping)
+		f.collectOften(collecting)
 	}()
 	f.rest = func() { cancel(); <-done }
 	return nil
@@ -278,9 +278,10 @@ var freeRatio = regexp.MustCompile(`\b(M(?:in|ax)HeapFreeRatio)\s+=\s+(\d{1,3})\
 // heapRatios are the limits of the free part of a heap after a full collection, in percent, as they are set.
 type heapRatios struct{ least, most string }
 
-// ratios are those of G1. They are empty for other collectors, which do not make the heap small by them.
+// ratios are those of G1. They are empty for other collectors, which do not make the heap small by them, and where buffers
+// have the size of smallBuffers, so that a small heap is of no use.
 func (h *hotSpot) ratios(ctx context.Context) (heapRatios, error) {
-	if !h.regions {
+	if !h.regions || h.buffersFixed {
 		return heapRatios{}, nil
 	}
 	flags, err := h.ask(ctx, "VM.flags -all")
@@ -313,18 +314,31 @@ func (h *hotSpot) smallHeap(ctx context.Context, ratios heapRatios) (err error) 
 	return h.histogram(ctx, &memory.Live{})
 }
 
-// keepSmall keeps the heap small until the context ends, where the JVM can. Objects are sampled where a thread takes a new
-// buffer to allocate in (TLAB), whose size is a share of the young generation: a small heap gives many samples. G1 lets it
-// grow after a few collections of the young generation. The program stands still for a fifth of the time at most. A heap whose
-// collection takes more than a second is not small.
-func (f *flightRecording) keepSmall(ctx context.Context) {
-	const leastRest, share, tooLong = 100 * time.Millisecond, 4, time.Second
-	for f.ratios.least != "" && f.ratios.most != "" {
+// collectOften forces collections until the context ends. Objects are sampled where a thread takes a new buffer to allocate in
+// (TLAB), and 256 samples are kept, the large ones rather: a collection makes room of those whose objects are garbage. G1 makes
+// its heap small meanwhile, if the JVM sizes the buffers: they are a share of the young generation. The program stands still for
+// half of the time at most. It ends early where a collection takes more than a second.
+func (f *flightRecording) collectOften(ctx context.Context) {
+	const leastRest, tooLong = 20 * time.Millisecond, time.Second
+	for {
 		began := time.Now()
-		err := f.jvm.smallHeap(ctx, f.ratios)
-		if took := time.Since(began); err != nil || took > tooLong || pause(ctx, max(leastRest, share*took)) != nil {
+		err := f.jvm.collectNow(ctx, f.ratios)
+		if took := time.Since(began); err != nil || took > tooLong || pause(ctx, max(leastRest, took)) != nil {
 			return
 		}
+	}
+}
+
+// collectNow forces a collection, which leaves the heap small if ratios are known.
+func (h *hotSpot) collectNow(ctx context.Context, ratios heapRatios) error {
+	switch {
+	case ratios.least != "" && ratios.most != "":
+		return h.smallHeap(ctx, ratios)
+	case h.concurrent:
+		_, err := h.ask(ctx, gcRun)
+		return err
+	default:
+		return h.histogram(ctx, &memory.Live{})
 	}
 }
 
