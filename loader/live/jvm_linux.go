@@ -85,7 +85,7 @@ type hotSpot struct {
 	limit        int64 // of its heap, in bytes; 0 if unknown
 	concurrent   bool  // its histogram does not collect: that of ZGC and Shenandoah
 	regions      bool  // its collector is G1
-	buffersFixed bool  // threads' buffers to allocate in keep their size
+	buffersFixed bool  // it does not size the buffers that threads allocate in
 	trims        bool  // it can give back what malloc keeps of freed memory, which it does not tell
 	tells        bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
 	tables       int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
@@ -93,6 +93,7 @@ type hotSpot struct {
 	mapsMore     bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
 
 	direct    memory.Limit     // of its direct buffers
+	records   bool             // it has JDK Flight Recorder
 	recording *flightRecording // that runs; nil if none does
 }
 
@@ -127,6 +128,7 @@ func (h *hotSpot) open(ctx context.Context) error {
 		h.tells = size > freed
 	}
 	h.trims = !h.tells && strings.Contains(commands, trimNativeHeap)
+	h.records = strings.Contains(commands, "JFR.start")
 	if h.concurrent && strings.Contains(flags, explicitDisabled) {
 		return fmt.Errorf("with %s its collector does not collect when it is asked to", explicitDisabled)
 	}
@@ -347,12 +349,19 @@ func (h *hotSpot) said() string {
 	if h.trims {
 		asked = append(asked, trimNativeHeap)
 	}
-	naming := "; if live memory grows, JFR.start, JFR.dump and JFR.stop"
-	if h.regions {
-		naming = "; if live memory grows, JFR.start, VM.set_flag, JFR.dump and JFR.stop"
+	said := h.attach.said + "; sends " + strings.Join(asked, ", ")
+	switch {
+	case !h.records:
+	case h.shrinks():
+		said += "; if live memory grows, JFR.start, VM.set_flag, JFR.dump and JFR.stop"
+	default:
+		said += "; if live memory grows, JFR.start, JFR.dump and JFR.stop"
 	}
-	return h.attach.said + "; sends " + strings.Join(asked, ", ") + naming
+	return said
 }
+
+// shrinks tells if the heap is made small while objects are sampled: G1 can, and threads' buffers follow it if the JVM sizes them.
+func (h *hotSpot) shrinks() bool { return h.regions && !h.buffersFixed }
 
 // ended wraps memory.ErrGone around an error if the process has ended.
 func (a *attachment) ended(err error) error {

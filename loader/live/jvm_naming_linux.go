@@ -67,6 +67,9 @@ type buffers struct {
 
 // name is namer's. The objects of one iteration are sampled by JDK Flight Recorder.
 func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (Naming, error), error) {
+	if !h.records {
+		return nil, errors.New("it has no JDK Flight Recorder, which Java 11 and later have")
+	}
 	starting, cancel := context.WithTimeout(ctx, jvmNamingLimit)
 	defer cancel()
 	recording := &flightRecording{jvm: h, name: fmt.Sprintf("leaklab-%d-%s", h.attach.process.PID, rand.Text()[:12])}
@@ -98,7 +101,7 @@ func (f *flightRecording) start(ctx context.Context) error {
 		return err
 	}
 	if f.started = strings.Contains(answer, "Started recording"); !f.started {
-		return fmt.Errorf("JDK Flight Recorder does not start: %s", answerLine(answer))
+		return notRecorded(answer)
 	}
 	if f.ratios, err = f.jvm.ratios(ctx); err != nil {
 		return err
@@ -115,6 +118,17 @@ func (f *flightRecording) start(ctx context.Context) error {
 	}()
 	f.rest = func() { cancel(); <-done }
 	return nil
+}
+
+// notRecorded is why no recording starts, by the answer to JFR.start, and what to do about it.
+func notRecorded(answer string) error {
+	switch {
+	case strings.Contains(answer, "Module jdk.jfr not found"):
+		return errors.New("its Java has no JDK Flight Recorder: jlink --add-modules jdk.jfr adds it")
+	case strings.Contains(answer, "Flight Recorder is disabled"):
+		return errors.New("-XX:-FlightRecorder turns JDK Flight Recorder off")
+	}
+	return fmt.Errorf("JDK Flight Recorder does not start: %s", answerLine(answer))
 }
 
 // inFolder runs do with the JVM's /tmp, as its user.
@@ -280,10 +294,9 @@ var freeRatio = regexp.MustCompile(`\b(M(?:in|ax)HeapFreeRatio)\s+=\s+(\d{1,3})\
 // heapRatios are the limits of the free part of a heap after a full collection, in percent, as they are set.
 type heapRatios struct{ least, most string }
 
-// ratios are those of G1. They are empty for other collectors, which do not make the heap small by them, and where buffers
-// have the size of smallBuffers, so that a small heap is of no use.
+// ratios are empty for a heap that is not made small.
 func (h *hotSpot) ratios(ctx context.Context) (heapRatios, error) {
-	if !h.regions || h.buffersFixed {
+	if !h.shrinks() {
 		return heapRatios{}, nil
 	}
 	flags, err := h.ask(ctx, "VM.flags -all")

@@ -291,17 +291,30 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 	})
 }
 
+// TestHotSpotWithoutARecorder goes on as before, and a few words say why no line is named.
 func TestHotSpotWithoutARecorder(t *testing.T) {
 	need(t, "jlink")
+	folder := compiledLeaks(t)
 	runtime := filepath.Join(t.TempDir(), "runtime")
 	output, err := exec.Command("jlink", "--add-modules", "jdk.httpserver", "--output", runtime).CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	p := leaksOf(t, filepath.Join(runtime, "bin/java"), compiledLeaks(t), "static")
-	o, err := p.attach()
-	require.NoError(t, err)
-	_, err = o.(namer).name(t.Context(), savedIn(nil))
-	require.EqualError(t, err, "JDK Flight Recorder does not start: Module jdk.jfr not found.")
-	assert.Empty(t, p.folders())
+	for _, test := range []struct{ name, java, option, want string }{
+		{"a runtime without the module", filepath.Join(runtime, "bin/java"), "-Xshare:auto", "its Java has no JDK Flight Recorder: jlink --add-modules jdk.jfr adds it"},
+		{"an option", "java", "-XX:-FlightRecorder", "-XX:-FlightRecorder turns JDK Flight Recorder off"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := leaksOf(t, test.java, folder, "static", test.option)
+			o, err := p.attach()
+			require.NoError(t, err)
+			_, err = o.(namer).name(t.Context(), savedIn(nil))
+			require.EqualError(t, err, test.want)
+			assert.Empty(t, p.folders())
+			p.load(40)
+			assert.NotEmpty(t, reading(t, o).Sites)
+		})
+	}
+	_, err = (&hotSpot{}).name(t.Context(), savedIn(nil))
+	assert.ErrorContains(t, err, "it has no JDK Flight Recorder", "a JVM whose help has no JFR.start")
 }
 
 func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
