@@ -100,17 +100,6 @@ func JudgeSites(iterations []Iteration, sites []SiteReadings, lookedAt int, opti
 	return v
 }
 
-// Explained is the growth of the listed sites as a share of that of live memory; false if that is not shown to grow.
-func (v SitesVerdict) Explained() (share float64, known bool) {
-	if !v.Grows {
-		return 0, false
-	}
-	for _, s := range v.Sites {
-		share += s.Bytes.Estimate / v.Live.Estimate
-	}
-	return share, true
-}
-
 // siteJudge judges sites in the iterations in which live memory is judged.
 type siteJudge struct {
 	requests   []float64 // cumulative, of the iterations since the last restart
