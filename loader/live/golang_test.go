@@ -273,3 +273,20 @@ func TestGoLimit(t *testing.T) {
 		assert.Equal(t, memory.Limit{Bytes: bytes, Of: of}, goLimit(value), value)
 	}
 }
+
+// A baseline shows its profiles at a port that is not known, as do the processes that it has started.
+func TestProfilesOfAServerBeside(t *testing.T) {
+	program, address := startGo(t)
+	processes := func() ([]int, error) { return []int{program.PID}, nil }
+	found, err := PprofBeside(t.Context(), processes, "http://me:secret@server.example:6060/debug/pprof/", "127.0.0.1", 6060)
+	require.NoError(t, err)
+	assert.Equal(t, strings.Replace(address, "http://", "http://me:secret@", 1)+"/debug/pprof/", found)
+
+	other, err := PprofBeside(t.Context(), func() ([]int, error) { return []int{child(t)}, nil }, "http://127.0.0.1:6060/debug/pprof/", "127.0.0.1", 6060)
+	require.NoError(t, err)
+	assert.Empty(t, other, "it does not run Go")
+	_, err = PprofBeside(t.Context(), processes, "http://127.0.0.1:6060/elsewhere/", "127.0.0.1", 6060)
+	require.EqualError(t, err, "it shows no /elsewhere at a port where it listens")
+	_, err = PprofBeside(t.Context(), func() ([]int, error) { return nil, os.ErrPermission }, "http://127.0.0.1:6060/", "127.0.0.1", 6060)
+	require.ErrorIs(t, err, os.ErrPermission)
+}

@@ -149,7 +149,7 @@ func (l *liveReader) named() bool {
 	return l.plan.set && l.plan.kind != live.Auto && l.plan.kind != live.Off
 }
 
-// unavailable tells why live memory is not read; it is an error if LIVE names a runtime.
+// unavailable keeps why live memory is not read; it is an error if LIVE names a runtime.
 func (l *liveReader) unavailable(err error) error {
 	switch {
 	case l.plan.kind == live.Off:

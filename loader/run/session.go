@@ -199,6 +199,11 @@ func (s *session) prepare(ctx context.Context, server side) error {
 	if err := s.openLive(ctx, s.live, s.target, s.sampler, pprofURL); err != nil {
 		return err
 	}
+	if s.baseline != nil {
+		if err := s.baseline.openLive(ctx, s, pprofURL); err != nil {
+			return fmt.Errorf("baseline: %w", err)
+		}
+	}
 	s.onClose(func() error { // before the server is stopped, which might wait for that
 		s.connections.close()
 		return nil
