@@ -81,6 +81,8 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	switch {
 	case err == nil:
 		return naming, ""
+	case errors.Is(err, live.ErrNone):
+		return nil, ""
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone):
 		note(s.screen.Notes, "loader: nothing more is named:", errors.New(namingInterrupted))
 		return nil, namingInterrupted

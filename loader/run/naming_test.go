@@ -32,12 +32,13 @@ type namingSource struct {
 	failing
 	sites          []memory.Site
 	unready, fails error
+	nameless       bool   // Names is false
 	save           string // the name of a file that it saves; empty for none
 	prepared       int
 	finished       []error // what the context had ended with
 }
 
-func (n *namingSource) Names() bool { return !errors.Is(n.unready, live.ErrNone) }
+func (n *namingSource) Names() bool { return !n.nameless }
 
 func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Context) (live.Naming, error), error) {
 	if n.unready != nil {
@@ -201,7 +202,8 @@ func TestNamingThatFails(t *testing.T) {
 		finished int
 	}{
 		"not ready":       {namingSource{unready: errors.New("it is busy\x1b[2J")}, answers(1), `it is busy\x1b[2J`, true, 0},
-		"no such runtime": {namingSource{unready: fmt.Errorf("%w that names", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory", false, 0},
+		"no such runtime": {namingSource{nameless: true}, answers(1), "the runtime tells no sites with its live memory", false, 0},
+		"not after all":   {namingSource{unready: fmt.Errorf("%w: it has no such profile", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory", false, 0},
 		"it fails":        {namingSource{fails: errors.New("cut off")}, answers(1), "cut off", true, 1},
 		"the load fails":  {namingSource{}, lost, "the tool failed", true, 1},
 		"a hostile name":  {namingSource{save: "../x"}, answers(1), `"../x": expected the name of a file`, true, 1},
@@ -259,10 +261,10 @@ func TestNamingThatIsNotTried(t *testing.T) {
 	s.plan.sites.off = true
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed)
-	source.unready = live.ErrNone
+	source.nameless = true
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed, "the readings may have told more")
-	source.unready = nil
+	source.nameless = false
 	s.plan.sites.off, s.plan.align = false, time.Minute
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
