@@ -87,8 +87,9 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 		note(s.screen.Notes, "loader: nothing more is named:", errors.New(namingInterrupted))
 		return nil, namingInterrupted
 	}
-	note(s.screen.Notes, "loader: nothing more is named:", err)
-	return nil, text.Printable(err.Error())
+	unnamed = strings.ReplaceAll(text.Printable(err.Error()), "\n", "; ") // each process has a line
+	note(s.screen.Notes, "loader: nothing more is named:", errors.New(unnamed))
+	return nil, unnamed
 }
 
 // nameExtra makes one more iteration of load, and has the server name what is kept of it. Connections that were closed are

@@ -33,6 +33,7 @@ type namingSource struct {
 	sites          []memory.Site
 	unready, fails error
 	nameless       bool   // Names is false
+	hangs          bool   // after the load, until the context ends
 	save           string // the name of a file that it saves; empty for none
 	prepared       int
 	finished       []error // what the context had ended with
@@ -47,6 +48,10 @@ func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Con
 	n.prepared++
 	return func(ctx context.Context) (live.Naming, error) {
 		n.finished = append(n.finished, ctx.Err())
+		if n.hangs {
+			<-ctx.Done()
+			return live.Naming{}, ctx.Err()
+		}
 		naming := live.Naming{Sites: n.sites, SampledEvery: 1 << 10}
 		if n.save != "" {
 			err := save(n.save, func(out io.Writer) error {
@@ -253,6 +258,37 @@ func TestNamingThatIsInterrupted(t *testing.T) {
 	s.name(ctx, false, nil)
 	assert.Equal(t, 1, source.prepared, "nothing is begun in a run that was interrupted before")
 	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
+}
+
+// A server that does not answer after the load holds the run up for as long as the user waits, and no longer.
+func TestNamingThatHangsIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	source := &namingSource{sites: keeper(), hangs: true}
+	s, _ := growing(t, 100, source, answers(enoughRequests))
+	time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("interrupted (interrupt)")) })
+	s.name(ctx, false, nil)
+	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
+	assert.Equal(t, []error{nil}, source.finished)
+	assert.Equal(t, verdict.Leak, readRecord(t, s.folder).Verdict.Kind)
+}
+
+// The verdict stands if the server does not survive the iteration that names what it keeps.
+func TestServerThatDiesWhileItIsNamed(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := fmt.Errorf("the server was killed: %w", memory.ErrGone)
+	source := &namingSource{fails: errors.New("no answer")}
+	s, notes := growing(t, 100, source, func(ctx context.Context, _ int, _ *load.Meter) (load.Result, error) {
+		cancel(gone)
+		return load.Result{}, context.Cause(ctx)
+	})
+	s.name(ctx, false, nil)
+	assert.Equal(t, []error{nil}, source.finished)
+	assert.Equal(t, gone.Error()+"; no answer", s.record.Sites.Unnamed)
+	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n"+
+		"loader: nothing more is named: "+gone.Error()+"; no answer\n", notes.String())
+	written := readRecord(t, s.folder)
+	assert.Equal(t, verdict.Leak, written.Verdict.Kind)
+	assert.Len(t, written.Iterations, 9)
 }
 
 func TestNamingThatIsNotTried(t *testing.T) {
