@@ -209,20 +209,23 @@ func sumOf(sites []record.Site) (sum float64) {
 }
 
 // fitting are the sites, the largest first, that the growth of live memory has room for. What has none was kept once in that
-// iteration, as for a connection or a cache, and not for each request. The figures of one iteration may be off by a tenth.
+// iteration, as for a connection or a cache, and not for each request.
 func fitting(sites []record.Site, room float64) []record.Site {
-	const surely = 0.9
 	return slices.DeleteFunc(sites, func(s record.Site) bool {
 		if s.Outside {
 			return false
 		}
-		if surely*s.BytesPerRequest.Low > room {
+		if (1-oneIterationError)*s.BytesPerRequest.Low > room {
 			return true
 		}
 		room -= s.BytesPerRequest.Estimate
 		return false
 	})
 }
+
+// oneIterationError is by how much what is kept a request may differ in one iteration, as a share: intervals of one iteration
+// do not have it.
+const oneIterationError = 0.1
 
 // leastShare is the least growth of a site that is listed, as a share of that of live memory.
 const leastShare = 0.01
