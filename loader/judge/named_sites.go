@@ -32,9 +32,9 @@ func (j *Judge) Sites(naming *Naming, unnamed string) *record.Sites {
 	return j.sites.record(j.evidence, j.options, naming, unnamed)
 }
 
-// Sites are those of the baseline.
-func (p *Paired) Sites() *record.Sites {
-	return p.sites.record(p.evidence, p.options, nil, "")
+// Sites are those of the baseline, as its readings tell them. unnamed is as for Judge's.
+func (p *Paired) Sites(unnamed string) *record.Sites {
+	return p.sites.record(p.evidence, p.options, nil, unnamed)
 }
 
 // record is Judge's Sites.

@@ -101,8 +101,10 @@ func TestSitesOfABaseline(t *testing.T) {
 	for _, i := range lives(12, leaking) {
 		p.Add(i, record.NewIteration(i))
 	}
-	require.Len(t, p.Sites().List, 2)
-	assert.Equal(t, "int[]", p.Sites().List[0].Class)
+	sites := p.Sites("SITES=off")
+	require.Len(t, sites.List, 2)
+	assert.Equal(t, "int[]", sites.List[0].Class)
+	assert.Equal(t, "SITES=off", sites.Unnamed)
 }
 
 // A class is exact, and its place and holders come from one more iteration.

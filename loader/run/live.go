@@ -173,7 +173,7 @@ func (l *liveReader) read(ctx context.Context) *memory.Live {
 		return nil
 	}
 	if l.other != nil && l.other.record.Failed != "" { // in the middle of the run, which it has told
-		l.record.Failed = ofTheOther+l.other.record.Failed
+		l.record.Failed = ofTheOther + l.other.record.Failed
 		return nil
 	}
 	read, err := l.source.Live(ctx)

@@ -51,7 +51,11 @@ func (s *session) name(ctx context.Context, closed bool, early error) {
 	s.record.Sites = s.judge.Sites(naming, unnamed)
 	s.keepProfiles()
 	if s.baseline != nil {
-		s.record.Baseline.Sites = s.baseline.paired.Sites()
+		off := ""
+		if s.plan.sites.off {
+			off = namingIsOff
+		}
+		s.record.Baseline.Sites = s.baseline.paired.Sites(off)
 	}
 }
 
@@ -66,7 +70,7 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 		return nil, namingIsOff
 	case !names || !namer.Names():
 		return nil, ""
-	case ctx.Err() != nil:
+	case interrupted(ctx):
 		return nil, namingInterrupted
 	case early != nil:
 		return nil, namingEndedEarly
@@ -83,13 +87,18 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 		return naming, ""
 	case errors.Is(err, live.ErrNone):
 		return nil, ""
-	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone):
+	case interrupted(ctx):
 		note(s.screen.Notes, "loader: nothing more is named:", errors.New(namingInterrupted))
 		return nil, namingInterrupted
 	}
 	unnamed = strings.ReplaceAll(text.Printable(err.Error()), "\n", "; ") // each process has a line
 	note(s.screen.Notes, "loader: nothing more is named:", errors.New(unnamed))
 	return nil, unnamed
+}
+
+// interrupted tells if the user has ended the run, and not a server that is gone.
+func interrupted(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone)
 }
 
 // nameExtra makes one more iteration of load, and has the server name what is kept of it. Connections that were closed are

@@ -306,6 +306,10 @@ func TestNamingThatIsNotTried(t *testing.T) {
 	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
 	s.name(t.Context(), false, errors.New("iteration 5: the tool failed"))
 	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("the server was killed: %w", memory.ErrGone))
+	s.name(ctx, false, context.Cause(ctx))
+	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed, "it was not the user")
 	assert.Zero(t, source.prepared)
 }
 
