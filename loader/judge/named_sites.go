@@ -169,7 +169,7 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict, named []memory.
 		default:
 			b.High = max(b.Estimate, v.Live.Upper)
 		}
-		if surely := b.Low > 0 || site.Sampled && n.SampledEvery == 0; !surely || b.Estimate < leastShare*v.Live.Estimate {
+		if surely := b.Low > 0 || site.Sampled && n.SampledEvery == 0; !surely || b.Estimate < verdict.LeastSiteShare*v.Live.Estimate {
 			continue
 		}
 		s.BytesPerRequest = b
@@ -226,9 +226,6 @@ func fitting(sites []record.Site, room float64) []record.Site {
 // oneIterationError is by how much what is kept a request may differ in one iteration, as a share: intervals of one iteration
 // do not have it.
 const oneIterationError = 0.1
-
-// leastShare is the least growth of a site that is listed, as a share of that of live memory.
-const leastShare = 0.01
 
 // garwood is the interval of the mean of a Poisson distribution of which count was seen.
 func garwood(count, confidence float64) (low, high float64) {

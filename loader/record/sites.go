@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"leaklab/loader/text"
+	"leaklab/loader/verdict"
 )
 
 // Sites are what the growth of live memory belongs to: places in the server's code, classes, or both.
@@ -105,4 +106,4 @@ func (s *Sites) check() error {
 }
 
 // MostSites is how many sites a record holds.
-const MostSites = 10
+const MostSites = verdict.MostSites
