@@ -46,7 +46,7 @@ func PprofBeside(ctx context.Context, processes func() ([]int, error), pprofURL,
 		if time.Now().After(until) {
 			return "", fmt.Errorf("it shows no %s at a port where it listens", strings.TrimSuffix(base.Path, "/"))
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
 			return "", err
 		}
 	}
