@@ -67,19 +67,22 @@ func golang() runtime {
 }
 
 // goEnvironment has the runtime sample one allocation of goSample bytes, if it is known that the server is a Go program and
-// shows its profiles. At Go's own 512 KiB, 6 MB that are kept are known with a standard error of 29%. A program that sets
-// MemProfileRate itself is sampled as it wants.
+// shows its profiles. At Go's own 512 KiB, 6 MB that are kept are known with a standard error of 29%. A rate in GODEBUG
+// stays, and a program that sets MemProfileRate itself is sampled as it wants.
 func goEnvironment(environment []string, o Options) ([]string, error) {
-	if o.Kind != Go && o.PprofURL == "" {
+	if o.NoSites || o.Kind != Go && o.PprofURL == "" {
 		return nil, nil
 	}
 	value := "memprofilerate=" + strconv.Itoa(goSample)
-	for _, variable := range environment {
-		if before, found := strings.CutPrefix(variable, "GODEBUG="); found && before != "" {
-			if strings.Contains(before, "memprofilerate=") {
+	for _, variable := range slices.Backward(environment) { // the last one holds
+		if set, found := strings.CutPrefix(variable, "GODEBUG="); found {
+			switch {
+			case strings.Contains(","+set, ",memprofilerate="):
 				return nil, nil
+			case set != "":
+				value = set + "," + value
 			}
-			value = before + "," + value
+			break
 		}
 	}
 	return []string{"GODEBUG=" + value}, nil
@@ -93,7 +96,9 @@ type goProgram struct {
 	silent bool     // true if it did not show its goroutines
 	limit  memory.Limit
 	// count is how many goroutines there were when they had last changed by more than goCountNoise.
-	count int64
+	count   int64
+	noSites bool
+	sampled goCalibration
 	// stacks is what stacks have in use beyond the least that each goroutine has, of the last reading in which it had changed
 	// by more than goStackNoise.
 	stacks int64
@@ -108,7 +113,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PPROF_URL: %s cannot be read", scrape.Public(o.PprofURL))
 	}
-	program := &goProgram{process: p, base: base}
+	program := &goProgram{process: p, base: base, noSites: o.NoSites}
 	program.url = program.at("heap", url.Values{"gc": {"1"}, "debug": {"1"}})
 	if err := program.awaitFound(ctx, base); err != nil {
 		return nil, err
@@ -172,7 +177,9 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
-	read.Sites = goSites(text, goroutines)
+	if !g.noSites {
+		read.Sites = g.sampled.read(text, stats.heapAlloc, goroutines)
+	}
 	return read, nil
 }
 

@@ -21,6 +21,12 @@ const (
 	goLeakProfile, goLeakHolder = "goroutineleak", "a wait for what no other goroutine can reach"
 	// goLeastStack is what the stack of a goroutine takes at least, in bytes.
 	goLeastStack = 2048
+	// goHeapNoise is by how much the bytes of the heap differ after a collection without a change of the program.
+	goHeapNoise = 16 << 10
+	// goSurely is how many standard errors an error of sampling is never larger than.
+	goSurely = 5
+	// goMemory is how much the variance of a growth counts one reading later.
+	goMemory = 0.8
 	// mostFrames is how many frames of a stack are read; a stack of a heap profile has at most 128.
 	mostFrames = 256
 )
@@ -107,30 +113,125 @@ func goHeapSite(stack []frame) int {
 	return max(0, at)
 }
 
-// addGoHeap adds what a heap profile as text has in use. The profile has a record for each stack and size of objects, and is
-// scaled as google/pprof does it.
-func (s *siteSum) addGoHeap(profile []byte) {
+// goSampled is what a heap profile tells of a site beside its estimate: how far sampling may be off.
+type goSampled struct {
+	bytes float64 // in use, estimated
+	// inUse is the variance of that in bytes², and made that of all that was ever allocated there.
+	inUse, made float64
+	// recent is the variance of its growth from reading to reading, of the last ones above all.
+	recent float64
+	// correction is by how much the estimate was corrected in all readings, in bytes.
+	correction float64
+}
+
+// addGoHeap adds what a heap profile as text has in use, and returns what is known of the sampling of each site. The profile
+// has a record for each stack and size of objects, those in use first. It is scaled as google/pprof does it: of objects of s
+// bytes, a share of 1-exp(-s/rate) is sampled.
+func (s *siteSum) addGoHeap(profile []byte) map[memory.SiteKey]goSampled {
 	first, _, _ := bytes.Cut(profile, []byte("\n"))
 	_, told, _ := strings.Cut(string(first), " @ heap/")
 	double, err := strconv.ParseInt(told, 10, 64) // of MemProfileRate
 	if err != nil || double < 2 {
-		return
+		return nil
 	}
 	rate := float64(double / 2)
+	sampled := make(map[memory.SiteKey]goSampled)
 	for title, stack := range goRecords(profile) {
 		objects, bytes, _, ok := heapLine(title)
-		if !ok || objects == 0 || bytes == 0 {
+		made, madeBytes := goMade(title)
+		if !ok || made < objects || madeBytes == 0 {
 			continue
 		}
-		scale := 1.0
+		share := 1.0
 		if rate > 1 {
-			scale = 1 / (1 - math.Exp(-float64(bytes)/float64(objects)/rate))
+			share = 1 - math.Exp(-float64(madeBytes)/float64(made)/rate)
 		}
-		if estimate := scale * float64(bytes); estimate < mostBytes {
-			site := s.add(stack, goHeapSite(stack), int64(math.Round(estimate)), int64(math.Round(scale*float64(objects))), "")
+		estimate := float64(bytes) / share
+		variance := float64(madeBytes) / float64(made) / share
+		variance *= variance * (1 - share) // of an object that is sampled
+		at := goHeapSite(stack)
+		var site *memory.Site
+		if objects > 0 && bytes > 0 && estimate < mostBytes {
+			site = s.add(stack, at, int64(math.Round(estimate)), int64(math.Round(float64(objects)/share)), "")
 			site.Sampled = rate > 1
+		} else if site = s.sites[memory.SiteKey{Function: stack[at].function, File: stack[at].file, Line: stack[at].line}]; site == nil {
+			continue
+		}
+		of := sampled[site.Key()]
+		of.inUse += variance * float64(objects)
+		of.made += variance * float64(made)
+		of.bytes = float64(site.Bytes)
+		sampled[site.Key()] = of
+	}
+	return sampled
+}
+
+// goMade reads the objects and bytes ever allocated of a record "1: 64 [7: 448] @ 0x1", as far as they were sampled.
+func goMade(title string) (objects, bytes int64) {
+	_, rest, _ := strings.Cut(title, "[")
+	many, rest, _ := strings.Cut(rest, ":")
+	size, _, _ := strings.Cut(rest, "]")
+	objects, err := strconv.ParseInt(strings.TrimSpace(many), 10, 64)
+	if err != nil || objects < 0 || objects > mostBytes {
+		return 0, 0
+	}
+	bytes, err = strconv.ParseInt(strings.TrimSpace(size), 10, 64)
+	if err != nil || bytes < 0 || bytes > mostBytes {
+		return 0, 0
+	}
+	return objects, bytes
+}
+
+// goCalibration corrects the estimates of sampled sites by what the heap has grown by, which is exact. The zero value is that
+// before the first reading.
+type goCalibration struct {
+	heap  int64   // of the last reading, in bytes
+	rest  float64 // what the heap has grown by beyond the corrected estimates, in bytes
+	sites map[memory.SiteKey]goSampled
+}
+
+// correct corrects the sites of a reading of a heap of so many bytes. From one reading to the next, the growth of all estimates
+// together differs from that of the heap. That difference is divided among the sites by the variance of the growth of each
+// (Deville and Särndal, "Calibration estimators in survey sampling", 1992). It is an error of sampling unless it is too
+// large for one: then nothing is corrected. Few samples come between two readings, so the variance is a moving average.
+func (c *goCalibration) correct(sum *siteSum, sampled map[memory.SiteKey]goSampled, heap int64) {
+	before, difference := c.sites, float64(heap-c.heap)
+	c.sites, c.heap = sampled, heap
+	if before == nil {
+		return
+	}
+	for _, was := range before {
+		difference += was.bytes
+	}
+	all := float64(goHeapNoise * goHeapNoise)
+	for key, now := range sampled {
+		difference -= now.bytes
+		now.recent = now.grownFrom(before[key]) + goMemory*before[key].recent
+		all += now.recent
+		sampled[key] = now
+	}
+	c.rest += difference
+	if c.rest*c.rest > goSurely*goSurely*all {
+		c.rest = 0
+	}
+	for key, now := range sampled {
+		now.correction = before[key].correction + c.rest*now.recent/all
+		sampled[key] = now
+		if site := sum.sites[key]; site != nil && site.Bytes > 0 {
+			corrected := min(max(0, float64(site.Bytes)+now.correction), mostBytes)
+			site.Objects = int64(math.Round(min(float64(site.Objects)*corrected/float64(site.Bytes), mostBytes)))
+			site.Bytes = int64(math.Round(corrected))
 		}
 	}
+	c.rest *= goHeapNoise * goHeapNoise / all
+}
+
+// grownFrom is the variance of the growth since another reading. What is in use since then has an error, and so has what was
+// in use and is gone. How much of it is gone is not told: at most what was freed.
+func (s goSampled) grownFrom(before goSampled) float64 {
+	gained := s.inUse - before.inUse
+	gone := min(max(0, s.made-before.made-gained), before.inUse)
+	return max(0, gained+2*gone)
 }
 
 // addGoroutines adds the goroutines of a profile as text: "12 @ 0x46b1e5 0x46c0a1". Bytes is the least that their stacks
@@ -161,10 +262,10 @@ func goroutineCount(profile []byte) int64 {
 	return count
 }
 
-// goSites are the sites of a heap profile and a goroutine profile, both as text; goroutines may be nil.
-func goSites(heap, goroutines []byte) []memory.Site {
+// read returns the sites of a heap profile and a goroutine profile, both as text; goroutines may be nil. heap is the bytes of the heap.
+func (c *goCalibration) read(profile []byte, heap int64, goroutines []byte) []memory.Site {
 	var sum siteSum
-	sum.addGoHeap(heap)
+	c.correct(&sum, sum.addGoHeap(profile), heap)
 	sum.addGoroutines(goroutines)
 	return sum.largest()
 }
