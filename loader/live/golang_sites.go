@@ -1,19 +1,20 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"iter"
+	"maps"
 	"math"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"leaklab/loader/memory"
+	"leaklab/loader/scrape"
 )
 
 const (
@@ -27,8 +28,6 @@ const (
 	goSurely = 5
 	// goMemory is how much the variance of a growth counts one reading later.
 	goMemory = 0.8
-	// mostFrames is how many frames of a stack are read; a stack of a heap profile has at most 128.
-	mostFrames = 256
 )
 
 // goStandard are the first elements of the import paths of Go's standard library.
@@ -48,56 +47,6 @@ func isGoStandard(function string) bool {
 // goOwn is the innermost frame outside the standard library; negative if there is none.
 func goOwn(stack []frame) int {
 	return slices.IndexFunc(stack, func(f frame) bool { return !isGoStandard(f.function) })
-}
-
-// goRecords yields the records of a profile as text that net/http/pprof writes with debug=1: the first line of each, and
-// its stack, innermost first. Frames of the runtime are not at its beginning, as printStackRecord of runtime/pprof leaves
-// them out.
-func goRecords(profile []byte) iter.Seq2[string, []frame] {
-	return func(yield func(string, []frame) bool) {
-		var title string
-		var stack []frame
-		for line := range bytes.Lines(profile) {
-			told := strings.TrimSuffix(string(line), "\n")
-			if rest, found := strings.CutPrefix(told, "#\t"); found {
-				if f, ok := goFrame(rest); ok && len(stack) < mostFrames {
-					stack = append(stack, f)
-				}
-				continue
-			}
-			if strings.HasPrefix(told, "# labels: ") {
-				continue
-			}
-			if len(stack) > 0 && !yield(title, stack) {
-				return
-			}
-			title, stack = told, stack[:0]
-			if strings.HasPrefix(told, "# runtime.MemStats") {
-				return
-			}
-		}
-		if len(stack) > 0 {
-			yield(title, stack)
-		}
-	}
-}
-
-// goFrame reads what follows "#" in a line of a stack: "0x46b1e5	main.keep+0x65	/srv/main.go:30", with one or more tabs.
-func goFrame(line string) (frame, bool) {
-	fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' })
-	if len(fields) != 3 {
-		return frame{}, false
-	}
-	plus := strings.LastIndexByte(fields[1], '+')
-	colon := strings.LastIndexByte(fields[2], ':')
-	if plus < 0 || colon < 0 {
-		return frame{}, false
-	}
-	number, err := strconv.ParseUint(fields[2][colon+1:], 10, 31)
-	if err != nil {
-		return frame{}, false
-	}
-	return frame{function: name(fields[1][:plus]), file: name(fields[2][:colon]), line: int(number)}, true
 }
 
 // goAllocates are functions of the runtime that allocate for others.
@@ -124,62 +73,52 @@ type goSampled struct {
 	correction float64
 }
 
-// addGoHeap adds what a heap profile as text has in use, and returns what is known of the sampling of each site. The profile
-// has a record for each stack and size of objects, those in use first. It is scaled as google/pprof does it: of objects of s
-// bytes, a share of 1-exp(-s/rate) is sampled.
-func (s *siteSum) addGoHeap(profile []byte) map[memory.SiteKey]goSampled {
-	first, _, _ := bytes.Cut(profile, []byte("\n"))
-	_, told, _ := strings.Cut(string(first), " @ heap/")
-	double, err := strconv.ParseInt(told, 10, 64) // of MemProfileRate
-	if err != nil || double < 2 {
-		return nil
-	}
-	rate := float64(double / 2)
-	sampled := make(map[memory.SiteKey]goSampled)
-	for title, stack := range goRecords(profile) {
-		objects, bytes, _, ok := heapLine(title)
-		made, madeBytes := goMade(title)
-		if !ok || made < objects || madeBytes == 0 {
-			continue
-		}
-		share := 1.0
-		if rate > 1 {
-			share = 1 - math.Exp(-float64(madeBytes)/float64(made)/rate)
-		}
-		estimate := float64(bytes) / share
-		variance := float64(madeBytes) / float64(made) / share
-		variance *= variance * (1 - share) // of an object that is sampled
-		at := goHeapSite(stack)
-		var site *memory.Site
-		if objects > 0 && bytes > 0 && estimate < mostBytes {
-			site = s.add(stack, at, int64(math.Round(estimate)), int64(math.Round(float64(objects)/share)), "")
-			site.Sampled = rate > 1
-		} else if site = s.sites[memory.SiteKey{Function: stack[at].function, File: stack[at].file, Line: stack[at].line}]; site == nil {
-			continue
-		}
-		of := sampled[site.Key()]
-		of.inUse += variance * float64(objects)
-		of.made += variance * float64(made)
-		of.bytes = float64(site.Bytes)
-		sampled[site.Key()] = of
-	}
-	return sampled
+// goHeapRecords reads the records of a heap profile as text, of which there is one for each stack and size of objects, those in
+// use first. They are scaled as google/pprof does it: of objects of s bytes, a share of 1-exp(-s/rate) is sampled.
+type goHeapRecords struct {
+	sum     *siteSum
+	sampled map[memory.SiteKey]goSampled
+	rate    float64 // MemProfileRate, which the first line tells; 0 if nothing is sampled
+	begun   bool
 }
 
-// goMade reads the objects and bytes ever allocated of a record "1: 64 [7: 448] @ 0x1", as far as they were sampled.
-func goMade(title string) (objects, bytes int64) {
-	_, rest, _ := strings.Cut(title, "[")
-	many, rest, _ := strings.Cut(rest, ":")
-	size, _, _ := strings.Cut(rest, "]")
-	objects, err := strconv.ParseInt(strings.TrimSpace(many), 10, 64)
-	if err != nil || objects < 0 || objects > mostBytes {
-		return 0, 0
+func newGoHeapRecords() *goHeapRecords {
+	return &goHeapRecords{sum: &siteSum{}, sampled: make(map[memory.SiteKey]goSampled)}
+}
+
+// add is for readRecords.
+func (h *goHeapRecords) add(title string, stack []frame) {
+	if !h.begun {
+		h.begun = true
+		_, told, _ := strings.Cut(title, " @ heap/")
+		if double, err := strconv.ParseInt(told, 10, 64); err == nil {
+			h.rate = float64(double / 2)
+		}
+		return
 	}
-	bytes, err = strconv.ParseInt(strings.TrimSpace(size), 10, 64)
-	if err != nil || bytes < 0 || bytes > mostBytes {
-		return 0, 0
+	objects, bytes, _, ok := heapLine(title)
+	made, madeBytes := goMade(title)
+	if !ok || len(stack) == 0 || h.rate < 1 || made < objects || madeBytes == 0 {
+		return
 	}
-	return objects, bytes
+	size, share := float64(madeBytes)/float64(made), 1.0
+	if h.rate > 1 {
+		share = 1 - math.Exp(-size/h.rate)
+	}
+	at, estimate := goHeapSite(stack), float64(bytes)/share
+	var site *memory.Site
+	if objects > 0 && bytes > 0 && estimate < mostBytes {
+		site = h.sum.add(stack, at, int64(math.Round(estimate)), int64(math.Round(float64(objects)/share)), "")
+		site.Sampled = h.rate > 1
+	} else if site = h.sum.sites[memory.SiteKey{Function: stack[at].function, File: stack[at].file, Line: stack[at].line}]; site == nil {
+		return // those in use come first
+	}
+	variance := size * size * (1 - share) / (share * share) // of an object that is sampled
+	of := h.sampled[site.Key()]
+	of.bytes = float64(site.Bytes)
+	of.inUse += variance * float64(objects)
+	of.made += variance * float64(made)
+	h.sampled[site.Key()] = of
 }
 
 // goCalibration corrects the estimates of sampled sites by what the heap has grown by, which is exact. The zero value is that
@@ -234,48 +173,70 @@ func (s goSampled) grownFrom(before goSampled) float64 {
 	return max(0, gained+2*gone)
 }
 
-// addGoroutines adds the goroutines of a profile as text: "12 @ 0x46b1e5 0x46c0a1". Bytes is the least that their stacks
-// take. Those of the standard library alone, such as idle connections, are booked on the function that they began with.
-func (s *siteSum) addGoroutines(profile []byte) {
-	for title, stack := range goRecords(profile) {
+// read returns the sites of a heap of so many bytes, and of goroutines.
+func (c *goCalibration) read(heap *goHeapRecords, bytes int64, goroutines siteSum) []memory.Site {
+	c.correct(heap.sum, heap.sampled, bytes)
+	all := siteSum{sites: goroutines.sites} // their class is not that of a site of the heap
+	if all.sites == nil {
+		all.sites = make(map[memory.SiteKey]*memory.Site)
+	}
+	maps.Copy(all.sites, heap.sum.sites)
+	return all.largest()
+}
+
+// readGoroutines reads a profile of goroutines as text, whose name is given, and returns how many there are. A record is
+// "12 @ 0x46b1e5 0x46c0a1". Bytes of a site is the least that their stacks take. Those of the standard library alone, such as
+// idle connections, are booked on the function that they began with.
+func (b *goBody) readGoroutines(profile string) (sum siteSum, total int64, err error) {
+	counted, total := false, int64(0)
+	err = b.readRecords(func(title string, stack []frame) {
+		if told, found := strings.CutPrefix(title, profile+" profile: total "); found && !counted {
+			total, counted = goroutineCount(told)
+			return
+		}
 		told, _, _ := strings.Cut(title, " @")
-		count, err := strconv.ParseInt(told, 10, 64)
-		if err != nil || count <= 0 || count > mostBytes/goLeastStack {
-			continue
+		count, valid := goroutineCount(told)
+		if !valid || count == 0 || len(stack) == 0 {
+			return
 		}
 		at := goOwn(stack)
 		if at < 0 {
 			at = len(stack) - 1
 		}
-		s.add(stack, at, count*goLeastStack, count, memory.GoroutineStack)
+		sum.add(stack, at, count*goLeastStack, count, memory.GoroutineStack)
+	}, func(string) {})
+	if err == nil && !counted {
+		err = fmt.Errorf("%s is no %s profile", scrape.Public(b.address), profile)
 	}
+	return sum, total, err
 }
 
-// goroutineCount is the number of goroutines that the first line of a profile as text tells; 0 if there is none.
-func goroutineCount(profile []byte) int64 {
-	first, _, _ := bytes.Cut(profile, []byte("\n"))
-	told, found := strings.CutPrefix(string(first), "goroutine profile: total ")
+func goroutineCount(told string) (count int64, valid bool) {
 	count, err := strconv.ParseInt(told, 10, 64)
-	if !found || err != nil || count < 0 || count > mostBytes/goLeastStack {
-		return 0
+	return count, err == nil && count >= 0 && count <= mostBytes/goLeastStack
+}
+
+// goroutinesOf asks for a profile of goroutines, whose name is given.
+func (g *goProgram) goroutinesOf(ctx context.Context, profile string, limit time.Duration) (siteSum, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	body, err := goGet(ctx, g.at(profile, url.Values{"debug": {"1"}}))
+	if err != nil {
+		return siteSum{}, 0, err
 	}
-	return count
+	defer body.Close()
+	return body.readGoroutines(profile)
 }
 
-// read returns the sites of a heap profile and a goroutine profile, both as text; goroutines may be nil. heap is the bytes of the heap.
-func (c *goCalibration) read(profile []byte, heap int64, goroutines []byte) []memory.Site {
-	var sum siteSum
-	c.correct(&sum, sum.addGoHeap(profile), heap)
-	sum.addGoroutines(goroutines)
-	return sum.largest()
-}
+// goProver is a Go process that was built with GOEXPERIMENT=goroutineleakprofile: its collector finds the goroutines that wait
+// for what no other can reach, and so can never go on.
+type goProver struct{ *goProgram }
 
-// name tells which goroutines that can never go on the load has left behind, if the program was built with
-// GOEXPERIMENT=goroutineleakprofile: the collector finds those that wait for what no other can reach.
-func (g *goProgram) name(ctx context.Context, save Save) (func(context.Context) (Naming, error), error) {
+// name tells which goroutines that can never go on the load has left behind.
+func (g goProver) name(ctx context.Context, save Save) (func(context.Context) (Naming, error), error) {
 	before, err := g.leaked(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: no goroutineleak profile: %w", ErrNone, err)
+		return nil, err
 	}
 	return func(ctx context.Context) (Naming, error) {
 		after, err := g.leaked(ctx)
@@ -295,25 +256,19 @@ func (g *goProgram) name(ctx context.Context, save Save) (func(context.Context) 
 		if err != nil {
 			return Naming{}, err
 		}
+		defer profile.Close()
 		file := ProfileFile{Name: fmt.Sprintf("goroutineleak-%d.pb.gz", g.PID)}
 		file.Open = "go tool pprof " + file.Name
 		err = save(file.Name, func(w io.Writer) error {
-			_, err := w.Write(profile)
+			_, err := io.Copy(w, profile)
 			return err
 		})
 		return Naming{Sites: after.largest(), Files: []ProfileFile{file}}, err
 	}, nil
 }
 
-// leaked are the goroutines that can never go on.
-func (g *goProgram) leaked(ctx context.Context) (*siteSum, error) {
-	ctx, cancel := context.WithTimeout(ctx, goTimeout)
-	defer cancel()
-	profile, err := goGet(ctx, g.at(goLeakProfile, url.Values{"debug": {"1"}}))
-	if err != nil {
-		return nil, err
-	}
-	sum := &siteSum{}
-	sum.addGoroutines(profile)
-	return sum, nil
+// leaked are the goroutines that can never go on. It fails if the program was built without that profile.
+func (g *goProgram) leaked(ctx context.Context) (siteSum, error) {
+	sum, _, err := g.goroutinesOf(ctx, goLeakProfile, goTimeout)
+	return sum, err
 }

@@ -12,10 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	platform "runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -197,10 +199,18 @@ const goRoutineText = "goroutine profile: total 5\n" +
 	"#\t0x46c0a6\tinternal/poll.runtime_pollWait+0x84\t/usr/local/go/src/runtime/netpoll.go:351\n" +
 	"#\t0x46c0a7\tnet/http.(*persistConn).readLoop+0x84\t/usr/local/go/src/net/http/transport.go:2325\n"
 
+// readGo returns the sites of a heap profile and of a goroutine profile, both as text, where the heap has so many bytes.
+func (c *goCalibration) readGo(profile []byte, heap int64, goroutines []byte) []memory.Site {
+	records := newGoHeapRecords()
+	_, _ = bodyOf(string(profile)).readHeap(records) // these have no statistics
+	stacks, _, _ := bodyOf(string(goroutines)).readGoroutines("goroutine")
+	return c.read(records, heap, stacks)
+}
+
 // goSites are the sites of a first reading.
-func goSites(heap, goroutines []byte) []memory.Site {
+func goSites(profile, goroutines []byte) []memory.Site {
 	var first goCalibration
-	return first.read(heap, 1, goroutines)
+	return first.readGo(profile, 1, goroutines)
 }
 
 func TestGoSitesAreRead(t *testing.T) {
@@ -282,7 +292,7 @@ func TestGoSamplesAreCorrectedByTheHeap(t *testing.T) {
 				if !correct {
 					calibration = goCalibration{}
 				}
-				for _, site := range calibration.read(goTextOf(rate, sites), heap, nil) {
+				for _, site := range calibration.readGo(goTextOf(rate, sites), heap, nil) {
 					if site.Function == "main.leak" {
 						last = float64(site.Bytes)
 						assert.InDelta(t, last/objects, site.Objects, 2)
@@ -329,8 +339,8 @@ func TestGoSamplesAreNotCorrectedByWhatIsNotSampled(t *testing.T) {
 		few, more := &sampledSite{name: "leak", size: 1024, inUse: 10, made: 10}, &sampledSite{name: "leak", size: 1024, inUse: 40, made: 40}
 		before, after := goTextOf(test.rate, []*sampledSite{few}), goTextOf(test.rate, []*sampledSite{more})
 		var calibration goCalibration
-		calibration.read(before, 200<<20, nil)
-		got := calibration.read(after, int64(200<<20+test.grown), nil)
+		calibration.readGo(before, 200<<20, nil)
+		got := calibration.readGo(after, int64(200<<20+test.grown), nil)
 		assert.Equal(t, test.corrected, got[0].Bytes != goSites(after, nil)[0].Bytes, "%s: %+v", name, got)
 	}
 }
@@ -342,7 +352,7 @@ func FuzzGoSites(f *testing.F) {
 	f.Fuzz(func(t *testing.T, heap, goroutines []byte) {
 		var calibration goCalibration
 		for n := range int64(3) {
-			assertSane(t, calibration.read(heap, 1+n<<14, goroutines))
+			assertSane(t, calibration.readGo(heap, 1+n<<14, goroutines))
 			heap = bytes.Replace(heap, []byte("["), []byte("1["), 1)
 		}
 	})
@@ -367,6 +377,84 @@ func assertSane(t *testing.T, sites []memory.Site) {
 	}
 }
 
+// endless is a heap profile that goes on with ever new records.
+type endless struct {
+	record func(n int) string
+	left   []byte
+	n      int
+}
+
+func (e *endless) Read(into []byte) (int, error) {
+	for len(e.left) == 0 {
+		e.n++
+		e.left = []byte(e.record(e.n))
+	}
+	n := copy(into, e.left)
+	e.left = e.left[n:]
+	return n, nil
+}
+
+func TestGoProfilesWithoutEnd(t *testing.T) {
+	for name, record := range map[string]func(n int) string{
+		"sites": func(n int) string { return fmt.Sprintf("1: 1 [1: 1] @\n#\t0\ta+0\tb:%d\n", n) },
+		"names": func(n int) string {
+			return fmt.Sprintf("1: 1 [1: 1] @\n#\t0\t%s%d+0\tb:1\n", strings.Repeat("a", 350), n)
+		},
+		"frames": func(int) string { return "#\t0\ta+0\tb:1\n" },
+		"a line": func(int) string { return strings.Repeat("1", 4096) },
+		"fields": func(n int) string {
+			return fmt.Sprintf("# runtime.MemStats\n# %d = %s\n", n, strings.Repeat("1", 4096))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			records := newGoHeapRecords()
+			stream := &endless{record: record, left: []byte("heap profile: 1: 1 [1: 1] @ heap/2\n")}
+			before := heapInUse()
+			body := &goBody{body: io.NopCloser(stream), work: goMaxWork}
+			_, err := body.readHeap(records)
+			assert.ErrorContains(t, err, "answered more than 64 MiB")
+			var calibration goCalibration
+			sites := calibration.read(records, 1, siteSum{})
+			assert.Less(t, heapInUse()-before, int64(64<<20))
+			assert.LessOrEqual(t, len(sites), mostSites)
+			platform.KeepAlive(records)
+		})
+	}
+}
+
+// A profile that takes too long to read tells live memory all the same.
+func TestGoRecordsThatTakeTooLongAreLeftOut(t *testing.T) {
+	text := goProfileText[:strings.Index(goProfileText, "\n# runtime")] + goHeapText[strings.Index(goHeapText, "\n# runtime"):]
+	for work, want := range map[time.Duration]int{time.Hour: 2, -time.Hour: 0} {
+		records := newGoHeapRecords()
+		body := bodyOf(strings.Repeat("\n", 300) + text)
+		body.work = work
+		stats, err := body.readHeap(records)
+		require.NoError(t, err)
+		assert.Positive(t, stats.heapAlloc)
+		assert.Len(t, records.sum.sites, want)
+	}
+}
+
+// Goroutines of an answer that is cut do not count.
+func TestGoroutinesThatAreCut(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/heap" {
+			fmt.Fprint(w, goHeapText)
+			return
+		}
+		w.Header().Set("Content-Length", "1000000")
+		fmt.Fprint(w, goRoutineText)
+	}))
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	g := &goProgram{process: process{PID: os.Getpid()}, base: base}
+	g.url = g.at("heap", nil)
+	assert.Empty(t, readLive(t, g).Sites)
+	assert.Zero(t, g.count)
+}
+
 func TestGoLeakedGoroutinesAreNamed(t *testing.T) {
 	const profile = "goroutineleak profile: total %d\n%d @ 0x1\n#\t0x46c0a5\tmain.await.func1+0x22\t/srv/main.go:8\n" +
 		"\n2 @ 0x2\n#\t0x46c0a6\tmain.old+0x22\t/srv/main.go:9\n"
@@ -383,7 +471,7 @@ func TestGoLeakedGoroutinesAreNamed(t *testing.T) {
 	defer server.Close()
 	base, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	g := &goProgram{process: process{PID: 7}, base: base}
+	g := goProver{&goProgram{process: process{PID: 7}, base: base}}
 	saved := make(map[string]string)
 	name, err := g.name(t.Context(), func(name string, write func(io.Writer) error) error {
 		var b strings.Builder
@@ -404,7 +492,35 @@ func TestGoLeakedGoroutinesAreNamed(t *testing.T) {
 
 	g.base = base.JoinPath("elsewhere")
 	_, err = g.name(t.Context(), nil)
-	assert.ErrorIs(t, err, ErrNone)
+	assert.ErrorContains(t, err, "404")
+}
+
+// One more iteration is made for a program alone that was built with that profile.
+func TestGoNamesWhatTheProgramProves(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer  string // at any address but that of the heap
+		noSites bool
+		names   bool
+	}{
+		"proves":         {answer: "goroutineleak profile: total 0\n", names: true},
+		"no sites":       {answer: "goroutineleak profile: total 0\n", noSites: true},
+		"any other page": {answer: "welcome\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/heap" {
+					fmt.Fprint(w, goHeapText)
+					return
+				}
+				fmt.Fprint(w, test.answer)
+			}))
+			defer server.Close()
+			o, err := golang().open(t.Context(), process{PID: os.Getpid()}, Options{PprofURL: server.URL + "/", NoSites: test.noSites})
+			require.NoError(t, err)
+			_, names := o.(namer)
+			assert.Equal(t, test.names, names)
+		})
+	}
 }
 
 // A server may show its heap alone, and is not asked for its goroutines again.
