@@ -161,7 +161,7 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			records = newGoHeapRecords()
 		}
 		var err error
-		if stats, err = g.readHeap(ctx, records); err != nil {
+		if stats, err = readGoHeap(ctx, g.url, records); err != nil {
 			if hasEnded(g.PID) {
 				err = fmt.Errorf("process %d: %w", g.PID, memory.ErrGone)
 			}
@@ -182,9 +182,9 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	return read, nil
 }
 
-// readHeap forces a collection, and reads the statistics and the records after it, unless those are nil.
-func (g *goProgram) readHeap(ctx context.Context, records *goHeapRecords) (goStats, error) {
-	body, err := goGet(ctx, g.url)
+// readGoHeap asks for the heap profile at address, and reads its statistics, and its records unless those are nil.
+func readGoHeap(ctx context.Context, address string, records *goHeapRecords) (goStats, error) {
+	body, err := goGet(ctx, address)
 	if err != nil {
 		return goStats{}, err
 	}
