@@ -27,7 +27,7 @@ const (
 	goTimeout = 30 * time.Second
 	goSample  = 32 << 10        // bytes between two samples of the heap profile, on average
 	goStart   = 2 * time.Second // how long a program may take until it listens
-	// goStacksTimeout limits how long the goroutines are waited for; 100,000 took 0.3 s.
+	// goStacksTimeout limits how long goroutines are waited for; 100,000 took 0.3 s.
 	goStacksTimeout = 5 * time.Second
 	goMaxCommand    = 2 << 20 // bytes of a command line: the most that Linux takes by default
 	goMost          = 1 << 50 // bytes that a figure can have
@@ -92,11 +92,12 @@ type goProgram struct {
 	base   *url.URL // of the profiles
 	url    string   // of the heap profile
 	silent bool     // true if it did not show its goroutines
-	limit  memory.Limit
+	// noSites is true if sites are not asked for. calibration corrects them.
+	noSites     bool
+	calibration goCalibration
+	limit       memory.Limit
 	// count is how many goroutines there were when they had last changed by more than goCountNoise.
-	count   int64
-	noSites bool
-	sampled goCalibration
+	count int64
 	// stacks is what stacks have in use beyond the least that each goroutine has, of the last reading in which it had changed
 	// by more than goStackNoise.
 	stacks int64
@@ -120,10 +121,11 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
-	if !o.NoSites {
-		if _, err := program.leaked(ctx); err == nil {
-			return goProver{program}, nil
-		}
+	if o.NoSites {
+		return program, nil
+	}
+	if _, _, err := program.goroutinesOf(ctx, goLeakProfile, goStacksTimeout); err == nil {
+		return goProver{program}, nil
 	}
 	return program, nil
 }
@@ -177,7 +179,7 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
 	if records != nil {
-		read.Sites = g.sampled.read(records, stats.heapAlloc, goroutines)
+		read.Sites = g.calibration.read(records, stats.heapAlloc, goroutines)
 	}
 	return read, nil
 }

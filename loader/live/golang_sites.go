@@ -188,7 +188,7 @@ func (c *goCalibration) read(heap *goHeapRecords, bytes int64, goroutines siteSu
 // "12 @ 0x46b1e5 0x46c0a1". Bytes of a site is the least that their stacks take. Those of the standard library alone, such as
 // idle connections, are booked on the function that they began with.
 func (b *goBody) readGoroutines(profile string) (sum siteSum, total int64, err error) {
-	counted, total := false, int64(0)
+	counted := false
 	err = b.readRecords(func(title string, stack []frame) {
 		if told, found := strings.CutPrefix(title, profile+" profile: total "); found && !counted {
 			total, counted = goroutineCount(told)
