@@ -15,13 +15,13 @@ import (
 const warmIterations = 2
 
 // costs are servers that leak, in each runtime, measured to see what naming their sites costs. Each iteration of a server has
-// as many requests, some 1 s of load.
+// as many requests, some 0.5 s of load on an idle machine.
 func costs() suite {
 	s := runtimes()
 	s.name, s.iterations = "costs", 8
 	s.head = "What sites cost, %d iterations, and more for naming:"
 	s.settings = []string{"TRIES=8", "SETTLE=100ms", "RELEASE=0", "LIVE=auto"}
-	requests := map[string]string{"jvm-kept": "15000", "node-kept": "12000", "python-kept": "3000", "tcmalloc-kept": "12000", "go-kept": "40000"}
+	requests := map[string]string{"jvm-kept": "8000", "node-kept": "8000", "python-kept": "5000", "tcmalloc-kept": "8000", "go-kept": "20000"}
 	s.subjects = slices.DeleteFunc(s.subjects, func(one subject) bool { return requests[one.name] == "" })
 	for n := range s.subjects {
 		one := &s.subjects[n]
