@@ -139,10 +139,13 @@ func (c *goCalibration) correct(sum *siteSum, sampled map[memory.SiteKey]goSampl
 	if before == nil {
 		return
 	}
-	for _, was := range before {
-		difference += was.bytes
-	}
 	all := float64(goHeapNoise * goHeapNoise)
+	for key, was := range before {
+		difference += was.bytes
+		if _, there := sampled[key]; !there {
+			all += was.inUse
+		}
+	}
 	for key, now := range sampled {
 		difference -= now.bytes
 		now.recent = now.grownFrom(before[key]) + goMemory*before[key].recent

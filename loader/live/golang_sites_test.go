@@ -345,6 +345,18 @@ func TestGoSamplesAreNotCorrectedByWhatIsNotSampled(t *testing.T) {
 	}
 }
 
+// The error of what is freed as a whole is not that of the sites that are left.
+func TestGoSitesThatAreGone(t *testing.T) {
+	dropped, leak := &sampledSite{name: "dropped", size: 1024, inUse: 1000, made: 1000}, &sampledSite{name: "leak", size: 1024, inUse: 10, made: 10}
+	var calibration goCalibration
+	before := calibration.readGo(goTextOf(32<<10, []*sampledSite{dropped, leak}), 100<<20, nil)
+	leak.inUse, leak.made = 40, 40
+	after := goTextOf(32<<10, []*sampledSite{leak})
+	want := goSites(after, nil)[0].Bytes
+	heap := 100<<20 - before[0].Bytes - before[1].Bytes + want + 800<<10
+	assert.InDelta(t, want, calibration.readGo(after, heap, nil)[0].Bytes, 50<<10)
+}
+
 func FuzzGoSites(f *testing.F) {
 	f.Add([]byte(goProfileText), []byte(goRoutineText))
 	f.Add([]byte(goProfileText[:300]), []byte(goRoutineText[:100]))
