@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -23,8 +24,21 @@ const (
 	drainLimit   = 4 * time.Second // below the 5 s after which the loader sends SIGKILL
 )
 
+// heapSample is how many bytes lie between two samples of the heap profile, on average.
+const heapSample = 32 << 10
+
 func main() {
+	sampleHeap()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// sampleHeap has the heap profile show leaks of some megabytes, of which Go's own rate has a handful of samples. A rate that
+// is set by GODEBUG stays.
+func sampleHeap() {
+	const standard = 512 << 10
+	if runtime.MemProfileRate == standard {
+		runtime.MemProfileRate = heapSample
+	}
 }
 
 // run does what the arguments ask for, prints to out and its errors to errs, and returns the exit code.

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +147,14 @@ func TestArguments(t *testing.T) {
 		out, errs := printed(exitSettings, args...)
 		assert.Empty(t, out)
 		assert.Contains(t, errs, "unexpected arguments")
+	}
+}
+
+func TestTheHeapIsSampledFinely(t *testing.T) {
+	defer func(rate int) { runtime.MemProfileRate = rate }(runtime.MemProfileRate)
+	for before, want := range map[int]int{512 << 10: heapSample, 1: 1, 0: 0, 64 << 10: 64 << 10} {
+		runtime.MemProfileRate = before
+		sampleHeap()
+		assert.Equal(t, want, runtime.MemProfileRate)
 	}
 }

@@ -86,6 +86,7 @@ type Options struct {
 	Kind     Kind
 	Folder   string // of the run, for private files such as sockets; it exists
 	PprofURL string // of a Go server, ends in /debug/pprof/; empty if it shows none
+	NoSites  bool   // what live memory belongs to is not asked for; a runtime may tell it all the same
 	Snapshot bool   // Name has Node write a snapshot of its heap too, which takes minutes and as much memory again
 }
 

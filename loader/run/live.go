@@ -62,7 +62,7 @@ type liveReader struct {
 // prepareLive has a server that the run starts get what it needs to be asked. It adds to the environment of the plan.
 func (s *session) prepareLive(server *side) (*liveReader, error) {
 	l := &liveReader{plan: s.plan.live, notes: s.screen.Notes, options: live.Options{
-		Kind: s.plan.live.kind, Snapshot: s.plan.sites.snapshot, PprofURL: s.plan.metrics.pprof, // both sides are sampled alike
+		Kind: s.plan.live.kind, NoSites: s.plan.sites.off, Snapshot: s.plan.sites.snapshot, PprofURL: s.plan.metrics.pprof, // both sides are sampled alike
 	}}
 	l.record.Setting = string(l.plan.kind)
 	if l.plan.kind == live.Off || server.target.Command == nil {
