@@ -187,19 +187,14 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
 	}
 }
 
-// fitting are the sites, the largest first, that the growth of live memory has room for: each byte has one place and one
-// class. What has none was kept once in that iteration, as for a connection or a cache, and not for each request.
-func fitting(sites []record.Site, live float64) []record.Site {
-	places, classes := live, live
+// fitting are the sites, the largest first, that the growth of live memory has room for: each byte has one site. What has
+// none was kept once in that iteration, as for a connection or a cache, and not for each request.
+func fitting(sites []record.Site, room float64) []record.Site {
 	return slices.DeleteFunc(sites, func(s record.Site) bool {
-		room := &places
-		if s.Class != "" {
-			room = &classes
-		}
-		if s.BytesPerRequest.Low > *room {
+		if s.BytesPerRequest.Low > room {
 			return true
 		}
-		*room -= s.BytesPerRequest.Estimate
+		room -= s.BytesPerRequest.Estimate
 		return false
 	})
 }
@@ -216,16 +211,11 @@ func garwood(count, confidence float64) (low, high float64) {
 	return low, distuv.ChiSquared{K: 2*count + 2}.Quantile(1-tail) / 2
 }
 
-// explained is the growth of the sites as a share of that of live memory. Each byte has one place and one class: where sites
-// of both kinds are listed, it is the larger of the two sums. Stacks are beside the heap.
+// explained is the growth of the sites as a share of that of live memory: each byte has one site.
 func explained(sites []record.Site, live float64) float64 {
-	places, classes := 0.0, 0.0
+	sum := 0.0
 	for _, s := range sites {
-		if s.Class == "" || s.Class == memory.GoroutineStack {
-			places += s.BytesPerRequest.Estimate
-		} else {
-			classes += s.BytesPerRequest.Estimate
-		}
+		sum += s.BytesPerRequest.Estimate
 	}
-	return max(places, classes) / live
+	return sum / live
 }

@@ -40,6 +40,9 @@ const (
 	enoughRequests = 8_000
 )
 
+// longestOpening is for how long a further load is begun that opens connections.
+const longestOpening = 5 * time.Second
+
 // finishLimit is how long a server may take to be as it was before, after a load that failed or was interrupted.
 const finishLimit = 20 * time.Second
 
@@ -94,9 +97,7 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 // load fails or is interrupted.
 func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) (*judge.Naming, error) {
 	if closed && s.reopen != nil {
-		before := s.lab
-		before.Server.Generate = s.reopen
-		if _, err := lab.Extra(ctx, before, s.last); err != nil {
+		if err := s.openAgain(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -120,6 +121,19 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 		naming.Files = append(naming.Files, record.ProfileFile{Name: text.Printable(file.Name), Open: text.Printable(file.Open)})
 	}
 	return naming, nil
+}
+
+// openAgain opens the connections that are kept, by a little load. On a busy machine that may end before the turn of some of
+// the workers has come.
+func (s *session) openAgain(ctx context.Context) error {
+	before := s.lab
+	before.Server.Generate = s.reopen
+	for until := time.Now().Add(longestOpening); ; {
+		_, err := lab.Extra(ctx, before, s.last)
+		if err != nil || !s.connections.missing() || time.Now().After(until) {
+			return err
+		}
+	}
 }
 
 // extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.

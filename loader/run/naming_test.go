@@ -171,6 +171,29 @@ func TestConnectionsAreOpenBeforeWhatIsKeptIsNamed(t *testing.T) {
 	assert.Equal(t, "no server", s.record.Sites.Unnamed)
 }
 
+// On a busy machine a little load may end before all connections are open.
+func TestConnectionsAreOpenedUntilNoneIsMissing(t *testing.T) {
+	plan := load.Plan{Address: serveFew(t, 100).Listener.Addr().String(), Workers: 8, Timeout: time.Minute, Kept: new(load.Kept)}
+	plan.Behaviour = load.NewBehaviour(load.ShapeNamed("keepalive"), load.Request{Paths: []string{"/"}}, plan.Address)
+	source := &namingSource{sites: keeper()}
+	s, _ := growing(t, 100, source, answers(enoughRequests))
+	s.connections.kept = []*load.Kept{plan.Kept}
+	opened := 0
+	s.reopen = func(ctx context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		opened++
+		assert.Zero(t, source.prepared)
+		little := plan
+		if little.Requests = 1; opened > 1 {
+			little.Duration, little.Requests = 100*time.Millisecond, 0
+		}
+		return load.Run(ctx, little, meter)
+	}
+	s.name(t.Context(), true, nil)
+	assert.Greater(t, opened, 1)
+	assert.False(t, s.connections.missing())
+	assert.Equal(t, 1, source.prepared)
+}
+
 func TestALittleLoadOpensConnections(t *testing.T) {
 	some := reopening(load.Plan{Duration: 3 * time.Second, Requests: 1_000_000, Workers: 7})
 	assert.Equal(t, load.Plan{Duration: 300 * time.Millisecond, Workers: 7}, some)
