@@ -189,6 +189,22 @@ func TestEveryPythonNamesTheDictThatIsKept(t *testing.T) {
 	}
 }
 
+// CPython 3.12 does not survive it if the referents of the module _asyncio are asked for.
+func TestPythonIsNotAskedForReferentsOfModules(t *testing.T) {
+	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
+	s.do(t, "import gc, types; modules, others, asked = [], [], gc.get_referents")
+	s.do(t, "gc.get_referents = lambda *all: ([(modules if isinstance(one, types.ModuleType) else others).append(1) for one in all], asked(*all))[1]")
+	_, names := pythonNamer(t, s, s.Process.Pid)
+	finish, err := names.name(t.Context(), noSave)
+	require.NoError(t, err)
+	s.do(t, "kept.extend(Node() for _ in range(100))")
+	naming, err := finish(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, naming.Sites)
+	assert.NotEmpty(t, naming.Sites[0].Holders)
+	assert.Equal(t, "(0, True)", s.do(t, "answer = len(modules), len(others) > 1000"))
+}
+
 const pythonIsTracing = "import _tracemalloc; answer = _tracemalloc.is_tracing(), _tracemalloc.get_traceback_limit()"
 
 func pythonNamer(t *testing.T, s *pythonServer, pid int) (opened, namer) {

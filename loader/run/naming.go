@@ -36,12 +36,11 @@ const (
 const (
 	// mostExtra is how many more iterations of load there are at most.
 	mostExtra = 2
+	// mostOpenings is how often a little load opens connections before.
+	mostOpenings = 5
 	// enoughRequests is how many requests name what is kept, where a runtime samples it.
 	enoughRequests = 8_000
 )
-
-// longestOpening is for how long a further load is begun that opens connections.
-const longestOpening = 5 * time.Second
 
 // finishLimit is how long a server may take to be as it was before, after a load that failed or was interrupted.
 const finishLimit = 20 * time.Second
@@ -123,17 +122,21 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 	return naming, nil
 }
 
-// openAgain opens the connections that are kept, by a little load. On a busy machine that may end before the turn of some of
-// the workers has come.
+// openAgain opens the connections that are kept, by a little load. It may end before the turn of some workers has come, and a
+// server that accepts few at a time lets others time out.
 func (s *session) openAgain(ctx context.Context) error {
 	before := s.lab
 	before.Server.Generate = s.reopen
-	for until := time.Now().Add(longestOpening); ; {
-		_, err := lab.Extra(ctx, before, s.last)
-		if err != nil || !s.connections.missing() || time.Now().After(until) {
+	for range mostOpenings {
+		opening, err := lab.Extra(ctx, before, s.last)
+		if err != nil {
 			return err
 		}
+		if opening.Load.ErrorCount() == 0 && !s.connections.missing() {
+			break
+		}
 	}
+	return nil
 }
 
 // extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.

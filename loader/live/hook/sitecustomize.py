@@ -452,7 +452,10 @@ class _Sites(object):
     def told(self, whole):
         """Returns them, the largest first. Only if whole, each frame has its function, and each trace what holds it."""
         limit = self.tracemalloc.get_traceback_limit()
-        objects = self.gc.get_objects()
+        # The referents of a module may be objects that were freed. In 3.12 those of _asyncio come alive for a moment, and then
+        # every collection goes on for ever.
+        module = type(self.gc)
+        objects = [held for held in self.gc.get_objects() if not issubclass(type(held), module)]
         groups, cut = self.groups(limit, self.blocks.moved(objects))
         functions, holders = {}, {}
         if whole:
@@ -578,9 +581,9 @@ class _Holders(object):
         self.until, self.left = 0, self.TRACED
         self.kinds, self.examples, self.holders = {}, {}, {}
         self.roots = {id(gc.garbage): "gc.garbage"}
-        self.modules = {}
+        self.modules, self.module = {}, type(gc)
         for name, module in list(sys.modules.items()):
-            if type(module) is type(gc):
+            if type(module) is self.module:
                 self.modules[id(module.__dict__)] = name
         self.own = set((id(self.modules), id(self.roots), id(self.__dict__), id(self)))
 
@@ -663,8 +666,8 @@ class _Holders(object):
         return [self.kind(holder)]
 
     def passing(self, one):
-        """Tells if it is a frame of this hook."""
-        return type(one) is self.frame and one.f_code.co_filename == self.hook
+        """Tells if it is a frame of this hook, or a module, whose variables are in its dict."""
+        return type(one) is self.frame and one.f_code.co_filename == self.hook or issubclass(type(one), self.module)
 
     def way(self, root, parents, held):
         """Returns the names on the way from the first holder to the root."""
