@@ -415,12 +415,13 @@ class _Blocks(object):
         whose end they came by a list of free ones, and the stacks of the dicts that have them."""
         if not self.knows_dicts():
             return {}
+        size_of, small = dict.__sizeof__, dict.__sizeof__({"": 0})  # that list has the smallest tables alone
         sample, met, every, until = [], 0, 1, self.clock() + self.SECONDS
         for first in range(0, len(objects), 256):
             if self.clock() > until:
                 break
             for held in self.gc.get_referents(*objects[first:first + 256]):
-                if type(held) is dict:
+                if type(held) is dict and size_of(held) == small:
                     met += 1
                     if met % every == 0:
                         sample.append(held)
@@ -435,7 +436,7 @@ class _Blocks(object):
             before = self.find(0, table) if table else None
             now = self.object(held) if before is not None else None
             if now is not None and now != before:
-                move = before, now, dict.__sizeof__(held) - self.SIZE
+                move = before, now, small - self.SIZE
                 moved[move] = moved.get(move, 0) + every
         return moved
 
@@ -456,7 +457,11 @@ class _Sites(object):
         # every collection goes on for ever.
         module = type(self.gc)
         objects = [held for held in self.gc.get_objects() if not issubclass(type(held), module)]
-        groups, cut = self.groups(limit, self.blocks.moved(objects))
+        try:
+            moved = self.blocks.moved(objects)
+        except Exception:
+            moved = {}
+        groups, cut = self.groups(limit, moved)
         functions, holders = {}, {}
         if whole:
             functions = self.functions(objects, set(frame for group in groups for frame in group[2]))
@@ -675,11 +680,11 @@ class _Holders(object):
         if id(root) in self.roots:
             names.append(self.roots[id(root)])
         else:
-            variable = "?"
+            variable = ""  # it may have another value by now
             for key, value in list(root.items()):
                 if value is (held if below is None else below) and type(key) is str:
-                    variable = key
-            names.append(self.modules[id(root)] + "." + variable)
+                    variable = "." + key
+            names.append(self.modules[id(root)] + variable)
         while below is not None:
             names.append(self.kind(below))
             below = parents[id(below)]
