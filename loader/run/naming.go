@@ -36,6 +36,8 @@ const (
 const (
 	// mostExtra is how many more iterations of load there are at most.
 	mostExtra = 2
+	// mostOpenings is how often a little load opens connections before.
+	mostOpenings = 5
 	// enoughRequests is how many requests name what is kept, where a runtime samples it.
 	enoughRequests = 8_000
 )
@@ -106,9 +108,7 @@ func interrupted(ctx context.Context) bool {
 // load fails or is interrupted.
 func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) (*judge.Naming, error) {
 	if closed && s.reopen != nil {
-		before := s.lab
-		before.Server.Generate = s.reopen
-		if _, err := lab.Extra(ctx, before, s.last); err != nil {
+		if err := s.openAgain(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -132,6 +132,23 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 		naming.Files = append(naming.Files, record.ProfileFile{Name: text.Printable(file.Name), Open: text.Printable(file.Open)})
 	}
 	return naming, nil
+}
+
+// openAgain opens the connections that are kept, by a little load. It may end before the turn of some workers has come, and a
+// server that accepts few at a time lets others time out.
+func (s *session) openAgain(ctx context.Context) error {
+	before := s.lab
+	before.Server.Generate = s.reopen
+	for range mostOpenings {
+		opening, err := lab.Extra(ctx, before, s.last)
+		if err != nil {
+			return err
+		}
+		if opening.Load.ErrorCount() == 0 && !s.connections.missing() {
+			break
+		}
+	}
+	return nil
 }
 
 // extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.

@@ -177,6 +177,41 @@ func TestConnectionsAreOpenBeforeWhatIsKeptIsNamed(t *testing.T) {
 	assert.Equal(t, "no server", s.record.Sites.Unnamed)
 }
 
+// A little load may end before all connections are open, and some may fail.
+func TestConnectionsAreOpenedUntilNoneIsMissing(t *testing.T) {
+	plan := load.Plan{Address: serveFew(t, 100).Listener.Addr().String(), Workers: 8, Duration: 500 * time.Millisecond, Timeout: time.Minute, Kept: new(load.Kept)}
+	plan.Behaviour = load.NewBehaviour(load.ShapeNamed("keepalive"), load.Request{Paths: []string{"/"}}, plan.Address)
+	source := &namingSource{sites: keeper()}
+	s, _ := growing(t, 100, source, answers(enoughRequests))
+	s.connections.kept = []*load.Kept{plan.Kept}
+	opened := 0
+	s.reopen = func(ctx context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		opened++
+		assert.Zero(t, source.prepared)
+		little := plan
+		if opened == 1 {
+			little.Requests = 1
+		}
+		result, err := load.Run(ctx, little, meter)
+		if opened == 2 {
+			result.Errors = map[load.Reason]uint64{load.Timeout: 1}
+		}
+		return result, err
+	}
+	s.name(t.Context(), true, nil)
+	assert.Equal(t, 3, opened)
+	assert.False(t, s.connections.missing())
+	assert.Equal(t, 1, source.prepared)
+
+	s.reopen = func(context.Context, int, *load.Meter) (load.Result, error) {
+		opened++
+		return load.Result{Totals: load.Totals{Requests: 9, Errors: map[load.Reason]uint64{load.Reset: 1}}}, nil
+	}
+	s.name(t.Context(), true, nil)
+	assert.Equal(t, 3+mostOpenings, opened, "a server that always fails is named all the same")
+	assert.Equal(t, 2, source.prepared)
+}
+
 func TestALittleLoadOpensConnections(t *testing.T) {
 	some := reopening(load.Plan{Duration: 3 * time.Second, Requests: 1_000_000, Workers: 7})
 	assert.Equal(t, load.Plan{Duration: 300 * time.Millisecond, Workers: 7}, some)
