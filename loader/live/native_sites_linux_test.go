@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,29 +30,42 @@ type planted struct {
 	objects          int // for each request
 }
 
-// findPlanted runs a planted server with the heap profiler for each of its leaks, and expects each at its place, and none
-// in its clean twin. A leak that is a buffer alone is exact.
-func findPlanted(t *testing.T, program string, size int, leaks map[string]planted) {
+// profiler is how a planted server is started and asked. within is the part by which what it tells may be off, and clean
+// the bytes per request by which a site of the clean twin may differ.
+type profiler struct {
+	runtime       runtime
+	environment   func(t *testing.T, folder string) []string
+	within, clean float64
+}
+
+func withTCMalloc() profiler { return profiler{tcmalloc(), tcmallocIn, 0.05, 1} }
+
+// findPlanted runs a planted server with a heap profiler for each of its leaks, and expects each at its place, and none in
+// its clean twin.
+func findPlanted(t *testing.T, program string, size int, by profiler, leaks map[string]planted) {
 	for leak, want := range leaks {
 		t.Run(leak, func(t *testing.T) {
 			folder := t.TempDir()
-			environment := append(tcmallocIn(t, folder), "LEAK="+leak, fmt.Sprint("LEAK_BYTES=", size))
+			environment := append(by.environment(t, folder), "LEAK="+leak, fmt.Sprint("LEAK_BYTES=", size))
 			p, address := startPlanted(t, program, environment...)
 			p = processOf(t, p.PID)
-			o, err := tcmalloc().open(t.Context(), p, Options{Kind: TCMalloc, Folder: folder})
+			o, err := by.runtime.open(t.Context(), p, Options{Kind: by.runtime.kind, Folder: folder})
 			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, o.close(context.Background())) })
 			sites := growth(t, o, address, 3, 200)
 			if want.function == "" {
 				for _, site := range sites {
-					assert.Less(t, site.bytes, 1.0, "%+v", site)
+					assert.LessOrEqual(t, site.bytes, by.clean, "%+v", site)
 				}
 				return
 			}
 			require.NotEmpty(t, sites)
 			first := sites[0]
 			assert.Equal(t, want.function, first.Function, "%+v", first)
-			assert.InEpsilon(t, size, first.bytes, 0.05)
-			assert.InEpsilon(t, want.objects, first.objects, 0.05)
+			assert.InEpsilon(t, size, first.bytes, by.within)
+			if exact := by.within < 0.1; exact || want.objects == 1 { // samples see few of the small objects beside a large one
+				assert.InEpsilon(t, want.objects, first.objects, by.within)
+			}
 			assert.Contains(t, sourceLine(t, first.Site), want.source)
 			assert.Contains(t, strings.Join(first.Callers, "\n"), "serve ", "%q", first.Callers)
 		})
@@ -67,16 +81,18 @@ var plantedInCpp = map[string]planted{
 }
 
 func TestCppSitesArePlanted(t *testing.T) {
-	findPlanted(t, buildNative(t, "g++", "-std=c++17", "-O2", "-g", "-pthread", "testdata/sites/native/leak.cc"), 4096, plantedInCpp)
+	findPlanted(t, buildNative(t, "g++", "-std=c++17", "-O2", "-g", "-pthread", "testdata/sites/native/leak.cc"), 4096, withTCMalloc(), plantedInCpp)
 }
 
 func TestRustSitesArePlanted(t *testing.T) {
-	findPlanted(t, buildNative(t, "rustc", "-O", "-g", "testdata/sites/native/leak.rs"), 4096, map[string]planted{
-		"vec":          {"leak::remember", "// static collection", 1},
-		"leak":         {"leak::Session::new", "// forgotten", 1},
-		"thread_local": {"leak::cache", "// thread-local", 1},
-		"none":         {},
-	})
+	findPlanted(t, buildNative(t, "rustc", "-O", "-g", "testdata/sites/native/leak.rs"), 4096, withTCMalloc(), plantedInRust)
+}
+
+var plantedInRust = map[string]planted{
+	"vec":          {"leak::remember", "// static collection", 1},
+	"leak":         {"leak::Session::new", "// forgotten", 1},
+	"thread_local": {"leak::cache", "// thread-local", 1},
+	"none":         {},
 }
 
 // Without DWARF, functions are named by the symbol table, and without that by their offset in the file.
@@ -135,14 +151,14 @@ func TestFramesOfLibrariesAreStandard(t *testing.T) {
 	}
 }
 
-func TestProgramsAreOpenedInTheirRoot(t *testing.T) {
+func TestFilesAreOpenedInTheRootOfTheProcess(t *testing.T) {
 	root := t.TempDir()
-	p := process{PID: os.Getpid(), Root: root, Exe: "/srv/server"}
+	p := process{PID: os.Getpid(), Root: root}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "lib.so"), nil, 0o600))
 	require.NoError(t, os.Symlink("/etc/passwd", filepath.Join(root, "away.so")))
 	require.NoError(t, unix.Mkfifo(filepath.Join(root, "pipe.so"), 0o600))
-	for path, ok := range map[string]bool{"/lib.so": true, "/away.so": false, "/pipe.so": false, "/none.so": false, "/srv/server": true} {
-		file, err := p.openMapped(path)
+	for path, ok := range map[string]bool{"/lib.so": true, "/away.so": false, "/pipe.so": false, "/none.so": false} {
+		file, err := p.openBelow(path)
 		assert.Equal(t, ok, err == nil, "%s: %v", path, err)
 		if err == nil {
 			require.NoError(t, file.Close())
@@ -150,21 +166,21 @@ func TestProgramsAreOpenedInTheirRoot(t *testing.T) {
 	}
 }
 
-func FuzzNativeSites(f *testing.F) {
+func FuzzTCMallocSites(f *testing.F) {
 	content, err := os.ReadFile("testdata/tcmalloc/keeper.heap")
 	require.NoError(f, err)
 	f.Add(content)
 	f.Add(content[:200])
 	f.Add([]byte(" 1: 1125899906842624 [ 1: 1] @ 0x1 0xffffffffffffffff 0\n" + mappedTitle + "0-ffffffffffffffff r-xp 0 0:0 1 /a\nb"))
 	f.Fuzz(func(t *testing.T, profile []byte) {
-		assertSane(t, nativeSites(profile, process{Root: t.TempDir()}, newNativeSymbols()))
+		assertSane(t, tcmallocSites(profile, process{Root: t.TempDir()}, newNativeSymbols()))
 	})
 }
 
 func TestSitesOfADump(t *testing.T) {
 	content, err := os.ReadFile("testdata/tcmalloc/keeper.heap")
 	require.NoError(t, err)
-	sites := nativeSites(content, process{Root: t.TempDir()}, newNativeSymbols())
+	sites := tcmallocSites(content, process{Root: t.TempDir()}, newNativeSymbols())
 	require.Len(t, sites, 2)
 	assert.Equal(t, "keeper+0x12e8", sites[0].Function)
 	assert.Equal(t, int64(480_000), sites[0].Bytes)

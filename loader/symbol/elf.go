@@ -83,6 +83,10 @@ func (s symbols) at(address uint64) string {
 	if one.size > 0 && address-one.address >= one.size {
 		return ""
 	}
+	return s.nameOf(one)
+}
+
+func (s symbols) nameOf(one symbol) string {
 	name, _, _ := bytes.Cut(s.names[one.name:], []byte{0})
 	return string(name[:min(len(name), mostName+1)])
 }
