@@ -155,14 +155,19 @@ func (p mappedProcess) openLoaded(file mappedFile) (*os.File, error) {
 	if loaded, err := os.OpenFile(shown, openFlags, 0); err == nil {
 		return regular(loaded)
 	}
-	named, err := p.openBelow(file.inRoot())
+	return p.openNamed(part)
+}
+
+// openNamed opens what has the path of a mapped file now, if it is the same.
+func (p mappedProcess) openNamed(part mappedPart) (*os.File, error) {
+	file, err := p.openBelow(part.file.inRoot())
 	if err != nil {
 		return nil, err
 	}
-	if err := isLoaded(p.PID, part.low, named); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", file.path, err), named.Close())
+	if err := isLoaded(p.PID, part.low, file); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", part.file.path, err), file.Close())
 	}
-	return named, nil
+	return file, nil
 }
 
 // openBelow opens a regular file by its path as the process sees it, with no way out of its root.

@@ -3,9 +3,11 @@ package live
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,7 +153,7 @@ func TestFramesOfLibrariesAreStandard(t *testing.T) {
 	}
 }
 
-func TestFilesAreOpenedInTheRootOfTheProcess(t *testing.T) {
+func TestProgramsAreOpenedInTheirRoot(t *testing.T) {
 	root := t.TempDir()
 	p := process{PID: os.Getpid(), Root: root}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "lib.so"), nil, 0o600))
@@ -164,6 +166,53 @@ func TestFilesAreOpenedInTheRootOfTheProcess(t *testing.T) {
 			require.NoError(t, file.Close())
 		}
 	}
+}
+
+// An update replaces a library that a program has loaded, and removes the program.
+func TestFilesAreThoseThatWereLoaded(t *testing.T) {
+	library := filepath.Join(t.TempDir(), "libkeep.so")
+	source := filepath.Join(t.TempDir(), "keep.c")
+	build := func(content string) {
+		require.NoError(t, os.WriteFile(source, []byte(content), 0o600))
+		output, err := exec.Command("gcc", "-shared", "-fPIC", "-o", library, source).CombinedOutput()
+		require.NoError(t, err, "%s", output)
+	}
+	program := buildC(t)
+	build("int keep(void) { return 1; }")
+	first, err := os.ReadFile(library)
+	require.NoError(t, err)
+	c := startCommand(t, exec.Command(program), "LD_PRELOAD="+library)
+	loaded := func() (mappedProcess, mappedPart) {
+		mapped, err := mappingsOf(processOf(t, c.PID))
+		require.NoError(t, err)
+		at := slices.IndexFunc(mapped.parts, func(part mappedPart) bool { return part.file.inRoot() == library && part.offset == 0 })
+		require.GreaterOrEqual(t, at, 0)
+		return mapped, mapped.parts[at]
+	}
+	mapped, part := loaded()
+	named, err := mapped.openNamed(part)
+	require.NoError(t, err)
+	require.NoError(t, named.Close())
+
+	require.NoError(t, os.Remove(library))
+	build("int other(void) { return 2; }")
+	require.NoError(t, os.Remove(program))
+	mapped, part = loaded()
+	_, err = mapped.openNamed(part)
+	require.ErrorContains(t, err, "not the one that the process has loaded")
+	if os.Geteuid() == 0 {
+		shown, err := mapped.openLoaded(part.file)
+		require.NoError(t, err)
+		defer shown.Close()
+		content, err := io.ReadAll(shown)
+		require.NoError(t, err)
+		assert.Equal(t, first, content)
+	}
+	own := slices.IndexFunc(mapped.parts, func(part mappedPart) bool { return part.file.inRoot() == program })
+	require.GreaterOrEqual(t, own, 0)
+	removed, err := mapped.openLoaded(mapped.parts[own].file)
+	require.NoError(t, err)
+	require.NoError(t, removed.Close())
 }
 
 func FuzzTCMallocSites(f *testing.F) {
