@@ -80,7 +80,7 @@ func TestJemallocThatIsLinkedIntoTheProgram(t *testing.T) {
 	require.NoError(t, err)
 	largest := slices.IndexFunc(read.Sites, func(s memory.Site) bool { return s.Function != "main" }) // it reserves room
 	require.GreaterOrEqual(t, largest, 0)
-	assert.Equal(t, "store::line_of", read.Sites[largest].Function)
+	assert.Equal(t, "store::line_of", read.Sites[largest].Function, "%+v", read.Sites[largest])
 	assert.True(t, read.Sites[largest].Sampled)
 	var saved bytes.Buffer
 	files, err := tree.Keep(func(_ string, write func(io.Writer) error) error { return write(&saved) })

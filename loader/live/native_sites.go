@@ -220,23 +220,24 @@ func isLoaded(pid int, base uint64, file io.ReaderAt) error {
 	return nil
 }
 
-// The frames that memory is not booked on, for they allocate for whoever calls them: those of libraries of the language,
-// and of allocators that are linked into the program. Rust's library is told by its files, where they are known, because
-// C++ has namespaces of the same names.
+// The frames that memory is not booked on, for they allocate for whoever calls them: those of libraries of the language.
+// Rust's library is told by its files, where they are known, because C++ has namespaces of the same names.
 var (
 	standardModule = regexp.MustCompile(`^(libc|libstdc\+\+|libc\+\+|libc\+\+abi|libgcc_s|libm|libpthread|ld)(-\d|\.|$)|^(libtcmalloc|libjemalloc|ld-linux|ld-musl)`)
-	standardFile   = regexp.MustCompile(`/include/c\+\+/|/rustc/[0-9a-f]+/library/|/rustlib/src/rust/library/|^/rust/deps/|/hashbrown-\d[^/]*/src/|/jemalloc/(src|include)/|jemalloc-sys-`)
-	standardName   = regexp.MustCompile(`^(std::|__gnu_cxx::|(.*::)?operator new|__rust_|__rdl_|__rg_|__rustc::)`)
+	standardFile   = regexp.MustCompile(`/include/c\+\+/|/rustc/[0-9a-f]+/library/|/rustlib/src/rust/library/|^/rust/deps/|/hashbrown-\d[^/]*/src/`)
+	standardName   = regexp.MustCompile(`^(std::|__gnu_cxx::|__rdl_|__rustc::)`)
 	standardCrate  = regexp.MustCompile(`^(<[&*\[]*(const |mut )?)?(alloc|core|std|hashbrown)::`)
-	ofJemalloc     = regexp.MustCompile(`^(<?(tikv_)?jemallocator::|(_rjem|je)_|prof_(backtrace|tctx|malloc|alloc)|imalloc|do_rallocx|fallback_impl|newImpl)`)
-	allocates      = regexp.MustCompile(`^(__|x|g_|tc_|je_)?(malloc|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign|valloc|strdup|strndup)(0|_n|0_n)?$`)
 )
+
+// The functions that a program allocates by: malloc and its kin with their wrappers, C++'s operator new, and what Rust calls
+// its allocator by. Which functions they call is the allocator's matter.
+var allocates = regexp.MustCompile(`^(__|x|g_|tc_|je_|_rjem_|_rjem_je_)?(malloc|malloc_default|calloc|realloc|mallocx|rallocx|reallocarray|memalign|aligned_alloc|posix_memalign|valloc|strdup|strndup)(0|_n|0_n)?$|` +
+	`^(.*::)?operator new(\[\])?$|^fallback_impl$|^(__rustc::)?__rust_(alloc|alloc_zeroed|realloc)$|\bGlobalAlloc\b.*::(alloc|alloc_zeroed|realloc)$`)
 
 // isStandard is true for frames that memory is not booked on; module is the base name of their file.
 func (f frame) isStandard(module string) bool {
 	return standardModule.MatchString(module) || f.file != "" && standardFile.MatchString(f.file) ||
-		standardName.MatchString(f.function) || f.file == "" && standardCrate.MatchString(f.function) ||
-		ofJemalloc.MatchString(f.function) || allocates.MatchString(f.function)
+		standardName.MatchString(f.function) || f.file == "" && standardCrate.MatchString(f.function)
 }
 
 // heldStack is what a stack of a heap profile has in use: return addresses such as "0x46b1e5 0x46c0a1", innermost first.
@@ -246,7 +247,7 @@ type heldStack struct {
 }
 
 // nativeSites are the sites of stacks. What a stack has in use is booked on the innermost frame that is not of the
-// language's library, else on the innermost.
+// language's library, outside of the function by which it allocates; else on the innermost outside of that.
 func nativeSites(stacks iter.Seq[heldStack], p mappedProcess, symbols *nativeSymbols) []memory.Site {
 	var sum siteSum
 	for held := range stacks {
@@ -259,7 +260,7 @@ func nativeSites(stacks iter.Seq[heldStack], p mappedProcess, symbols *nativeSym
 
 // stack returns the frames of return addresses, and that on which memory is booked.
 func (p mappedProcess) stack(addresses string, symbols *nativeSymbols) (stack []frame, at int) {
-	own := -1
+	own, outside := -1, 0 // outside of the function by which it allocates
 	for told := range strings.FieldsSeq(addresses) {
 		address, err := strconv.ParseUint(strings.TrimPrefix(told, "0x"), 16, 64)
 		if err != nil || address == 0 || len(stack) >= mostFrames || own >= 0 && len(stack) > own+mostCallers {
@@ -272,11 +273,17 @@ func (p mappedProcess) stack(addresses string, symbols *nativeSymbols) (stack []
 		}
 		module := filepath.Base(here.file.path)
 		for _, f := range symbols.frames(p, here) {
-			if own < 0 && !f.isStandard(module) {
-				own = len(stack)
-			}
 			stack = append(stack, f)
+			switch {
+			case allocates.MatchString(f.function):
+				own, outside = -1, len(stack)
+			case own < 0 && !f.isStandard(module):
+				own = len(stack) - 1
+			}
 		}
+	}
+	if own < 0 {
+		own = min(outside, len(stack)-1)
 	}
 	return stack, max(0, own)
 }

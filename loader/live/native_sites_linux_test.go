@@ -136,10 +136,11 @@ func TestSitesOfARustProgramWithoutDWARF(t *testing.T) {
 func TestFramesOfLibrariesAreStandard(t *testing.T) {
 	for _, f := range []struct{ function, file, module string }{
 		{"std::vector::push_back", "", "server"}, {"__gnu_cxx::new_allocator::allocate", "", "server"},
-		{"operator new", "", "libtcmalloc.so.4.5.10"}, {"main", "", "libc.so.6"}, {"xmalloc", "/srv/util.c", "server"},
-		{"operator()", "/usr/include/c++/12/bits/std_function.h", "server"}, {"malloc", "", "server"}, {"start", "", "ld-linux-x86-64.so.2"}, {"main", "", "libc-2.31.so"}, {"main", "", "libc.musl-x86_64.so.1"},
+		{"main", "", "libc.so.6"}, {"tc_new", "", "libtcmalloc.so.4.5.10"}, {"sample", "", "libjemalloc.so.2"},
+		{"operator()", "/usr/include/c++/12/bits/std_function.h", "server"}, {"start", "", "ld-linux-x86-64.so.2"}, {"main", "", "libc-2.31.so"}, {"main", "", "libc.musl-x86_64.so.1"},
 		{"alloc::vec::Vec::push", "", "server"}, {"<alloc::vec::Vec<> as core::clone::Clone>::clone", "", "server"},
 		{"<&mut core::slice::Iter>::next", "", "server"}, {"hashbrown::raw::RawTable::insert", "", "server"},
+		{"hashbrown::map::make_hash", "/root/.cargo/registry/src/index-1949cf8c/hashbrown-0.15.2/src/map.rs", "server"},
 		{"<T as alloc::slice::hack::ConvertVec>::to_vec", "/rustc/59807616e1fa/library/alloc/src/slice.rs", "server"},
 	} {
 		assert.True(t, frame{function: f.function, file: f.file}.isStandard(f.module), "%+v", f)
@@ -150,6 +151,39 @@ func TestFramesOfLibrariesAreStandard(t *testing.T) {
 		{"event_new", "", "libevent-2.1.so.7"}, {"mail_open", "", "libc-client.so.2007e"}, {"put", "", "libcache.so"}, {"alloc::pool::take", "/srv/alloc.cc", "server"},
 	} {
 		assert.False(t, frame{function: f.function, file: f.file}.isStandard(f.module), "%+v", f)
+	}
+}
+
+// A stack is booked on the code that allocates, whatever the allocator is made of.
+func TestStacksAreBookedOnTheCodeThatAllocates(t *testing.T) {
+	server := mappedFile{path: "/srv/server"}
+	for stack, want := range map[string]string{
+		"malloc, store::put, main":                               "store::put",
+		"operator new, std::vector::push_back, store::put":       "store::put",
+		"malloc, store::Pool::operator new, store::put":          "store::put",
+		"store::refill, store::Pool::operator new[], store::put": "store::put",
+		"malloc, xmalloc, put, main":                             "put",
+		"malloc, g_malloc0, xstrdup, put":                        "put",
+		"malloc, my_alloc, put":                                  "my_alloc",
+		"_rjem_je_prof_backtrace, imalloc, _rjem_je_malloc_default, alloc::alloc::alloc, app::put":                                                                       "app::put",
+		"prof_alloc_prep, je_malloc_default, fallback_impl, store::put":                                                                                                  "store::put",
+		"prof_backtrace_impl, je_prof_tctx_create, je_malloc_default, malloc, store::put":                                                                                "store::put",
+		"_rjem_je_prof_tctx_create, _rjem_malloc, <app::Counting as core::alloc::global::GlobalAlloc>::alloc, __rustc::__rust_alloc, alloc::vec::Vec<T>::push, app::put": "app::put",
+		"_rjem_mallocx, app::<impl core::alloc::global::GlobalAlloc for app::Counting>::realloc, app::put":                                                               "app::put",
+		"<app::GlobalAllocator>::open, app::main":                                                                                                                        "<app::GlobalAllocator>::open",
+		"malloc, std::thread::_M_start_thread, std::thread::thread":                                                                                                      "std::thread::_M_start_thread",
+		"std::string::assign, std::string::string":                                                                                                                       "std::string::assign",
+		"malloc": "malloc",
+	} {
+		symbols := newNativeSymbols()
+		var addresses strings.Builder
+		for n, function := range strings.Split(stack, ", ") {
+			symbols.places[place{server, uint64(n + 1)}] = []frame{{function: function}}
+			fmt.Fprintf(&addresses, " %#x", n+2)
+		}
+		p := mappedProcess{parts: []mappedPart{{0, 1 << 10, 0, server}}}
+		frames, at := p.stack(addresses.String(), symbols)
+		assert.Equal(t, want, frames[at].function, stack)
 	}
 }
 
