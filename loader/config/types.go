@@ -274,7 +274,7 @@ func (f *File) UnmarshalText(text []byte) error {
 type Live string
 
 // liveKinds are the values of LIVE. A test compares them with those that can be read.
-var liveKinds = []string{"auto", "off", "go", "node", "jvm", "python", "native", "tcmalloc"}
+var liveKinds = []string{"auto", "off", "go", "node", "jvm", "python", "native", "tcmalloc", "jemalloc"}
 
 // UnmarshalText fails when text is not such a word.
 func (l *Live) UnmarshalText(text []byte) error {

@@ -25,10 +25,11 @@ const (
 	Python   Kind = "python"
 	Native   Kind = "native"   // glibc's malloc, asked by gdb
 	TCMalloc Kind = "tcmalloc" // the server is launched with tcmalloc's heap profiler
+	Jemalloc Kind = "jemalloc" // that the server has, asked by gdb
 )
 
 // Kinds are all of them.
-func Kinds() []Kind { return []Kind{Auto, Off, Go, Node, JVM, Python, Native, TCMalloc} }
+func Kinds() []Kind { return []Kind{Auto, Off, Go, Node, JVM, Python, Native, TCMalloc, Jemalloc} }
 
 // Source reads the live memory of a server: of all its processes whose runtime tells it.
 type Source interface {
@@ -155,5 +156,5 @@ type opened interface {
 
 // runtimes are all that can be asked, the more special first.
 func runtimes() []runtime {
-	return []runtime{jvm(), node(), python(), golang(), tcmalloc(), native()}
+	return []runtime{jvm(), node(), python(), golang(), tcmalloc(), jemalloc(), native()}
 }
