@@ -23,6 +23,9 @@ type Request struct {
 	ManyPaths func() func() string
 	Header    []Field
 	Body      Body // nil if there is none
+	// Calls is true for calls of gRPC. A path is then that of a method, and Body the messages (see Messages), of which there
+	// is an empty one without it.
+	Calls bool
 }
 
 // Body is the body of a request. Many clients read it at the same time.

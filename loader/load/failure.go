@@ -31,6 +31,7 @@ const (
 	errOldHTTP      badResponse = "HTTP/1.1 in answer to HTTP/2"
 	errFrame        badResponse = "malformed HTTP/2 frame"
 	errWindow       badResponse = "invalid HTTP/2 window"
+	errNoCallStatus badResponse = "no grpc-status"
 )
 
 func (b badResponse) Error() string { return "bad response: " + string(b) }

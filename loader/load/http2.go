@@ -110,7 +110,14 @@ func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
 	default:
 		_, err = io.Copy(io.Discard, response.Body)
 	}
-	return response.StatusCode, err
+	if !c.plan.Protocol.Calls() || err != nil || e.Cut == CutAnswer {
+		return response.StatusCode, err
+	}
+	end := callEndIn(response.Trailer)
+	if !end.told {
+		end = callEndIn(response.Header)
+	}
+	return end.status(response.StatusCode)
 }
 
 // during is a reader that fails once its context has ended, even if data is buffered.

@@ -14,16 +14,21 @@ const (
 	HTTPS Protocol = "https" // HTTP/1.1 over TLS
 	H2C   Protocol = "h2c"   // HTTP/2 over TCP, with prior knowledge
 	H2    Protocol = "h2"    // HTTP/2 over TLS
+	GRPC  Protocol = "grpc"  // gRPC, over HTTP/2 with prior knowledge
+	GRPCS Protocol = "grpcs" // gRPC, over HTTP/2 with TLS
 )
 
 // Protocols returns all protocols.
-func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2} }
+func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2, GRPC, GRPCS} }
 
 // Encrypted is true for a protocol over TLS.
-func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 }
+func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 || p == GRPCS }
 
-// multiplexed is true for HTTP/2.
-func (p Protocol) multiplexed() bool { return p == H2 || p == H2C }
+// Calls is true for a protocol whose requests are calls of gRPC.
+func (p Protocol) Calls() bool { return p == GRPC || p == GRPCS }
+
+// multiplexed is true for HTTP/2, gRPC included.
+func (p Protocol) multiplexed() bool { return p == H2 || p == H2C || p.Calls() }
 
 // Scheme is the URL scheme of the protocol.
 func (p Protocol) Scheme() string {
@@ -51,10 +56,10 @@ type client interface {
 }
 
 func newClient(plan *Plan) client {
-	switch plan.Protocol {
-	case H2, H2C:
+	switch {
+	case plan.Protocol.multiplexed():
 		return newHTTP2(plan)
-	case HTTPS:
+	case plan.Protocol == HTTPS:
 		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control, tls: plan.tls("http/1.1")}
 	default:
 		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -82,11 +83,19 @@ type plain struct {
 	of    Exchange // without a path
 	paths []string
 	many  func() func() string // in place of paths; nil without
+	calls bool                 // as in Request
 }
 
 func (r Request) plain(address string) plain {
-	p := plain{of: Exchange{Method: r.Method, Host: r.Host, Header: r.Header, Body: r.Body}, paths: r.Paths, many: r.ManyPaths}
-	if p.of.Method == "" {
+	p := plain{of: Exchange{Method: r.Method, Host: r.Host, Header: r.Header, Body: r.Body}, paths: r.Paths, many: r.ManyPaths, calls: r.Calls}
+	switch {
+	case r.Calls:
+		p.of.Method, p.of.Header = "POST", callHeader(r.Header)
+		p.of.Chunked = true // the length of a stream of messages is not told
+		if sizeOf(r.Body) == 0 {
+			p.of.Body = bytes.NewReader(Messages(nil))
+		}
+	case p.of.Method == "":
 		p.of.Method = "GET"
 	}
 	if p.of.Host == "" {
