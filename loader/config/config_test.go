@@ -145,7 +145,7 @@ func wrongSettings() []wrong {
 		{"REQUESTS", "1000000001", `expected at most 1000000000 in an iteration`}, {"REQUESTS", "18446744073709551615", `expected at most 1000000000`},
 		{"REQUESTS", "18446744073709551616", requests}, {"REQUESTS", "1_000", requests},
 		{"REQUEST_PATH", "/a\tb", path}, {"REQUEST_PATH", "/a\x7f", path}, {"REQUEST_PATH", "/ü", path}, {"REQUEST_PATH", "/%zz", path}, {"REQUEST_PATH", "*", path},
-		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file}, {"HOST_RESULTS", "a\nb", file},
+		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"PROTOSET", "a\nb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file}, {"HOST_RESULTS", "a\nb", file},
 		{"METHOD", "get", method}, {"METHOD", "CONNECT", method}, {"METHOD", "GÉT", method}, {"METHOD", "A\r\nB", method},
 		{"HEADERS", "Accept", lines}, {"HEADERS", ": b", lines}, {"HEADERS", "A B: c", lines}, {"HEADERS", "A: \x00", lines}, {"HEADERS", "A: b\x1b", lines},
 		{"HEADERS", "A: b\x7f", lines}, {"HEADERS", "||\r\n", lines}, {"HEADERS", "A: b\r\n\r\nGET / HTTP/1.1", lines},
@@ -230,6 +230,9 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		{map[string]string{"BODY": "a secret", "BODY_FILE": "b"}, `BODY_FILE="b": expected nothing beside BODY; give one of the two`},
 		{map[string]string{"BASIC_AUTH": "me:secret", "HEADERS": "X: y|authorization: secret"}, `HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two`},
 		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
+		{map[string]string{"PROTOSET": "hello.protoset", "PROTOCOL": "h2c"}, `PROTOSET="hello.protoset": expected nothing, or PROTOCOL=grpc or grpcs`},
+		{map[string]string{"REQUEST_PATH": "/hello", "PROTOCOL": "grpc"}, `REQUEST_PATH="/hello": expected "/package.Service/Method" with PROTOCOL=grpc`},
+		{map[string]string{"METHOD": "PUT", "PROTOCOL": "grpcs"}, `METHOD="PUT": expected nothing with PROTOCOL=grpcs: each call is a POST`},
 		{map[string]string{"METRICS_URL": "ftp://me:secret@server/"}, `METRICS_URL: expected an address such as "http://server:9101/metrics"`},
 	} {
 		_, err := Parse(test.settings)
@@ -237,7 +240,7 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 	}
 	for _, right := range []map[string]string{
 		{"REQUESTS": "1000000", "RATE": "278"}, {"REQUESTS": "1000000000"}, {"HEADERS": "Authorization: Bearer x"}, {"DURATION": "1ms", "TIMEOUT": "1h"},
-		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"RESULTS": "my results"},
+		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"PROTOCOL": "grpc", "METHOD": "POST", "PROTOSET": "a"}, {"RESULTS": "my results"},
 	} {
 		_, err := Parse(right)
 		assert.NoError(t, err, right)

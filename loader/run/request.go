@@ -18,13 +18,21 @@ type request struct {
 	headers                 []load.Field
 	body, bodyFile, urlFile string
 	bodyBytes               int // of an upload without a body
+	calls                   bool
+	protoset                string
+}
+
+// asked is a request that may wait for the schema of the server.
+type asked struct {
+	load.Request
+	json []byte // of the messages of a call; nil if the request is complete
 }
 
 // read returns the request for a shape of load. It checks the files that the settings name; the error tells what is wrong
 // with each. Files that are too large for memory stay open, and keep is told to close them. A shape that needs a body has
 // BODY_BYTES of one, if there is no other.
-func (r request) read(needsBody bool, keep func(io.Closer)) (load.Request, error) {
-	made := load.Request{Method: r.method, Paths: []string{r.path}}
+func (r request) read(needsBody bool, keep func(io.Closer)) (asked, error) {
+	made := asked{Request: load.Request{Method: r.method, Paths: []string{r.path}, Calls: r.calls}}
 	if r.body != "" {
 		made.Body = strings.NewReader(r.body)
 	}
@@ -41,14 +49,17 @@ func (r request) read(needsBody bool, keep func(io.Closer)) (load.Request, error
 	}
 	var wrong []error
 	if r.urlFile != "" {
-		if err := r.readPaths(&made, keep); err != nil {
+		if err := r.readPaths(&made.Request, keep); err != nil {
 			wrong = append(wrong, fmt.Errorf("URL_FILE=%q: expected a file with a URL, or a path that begins with \"/\", in each line: %w", r.urlFile, err))
 		}
 	}
 	if r.bodyFile != "" {
-		if err := r.readBody(&made, keep); err != nil {
+		if err := r.readBody(&made.Request, keep); err != nil {
 			wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected a file that can be read: %w", r.bodyFile, err))
 		}
+	}
+	if r.calls {
+		return made, errors.Join(append(wrong, r.readMessages(&made, needsBody)...)...)
 	}
 	if needsBody && (made.Body == nil || made.Body.Size() == 0) {
 		made.Body = filler(r.bodyBytes)

@@ -52,7 +52,7 @@ func TestRequestOfTheSettings(t *testing.T) {
 	assert.Equal(t, load.Request{
 		Method: "PATCH", Host: "example.com", Paths: []string{"/a?b=c", "/d%20e", "/"}, Body: bytes.NewReader([]byte("{}\n")),
 		Header: []load.Field{{Name: "X-A", Value: "b"}, {Name: "Authorization", Value: "Basic bWU6c2VjcmV0"}},
-	}, request)
+	}, request.Request)
 
 	for content, want := range map[string]string{
 		"/a\nb c\n":                  `expected a file with a URL, or a path that begins with "/", in each line: line 2 is "b c"`,

@@ -90,7 +90,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	}
 	s.onClose(s.table.Close)
 	server := s.plan.server
-	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
+	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request.Request, server.load.Address)
 	server.load.Kept = s.connections.keep(s.plan.keep)
 	server.target.Output = filepath.Join(s.folder, "server.log")
 	if s.live, err = s.prepareLive(&server); err != nil {
@@ -104,6 +104,9 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 		return err
 	}
 	s.onClose(s.watch.stop)
+	if err := s.describeCalls(ctx, &server, &request); err != nil {
+		return err
+	}
 	if err := s.await(ctx, server); err != nil {
 		return err
 	}
