@@ -18,13 +18,14 @@ func TestDependenciesAreFew(t *testing.T) {
 	for module, want := range map[string]map[string]string{
 		"server": {
 			"github.com/caarlos0/env/v10":         settings,
+			"github.com/coder/websocket":          "WebSocket",
 			"github.com/prometheus/client_golang": metrics,
 			"github.com/stretchr/testify":         assertions,
 		},
 		"loader": {
 			"github.com/HdrHistogram/hdrhistogram-go": "latencies",
 			"github.com/caarlos0/env/v10":             settings,
-			"github.com/coder/websocket":              "live memory of Node.js",
+			"github.com/coder/websocket":              "WebSocket, live memory of Node.js",
 			"github.com/google/pprof":                 "profiles",
 			"github.com/prometheus/client_golang":     metrics,
 			"github.com/prometheus/client_model":      metrics,
