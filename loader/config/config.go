@@ -36,12 +36,13 @@ type Config struct {
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
-	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, HTTP/2 over TLS, gRPC, or gRPC over TLS"`
+	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, HTTP/2 over TLS, gRPC, gRPC over TLS, WebSocket, WebSocket over TLS, or server-sent events"`
 	TLSInsecure  bool      `env:"TLS_INSECURE" default:"false; true for the demo server" group:"Load" help:"accept any server certificate (skip verification)" compose:"${TLS_INSECURE:-true}"`
 	Streams      Streams   `env:"STREAMS" envDefault:"10" group:"Load" help:"requests at a time on each connection, with HTTP/2 and the shapes keepalive, upload, unique and idle"`
 	Connections  Reuse     `env:"CONNECTIONS" default:"kept" group:"Load" help:"connections stay open from one iteration to the next where the server allows it, or are opened anew in each"`
 	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`
+	ReadyPath    Path      `env:"READY_PATH" default:"the load's own request" group:"Request" help:"path to request by GET until the server answers, before the load; for a server that should not be asked for REQUEST_PATH then"`
 	URLFile      File      `env:"URL_FILE" group:"Request" help:"file with a URL or a path in each line, requested in turn instead of REQUEST_PATH" docker:"not available" compose:"-" movable:"true"`
 	Method       Method    `env:"METHOD" envDefault:"GET" group:"Request" help:"HTTP method"`
 	Headers      Headers   `env:"HEADERS" group:"Request" help:"header lines: Accept: text/html|X-Color: blue; a Host may be among them" secret:"true"`
@@ -185,6 +186,7 @@ func (c Config) together() (wrong []error) {
 	}
 	wrong = append(wrong, c.besideMetrics()...)
 	wrong = append(wrong, c.besideGRPC()...)
+	wrong = append(wrong, c.besideStreams()...)
 	if c.Body != "" && c.BodyFile != "" {
 		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
 	}

@@ -120,13 +120,13 @@ func wrongSettings() []wrong {
 		{"STREAMS", "0", streams}, {"STREAMS", "1001", streams}, {"STREAMS", "ten", streams},
 		{"REQUESTS", "-1", requests}, {"REQUESTS", "1e6", requests},
 		{"REQUEST_PATH", "hello", path}, {"REQUEST_PATH", "http://example.org/", path}, {"REQUEST_PATH", "/a b", path},
-		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},
+		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path}, {"READY_PATH", "healthz", path}, {"READY_PATH", "http://example.org/", path},
 		{"SERVER_PID", "0", `expected a whole number (a process) from 1 to 4194304`}, {"SERVER_PID", "self", `expected a whole number (a process) from 1 to 4194304`},
 		{"METRICS_URL", "server:9101", address}, {"METRICS_URL", "ftp://server/", address}, {"METRICS_URL", "http://", address},
 		{"METRICS_MEMORY", "a b", metric}, {"METRICS_MEMORY", "{}", metric}, {"METRICS_MEMORY", "x{a=b}", metric}, {"METRICS_MEMORY", "x\ny", metric},
 		{"METRICS_REQUESTS", "rate(x[5m])", metric}, {"METRICS_REQUESTS", `x{a=~"b"}`, metric}, {"METRICS_REQUESTS", "x 5", metric},
 		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
-		{"PROTOCOL", "http2", `expected one of http1 https h2c h2`}, {"TLS_INSECURE", "yes please", `expected true or false`},
+		{"PROTOCOL", "http2", `expected one of http1 https h2c h2 grpc grpcs ws wss sse`}, {"TLS_INSECURE", "yes please", `expected true or false`},
 		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
 		{"METHOD", "GET /", `expected an HTTP method`},
 		{"LOAD_COMMAND", "hey {URL} {uri}", `{uri} is no placeholder; expected {duration}, {seconds}, {workers}, {url}, {requests}, {rate}`},
@@ -154,7 +154,7 @@ func wrongSettings() []wrong {
 		{"BASIC_AUTH", "me", `expected user:password`}, {"BODY_BYTES", "1073741825", size}, {"BODY_BYTES", "64k", size},
 		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean}, {"ALLOW_REMOTE", "maybe", boolean},
 		{"RATE", "NaN", rate}, {"RATE", "Inf", rate}, {"RATE", "0.0001", rate}, {"RATE", "5000/s", rate},
-		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
+		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2 grpc grpcs ws wss sse`},
 		{"CONNECTIONS", "Kept", reuse}, {"CONNECTIONS", "kept,fresh", reuse},
 		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
 		{"METRICS_URL", "http://:9101/metrics", address}, {"METRICS_URL", "http://server:99999/", address}, {"METRICS_URL", "http://server:0/", address},
@@ -195,7 +195,7 @@ func TestSettingsOfTheDemo(t *testing.T) {
 	for _, leak := range []string{"Heap", "all", "heap,map"} {
 		for _, size := range []string{"64k", "-1", "262145"} {
 			assert.EqualError(t, Config{Leak: leak, LeakBytes: size}.CheckDemo(), fmt.Sprintf("LEAK=%q: expected one of abort, body, burst, "+
-				"cache, conn, expire, goroutine, heap, log, map, none, path, session\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+				"cache, conn, expire, goroutine, heap, log, map, none, path, session, socket, stream\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
 		}
 	}
 }
@@ -233,6 +233,13 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		{map[string]string{"PROTOSET": "hello.protoset", "PROTOCOL": "h2c"}, `PROTOSET="hello.protoset": expected nothing, or PROTOCOL=grpc or grpcs`},
 		{map[string]string{"REQUEST_PATH": "/hello", "PROTOCOL": "grpc"}, `REQUEST_PATH="/hello": expected "/package.Service/Method" with PROTOCOL=grpc`},
 		{map[string]string{"METHOD": "PUT", "PROTOCOL": "grpcs"}, `METHOD="PUT": expected nothing with PROTOCOL=grpcs: each call is a POST`},
+		{map[string]string{"PROTOCOL": "ws", "METHOD": "POST"}, `METHOD="POST": expected GET with PROTOCOL=ws`},
+		{map[string]string{"PROTOCOL": "wss", "HEADERS": "upgrade: h2c"}, `HEADERS: expected no upgrade with PROTOCOL=wss: the loader sets it`},
+		{map[string]string{"PROTOCOL": "ws", "ALIGN": "true", "METRICS_URL": "http://a/"}, `ALIGN="true": expected false with PROTOCOL=ws`},
+		{map[string]string{"PROTOCOL": "sse", "BODY": "a secret"}, `BODY: expected none with PROTOCOL=sse: a subscriber sends nothing`},
+		{map[string]string{"PROTOCOL": "sse", "BODY_FILE": "b"}, `BODY_FILE="b": expected none with PROTOCOL=sse`},
+		{map[string]string{"PROTOCOL": "sse", "SHAPE": "churn,upload"}, `SHAPE="churn,upload": expected no upload with PROTOCOL=sse`},
+		{map[string]string{"PROTOCOL": "sse", "RATE": "5"}, `RATE="5": expected 0, or SHAPE=churn, abort or unique, whose subscriptions have a rate, with PROTOCOL=sse`},
 		{map[string]string{"METRICS_URL": "ftp://me:secret@server/"}, `METRICS_URL: expected an address such as "http://server:9101/metrics"`},
 	} {
 		_, err := Parse(test.settings)
@@ -240,7 +247,9 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 	}
 	for _, right := range []map[string]string{
 		{"REQUESTS": "1000000", "RATE": "278"}, {"REQUESTS": "1000000000"}, {"HEADERS": "Authorization: Bearer x"}, {"DURATION": "1ms", "TIMEOUT": "1h"},
-		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"PROTOCOL": "grpc", "METHOD": "POST", "PROTOSET": "a"}, {"RESULTS": "my results"},
+		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"PROTOCOL": "grpc", "METHOD": "POST", "PROTOSET": "a"},
+		{"PROTOCOL": "ws", "BODY": "x", "RATE": "5", "SHAPE": "upload,abort", "HEADERS": "Sec-WebSocket-Protocol: chat"},
+		{"PROTOCOL": "sse", "RATE": "5", "SHAPE": "churn,abort,unique"}, {"RESULTS": "my results"},
 	} {
 		_, err := Parse(right)
 		assert.NoError(t, err, right)

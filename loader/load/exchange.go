@@ -61,6 +61,7 @@ type Exchange struct {
 	Cut                Cut
 	Slow               bool // read the response a few bytes at a time
 	Close              bool // close the connection after the response
+	Unique             bool // no other exchange is like it: a stream is opened for it alone
 
 	wire     []byte // its HTTP/1.1 form, with the body unless that is streamed
 	streamed bool   // the body is read while it is sent

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -75,7 +75,7 @@ func (c *callee) HandleRPC(_ context.Context, event stats.RPCStats) {
 		c.methods[event.FullMethod]++
 		c.metadata = append(c.metadata, event.Header)
 	case *stats.End:
-		if status.Code(event.Error) == codes.Canceled {
+		if grpcstatus.Code(event.Error) == codes.Canceled {
 			c.vanished++
 		}
 	}
@@ -86,7 +86,7 @@ func (c *callee) UnaryCall(_ context.Context, in *grpc_testing.SimpleRequest) (*
 	c.bytes += proto.Size(in)
 	c.mu.Unlock()
 	if code := in.GetResponseStatus().GetCode(); code != 0 {
-		return nil, status.Error(codes.Code(code), "as asked")
+		return nil, grpcstatus.Error(codes.Code(code), "as asked")
 	}
 	return &grpc_testing.SimpleResponse{Username: strings.Repeat("x", answerSize)}, nil
 }

@@ -13,6 +13,7 @@ func unique() Shape {
 			var made uint64
 			return Behaviour{Next: asTheyAreSent(plain, func(e Exchange) []Exchange {
 				made++
+				e.Unique = true
 				return []Exchange{numbered(e, made, !plain.calls)}
 			})}
 		},

@@ -154,6 +154,7 @@ func sideOf(cfg config.Config) side {
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
 			Streams: int(cfg.Streams), Duration: fixedDuration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+			ReadyPath: string(cfg.ReadyPath),
 		},
 	}
 	if !cfg.AllowRemote {

@@ -168,14 +168,21 @@ func (m metricsPlan) listen(ctx context.Context, notes io.Writer) (*exporter.End
 // await waits until a server answers, and warns when it does not like the request.
 func (s *session) await(ctx context.Context, server side) error {
 	var code int
+	var endless error // of a server that answers, which waiting does not change
 	err := subject.WaitReady(ctx, server.target.StartTimeout, server.target.Who, func(ctx context.Context) (err error) {
 		if err := server.checkNear(ctx); err != nil && !s.plan.allowRemote { // its name resolves by now
 			return err
 		}
-		code, err = load.Probe(ctx, server.load)
+		if code, err = load.Probe(ctx, server.load); errors.Is(err, load.ErrEndless) {
+			endless = err
+			return nil
+		}
 		return err
 	})
-	if err == nil && code >= http.StatusBadRequest {
+	if err == nil {
+		err = endless
+	}
+	if err == nil && code >= http.StatusBadRequest && server.load.ReadyPath == "" {
 		fmt.Fprintf(s.screen.Notes, "loader: REQUEST_PATH=%q: %s answers %d %s; you may be measuring its error page\n",
 			s.plan.request.path, server.target.Who, code, http.StatusText(code))
 	}

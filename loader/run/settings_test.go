@@ -24,7 +24,7 @@ func anotherValues() map[string]another {
 		"HOST": {value: "localhost"}, "PORT": {value: "4040"}, "ALLOW_REMOTE": {value: "true"}, "DURATION": {value: "1s"},
 		"WORKERS": {value: "7"}, "REQUESTS": {value: "1000"}, "SETTLE": {value: "1s"}, "RELEASE": {value: "1s"},
 		"TIMEOUT": {value: "1s"}, "START_TIMEOUT": {value: "1s"}, "SHAPE": {value: "churn"}, "PROTOCOL": {value: "h2c"},
-		"TLS_INSECURE": {value: "true"}, "RATE": {value: "100"}, "REQUEST_PATH": {value: "/other"}, "URL_FILE": {value: "urls"},
+		"TLS_INSECURE": {value: "true"}, "RATE": {value: "100"}, "REQUEST_PATH": {value: "/other"}, "URL_FILE": {value: "urls"}, "READY_PATH": {value: "/healthz"},
 		"METHOD": {value: "PUT"}, "HEADERS": {value: "X-A: 1"}, "BASIC_AUTH": {value: "me:secret"}, "BODY": {value: "x"},
 		"BODY_FILE": {value: "body"}, "BODY_BYTES": {value: "7"}, "PROTOSET": {value: "hello.protoset", beside: map[string]string{"PROTOCOL": "grpc"}},
 		"LOAD_COMMAND": {value: "wrk {url}"},
