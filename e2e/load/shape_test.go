@@ -70,8 +70,8 @@ func TestReadyPath(t *testing.T) {
 		assert.Equal(t, 125, r.ExitCode())
 		assert.Empty(t, r.Err.String())
 		assert.EqualValues(t, 10, lab.Number(t, r.Rows(t)[0], lab.ColumnRequests))
-		late := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "LEAK=none", "PROTOCOL=" + protocol, "READY_PATH=/missing", "START_TIMEOUT=300ms"})
+		late := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "LEAK=none", "PROTOCOL=" + protocol, "READY_PATH=/missing", "START_TIMEOUT=3s"})
 		assert.Equal(t, 125, late.ExitCode())
-		assert.Regexp(t, `^loader: the server is not ready after 300ms: http://127\.0\.0\.1:\d+/missing answers 404 Not Found\n$`, late.Err.String())
+		assert.Regexp(t, `^loader: the server is not ready after 3s: http://127\.0\.0\.1:\d+/missing answers 404 Not Found\n$`, late.Err.String())
 	}
 }
