@@ -25,7 +25,7 @@ func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2, WS, WSS, 
 // Encrypted is true for a protocol over TLS.
 func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 || p == WSS }
 
-// Streams is true for a protocol with one request for each connection, which stays open for messages or events.
+// Streams is true for a protocol whose connection stays open, after one HTTP request, for messages or events.
 func (p Protocol) Streams() bool { return p == WS || p == WSS || p == SSE }
 
 // underlying is the protocol of the request that opens a stream; p itself if it has none.
