@@ -42,7 +42,7 @@ type Config struct {
 	Connections  Reuse     `env:"CONNECTIONS" default:"kept" group:"Load" help:"connections stay open from one iteration to the next where the server allows it, or are opened anew in each"`
 	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`
-	ReadyPath    Path      `env:"READY_PATH" default:"the load's own request" group:"Request" help:"path to request by GET until the server answers, before the load; for a server that should not be asked for REQUEST_PATH then"`
+	ReadyPath    Path      `env:"READY_PATH" default:"the load's own request" group:"Request" help:"path to request by GET, before the load, until the status is below 400"`
 	URLFile      File      `env:"URL_FILE" group:"Request" help:"file with a URL or a path in each line, requested in turn instead of REQUEST_PATH" docker:"not available" compose:"-" movable:"true"`
 	Method       Method    `env:"METHOD" envDefault:"GET" group:"Request" help:"HTTP method"`
 	Headers      Headers   `env:"HEADERS" group:"Request" help:"header lines: Accept: text/html|X-Color: blue; a Host may be among them" secret:"true"`

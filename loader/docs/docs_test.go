@@ -42,9 +42,9 @@ func TestReplaced(t *testing.T) {
 
 func TestModesByTheShapeThatFindsThem(t *testing.T) {
 	const header = "| mode | leaks | what it does | found by `SHAPE` |\n|---|---|---|---|\n"
-	found, err := foundBy(header + "| `none` | no | keeps `x` | |\n| `heap` | yes | keeps | `keepalive` |\n| `log` | yes | keeps | `keepalive` |\n| `conn` | yes | keeps | `churn` |\n")
+	found, err := foundBy(header + "| `none` | no | keeps `x` | |\n| `heap` | yes | keeps | `keepalive` |\n| `log` | yes | keeps | `keepalive` |\n| `conn` | yes | keeps | `churn` |\n| `stream` | yes | keeps | `churn` with `PROTOCOL=sse` |\n")
 	require.NoError(t, err)
-	assert.Equal(t, map[string][]string{"keepalive": {"`heap`", "`log`"}, "churn": {"`conn`"}}, found)
+	assert.Equal(t, map[string][]string{"keepalive": {"`heap`", "`log`"}, "churn": {"`conn`", "`stream` with `PROTOCOL=sse`"}}, found)
 	_, err = foundBy(header + "| `heap` | yes | keeps | `none` |\n")
 	assert.ErrorContains(t, err, "`heap` is found by \"none\": expected one of keepalive, churn")
 }

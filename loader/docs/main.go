@@ -152,19 +152,24 @@ func shapes(root string) (string, error) {
 // foundBy reads the table of leakModes, and returns the modes as code, by the name of the shape that finds them. It fails
 // if the loader has no such shape.
 func foundBy(table string) (map[string][]string, error) {
-	found := make(map[string][]string)
+	modes := make(map[string][]string)
 	for line := range strings.Lines(table) {
 		cells := strings.Split(strings.Trim(line, "|\n"), "|")
-		mode, shape := strings.TrimSpace(cells[0]), strings.Trim(cells[len(cells)-1], " `")
+		mode, found := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[len(cells)-1])
+		shape, protocol, special := strings.Cut(found, " with ")
+		shape = strings.Trim(shape, "`")
+		if special {
+			mode += " with " + protocol
+		}
 		if !strings.HasPrefix(mode, "`") || shape == "" { // the header, or a mode that no shape finds
 			continue
 		}
 		if load.ShapeNamed(shape) == nil {
 			return nil, fmt.Errorf("%s is found by %q: expected one of %s", mode, shape, strings.Join(load.ShapeNames(), ", "))
 		}
-		found[shape] = append(found[shape], mode)
+		modes[shape] = append(modes[shape], mode)
 	}
-	return found, nil
+	return modes, nil
 }
 
 func columns(string) (string, error) {

@@ -52,6 +52,8 @@ func (s *events) explain(err error) error {
 	switch {
 	case err == io.EOF || err == errEventLimit:
 		return err
+	case s.arrives.err == io.EOF: // in a chunk
+		return io.ErrUnexpectedEOF
 	case s.arrives.err != nil:
 		return s.arrives.err
 	default:

@@ -15,8 +15,10 @@ const (
 	// messageLimit is the size of a message up to which it is read, besides as many bytes as the client has sent. It is
 	// discarded as it is read.
 	messageLimit = 16 << 20
-	// controlLimit is how many bytes of frames without data may come in a row: pings, or empty fragments.
-	controlLimit  = 64 << 10
+	// datalessLimit is how many bytes of frames without data may come in a second: pings, or empty fragments. A ping counts
+	// as pingSize, since it is answered.
+	datalessLimit = 64 << 10
+	pingSize      = 128
 	messageBuffer = 1 << 10 // bytes of a message that are read at a time
 )
 
@@ -52,14 +54,14 @@ func (m *messages) read() {
 		for err == nil {
 			var n int
 			if n, err = message.Read(buffer); n > 0 {
-				m.under.dataless.Store(0)
+				m.under.dataless = 0
 			}
 		}
 		if err != io.EOF {
 			m.err = m.explain(err)
 			return
 		}
-		m.under.dataless.Store(0)
+		m.under.dataless = 0
 		m.tell()
 	}
 }
@@ -91,7 +93,6 @@ func (m *messages) explain(err error) error {
 func (m *messages) expect(e *Exchange) {
 	m.conn.SetReadLimit(messageLimit + sizeOf(e.Body))
 	m.under.slow.Store(e.Slow)
-	m.under.dataless.Store(0)
 	m.early.Store(e.Cut == CutAnswer)
 	if e.Cut == CutRequest {
 		const header = 6 // bytes of a small frame
@@ -184,17 +185,19 @@ type underlay struct {
 	accepted bool   // until then there is nothing to read
 	slow     atomic.Bool
 	orderly  atomic.Bool  // the server is to close the connection first
-	dataless atomic.Int64 // bytes that were read since the last data of a message
 	left     atomic.Int64 // bytes that may still be written before the client vanishes; -1 if it does not
 	failed   atomic.Bool  // reading has
 	writeBy  time.Time    // the deadline of writing
+
+	dataless int       // bytes that were read since the last data of a message, or since
+	since    time.Time // at most a second ago
 }
 
 func (w *underlay) Read(p []byte) (int, error) {
 	switch {
 	case !w.accepted:
 		return 0, io.EOF
-	case w.dataless.Load() > controlLimit:
+	case w.dataless > datalessLimit:
 		return 0, errControlFlood
 	case len(w.ahead) > 0:
 		n := copy(p, w.ahead)
@@ -206,11 +209,20 @@ func (w *underlay) Read(p []byte) (int, error) {
 		from = &slowReader{w.Conn}
 	}
 	n, err := from.Read(p)
-	w.dataless.Add(int64(n))
+	if now := time.Now(); now.Sub(w.since) > time.Second {
+		w.since, w.dataless = now, 0
+	}
+	w.dataless += n
 	if err != nil {
 		w.failed.Store(true)
 	}
 	return n, err
+}
+
+// pinged counts a ping, and returns true if it is to be answered.
+func (w *underlay) pinged() bool {
+	w.dataless += pingSize
+	return w.dataless <= datalessLimit
 }
 
 // limitWrite sets the deadline of writing, seldom, as limit of connection does.

@@ -13,7 +13,7 @@ var ErrEndless error = errEndless
 
 // Probe sends the first request of plan once, or one for plan.ReadyPath, and returns the status code of the response. Of a
 // stream it only waits until that is open; the code of a WebSocket is 0. It fails without a response within plan.Timeout,
-// and when ctx ends first. The error has the cause if a user can do something about it.
+// with a status of an error for plan.ReadyPath, and when ctx ends first. The error has the cause if a user can do something about it.
 func Probe(ctx context.Context, plan Plan) (int, error) {
 	e := *plan.Behaviour.Next()
 	e.Cut, e.Slow = CutNothing, false
@@ -32,10 +32,13 @@ func Probe(ctx context.Context, plan Plan) (int, error) {
 		open = stream.greet
 	}
 	code, err := open(ctx, time.Now(), &e)
+	asked := fmt.Sprintf("%s://%s%s", plan.Protocol.Scheme(), plan.Address, e.Path)
+	if err == nil && plan.ReadyPath != "" && code >= http.StatusBadRequest {
+		return code, fmt.Errorf("%s answers %d %s", asked, code, http.StatusText(code))
+	}
 	if err == nil {
 		return code, nil
 	}
-	asked := fmt.Sprintf("%s://%s%s", plan.Protocol.Scheme(), plan.Address, e.Path)
 	if errors.Is(err, ErrEndless) {
 		return 0, fmt.Errorf("%s: %w", asked, ErrEndless)
 	}

@@ -27,7 +27,7 @@ func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2, GRPC, GRP
 // Encrypted is true for a protocol over TLS.
 func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 || p == GRPCS || p == WSS }
 
-// Streams is true for a protocol with one request for each connection, which stays open for messages or events.
+// Streams is true for a protocol whose connection stays open, after one HTTP request, for messages or events.
 func (p Protocol) Streams() bool { return p == WS || p == WSS || p == SSE }
 
 // underlying is the protocol of HTTP below one of streams or calls; p itself if it is one of HTTP.

@@ -77,7 +77,10 @@ func (c *webSocket) exchange(ctx context.Context, now time.Time, e *Exchange) (i
 // greet opens a WebSocket. It returns the status of the response if there is none; 0 if it is open.
 func (c *webSocket) greet(ctx context.Context, now time.Time, e *Exchange) (int, error) {
 	h := &handshake{over: &c.over, ctx: ctx, now: now, exchange: e}
-	conn, _, err := websocket.Dial(context.Background(), "ws://server/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: h}})
+	conn, _, err := websocket.Dial(context.Background(), "ws://server/", &websocket.DialOptions{
+		HTTPClient:     &http.Client{Transport: h},
+		OnPingReceived: func(context.Context, []byte) bool { return h.under.pinged() },
+	})
 	switch {
 	case h.err != nil:
 		return 0, h.err

@@ -182,7 +182,7 @@ func (s *session) await(ctx context.Context, server side) error {
 	if err == nil {
 		err = endless
 	}
-	if err == nil && code >= http.StatusBadRequest && server.load.ReadyPath == "" {
+	if err == nil && code >= http.StatusBadRequest {
 		fmt.Fprintf(s.screen.Notes, "loader: REQUEST_PATH=%q: %s answers %d %s; you may be measuring its error page\n",
 			s.plan.request.path, server.target.Who, code, http.StatusText(code))
 	}
