@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,31 +134,4 @@ func TestLargeFilesStayOnDisk(t *testing.T) {
 	require.NoError(t, os.WriteFile(urls, []byte("/"+strings.Repeat("a", 2<<20)), 0o600))
 	_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
 	assert.ErrorContains(t, err, "a line is longer than 1048576 bytes")
-}
-
-// FuzzPathIn compares the short way with the long one.
-func FuzzPathIn(f *testing.F) {
-	for _, line := range []string{"/", "/a", "/a/b?c=d&e", "//host/a", "/a?", "/a?b?c", "/..", "/a:b", "http://host/a?b", "/?a/b", "/~a", "# a", "", "a"} {
-		f.Add(line)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		path, err := pathIn(line)
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			return
-		}
-		target, parseErr := url.Parse(line)
-		if parseErr != nil {
-			if err == nil {
-				t.Fatalf("%q is %q", line, path)
-			}
-			return
-		}
-		if err == nil && path != target.RequestURI() {
-			t.Fatalf("%q is %q, not %q", line, path, target.RequestURI())
-		}
-		var right config.Path
-		if (right.UnmarshalText([]byte(target.RequestURI())) == nil) != (err == nil) {
-			t.Fatalf("%q: %v", line, err)
-		}
-	})
 }

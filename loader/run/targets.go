@@ -154,6 +154,9 @@ type line struct {
 // isURL is true for a field that is to be a URL or a path, and false for a weight or a method.
 func isURL(field string) bool { return strings.ContainsAny(field, "/:?") }
 
+// isNumber is true for a field that is to be a weight.
+func isNumber(field string) bool { return strings.IndexByte("+-.0123456789", field[0]) >= 0 }
+
 // lineIn reads a line of one of these forms; false if it is empty, or begins with #:
 //
 //	URL
@@ -173,11 +176,13 @@ func lineIn(text string) (line, bool, error) {
 	}
 	var l line
 	var err error
-	if rest != "" && strings.ContainsAny(field[:1], "+-.0123456789") {
+	if rest != "" && isNumber(field) {
 		if l.Weight, err = strconv.Atoi(field); err != nil || l.Weight < 1 || l.Weight > mostWeight {
 			return line{}, false, fmt.Errorf("%.200q: expected a weight, from 1 to %d", field, mostWeight)
 		}
-		field, rest = cutField(rest)
+		if field, rest = cutField(rest); isNumber(field) {
+			return line{}, false, fmt.Errorf("%.200q: expected a method or a URL after the weight", field)
+		}
 	}
 	if rest != "" && !isURL(field) {
 		var method config.Method
