@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -16,7 +15,7 @@ type Dimension struct {
 	Help string
 
 	// number puts a number into that part.
-	number func(e *Exchange, n uint64)
+	number func(e *Exchange, n string)
 }
 
 // Dimensions returns all dimensions, in the order in which they are listed.
@@ -24,7 +23,7 @@ func Dimensions() []Dimension {
 	return []Dimension{
 		{"path", "-1, -2 and so on after the last segment of its path", numberPath},
 		{"query", "a parameter leaklab-1=1, leaklab-2=2 and so on", numberQuery},
-		{"method", "a method GET-A, GET-B and so on, where METHOD is GET", numberMethod},
+		{"method", "a method GET-B, GET-C and so on, the number in letters, where METHOD is GET", numberMethod},
 		{"host", "a Host leaklab-1.NAME, leaklab-2.NAME and so on, or leaklab-1.localhost where that is an address", numberHost},
 		{"user-agent", "a User-Agent that ends in leaklab/1, leaklab/2 and so on", numberUserAgent},
 		{"cookie", "a cookie leaklab-1=1, leaklab-2=2 and so on", numberCookie},
@@ -65,66 +64,63 @@ func placed(text, number, instead string) string {
 	return strings.NewReplacer(placeholder, number, escaped, number).Replace(text)
 }
 
-func decimalOf(n uint64) string { return strconv.FormatUint(n, 10) }
-
 // numberPath has the number follow the last segment of the path, so that a route with a parameter there still matches.
-func numberPath(e *Exchange, n uint64) {
+func numberPath(e *Exchange, n string) {
 	path, query, asked := strings.Cut(e.Path, "?")
-	e.Path = placed(path, decimalOf(n), path+"-"+decimalOf(n))
+	e.Path = placed(path, n, path+"-"+n)
 	if asked {
 		e.Path += "?" + query
 	}
 }
 
-func numberQuery(e *Exchange, n uint64) {
+func numberQuery(e *Exchange, n string) {
 	path, query, _ := strings.Cut(e.Path, "?")
 	added := pair(n)
 	if query != "" {
 		added = query + "&" + added
 	}
-	e.Path = path + "?" + placed(query, decimalOf(n), added)
+	e.Path = path + "?" + placed(query, n, added)
 }
 
 // pair is a parameter or a cookie whose name and value are new.
-func pair(n uint64) string { return "leaklab-" + decimalOf(n) + "=" + decimalOf(n) }
+func pair(n string) string { return "leaklab-" + n + "=" + n }
 
-// numberMethod makes a method of capitals and hyphens, which is all that nginx takes.
-func numberMethod(e *Exchange, n uint64) {
-	var letters []byte
-	for ; n > 0; n = (n - 1) / 26 {
-		letters = append(letters, 'A'+byte((n-1)%26))
+// numberMethod writes the number with letters, since nginx takes a method of capitals, hyphens and underscores only.
+func numberMethod(e *Exchange, n string) {
+	letters := []byte(n)
+	for at, digit := range letters {
+		letters[at] = 'A' + digit - '0'
 	}
-	slices.Reverse(letters)
 	e.Method += "-" + string(letters)
 }
 
 // numberHost makes a name below that of the host. The connection is to the plan's address, whatever it is.
-func numberHost(e *Exchange, n uint64) {
+func numberHost(e *Exchange, n string) {
 	const longest = 253 // of a name in DNS
 	name, port, err := net.SplitHostPort(e.Host)
 	if err != nil {
 		name = strings.Trim(e.Host, "[]")
 	}
 	_, notAddress := netip.ParseAddr(name)
-	below := "leaklab-" + decimalOf(n) + "."
+	below := "leaklab-" + n + "."
 	if notAddress == nil || len(below)+len(name) > longest {
 		name = "localhost" // whose names are loopback addresses: RFC 6761
 	}
-	e.Host = placed(name, decimalOf(n), below+name)
+	e.Host = placed(name, n, below+name)
 	if port != "" {
 		e.Host += ":" + port
 	}
 }
 
-func numberUserAgent(e *Exchange, n uint64) {
-	e.numberField("User-Agent", n, " ", "leaklab/"+decimalOf(n))
+func numberUserAgent(e *Exchange, n string) {
+	e.numberField("User-Agent", n, " ", "leaklab/"+n)
 }
 
-func numberCookie(e *Exchange, n uint64) { e.numberField("Cookie", n, "; ", pair(n)) }
+func numberCookie(e *Exchange, n string) { e.numberField("Cookie", n, "; ", pair(n)) }
 
 // numberField puts a number into the first field of that name: at its placeholders, or at its end, where separator and
 // added follow what it has. Without such a field there is one.
-func (e *Exchange) numberField(name string, n uint64, separator, added string) {
+func (e *Exchange) numberField(name, n, separator, added string) {
 	at := slices.IndexFunc(e.Header, func(f Field) bool { return strings.EqualFold(f.Name, name) })
 	if at < 0 {
 		e.Header = append(slices.Clip(e.Header), Field{name, added})
@@ -135,39 +131,43 @@ func (e *Exchange) numberField(name string, n uint64, separator, added string) {
 	if *value != "" {
 		added = *value + separator + added
 	}
-	*value = placed(*value, decimalOf(n), added)
+	*value = placed(*value, n, added)
 }
 
-func numberHeader(e *Exchange, n uint64) {
-	header, found := slices.Clone(e.Header), false
-	for at, field := range header {
-		other := strings.EqualFold(field.Name, "User-Agent") || strings.EqualFold(field.Name, "Cookie")
-		if !other && strings.Contains(field.Value, placeholder) {
-			header[at].Value, found = placed(field.Value, decimalOf(n), ""), true
+func numberHeader(e *Exchange, n string) {
+	marked := func(f Field) bool {
+		return strings.Contains(f.Value, placeholder) && !strings.EqualFold(f.Name, "User-Agent") && !strings.EqualFold(f.Name, "Cookie")
+	}
+	if !slices.ContainsFunc(e.Header, marked) {
+		e.Header = append(slices.Clip(e.Header), Field{"X-Leaklab-" + n, n})
+		return
+	}
+	e.Header = slices.Clone(e.Header)
+	for at, field := range e.Header {
+		if marked(field) {
+			e.Header[at].Value = placed(field.Value, n, "")
 		}
 	}
-	if !found {
-		header = append(header, Field{"X-Leaklab-" + decimalOf(n), decimalOf(n)})
-	}
-	e.Header = header
 }
 
 // numberBody looks for placeholders in bodies that are sent together with the header.
-func numberBody(e *Exchange, n uint64) {
+func numberBody(e *Exchange, n string) {
 	if e.Method == "GET" {
 		e.Method = "POST"
 	}
-	size, number := sizeOf(e.Body), "-"+decimalOf(n)
+	size := sizeOf(e.Body)
 	if size == 0 {
-		e.Body = strings.NewReader("leaklab" + number)
+		e.Body = strings.NewReader("leaklab-" + n)
 		return
 	}
-	content := make([]byte, min(size, wholeLimit))
-	if _, err := e.Body.ReadAt(content, 0); size > wholeLimit || err != nil && err != io.EOF {
-		e.Body = joined{e.Body, strings.NewReader(number)}
-		return
+	if size <= wholeLimit {
+		content := make([]byte, size)
+		if _, err := io.ReadFull(io.NewSectionReader(e.Body, 0, size), content); err == nil {
+			e.Body = strings.NewReader(placed(string(content), n, string(content)+"-"+n))
+			return
+		}
 	}
-	e.Body = strings.NewReader(placed(string(content), decimalOf(n), string(content)+number))
+	e.Body = joined{e.Body, strings.NewReader("-" + n)} // if it cannot be read, that fails again when it is sent
 }
 
 // joined is a body of several, one after the other.

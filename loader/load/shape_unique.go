@@ -1,5 +1,7 @@
 package load
 
+import "strconv"
+
 func unique() Shape {
 	return Shape{
 		Name: "unique",
@@ -8,10 +10,11 @@ func unique() Shape {
 			var made uint64
 			return Behaviour{Next: asTheyAreSent(plain, func(e Exchange) []Exchange {
 				made++
+				n, changed := strconv.FormatUint(made, 10), []Exchange{e}
 				for _, d := range plain.unique {
-					d.number(&e, made)
+					d.number(&changed[0], n)
 				}
-				return []Exchange{e}
+				return changed
 			})}
 		},
 	}
