@@ -99,8 +99,9 @@ func each(p plain, change func(Exchange) []Exchange) Behaviour {
 			made[n] = append(made[n], newExchange(changed, tooLarge && sizeOf(changed.Body) > share))
 		}
 	}
-	var all []*Exchange
-	for _, n := range turns(p.targets) {
+	order := turns(p.targets)
+	all := make([]*Exchange, 0, len(order)*len(variants))
+	for _, n := range order {
 		all = append(all, made[n]...)
 	}
 	return Behaviour{Next: inTurn(all), Closes: closes}

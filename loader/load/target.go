@@ -19,20 +19,24 @@ type Target struct {
 // even distances (stride scheduling: Waldspurger and Weihl, MIT/LCS/TM-528, 1995).
 func turns(targets []Target) []int32 {
 	type turn struct{ target, number int32 }
-	var cycle []turn
+	length := 0
+	for _, t := range targets {
+		length += max(1, t.Weight)
+	}
+	cycle := make([]turn, 0, length)
 	for n, t := range targets {
 		for number := range max(1, t.Weight) {
 			cycle = append(cycle, turn{int32(n), int32(number)})
 		}
 	}
-	if len(cycle) > len(targets) {
+	if length > len(targets) {
 		// A turn is due at (number + 1/2) / weight of the cycle.
 		due := func(of, other turn) int {
 			return (2*int(of.number) + 1) * max(1, targets[other.target].Weight)
 		}
 		slices.SortStableFunc(cycle, func(a, b turn) int { return cmp.Compare(due(a, b), due(b, a)) })
 	}
-	order := make([]int32, len(cycle))
+	order := make([]int32, length)
 	for n, t := range cycle {
 		order[n] = t.target
 	}

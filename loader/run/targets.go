@@ -16,14 +16,15 @@ import (
 
 // What a URL_FILE may have.
 const (
+	mostLines   = 50_000 // requests in memory
 	mostWeight  = 10_000
-	mostWeights = 1_000_000 // in all, if it is kept in memory
-	mostBodies  = 8 << 20   // bytes in memory of the files that it names
-	mostOpen    = 16        // files that it names and that stay open
+	mostWeights = 250_000 // in all, if it is kept in memory
+	mostBodies  = 8 << 20 // bytes in memory of the files that it names
+	mostOpen    = 16      // files that it names and that stay open
 )
 
-// readTargets takes the requests from URL_FILE; see lineIn. Every line is checked. Those of a large file stay there, and
-// are read as they are requested. instead, if it is not nil, is the body of a line with a method and without a body.
+// readTargets takes the requests from URL_FILE; see lineIn. Every line is checked. If they are too many for memory, they
+// stay there, and are read as they are requested. instead, if it is not nil, is the body of a line with a method and without a body.
 func (r request) readTargets(made *load.Request, instead load.Body, keep func(io.Closer)) error {
 	file, size, err := openFile(r.urlFile)
 	if err != nil {
@@ -32,7 +33,7 @@ func (r request) readTargets(made *load.Request, instead load.Body, keep func(io
 	m := mix{folder: filepath.Dir(r.urlFile), bodies: make(map[string]load.Body), instead: instead, keep: keep}
 	var targets []load.Target
 	var last load.Target
-	weights := 0
+	weights, large := 0, size > mostInMemory
 	lines := linesOf(file, size)
 	for number := 1; err == nil && lines.Scan(); number++ {
 		l, found, wrong := lineIn(lines.Text())
@@ -42,12 +43,11 @@ func (r request) readTargets(made *load.Request, instead load.Body, keep func(io
 		switch {
 		case wrong != nil:
 			err = fmt.Errorf("line %d: %w", number, wrong)
-		case !found:
-		case size > mostInMemory:
+		case found:
 			last = m.target(l)
-		default:
-			last = m.target(l)
-			targets, weights = append(targets, last), weights+max(1, l.Weight)
+			if large = large || len(targets) == mostLines; !large {
+				targets, weights = append(targets, last), weights+max(1, l.Weight)
+			}
 		}
 	}
 	switch {
@@ -58,10 +58,10 @@ func (r request) readTargets(made *load.Request, instead load.Body, keep func(io
 		err = notALine(lines.Err())
 	case last.Path == "":
 		err = notALine(errors.New("there is none"))
-	case weights > mostWeights:
+	case !large && weights > mostWeights:
 		err = fmt.Errorf("expected weights of at most %d in all, but they are %d", mostWeights, weights)
 	}
-	if err != nil || size <= mostInMemory {
+	if err != nil || !large {
 		made.Targets = targets
 		return errors.Join(err, file.Close())
 	}

@@ -129,12 +129,12 @@ func TestWrongLines(t *testing.T) {
 }
 
 func TestWeightsHaveALimitInAll(t *testing.T) {
-	urls := files(t, map[string]string{"urls": strings.Repeat("10000 /a\n", 100)})
+	urls := files(t, map[string]string{"urls": strings.Repeat("10000 /a\n", 25)})
 	_, err := planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
 	require.NoError(t, err)
-	urls = files(t, map[string]string{"urls": strings.Repeat("10000 /a\n", 100) + "/b\n"})
+	urls = files(t, map[string]string{"urls": strings.Repeat("10000 /a\n", 25) + "/b\n"})
 	_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
-	assert.EqualError(t, err, fmt.Sprintf("URL_FILE=%q: expected weights of at most 1000000 in all, but they are 1000001", urls))
+	assert.EqualError(t, err, fmt.Sprintf("URL_FILE=%q: expected weights of at most 250000 in all, but they are 250001", urls))
 }
 
 // Files with bodies are read once each. Those that are too large for memory, alone or with the others, stay open.
@@ -194,6 +194,32 @@ func TestLinesOfALargeFile(t *testing.T) {
 	next = request.ManyTargets()
 	for range 2 {
 		assert.Equal(t, "/z", next().Path, "files that it names only now are not opened")
+	}
+}
+
+// Many short lines stay in their file as well, since what they ask for takes more memory than they do.
+func TestManyLinesStayInTheirFile(t *testing.T) {
+	for extra, stays := range map[string]bool{"": false, "2 /last\n": true} {
+		urls := files(t, map[string]string{"urls": strings.Repeat("/a\n", mostLines) + extra})
+		kept := 0
+		request, err := planned(t, map[string]string{"URL_FILE": urls}).request.read(false, func(file io.Closer) {
+			kept++
+			t.Cleanup(func() { _ = file.Close() })
+		})
+		require.NoError(t, err)
+		if !stays {
+			assert.Len(t, request.Targets, mostLines)
+			assert.Zero(t, kept)
+			continue
+		}
+		assert.Nil(t, request.Targets)
+		assert.Equal(t, 1, kept)
+		next := request.ManyTargets()
+		for range mostLines {
+			next()
+		}
+		assert.Equal(t, load.Target{Path: "/last", Weight: 2}, next())
+		assert.Equal(t, load.Target{Path: "/a"}, next())
 	}
 }
 
