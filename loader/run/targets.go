@@ -24,7 +24,8 @@ const (
 )
 
 // readTargets takes the requests from URL_FILE; see lineIn. Every line is checked. If they are too many for memory, they
-// stay there, and are read as they are requested. instead, if it is not nil, is the body of a line with a method and without a body.
+// stay there, and are read as they are requested. instead, if it is not nil, is the body of a line that has a method and
+// no body.
 func (r request) readTargets(made *load.Request, instead load.Body, keep func(io.Closer)) error {
 	file, size, err := openFile(r.urlFile)
 	if err != nil {
