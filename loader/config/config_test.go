@@ -20,7 +20,7 @@ func TestDefaults(t *testing.T) {
 		Tries: Auto, MaxTries: 40, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: AutoBurst, Workers: 100, Streams: 10,
 		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
-		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
+		Shapes: Shapes{"keepalive"}, Unique: Unique{"path", "header"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
 	c, err := Parse(nil)
 	require.NoError(t, err)
@@ -36,7 +36,8 @@ func TestAllSettings(t *testing.T) {
 		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
 		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "GRAFANA_URL": "http://localhost:3000",
-		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
+		"SHAPE": "churn, unique", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
+		"UNIQUE":  "method, user-agent",
 		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7", "STREAMS": "3",
 	})
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func TestAllSettings(t *testing.T) {
 		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Burst(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics", GrafanaURL: "http://localhost:3000",
-		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
+		Shapes: Shapes{"churn", "unique"}, Unique: Unique{"method", "user-agent"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
 		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7, Streams: 3,
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
@@ -95,6 +96,7 @@ func wrongSettings() []wrong {
 		host     = `expected a host name or an IP address, without a scheme or a port`
 		path     = `expected a path that begins with "/", percent-encoded, without a host`
 		shape    = `expected one or several of keepalive, churn, abort, slow, upload, idle, unique, separated by commas`
+		unique   = `expected one or several of path, query, method, host, user-agent, cookie, header, body, separated by commas`
 		address  = `expected an address such as "http://server:9101/metrics"`
 		boolean  = `expected true or false`
 		rate     = `expected requests per second over all workers, for example "5000", or 0`
@@ -126,6 +128,8 @@ func wrongSettings() []wrong {
 		{"METRICS_MEMORY", "a b", metric}, {"METRICS_MEMORY", "{}", metric}, {"METRICS_MEMORY", "x{a=b}", metric}, {"METRICS_MEMORY", "x\ny", metric},
 		{"METRICS_REQUESTS", "rate(x[5m])", metric}, {"METRICS_REQUESTS", `x{a=~"b"}`, metric}, {"METRICS_REQUESTS", "x 5", metric},
 		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
+		{"UNIQUE", "paths", unique}, {"UNIQUE", "path,", unique}, {"UNIQUE", "query,query", unique}, {"UNIQUE", "Method", unique},
+		{"UNIQUE", "method", `expected SHAPE=unique as well`},
 		{"PROTOCOL", "http2", `expected one of http1 https h2c h2 grpc grpcs ws wss sse`}, {"TLS_INSECURE", "yes please", `expected true or false`},
 		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
 		{"METHOD", "GET /", `expected an HTTP method`},
@@ -232,6 +236,9 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
 		{map[string]string{"PROTOSET": "hello.protoset", "PROTOCOL": "h2c"}, `PROTOSET="hello.protoset": expected nothing, or PROTOCOL=grpc or grpcs`},
 		{map[string]string{"REQUEST_PATH": "/hello", "PROTOCOL": "grpc"}, `REQUEST_PATH="/hello": expected "/package.Service/Method" with PROTOCOL=grpc`},
+		{map[string]string{"UNIQUE": "body,cookie", "SHAPE": "unique", "PROTOCOL": "grpc"}, `UNIQUE="cookie,body": expected some of host, user-agent, cookie, header with PROTOCOL=grpc`},
+		{map[string]string{"UNIQUE": "method", "SHAPE": "unique", "PROTOCOL": "ws"}, `UNIQUE="method": expected no method with PROTOCOL=ws`},
+		{map[string]string{"UNIQUE": "body", "SHAPE": "unique", "PROTOCOL": "sse"}, `UNIQUE="body": expected no body with PROTOCOL=sse`},
 		{map[string]string{"METHOD": "PUT", "PROTOCOL": "grpcs"}, `METHOD="PUT": expected nothing with PROTOCOL=grpcs: each call is a POST`},
 		{map[string]string{"PROTOCOL": "ws", "METHOD": "POST"}, `METHOD="POST": expected GET with PROTOCOL=ws`},
 		{map[string]string{"PROTOCOL": "wss", "HEADERS": "upgrade: h2c"}, `HEADERS: expected no upgrade with PROTOCOL=wss: the loader sets it`},

@@ -62,7 +62,7 @@ func TestKindsOfSettings(t *testing.T) {
 		"movable":  {func(s Setting) bool { return s.Movable }, "BASELINE_PORT BODY_FILE HOST METRICS_URL PORT PPROF_URL PROTOSET URL_FILE"},
 		"redacted": {func(s Setting) bool { return s.Redacted }, "GRAFANA_URL METRICS_URL PPROF_URL"},
 		"switch":   {func(s Setting) bool { return s.Switch }, "ALIGN ALLOW_REMOTE TLS_INSECURE"},
-		"choices":  {func(s Setting) bool { return s.Choices != nil }, "CONNECTIONS LEAK LIVE PROTOCOL SHAPE"},
+		"choices":  {func(s Setting) bool { return s.Choices != nil }, "CONNECTIONS LEAK LIVE PROTOCOL SHAPE UNIQUE"},
 		"no flag":  {func(s Setting) bool { return s.Loader && s.Flag == "" }, "BASELINE_HOST HOST_RESULTS SERVER_IMAGE"},
 	} {
 		assert.Equal(t, test.want, strings.Join(namesWhere(test.chosen), " "), name)

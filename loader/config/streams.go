@@ -23,6 +23,12 @@ func (c Config) besideStreams() (wrong []error) {
 	if c.Method != "GET" {
 		not("METHOD", string(c.Method), "GET")
 	}
+	if c.Unique.isChosen() && slices.Contains(c.Unique, "method") {
+		not("UNIQUE", strings.Join(c.Unique, ","), "no method")
+	}
+	if c.Unique.isChosen() && protocol == load.SSE && slices.Contains(c.Unique, "body") {
+		not("UNIQUE", strings.Join(c.Unique, ","), "no body")
+	}
 	if c.Align {
 		not("ALIGN", "true", "false")
 	}

@@ -32,6 +32,7 @@ var tables = []table{
 	{"docs/settings.md", "settings", settings},
 	{"docs/settings.md", "leak-modes", leakModes},
 	{"docs/load.md", "shapes", shapes},
+	{"docs/load.md", "dimensions", dimensions},
 	{"docs/report.md", "columns", columns},
 	{"docs/report.md", "metrics", metrics},
 	{"docker-compose.yml", "settings", environment},
@@ -147,6 +148,15 @@ func shapes(root string) (string, error) {
 		rows = append(rows, []string{code(s.Name), inCode(s.Help), strings.Join(found[s.Name], ", ")})
 	}
 	return markdown([]string{"shape", "each client", "finds, of the demo server's leaks"}, rows), nil
+}
+
+// dimensions is a table of the parts of a request that UNIQUE may name.
+func dimensions(string) (string, error) {
+	var rows [][]string
+	for _, d := range load.Dimensions() {
+		rows = append(rows, []string{code(d.Name), inCode(d.Help)})
+	}
+	return markdown([]string{"`UNIQUE`", "each request has"}, rows), nil
 }
 
 // foundBy reads the table of leakModes, and returns the modes as code, by the name of the shape that finds them. It fails

@@ -96,6 +96,8 @@ func TestMessagesThatACallCannotHave(t *testing.T) {
 		`PROTOSET="/does/not/exist": expected a file that can be read`:                                                {"BODY": "{}", "PROTOSET": "/does/not/exist"},
 		`: expected a descriptor set with /no.Service/No`:                                                             {"BODY": "{}", "PROTOSET": set, "REQUEST_PATH": "/no.Service/No"},
 		`: expected at most 16 MiB with gRPC`:                                                                         {"BODY_FILE": large},
+		`URL_FILE="`:                                                                                                  {"URL_FILE": inFile(t, []byte("POST /a/b x\n"))},
+		`line 1: "POST": expected no method of HTTP with gRPC`:                                                        {"URL_FILE": inFile(t, []byte("POST /a/b x\n"))},
 		`BODY: expected an encoded message, not JSON, with URL_FILE`:                                                  {"BODY": "{}", "URL_FILE": inFile(t, []byte("/a/b\n"))},
 	} {
 		with := map[string]string{"PROTOCOL": "grpc", "REQUEST_PATH": unaryCall}

@@ -68,7 +68,7 @@ func planOf(cfg config.Config, command, exported []string) plan {
 		request: request{
 			method: string(cfg.Method), path: string(cfg.RequestPath), headers: cfg.Headers, basicAuth: string(cfg.BasicAuth),
 			body: cfg.Body, bodyFile: string(cfg.BodyFile), urlFile: string(cfg.URLFile), bodyBytes: int(cfg.BodyBytes),
-			calls: load.Protocol(cfg.Protocol).Calls(), protoset: string(cfg.Protoset),
+			calls: load.Protocol(cfg.Protocol).Calls(), protoset: string(cfg.Protoset), unique: cfg.Unique,
 		},
 		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
 		settle: pauseOf(cfg.Settle, usualSettle), release: pauseOf(cfg.Release, usualRelease), allowRemote: cfg.AllowRemote,

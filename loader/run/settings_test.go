@@ -34,6 +34,7 @@ func anotherValues() map[string]another {
 		"METRICS_URL": {value: "http://127.0.0.1:9101/metrics"}, "PPROF_URL": {value: "http://127.0.0.1:6060/debug/pprof/"},
 		"GRAFANA_URL": {value: "http://127.0.0.1:3000"}, "SERVER_IMAGE": {value: "nginx:1.29"}, "HOST_RESULTS": {value: "/home/me/results"}, "LEAK": {value: "none"},
 		"LIVE": {value: "jvm"}, "CONNECTIONS": {value: "fresh"}, "STREAMS": {value: "7"},
+		"UNIQUE":           {value: "method", beside: map[string]string{"SHAPE": "unique"}},
 		"METRICS_MEMORY":   {value: "process_working_set_bytes", beside: map[string]string{"METRICS_URL": "http://10.0.0.5:9101/metrics"}},
 		"METRICS_REQUESTS": {value: `http_requests_total{app="web"}`, beside: map[string]string{"METRICS_URL": "http://127.0.0.1:9101/metrics"}},
 	}
