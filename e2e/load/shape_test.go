@@ -14,7 +14,7 @@ import (
 
 func TestEveryShapeAndProtocolLoadsTheDemo(t *testing.T) {
 	all := lab.Shapes(t)
-	for _, protocol := range []string{"http1", "https", "h2c", "h2", "ws", "wss", "sse"} {
+	for _, protocol := range []string{"http1", "https", "h2c", "h2", "grpc", "grpcs", "ws", "wss", "sse"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			shapes := slices.Clone(all)

@@ -37,6 +37,19 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 	}
 }
 
+// A call of gRPC that its client leaves is found by that, and not by calls that end.
+func TestCallsThatAreLeftAreFound(t *testing.T) {
+	lab.Quiet(t)
+	settings := []string{"LEAK=stream", "PROTOCOL=grpc", "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=8192", "TOLERANCE=512"}
+	left := lab.Start(t, append(settings, "SHAPE=abort"))
+	assert.Equal(t, 1, left.ExitCode(), "%s%s", &left.Out, &left.Err)
+	ended := lab.Start(t, append(settings, "SHAPE=keepalive"))
+	assert.NotEqual(t, 1, ended.ExitCode(), "%s%s", &ended.Out, &ended.Err)
+	for _, row := range append(left.Rows(t), ended.Rows(t)...) {
+		assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
+	}
+}
+
 // What a server keeps on a connection until it closes adds up only if it stays open.
 func TestWhatHangsOnAConnectionIsFoundIfItIsKept(t *testing.T) {
 	lab.Quiet(t)

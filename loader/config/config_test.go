@@ -236,7 +236,7 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
 		{map[string]string{"PROTOSET": "hello.protoset", "PROTOCOL": "h2c"}, `PROTOSET="hello.protoset": expected nothing, or PROTOCOL=grpc or grpcs`},
 		{map[string]string{"REQUEST_PATH": "/hello", "PROTOCOL": "grpc"}, `REQUEST_PATH="/hello": expected "/package.Service/Method" with PROTOCOL=grpc`},
-		{map[string]string{"UNIQUE": "body,cookie", "SHAPE": "unique", "PROTOCOL": "grpc"}, `UNIQUE="cookie,body": expected some of host, user-agent, cookie, header with PROTOCOL=grpc`},
+		{map[string]string{"UNIQUE": "body,cookie", "SHAPE": "unique", "PROTOCOL": "grpc"}, `UNIQUE="body,cookie": expected some of host, user-agent, cookie, header with PROTOCOL=grpc`},
 		{map[string]string{"UNIQUE": "method", "SHAPE": "unique", "PROTOCOL": "ws"}, `UNIQUE="method": expected no method with PROTOCOL=ws`},
 		{map[string]string{"UNIQUE": "body", "SHAPE": "unique", "PROTOCOL": "sse"}, `UNIQUE="body": expected no body with PROTOCOL=sse`},
 		{map[string]string{"METHOD": "PUT", "PROTOCOL": "grpcs"}, `METHOD="PUT": expected nothing with PROTOCOL=grpcs: each call is a POST`},
