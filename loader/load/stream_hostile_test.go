@@ -155,6 +155,7 @@ func TestAServerThatHasStoppedAnsweringMessagesIsNamed(t *testing.T) {
 
 // A ping is answered at any time: while a client waits, and while it is idle.
 func TestAPingIsAnswered(t *testing.T) {
+	const timeout = time.Second // the deadline of what has been written before is over then
 	ponged := make(chan struct{}, 10)
 	address := serveConnections(t, func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
@@ -170,8 +171,8 @@ func TestAPingIsAnswered(t *testing.T) {
 		pong := make([]byte, 6+4) // masked
 		for n := range 2 {
 			if n == 1 {
-				_, _ = io.WriteString(conn, "\x81\x01x") // the answer; the second ping comes when the client is idle
-				time.Sleep(20 * time.Millisecond)
+				_, _ = io.WriteString(conn, "\x81\x01x") // the answer; the second ping comes when the client has been idle for long
+				time.Sleep(2 * timeout)
 			}
 			_, _ = io.WriteString(conn, "\x89\x04ping")
 			if _, err := io.ReadFull(reader, pong); err != nil || pong[0] != 0x8a {
@@ -182,7 +183,7 @@ func TestAPingIsAnswered(t *testing.T) {
 		_, _ = io.Copy(io.Discard, reader)
 	})
 	plan := planOf(address)
-	plan.Protocol = WS
+	plan.Protocol, plan.Timeout = WS, timeout
 	c := newClient(&plan)
 	defer c.close()
 	_, err := c.do(t.Context(), time.Now(), plan.Behaviour.Next())
