@@ -58,7 +58,7 @@ func (m *messages) read() {
 				m.under.dataless = 0
 			}
 		}
-		if err != io.EOF {
+		if err != io.EOF || m.under.failed.Load() { // the library takes the end of the connection for that of the message
 			m.err = m.explain(err)
 			return
 		}
@@ -235,7 +235,11 @@ func (w *underlay) Read(p []byte) (int, error) {
 		w.since, w.dataless = now, 0
 	}
 	w.dataless += n
-	if err != nil {
+	switch {
+	case err == nil:
+	case n > 0: // the error comes again
+		err = nil
+	default:
 		w.failed.Store(true)
 	}
 	return n, err

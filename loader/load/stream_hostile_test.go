@@ -77,6 +77,8 @@ func TestWhatIsWrongWithAStreamIsNamed(t *testing.T) {
 		"length below zero":             {poured{first: "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"}, WS, BadResponse, "malformed WebSocket frame"},
 		"closed by the server":          {poured{first: "\x88\x02\x03\xf0"}, WS, Reset, "WebSocket closed with status 1008"},
 		"end in a frame":                {poured{first: "\x81\x05x", closing: true}, WS, Reset, ""},
+		"end before a payload":          {poured{first: "\x81\x05", closing: true}, WS, Reset, ""},
+		"end between fragments":         {poured{first: "\x01\x01x", closing: true}, WS, Reset, ""},
 		"silence":                       {poured{}, WS, Timeout, "no message in answer to one"},
 		"handshake without end":         {poured{unasked: true, first: "HTTP/1.1 101 X\r\n", rest: "X-A: b\r\n"}, WS, BadResponse, "header too large"},
 		"handshake with another key":    {poured{unasked: true, first: "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"}, WS, BadResponse, "invalid answer to a WebSocket handshake"},
