@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"time"
 	"unicode/utf8"
 
@@ -107,23 +108,24 @@ func (c *webSocket) kindOf(e *Exchange) websocket.MessageType {
 		return websocket.MessageBinary
 	case sizeOf(e.Body) == 0:
 		return websocket.MessageText
-	case c.body == e.Body:
-		return c.kind
-	}
-	c.body, c.kind = e.Body, websocket.MessageBinary
-	if isText(e.Body) {
-		c.kind = websocket.MessageText
+	case !reflect.TypeOf(e.Body).Comparable():
+		return kindOf(e.Body)
+	case c.body != e.Body:
+		c.body, c.kind = e.Body, kindOf(e.Body)
 	}
 	return c.kind
 }
 
-// isText is true for a body in UTF-8.
-func isText(b Body) bool {
+// kindOf is the kind of message for a body, which is read for that.
+func kindOf(b Body) websocket.MessageType {
 	content := bufio.NewReader(io.NewSectionReader(b, 0, b.Size()))
 	for {
 		r, size, err := content.ReadRune()
-		if err != nil || r == utf8.RuneError && size == 1 {
-			return err == io.EOF
+		switch {
+		case err == io.EOF:
+			return websocket.MessageText
+		case err != nil || r == utf8.RuneError && size == 1:
+			return websocket.MessageBinary
 		}
 	}
 }
