@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,7 +58,7 @@ func (m *messages) read() {
 				m.under.dataless = 0
 			}
 		}
-		if err != io.EOF {
+		if err != io.EOF || m.under.failed.Load() { // the library takes the end of the connection for that of the message
 			m.err = m.explain(err)
 			return
 		}
@@ -104,8 +105,25 @@ func (m *messages) expect(e *Exchange) {
 	}
 }
 
-// send sends the message of an exchange: at once, or in fragments if it is chunked, or too large for memory.
-func (m *messages) send(e *Exchange, kind websocket.MessageType) error {
+// send sends the message of an exchange that starts now. If it fails, the WebSocket is closed, and the error is the cause.
+func (m *messages) send(now time.Time, e *Exchange, kind websocket.MessageType) error {
+	err := m.under.limit(now)
+	if err == nil {
+		err = m.write(e, kind)
+	}
+	m.under.unlimit()
+	if err != nil && !m.under.cut() && classify(err) == Reset { // the goroutine knows why, if the server said so
+		_ = m.under.Conn.Close()
+		<-m.ended
+		if classify(m.err) != Reset || causeOf(m.err) != "" {
+			return m.err
+		}
+	}
+	return err
+}
+
+// write writes the message of an exchange: at once, or in fragments if it is chunked, or too large for memory.
+func (m *messages) write(e *Exchange, kind websocket.MessageType) error {
 	size := sizeOf(e.Body)
 	switch {
 	case size == 0:
@@ -163,7 +181,7 @@ func (m *messages) over() bool {
 // part sends a close frame and waits, up to a limit, until the server has answered with one and closed the connection. The
 // side that closes first keeps the port in TIME_WAIT, and RFC 6455, section 7.1.1, wants that to be the server.
 func (m *messages) part(limit time.Duration) {
-	if m.under.SetDeadline(time.Now().Add(limit)) == nil {
+	if m.under.finish(time.Now().Add(limit)) == nil {
 		m.under.orderly.Store(true)
 		_ = m.conn.Close(websocket.StatusNormalClosure, "")
 	}
@@ -187,7 +205,11 @@ type underlay struct {
 	orderly  atomic.Bool  // the server is to close the connection first
 	left     atomic.Int64 // bytes that may still be written before the client vanishes; -1 if it does not
 	failed   atomic.Bool  // reading has
-	writeBy  time.Time    // the deadline of writing
+
+	timeout time.Duration // of writing
+	mu      sync.Mutex    // guards what follows, between the worker and the goroutine that answers pings
+	writeBy time.Time     // the deadline of writing
+	limited bool          // it holds for all that is written
 
 	dataless int       // bytes that were read since the last data of a message, or since
 	since    time.Time // at most a second ago
@@ -213,7 +235,11 @@ func (w *underlay) Read(p []byte) (int, error) {
 		w.since, w.dataless = now, 0
 	}
 	w.dataless += n
-	if err != nil {
+	switch {
+	case err == nil:
+	case n > 0: // the error comes again
+		err = nil
+	default:
 		w.failed.Store(true)
 	}
 	return n, err
@@ -225,16 +251,52 @@ func (w *underlay) pinged() bool {
 	return w.dataless <= datalessLimit
 }
 
-// limitWrite sets the deadline of writing, seldom, as limit of connection does.
-func (w *underlay) limitWrite(now time.Time, timeout time.Duration) error {
-	if w.writeBy.Sub(now) >= timeout {
+// limit sets the deadline of a message that is written from now on, seldom, as limit of connection does.
+func (w *underlay) limit(now time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limited = true
+	return w.extend(now)
+}
+
+// extend is for a caller that holds mu.
+func (w *underlay) extend(now time.Time) error {
+	if w.writeBy.Sub(now) >= w.timeout {
 		return nil
 	}
-	w.writeBy = now.Add(timeout + timeout/deadlineSlack)
+	w.writeBy = now.Add(w.timeout + w.timeout/deadlineSlack)
 	return w.SetWriteDeadline(w.writeBy)
 }
 
+// unlimit ends a message. What is written then, such as the answer to a ping, has its own time.
+func (w *underlay) unlimit() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limited = false
+}
+
+// finish sets the deadline of all that is read and written from now on.
+func (w *underlay) finish(deadline time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limited = true
+	return w.SetDeadline(deadline)
+}
+
+// limitUnasked extends the deadline for what is written while no message is.
+func (w *underlay) limitUnasked() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.limited {
+		return nil
+	}
+	return w.extend(time.Now())
+}
+
 func (w *underlay) Write(p []byte) (int, error) {
+	if err := w.limitUnasked(); err != nil {
+		return 0, err
+	}
 	left := w.left.Load()
 	if left < 0 || int64(len(p)) < left {
 		n, err := w.Conn.Write(p)

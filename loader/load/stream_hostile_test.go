@@ -77,6 +77,8 @@ func TestWhatIsWrongWithAStreamIsNamed(t *testing.T) {
 		"length below zero":             {poured{first: "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"}, WS, BadResponse, "malformed WebSocket frame"},
 		"closed by the server":          {poured{first: "\x88\x02\x03\xf0"}, WS, Reset, "WebSocket closed with status 1008"},
 		"end in a frame":                {poured{first: "\x81\x05x", closing: true}, WS, Reset, ""},
+		"end before a payload":          {poured{first: "\x81\x05", closing: true}, WS, Reset, ""},
+		"end between fragments":         {poured{first: "\x01\x01x", closing: true}, WS, Reset, ""},
 		"silence":                       {poured{}, WS, Timeout, "no message in answer to one"},
 		"handshake without end":         {poured{unasked: true, first: "HTTP/1.1 101 X\r\n", rest: "X-A: b\r\n"}, WS, BadResponse, "header too large"},
 		"handshake with another key":    {poured{unasked: true, first: "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"}, WS, BadResponse, "invalid answer to a WebSocket handshake"},
@@ -155,6 +157,7 @@ func TestAServerThatHasStoppedAnsweringMessagesIsNamed(t *testing.T) {
 
 // A ping is answered at any time: while a client waits, and while it is idle.
 func TestAPingIsAnswered(t *testing.T) {
+	const timeout = time.Second // the deadline of what has been written before is over then
 	ponged := make(chan struct{}, 10)
 	address := serveConnections(t, func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
@@ -170,8 +173,8 @@ func TestAPingIsAnswered(t *testing.T) {
 		pong := make([]byte, 6+4) // masked
 		for n := range 2 {
 			if n == 1 {
-				_, _ = io.WriteString(conn, "\x81\x01x") // the answer; the second ping comes when the client is idle
-				time.Sleep(20 * time.Millisecond)
+				_, _ = io.WriteString(conn, "\x81\x01x") // the answer; the second ping comes when the client has been idle for long
+				time.Sleep(2 * timeout)
 			}
 			_, _ = io.WriteString(conn, "\x89\x04ping")
 			if _, err := io.ReadFull(reader, pong); err != nil || pong[0] != 0x8a {
@@ -182,7 +185,7 @@ func TestAPingIsAnswered(t *testing.T) {
 		_, _ = io.Copy(io.Discard, reader)
 	})
 	plan := planOf(address)
-	plan.Protocol = WS
+	plan.Protocol, plan.Timeout = WS, timeout
 	c := newClient(&plan)
 	defer c.close()
 	_, err := c.do(t.Context(), time.Now(), plan.Behaviour.Next())

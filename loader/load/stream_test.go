@@ -343,15 +343,27 @@ func TestUploadSendsAMessageWholeAndInFragments(t *testing.T) {
 	}
 }
 
+// sliced is a body that Go cannot compare.
+type sliced []string
+
+func (s sliced) Size() int64 { return int64(len(s[0])) }
+
+func (s sliced) ReadAt(p []byte, at int64) (int, error) { return strings.NewReader(s[0]).ReadAt(p, at) }
+
 func TestABodyThatIsNotUTF8IsABinaryMessage(t *testing.T) {
-	l := newListener(t, WS)
-	plan := l.streamPlan("keepalive", WS, 10)
-	plan.Behaviour = NewBehaviour(ShapeNamed("keepalive"), Request{Paths: []string{"/"}, Body: strings.NewReader("\xff\xfe")}, plan.Address)
-	result, err := Run(t.Context(), plan, NewMeter())
-	require.NoError(t, err)
-	assert.EqualValues(t, 10, result.Requests)
-	assert.EqualValues(t, 10, l.received.Load())
-	assert.Zero(t, l.texts.Load())
+	for _, test := range []struct {
+		body  Body
+		texts int64
+	}{{strings.NewReader("\xff\xfe"), 0}, {strings.NewReader("\ufffd"), 10}, {sliced{"é"}, 10}, {sliced{"\xe9"}, 0}} {
+		l := newListener(t, WS)
+		plan := l.streamPlan("keepalive", WS, 10)
+		plan.Behaviour = NewBehaviour(ShapeNamed("keepalive"), Request{Paths: []string{"/"}, Body: test.body}, plan.Address)
+		result, err := Run(t.Context(), plan, NewMeter())
+		require.NoError(t, err)
+		assert.EqualValues(t, 10, result.Requests)
+		assert.EqualValues(t, 10, l.received.Load())
+		assert.Equal(t, test.texts, l.texts.Load())
+	}
 }
 
 func TestAnInterruptEndsEveryShapeOfAStream(t *testing.T) {

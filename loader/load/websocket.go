@@ -1,9 +1,11 @@
 package load
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"time"
 	"unicode/utf8"
 
@@ -52,10 +54,7 @@ func (c *webSocket) exchange(ctx context.Context, now time.Time, e *Exchange) (i
 	}
 	m := c.messages
 	m.expect(e)
-	err := m.under.limitWrite(now, c.over.timeout)
-	if err == nil {
-		err = m.send(e, c.kindOf(e))
-	}
+	err := m.send(now, e, c.kindOf(e))
 	if e.Cut == CutRequest && m.under.cut() {
 		c.vanish()
 		return 0, nil
@@ -109,16 +108,26 @@ func (c *webSocket) kindOf(e *Exchange) websocket.MessageType {
 		return websocket.MessageBinary
 	case sizeOf(e.Body) == 0:
 		return websocket.MessageText
-	case c.body == e.Body:
-		return c.kind
-	}
-	content := make([]byte, e.Body.Size())
-	_, err := e.Body.ReadAt(content, 0)
-	c.body, c.kind = e.Body, websocket.MessageBinary
-	if (err == nil || err == io.EOF) && utf8.Valid(content) {
-		c.kind = websocket.MessageText
+	case !reflect.TypeOf(e.Body).Comparable():
+		return kindOf(e.Body)
+	case c.body != e.Body:
+		c.body, c.kind = e.Body, kindOf(e.Body)
 	}
 	return c.kind
+}
+
+// kindOf is the kind of message for a body, which is read for that.
+func kindOf(b Body) websocket.MessageType {
+	content := bufio.NewReader(io.NewSectionReader(b, 0, b.Size()))
+	for {
+		r, size, err := content.ReadRune()
+		switch {
+		case err == io.EOF:
+			return websocket.MessageText
+		case err != nil || r == utf8.RuneError && size == 1:
+			return websocket.MessageBinary
+		}
+	}
 }
 
 // part closes the WebSocket as the protocol says, if there is one. The server has some time to answer.
@@ -193,7 +202,7 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	o.Header.Del("Sec-WebSocket-Protocol") // any that the server chooses will do
 	ahead, _ := o.reader.Peek(o.reader.Buffered())
-	h.under = &underlay{Conn: h.over.conn, ahead: append([]byte(nil), ahead...)}
+	h.under = &underlay{Conn: h.over.conn, timeout: h.over.timeout, ahead: append([]byte(nil), ahead...)}
 	h.under.left.Store(-1)
 	o.Body = h.under
 	return o.Response, nil
