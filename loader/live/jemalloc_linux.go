@@ -20,7 +20,7 @@ import (
 
 const (
 	jemallocRoom = 4096     // bytes of the server's address space for what mallctl is given
-	jemallocMost = 32 << 20 // bytes of a heap profile that are read
+	jemallocMost = 16 << 20 // bytes of a heap profile that are read
 )
 
 // The room that mallctl is given: a figure, its size, the address of a path, then texts that end with 0, a slot each.

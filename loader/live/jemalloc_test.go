@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -40,6 +41,36 @@ func TestUnsampledObjects(t *testing.T) {
 	held = unsampled(1, 1, mostBytes, "")
 	assert.Equal(t, int64(mostBytes), held.objects)
 	assert.Equal(t, int64(mostBytes), unsampled(mostBytes, mostBytes, 1, "").bytes)
+}
+
+// A profile may have as many stacks as fit into it, each in a place of its own.
+func TestLargestProfileOfJemalloc(t *testing.T) {
+	profile := []byte("heap_v2/4096\n")
+	for n := 0; len(profile) < 16<<20; n++ {
+		profile = fmt.Appendf(profile, "@ %#x\nt*:1:9[0:0]\n", 1<<20+n)
+	}
+	p := mappedProcess{process{Root: t.TempDir()}, parseMappings([]byte("100000-ffffffff r-xp 0 0:0 1 /srv/server\n"))}
+	before := heapInUse()
+	_, stacks, err := parseHeapV2(profile)
+	require.NoError(t, err)
+	var most int64
+	booked := 0
+	watched := func(yield func(heldStack) bool) {
+		for held := range stacks {
+			if booked++; booked%20_000 == 0 {
+				most = max(most, heapInUse()-before)
+			}
+			if !yield(held) {
+				return
+			}
+		}
+	}
+	symbols := newNativeSymbols()
+	assert.Len(t, nativeSites(watched, p, symbols), mostSites)
+	assert.Equal(t, mostNamed, symbols.named)
+	assert.Less(t, booked, 2*mostNamed)
+	assert.Positive(t, most)
+	assert.Less(t, most, int64(64<<20))
 }
 
 func FuzzJemallocSites(f *testing.F) {
