@@ -81,10 +81,6 @@ func showsGoHeap(ctx context.Context, base *url.URL) bool {
 	defer cancel()
 	at := base.JoinPath("heap")
 	at.RawQuery = url.Values{"debug": {"1"}}.Encode()
-	text, err := goGet(ctx, at.String())
-	if err != nil {
-		return false
-	}
-	_, err = parseGoStats(text)
+	_, err := readGoHeap(ctx, at.String(), nil)
 	return err == nil
 }
