@@ -5,7 +5,7 @@
 # available to the running process". So it is about what HotSpot has committed, and not what it has only reserved.
 # Seen (OpenJDK 17 of Debian 12, Linux): it is VmSize of /proc/self/status. That has the reserved part of the heap, 1 GB
 # reserved for classes and 240 MB for code. With -Xmx4g it is 4 GB larger than with -Xmx64m, while 16 MB are committed.
-# Consequence: JConsole and JMX exporters show it under this name. It follows -Xmx and the number of threads' arenas, and
+# Consequence: JConsole and JMX exporters show it under this name. It follows -Xmx, and
 # says nothing about the memory in use.
 #
 # Output seen:
