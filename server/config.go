@@ -71,7 +71,9 @@ func (p *adminPort) UnmarshalText(text []byte) error {
 type protocol string
 
 // protocols returns all of them, which are the loader's: a test compares the two.
-func protocols() []protocol { return []protocol{"http1", "https", "h2c", "h2", "grpc", "grpcs", "ws", "wss", "sse"} }
+func protocols() []protocol {
+	return []protocol{"http1", "https", "h2c", "h2", "grpc", "grpcs", "ws", "wss", "sse"}
+}
 
 func (p *protocol) UnmarshalText(text []byte) error {
 	*p = protocol(text)
