@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	headerSize    = 68
-	mostConstants = 1 << 18 // that are kept of a chunk
+	headerSize = 68
 	// The types of events that every chunk has.
 	typeMetadata   = 0
 	typeCheckpoint = 1
@@ -20,26 +19,28 @@ type constantKey struct{ class, key int64 }
 
 // chunk is one chunk of a file.
 type chunk struct {
-	reader    *reader // of its bytes
-	classes   map[int64]*class
-	needed    map[int64]bool // types whose constants are kept
-	constants map[constantKey]int32
-	samples   []value // events of sampleType
-	began     time.Time
-	ticks     int64          // when it began
-	perTick   float64        // nanoseconds
-	others    map[string]int // events that are none of these, by type
+	reader            *reader // of its bytes
+	classes           map[int64]*class
+	needed            map[int64]bool // types whose constants are kept
+	constants         map[constantKey]int32
+	texts, classNames map[constantKey]string // of constants that were read
+	samples           []value                // events of sampleType
+	chain             []Link                 // of the sample that is read
+	began             time.Time
+	ticks             int64          // when it began
+	perTick           float64        // nanoseconds
+	others            map[string]int // events that are none of these, by type
 }
 
 // readChunk finds the samples and the constants of the first chunk of data, and returns how many bytes the chunk has.
-func readChunk(data []byte, work *int) (*chunk, int, error) {
+func readChunk(data []byte, left *budget) (*chunk, int, error) {
 	if len(data) < headerSize || !bytes.Equal(data[:4], []byte("FLR\x00")) {
 		return nil, 0, errors.New("it is no recording of JDK Flight Recorder")
 	}
 	if major := int(data[4])<<8 | int(data[5]); major != 2 {
 		return nil, 0, fmt.Errorf("its format has the unknown version %d", major)
 	}
-	header := &reader{data: data, at: 8, work: work}
+	header := &reader{data: data, at: 8, left: left}
 	size, _, metadataAt := header.fixed(), header.fixed(), header.fixed()
 	nanoseconds, _, ticks, perSecond := header.fixed(), header.fixed(), header.fixed(), header.fixed()
 	if size < headerSize || size > int64(len(data)) {
@@ -52,9 +53,10 @@ func readChunk(data []byte, work *int) (*chunk, int, error) {
 		return nil, 0, errors.New("its header is damaged, or its integers are not compressed")
 	}
 	c := &chunk{
-		reader:    &reader{data: data[:size], at: headerSize, work: work},
+		reader:    &reader{data: data[:size], at: headerSize, left: left},
 		constants: make(map[constantKey]int32),
-		began:     time.Unix(0, nanoseconds), ticks: ticks, perTick: float64(time.Second) / float64(perSecond),
+		texts:     make(map[constantKey]string), classNames: make(map[constantKey]string),
+		began: time.Unix(0, nanoseconds), ticks: ticks, perTick: float64(time.Second) / float64(perSecond),
 		others: make(map[string]int),
 	}
 	var err error
@@ -142,9 +144,7 @@ func (c *chunk) checkpoint(r *reader) error {
 		for count := r.integer(); count > 0 && r.err == nil; count-- {
 			key := r.integer()
 			if c.needed[id] && r.err == nil {
-				if len(c.constants) >= mostConstants {
-					return fmt.Errorf("it has more than %d constants", mostConstants)
-				}
+				r.spend(&r.left.constants, 1)
 				c.constants[constantKey{id, key}] = int32(r.at)
 			}
 			c.skip(r, one, 0)

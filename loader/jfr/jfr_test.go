@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -304,7 +305,7 @@ func TestReadWhatIsDamaged(t *testing.T) {
 		})
 	}
 	_, err := Read(make([]byte, SizeLimit+1))
-	assert.EqualError(t, err, "it has more than 24 MiB")
+	assert.EqualError(t, err, "it has more than 16 MiB")
 }
 
 // Values of no bytes cost nothing to write: the work on them is bounded.
@@ -313,21 +314,88 @@ func TestReadWhatTakesTooMuchWork(t *testing.T) {
 	events := new(encoded)
 	events.event(typeCheckpoint, pools(constantOf(102, 1, new(encoded).integers(1<<60).Bytes())))
 	_, err := Read(chunkOf(hollow.metadata(), events.Bytes()))
-	assert.ErrorIs(t, err, errWork)
+	assert.ErrorIs(t, err, errBudget)
 }
 
-func TestReadTooManyConstants(t *testing.T) {
-	content := new(encoded).integers(1, 2, 0, 0, 1, idString, mostConstants+1)
-	for key := range int64(mostConstants + 1) {
-		content.integers(key)
-		content.WriteByte(stringEmpty)
+// long is an event of any size.
+func long(kind int64, content []byte) []byte {
+	body := append(new(encoded).integers(kind).Bytes(), content...)
+	size := 1
+	for len(new(encoded).integers(int64(len(body)+size)).Bytes()) > size {
+		size++
 	}
-	body := append([]byte{typeCheckpoint}, content.Bytes()...)
-	events := new(encoded).integers(int64(len(body) + 3)) // the size has three bytes
-	require.Equal(t, 3, events.Len())
-	events.Write(body)
-	_, err := Read(chunkOf(small().metadata(), events.Bytes()))
-	assert.ErrorContains(t, err, "more than 262144 constants")
+	return append(new(encoded).integers(int64(len(body)+size)).Bytes(), body...)
+}
+
+// hostile are chunks that would take much time or memory, by name.
+func hostile() map[string][]byte {
+	samples := func(chunk int, before []byte, fields ...int64) []byte {
+		events := new(encoded)
+		events.Write(before)
+		for events.Len() < chunk {
+			events.event(idSample, new(encoded).integers(fields...).Bytes())
+		}
+		return chunkOf(small().metadata(), events.Bytes())
+	}
+	constants := func(count int) []byte {
+		content := new(encoded).integers(1, 2, 0, 0, 1, idString, int64(count))
+		for key := range int64(count) {
+			content.integers(key)
+			content.WriteByte(stringEmpty)
+		}
+		return chunkOf(small().metadata(), long(typeCheckpoint, content.Bytes()))
+	}
+	latin := new(encoded)
+	latin.WriteByte(stringLatin1)
+	latin.integers(mostText)
+	latin.Write(bytes.Repeat([]byte{0xe4}, mostText))
+	ring := long(typeCheckpoint, pools(
+		constantOf(idSymbol, 5, latin.Bytes()),
+		constantOf(idClass, 4, new(encoded).integers(5).Bytes()),
+		constantOf(idObject, 3, new(encoded).integers(4).text("a").integers(2).Bytes()),
+		constantOf(idReference, 2, new(encoded).integers(3).Bytes()),
+	))
+	described := long(typeCheckpoint, pools(
+		constantOf(idObject, 3, append(new(encoded).integers(0).Bytes(), append(latin.Bytes(), 2)...)),
+		constantOf(idReference, 2, new(encoded).integers(3).Bytes()),
+	))
+	strings := new(encoded).integers(1, 2, 3, mostStrings)
+	for range 200 {
+		strings.Write(latin.Bytes())
+	}
+	elements := new(encoded).integers(1, 2, 3, 5).text("class").text("id").text("1").text("").text("root")
+	elements.integers(4, 0, 1<<40)
+	for elements.Len() < 2<<20 {
+		elements.integers(0, 1, 1, 2, 0)
+	}
+	return map[string][]byte{
+		"constants":          constants(1 << 20),
+		"constants of many":  bytes.Repeat(constants(1<<16), 40),
+		"chains":             samples(1<<20, ring, 3000, 3),
+		"chains of many":     bytes.Repeat(samples(1<<17, ring, 3000, 3), 40),
+		"descriptions":       samples(1<<20, described, 3000, 3),
+		"strings":            chunkOf(strings.Bytes(), nil),
+		"elements":           chunkOf(elements.Bytes(), nil),
+		"samples of nothing": bytes.Repeat(samples(1<<16, nil, 3000, 9), 40),
+		"empty chunks":       bytes.Repeat(chunkOf(types{}.metadata(), nil), 1<<16),
+	}
+}
+
+// Whatever a file has, it is read within bounds, beside the file itself.
+func TestReadWithinBounds(t *testing.T) {
+	for name, file := range hostile() {
+		t.Run(name, func(t *testing.T) {
+			require.LessOrEqual(t, len(file), SizeLimit)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Read(file)
+			runtime.ReadMemStats(&after)
+			if err != nil {
+				assert.ErrorIs(t, err, errBudget)
+			}
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(48<<20), "bytes allocated in all")
+		})
+	}
 }
 
 func TestClassName(t *testing.T) {
@@ -357,7 +425,8 @@ func FuzzRead(f *testing.F) {
 	f.Add(smallChunk([]byte{stringConstant, 9}))
 	f.Add(smallChunk([]byte{stringUTF16, 2, 'x', 0xe4, 0x01}))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		const little = 1 << 18 // of a work that goes on
+		little := wholeBudget()
+		little.work = 1 << 18 // and it goes on
 		recording, err := read(file, little)
 		if err != nil {
 			assert.Empty(t, recording.Samples)

@@ -12,11 +12,10 @@ const (
 	sampleType = "jdk.OldObjectSample"
 )
 
-// Bounds of the metadata. OpenJDK 17 has 400 types with 2,000 fields.
+// Bounds of the metadata of a chunk.
 const (
-	mostStrings  = 1 << 16
-	mostElements = 1 << 17
-	mostDepth    = 16
+	mostStrings = 1 << 16
+	mostDepth   = 16
 )
 
 // class is a type, with the fields in the order in which its values have them.
@@ -35,10 +34,9 @@ type field struct {
 
 // metadata are the types of a chunk.
 type metadata struct {
-	reader   *reader
-	strings  []string
-	elements int
-	classes  map[int64]*class
+	reader  *reader
+	strings []string
+	classes map[int64]*class
 }
 
 // readMetadata reads the event with the metadata of a chunk. An element is the index of its name, pairs of indices for its
@@ -77,33 +75,52 @@ func (m *metadata) string() string {
 	return m.strings[index]
 }
 
+// attributes are those of an element that tell of types.
+type attributes struct{ id, name, class, constantPool, dimension string }
+
+func (a *attributes) set(key, value string) {
+	switch key {
+	case "id":
+		a.id = value
+	case "name":
+		a.name = value
+	case "class":
+		a.class = value
+	case "constantPool":
+		a.constantPool = value
+	case "dimension":
+		a.dimension = value
+	}
+}
+
 // element reads an element and those in it. A field belongs to the class that it is in.
 func (m *metadata) element(in *class, depth int) {
-	if m.elements++; m.elements > mostElements || depth > mostDepth {
-		m.reader.fail(errors.New("its metadata has too many elements"))
+	if m.reader.spend(&m.reader.left.elements, 1); depth > mostDepth {
+		m.reader.fail(errors.New("its metadata is too deep"))
+	}
+	if m.reader.err != nil {
 		return
 	}
 	name := m.string()
-	attributes := make(map[string]string)
+	var has attributes
 	for count := m.reader.integer(); count > 0 && m.reader.err == nil; count-- {
 		key := m.string()
-		attributes[key] = m.string()
+		has.set(key, m.string())
 	}
 	switch name {
 	case "class":
-		in = &class{id: m.id(attributes["id"]), name: attributes["name"]}
+		in = &class{id: m.id(has.id), name: has.name}
 		m.classes[in.id] = in
 	case "field":
 		if in == nil {
 			m.reader.fail(errors.New("its metadata has a field outside of a class"))
 			return
 		}
-		dimension := attributes["dimension"]
 		in.fields = append(in.fields, field{
-			name:     attributes["name"],
-			class:    m.id(attributes["class"]),
-			constant: attributes["constantPool"] == "true",
-			array:    dimension != "" && dimension != "0",
+			name:     has.name,
+			class:    m.id(has.class),
+			constant: has.constantPool == "true",
+			array:    has.dimension != "" && has.dimension != "0",
 		})
 	}
 	for count := m.reader.integer(); count > 0 && m.reader.err == nil; count-- {

@@ -3,20 +3,22 @@ package jfr
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"leaklab/loader/text"
 )
 
 // SizeLimit is the most bytes of a file that are read.
-const SizeLimit = 24 << 20
+const SizeLimit = 16 << 20
 
 // Bounds of what is returned.
 const (
-	mostSamples = 4096
+	mostSamples = 1024
 	mostFrames  = 64
-	mostChain   = 512
+	mostChain   = 256 // OpenJDK writes 200 at most: 100 at either end
 	mostName    = 500 // characters
 )
 
@@ -62,14 +64,14 @@ func Read(file []byte) (Recording, error) {
 	if len(file) > SizeLimit {
 		return Recording{}, fmt.Errorf("it has more than %d MiB", SizeLimit>>20)
 	}
-	return read(file, mostWork)
+	return read(file, wholeBudget())
 }
 
-// read is Read with a bound of the work.
-func read(file []byte, work int) (Recording, error) {
+// read is Read within a budget.
+func read(file []byte, left *budget) (Recording, error) {
 	recording := Recording{Others: make(map[string]int)}
 	for first := true; first || len(file) > 0; first = false {
-		c, size, err := readChunk(file, &work)
+		c, size, err := readChunk(file, left)
 		if err != nil {
 			return Recording{}, err
 		}
@@ -81,8 +83,8 @@ func read(file []byte, work int) (Recording, error) {
 				recording.Samples = append(recording.Samples, sampleOf(event))
 			}
 		}
-		if work < 0 {
-			return Recording{}, errWork
+		if left.spent() {
+			return Recording{}, errBudget
 		}
 		file = file[size:]
 	}
@@ -95,7 +97,7 @@ func sampleOf(event value) Sample {
 	found := Sample{
 		Class:     className(object),
 		Allocated: event.chunk.time(event.number("allocationTime")),
-		Thread:    printable(event.field("eventThread").text("javaName")),
+		Thread:    event.field("eventThread").text("javaName"),
 	}
 	for _, frame := range event.field("stackTrace").each("frames", mostFrames) {
 		method := frame.field("method")
@@ -103,26 +105,36 @@ func sampleOf(event value) Sample {
 		if line < 0 || line > math.MaxInt32 {
 			line = 0
 		}
-		found.Stack = append(found.Stack, Frame{Class: className(method), Method: printable(method.text("name")), Line: int(line)})
+		found.Stack = append(found.Stack, Frame{Class: className(method), Method: method.text("name"), Line: int(line)})
 	}
-	for reference := object.field("referrer"); reference.class != nil && len(found.Chain) < mostChain; {
+	found.Chain = event.chunk.chainOf(object)
+	root := event.field("root")
+	found.Root = Root{System: root.text("system"), Type: root.text("type"), Description: root.text("description")}
+	return found
+}
+
+// chainOf are the references that keep an object; nil if there are none.
+func (c *chunk) chainOf(object value) []Link {
+	c.chain = c.chain[:0]
+	for reference := object.field("referrer"); reference.class != nil && len(c.chain) < mostChain; {
 		holder := reference.field("object")
-		if holder.class == nil {
+		if c.reader.left.links--; holder.class == nil || c.reader.left.spent() {
 			break
 		}
 		const static = 0x8 // ACC_STATIC of the format of class files
 		field := reference.field("field")
-		found.Chain = append(found.Chain, Link{
+		c.chain = append(c.chain, Link{
 			Class:       className(holder),
-			Description: printable(holder.text("description")),
-			Field:       printable(field.text("name")),
+			Description: holder.text("description"),
+			Field:       field.text("name"),
 			Static:      field.number("modifiers")&static != 0,
 		})
 		reference = holder.field("referrer")
 	}
-	root := event.field("root")
-	found.Root = Root{System: printable(root.text("system")), Type: printable(root.text("type")), Description: printable(root.text("description"))}
-	return found
+	if len(c.chain) == 0 {
+		return nil
+	}
+	return slices.Clone(c.chain)
 }
 
 // time is when the clock of the chunk shows ticks.
@@ -131,9 +143,13 @@ func (c *chunk) time(ticks int64) time.Time {
 }
 
 // className is the name of the class that a value has as its type.
-func className(of value) string { return ClassName(of.field("type").text("name")) }
+func className(of value) string { return of.field("type").className("name") }
+
+// oneLine replaces what text.Printable leaves of the characters that steer a terminal.
+var oneLine = strings.NewReplacer("\n", `\n`, "\t", `\t`)
 
 // printable is one line of printable text.
 func printable(foreign string) string {
-	return text.Printable(text.Clip(strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(strings.ToValidUTF8(foreign, "\uFFFD")), mostName))
+	foreign = foreign[:min(len(foreign), (mostName+1)*utf8.UTFMax)]
+	return text.Printable(text.Clip(oneLine.Replace(strings.ToValidUTF8(foreign, "\uFFFD")), mostName))
 }

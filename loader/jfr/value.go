@@ -89,23 +89,57 @@ func (v value) number(name string) int64 {
 	return 0
 }
 
-// text is a field that is a string, or a value with one field, as a symbol is; empty if it is missing.
+// text is a field that is a string, or a value with one field, as a symbol is, as one line of printable text; empty if it is
+// missing.
 func (v value) text(name string) string {
-	found := v.field(name)
-	if found.class != nil && found.class.name != stringType && len(found.class.fields) == 1 {
-		found = found.field(found.class.fields[0].name)
-	}
-	if found.class == nil || found.class.name != stringType {
+	if v.class == nil {
 		return ""
 	}
-	text, key := found.chunk.reader.from(found.at).text()
+	return v.said(name, v.chunk.texts, printable)
+}
+
+// className is such a field as ClassName has it.
+func (v value) className(name string) string {
+	if v.class == nil {
+		return ""
+	}
+	return v.said(name, v.chunk.classNames, ClassName)
+}
+
+// said is such a field after as. That of a constant is kept: thousands of values may refer to it.
+func (v value) said(name string, kept map[constantKey]string, as func(string) string) string {
+	r, field := v.find(name)
+	if r == nil || field.array {
+		return ""
+	}
+	if !field.constant {
+		return as(v.chunk.one(r, field).string())
+	}
+	key := constantKey{field.class, r.integer()}
+	known, found := kept[key]
+	if !found {
+		known = as(v.chunk.constant(key.class, key.key).string())
+		kept[key] = known
+	}
+	return known
+}
+
+// string is the text of a string, or of a value with one field.
+func (v value) string() string {
+	if v.class != nil && v.class.name != stringType && len(v.class.fields) == 1 {
+		v = v.field(v.class.fields[0].name)
+	}
+	if v.class == nil || v.class.name != stringType {
+		return ""
+	}
+	text, key := v.chunk.reader.from(v.at).text()
 	if key == 0 {
 		return text
 	}
-	constant := found.chunk.constant(found.class.id, key)
+	constant := v.chunk.constant(v.class.id, key)
 	if constant.class == nil {
 		return ""
 	}
-	text, _ = found.chunk.reader.from(constant.at).text()
+	text, _ = v.chunk.reader.from(constant.at).text()
 	return text
 }

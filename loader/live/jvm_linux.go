@@ -45,13 +45,13 @@ func jvm() runtime {
 	}
 }
 
-// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap. An
-// option of the command line wins.
+// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap, and
+// gives its threads small buffers to allocate in. An option of the command line wins.
 func launchHotSpot(environment []string, _ Options) ([]string, error) {
-	options := trackNative
+	options := trackNative + " " + smallBuffers
 	for _, variable := range environment {
 		if given, found := strings.CutPrefix(variable, jvmOptions+"="); found && given != "" {
-			options = trackNative + " " + given
+			options += " " + given
 		}
 	}
 	return []string{jvmOptions + "=" + options}, nil
@@ -81,17 +81,19 @@ func (a *askedOnce) first(pid int, started uint64) bool {
 
 // hotSpot is a JVM that can be asked.
 type hotSpot struct {
-	attach     attachment
-	limit      int64 // of its heap, in bytes; 0 if unknown
-	concurrent bool  // its histogram does not collect: that of ZGC and Shenandoah
-	regions    bool  // its collector is G1
-	trims      bool  // it can give back what malloc keeps of freed memory, which it does not tell
-	tells      bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
-	tables     int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
-	slow       bool  // its collection took longer than jvmSlowCollection
-	mapsMore   bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
+	attach       attachment
+	limit        int64 // of its heap, in bytes; 0 if unknown
+	concurrent   bool  // its histogram does not collect: that of ZGC and Shenandoah
+	regions      bool  // its collector is G1
+	buffersFixed bool  // it does not size the buffers that threads allocate in
+	trims        bool  // it can give back what malloc keeps of freed memory, which it does not tell
+	tells        bool  // it tells what malloc keeps of freed memory, and the arenas can be read that this is in
+	tables       int64 // what the collector's tables took at first, in bytes; 0 if that was not read yet, or is not tracked
+	slow         bool  // its collection took longer than jvmSlowCollection
+	mapsMore     bool  // it maps more for its heap than it has committed, for longer than it takes to give that back
 
 	direct    memory.Limit     // of its direct buffers
+	records   bool             // it has JDK Flight Recorder
 	recording *flightRecording // that runs; nil if none does
 }
 
@@ -121,10 +123,12 @@ func (h *hotSpot) open(ctx context.Context) error {
 		return err
 	}
 	h.limit, h.concurrent, h.regions = parseMaxHeap(flags), heap.concurrent, heap.regions
+	h.buffersFixed = strings.Contains(flags, buffersKept)
 	if size, _, err := mallocArenas(h.attach.process.PID); err == nil && freed >= 0 {
 		h.tells = size > freed
 	}
 	h.trims = !h.tells && strings.Contains(commands, trimNativeHeap)
+	h.records = strings.Contains(commands, "JFR.start")
 	if h.concurrent && strings.Contains(flags, explicitDisabled) {
 		return fmt.Errorf("with %s its collector does not collect when it is asked to", explicitDisabled)
 	}
@@ -345,12 +349,19 @@ func (h *hotSpot) said() string {
 	if h.trims {
 		asked = append(asked, trimNativeHeap)
 	}
-	naming := "; if live memory grows, JFR.start, JFR.dump and JFR.stop"
-	if h.regions {
-		naming = "; if live memory grows, JFR.start, VM.set_flag, JFR.dump and JFR.stop"
+	said := h.attach.said + "; sends " + strings.Join(asked, ", ")
+	switch {
+	case !h.records:
+	case h.shrinks():
+		said += "; if live memory grows, JFR.start, VM.set_flag, JFR.dump and JFR.stop"
+	default:
+		said += "; if live memory grows, JFR.start, JFR.dump and JFR.stop"
 	}
-	return h.attach.said + "; sends " + strings.Join(asked, ", ") + naming
+	return said
 }
+
+// shrinks tells if the heap is made small while objects are sampled: G1 can, and threads' buffers follow it if the JVM sizes them.
+func (h *hotSpot) shrinks() bool { return h.regions && !h.buffersFixed }
 
 // ended wraps memory.ErrGone around an error if the process has ended.
 func (a *attachment) ended(err error) error {

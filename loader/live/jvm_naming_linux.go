@@ -55,7 +55,7 @@ type flightRecording struct {
 	began   time.Time // objects from before do not count
 	before  buffers
 	ratios  heapRatios
-	rest    func() // ends keepSmall; nil before it has begun
+	rest    func() // ends collectOften; nil before it has begun
 }
 
 // buffers are the direct buffers of a JVM.
@@ -67,6 +67,9 @@ type buffers struct {
 
 // name is namer's. The objects of one iteration are sampled by JDK Flight Recorder.
 func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (Naming, error), error) {
+	if !h.records {
+		return nil, errors.New("it has no JDK Flight Recorder, which Java 11 and later have")
+	}
 	starting, cancel := context.WithTimeout(ctx, jvmNamingLimit)
 	defer cancel()
 	recording := &flightRecording{jvm: h, name: fmt.Sprintf("leaklab-%d-%s", h.attach.process.PID, rand.Text()[:12])}
@@ -82,7 +85,7 @@ func (h *hotSpot) name(ctx context.Context, save Save) (func(context.Context) (N
 	}, nil
 }
 
-// start starts the recording, and keeps the heap small from then on.
+// start starts the recording, and collects often from then on.
 func (f *flightRecording) start(ctx context.Context) error {
 	if err := f.inFolder(func(tmp *os.Root) error {
 		if err := tmp.Mkdir(f.name, 0o700); err != nil {
@@ -98,7 +101,7 @@ func (f *flightRecording) start(ctx context.Context) error {
 		return err
 	}
 	if f.started = strings.Contains(answer, "Started recording"); !f.started {
-		return fmt.Errorf("JDK Flight Recorder does not start: %s", answerLine(answer))
+		return notRecorded(answer)
 	}
 	if f.ratios, err = f.jvm.ratios(ctx); err != nil {
 		return err
@@ -107,14 +110,25 @@ func (f *flightRecording) start(ctx context.Context) error {
 		return err
 	}
 	f.began = time.Now()
-	keeping, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	collecting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.keepSmall(keeping)
+		f.collectOften(collecting)
 	}()
 	f.rest = func() { cancel(); <-done }
 	return nil
+}
+
+// notRecorded is why no recording starts, by the answer to JFR.start, and what to do about it.
+func notRecorded(answer string) error {
+	switch {
+	case strings.Contains(answer, "Module jdk.jfr not found"):
+		return errors.New("its Java has no JDK Flight Recorder: jlink --add-modules jdk.jfr adds it")
+	case strings.Contains(answer, "Flight Recorder is disabled"):
+		return errors.New("-XX:-FlightRecorder turns JDK Flight Recorder off")
+	}
+	return fmt.Errorf("JDK Flight Recorder does not start: %s", answerLine(answer))
 }
 
 // inFolder runs do with the JVM's /tmp, as its user.
@@ -212,7 +226,9 @@ func readRegular(folder *os.Root, name string) ([]byte, error) {
 	case info.Size() > jfr.SizeLimit:
 		return nil, fmt.Errorf("it has more than %d MiB", jfr.SizeLimit>>20)
 	}
-	return io.ReadAll(io.LimitReader(file, jfr.SizeLimit))
+	content := make([]byte, info.Size()) // at once: io.ReadAll takes several times as much
+	_, err = io.ReadFull(file, content)
+	return content, err
 }
 
 // stop stops the recording, and removes its folder. It does so once.
@@ -250,7 +266,7 @@ func outsideOf(sampled []memory.Site, before, after buffers) []memory.Site {
 	if at := slices.IndexFunc(sampled, func(site memory.Site) bool { return site.Class == directBuffer }); at >= 0 {
 		site = sampled[at]
 	}
-	site.Class, site.Bytes, site.Objects = directBuffer+", outside the heap", bytes, objects
+	site.Class, site.Bytes, site.Objects, site.Outside = directBuffer+", outside the heap", bytes, objects, true
 	return []memory.Site{site}
 }
 
@@ -278,9 +294,9 @@ var freeRatio = regexp.MustCompile(`\b(M(?:in|ax)HeapFreeRatio)\s+=\s+(\d{1,3})\
 // heapRatios are the limits of the free part of a heap after a full collection, in percent, as they are set.
 type heapRatios struct{ least, most string }
 
-// ratios are those of G1. They are empty for other collectors, which do not make the heap small by them.
+// ratios are empty for a heap that is not made small.
 func (h *hotSpot) ratios(ctx context.Context) (heapRatios, error) {
-	if !h.regions {
+	if !h.shrinks() {
 		return heapRatios{}, nil
 	}
 	flags, err := h.ask(ctx, "VM.flags -all")
@@ -313,18 +329,31 @@ func (h *hotSpot) smallHeap(ctx context.Context, ratios heapRatios) (err error) 
 	return h.histogram(ctx, &memory.Live{})
 }
 
-// keepSmall keeps the heap small until the context ends, where the JVM can. Objects are sampled where a thread takes a new
-// buffer to allocate in (TLAB), whose size is a share of the young generation: a small heap gives many samples. G1 lets it
-// grow after a few collections of the young generation. The program stands still for a fifth of the time at most. A heap whose
-// collection takes more than a second is not small.
-func (f *flightRecording) keepSmall(ctx context.Context) {
-	const leastRest, share, tooLong = 100 * time.Millisecond, 4, time.Second
-	for f.ratios.least != "" && f.ratios.most != "" {
+// collectOften forces collections until the context ends. Objects are sampled where a thread takes a new buffer to allocate in
+// (TLAB), and 256 samples are kept, the large ones rather: a collection makes room of those whose objects are garbage. G1 makes
+// its heap small meanwhile, if the JVM sizes the buffers: they are a share of the young generation. The program stands still for
+// half of the time at most. It ends early where a collection takes more than a second.
+func (f *flightRecording) collectOften(ctx context.Context) {
+	const leastRest, tooLong = 20 * time.Millisecond, time.Second
+	for {
 		began := time.Now()
-		err := f.jvm.smallHeap(ctx, f.ratios)
-		if took := time.Since(began); err != nil || took > tooLong || pause(ctx, max(leastRest, share*took)) != nil {
+		err := f.jvm.collectNow(ctx, f.ratios)
+		if took := time.Since(began); err != nil || took > tooLong || pause(ctx, max(leastRest, took)) != nil {
 			return
 		}
+	}
+}
+
+// collectNow forces a collection, which leaves the heap small if ratios are known.
+func (h *hotSpot) collectNow(ctx context.Context, ratios heapRatios) error {
+	switch {
+	case ratios.least != "" && ratios.most != "":
+		return h.smallHeap(ctx, ratios)
+	case h.concurrent:
+		_, err := h.ask(ctx, gcRun)
+		return err
+	default:
+		return h.histogram(ctx, &memory.Live{})
 	}
 }
 

@@ -188,6 +188,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			last := naming.Sites[len(naming.Sites)-1]
 			if test.kind == "direct" {
 				assert.Equal(t, "java.nio.DirectByteBuffer, outside the heap", last.Class)
+				assert.True(t, last.Outside)
 				assert.Equal(t, test.function, last.Function)
 				assert.InEpsilon(t, requests*8192, last.Bytes, 0.05)
 			} else {
@@ -198,6 +199,29 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			recording, err := jfr.Read(files[naming.Files[0].Name])
 			require.NoError(t, err)
 			assert.NotEmpty(t, recording.Samples)
+		})
+	}
+}
+
+// A JVM that is launched names the line whatever its collector is. Only G1 can make its heap small, so that the buffers of
+// threads are.
+func TestHotSpotNamesUnderEachCollector(t *testing.T) {
+	folder := compiledLeaks(t)
+	for _, collector := range []string{"-XX:+UseSerialGC", "-XX:+UseParallelGC", "-XX:+UseZGC", "-XX:+UseShenandoahGC", "-XX:+UseG1GC"} {
+		t.Run(collector, func(t *testing.T) {
+			if exec.Command("java", collector, "-version").Run() != nil {
+				t.Skip("this JVM does not have it")
+			}
+			p := leaks(t, folder, "cache", append(strings.Fields(smallBuffers), collector)...)
+			p.load(400)
+			o, err := p.attach()
+			require.NoError(t, err)
+			naming := p.named(o, savedIn(make(map[string][]byte)), 2000)
+			at := slices.IndexFunc(naming.Sites, func(site memory.Site) bool { return site.Class == "byte[]" })
+			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
+			assert.Equal(t, "Leaks.lambda$lookUp$2", naming.Sites[at].Function)
+			assert.Equal(t, lineWith(t, "new byte[1000]"), naming.Sites[at].Line)
+			assert.Equal(t, "static field Leaks.CACHE", naming.Sites[at].Holders[len(naming.Sites[at].Holders)-1])
 		})
 	}
 }
@@ -268,17 +292,30 @@ func TestHotSpotIsLeftAsItWas(t *testing.T) {
 	})
 }
 
+// TestHotSpotWithoutARecorder goes on as before, and a few words say why no line is named.
 func TestHotSpotWithoutARecorder(t *testing.T) {
 	need(t, "jlink")
+	folder := compiledLeaks(t)
 	runtime := filepath.Join(t.TempDir(), "runtime")
 	output, err := exec.Command("jlink", "--add-modules", "jdk.httpserver", "--output", runtime).CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	p := leaksOf(t, filepath.Join(runtime, "bin/java"), compiledLeaks(t), "static")
-	o, err := p.attach()
-	require.NoError(t, err)
-	_, err = o.(namer).name(t.Context(), savedIn(nil))
-	require.EqualError(t, err, "JDK Flight Recorder does not start: Module jdk.jfr not found.")
-	assert.Empty(t, p.folders())
+	for _, test := range []struct{ name, java, option, want string }{
+		{"a runtime without the module", filepath.Join(runtime, "bin/java"), "-Xshare:auto", "its Java has no JDK Flight Recorder: jlink --add-modules jdk.jfr adds it"},
+		{"an option", "java", "-XX:-FlightRecorder", "-XX:-FlightRecorder turns JDK Flight Recorder off"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := leaksOf(t, test.java, folder, "static", test.option)
+			o, err := p.attach()
+			require.NoError(t, err)
+			_, err = o.(namer).name(t.Context(), savedIn(nil))
+			require.EqualError(t, err, test.want)
+			assert.Empty(t, p.folders())
+			p.load(40)
+			assert.NotEmpty(t, reading(t, o).Sites)
+		})
+	}
+	_, err = (&hotSpot{}).name(t.Context(), savedIn(nil))
+	assert.ErrorContains(t, err, "it has no JDK Flight Recorder", "a JVM whose help has no JFR.start")
 }
 
 func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
