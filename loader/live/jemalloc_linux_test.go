@@ -62,6 +62,17 @@ func TestJemallocIsReadToTheByte(t *testing.T) {
 	assert.Empty(t, kept.Sites)
 }
 
+// Each object that the profiler samples takes 16 KiB, which is no memory of the program.
+func TestJemallocIsReadBesideItsProfiler(t *testing.T) {
+	c := startC(t, jemallocIn(t, "tcache:false,prof:true,lg_prof_sample:12")...)
+	o, err := jemalloc().open(t.Context(), c.process, Options{Kind: Jemalloc, Folder: t.TempDir()})
+	require.NoError(t, err)
+	before := readLive(t, o)
+	c.tell(t, "keep 10000 1000")
+	assert.InEpsilon(t, 10_000*1024, readLive(t, o).Bytes-before.Bytes, 0.02)
+	require.NoError(t, o.close(t.Context()))
+}
+
 // A program with jemalloc linked into it, and profiles that are kept.
 func TestJemallocThatIsLinkedIntoTheProgram(t *testing.T) {
 	jemallocIn(t, "")
