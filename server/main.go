@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -23,8 +24,21 @@ const (
 	drainLimit   = 4 * time.Second // below the 5 s after which the loader sends SIGKILL
 )
 
+// heapSample is how many bytes lie between two samples of the heap profile, on average.
+const heapSample = 32 << 10
+
 func main() {
+	sampleHeap()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// sampleHeap has the heap profile show leaks of some megabytes, of which Go's own rate has a handful of samples. A rate that
+// is set by GODEBUG stays.
+func sampleHeap() {
+	const standard = 512 << 10
+	if runtime.MemProfileRate == standard {
+		runtime.MemProfileRate = heapSample
+	}
 }
 
 // run does what the arguments ask for, prints to out and its errors to errs, and returns the exit code.
@@ -90,9 +104,15 @@ func serve(cfg config) error {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
+	loaded := &http.Server{Handler: counted(newHandler(cfg, registry), registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}
+	ending := make(chan struct{})
+	loaded.RegisterOnShutdown(func() { close(ending) })
+	loaded.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(context.Background(), endingKey{}, (<-chan struct{})(ending))
+	}
 	servers := map[*http.Server]net.Listener{
-		{Handler: counted(newHandler(cfg, registry), registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}: load,
-		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}:                                                                       admin,
+		loaded: load,
+		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}: admin,
 	}
 	failed := make(chan error, len(servers))
 	for server, listener := range servers {

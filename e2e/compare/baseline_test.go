@@ -75,6 +75,20 @@ func TestASuspectThatIsTheSameAsItsBaseline(t *testing.T) {
 	lab.AssertComparison(t, "same", r.Out.String())
 }
 
+// The profiles of a Go baseline are where it listens, which no setting tells: its live memory is read as the suspect's is.
+func TestSitesThatABaselineDoesNotHave(t *testing.T) {
+	lab.Quiet(t)
+	port := lab.FreePorts(t, 2)
+	r := lab.Start(t, []string{
+		"BASELINE=env LEAK=none " + lab.Server, "BASELINE_PORT=" + port[0], "METRICS_URL=http://127.0.0.1:" + port[1] + "/metrics",
+		"TRIES=6", "REQUESTS=3000", "LEAK=heap", "LEAK_BYTES=4096", "TOLERANCE=256",
+	}, "env", "METRICS_PORT="+port[1], lab.Server)
+	assert.Equal(t, 1, r.ExitCode(), "%s%s", &r.Out, &r.Err)
+	assert.NotContains(t, r.Err.String(), "nothing more is named")
+	assert.Regexp(t, `\nnew: main\.\w+ \(leak_modes\.go:\d+\): `, r.Out.String())
+	assert.Contains(t, r.Content(t, "report.html"), `<table id="changed-sites"`)
+}
+
 func TestABaselineThatDies(t *testing.T) {
 	t.Parallel()
 	t.Run("before it answers", func(t *testing.T) {

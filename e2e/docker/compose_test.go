@@ -68,7 +68,8 @@ func TestLabInDocker(t *testing.T) {
 	profiles, err := filepath.Glob(filepath.Join(l.results, "*", "heap-end.pb.gz"))
 	require.NoError(t, err)
 	assert.Len(t, profiles, 1)
-	assert.Contains(t, strings.Join(strings.Fields(logs), " "), "called by main.leakHeap.func1 (leak_modes.go:", "the leak's line")
+	assert.Regexp(t, `main\.filled \(leak_modes\.go:\d+\): .* called by main\.leakHeap\.func1 leak_modes\.go:\d+`, strings.Join(strings.Fields(logs), " "), "the leak's line")
+	l.assertSiteIsShown(d, `^main\.filled \(leak_modes\.go:\d+\)$`, kept)
 
 	// A second run while Prometheus keeps the first, with more iterations than there are scrapes: none is lost.
 	const many = 100

@@ -3,6 +3,7 @@ package docker
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -66,6 +67,22 @@ func (l *composeLab) assertBarsEqualTable(d dashboard.Dashboard, rows [][]string
 	leaked := d.Queries()["Leaked per iteration/leaked"].Text(run...)
 	l.eventually(len(rows), func() any { return len(l.ask(leaked)) }, "the last scrape is stored")
 	d.AssertBarsEqualTable(l.t, l.ask, rows, run...)
+}
+
+// assertSiteIsShown checks that the dashboard shows a site of the newest run whose name matches, with its growth in bytes a
+// request between its bounds.
+func (l *composeLab) assertSiteIsShown(d dashboard.Dashboard, name string, growth float64) {
+	l.t.Helper()
+	bounds := make(map[string]float64)
+	for _, shown := range l.ask(d.Queries()["Growth by site/sites"].Text()) {
+		if regexp.MustCompile(name).MatchString(shown.Metric["site"]) {
+			bounds[shown.Metric["bound"]] = shown.Value
+		}
+	}
+	require.Len(l.t, bounds, 3, "estimate, lower and upper")
+	assert.InEpsilon(l.t, growth, bounds["estimate"], 0.05)
+	assert.LessOrEqual(l.t, bounds["lower"], bounds["estimate"])
+	assert.GreaterOrEqual(l.t, bounds["upper"], bounds["estimate"])
 }
 
 // assertRunsCanBeChosen checks what the dashboard shows of three runs that are over.

@@ -42,13 +42,29 @@ func CompareSites(d *record.Difference, old, suspect record.Run, before, after s
 		}
 		return
 	}
-	d.Sites = changes(sums(oldSites), sums(newSites))
+	d.Sites = changes(sums(alsoOf(suspect, oldSites)), sums(alsoOf(old, newSites)))
+}
+
+// alsoOf are the sites that another run would tell too: without those that are known of one more iteration alone, if its
+// live memory grows and it had none, as a baseline.
+func alsoOf(other record.Run, sites []record.Site) []record.Site {
+	if other.Sites == nil || other.Sites.NamingRequests > 0 {
+		return sites
+	}
+	return slices.DeleteFunc(slices.Clone(sites), func(s record.Site) bool { return s.OneIteration })
 }
 
 // sum is the sites of a function, or of a class, with their growth in bytes per request.
 type sum struct {
-	site   record.Site // the largest
-	growth record.Interval
+	site         record.Site // the largest
+	growth       record.Interval
+	oneIteration float64 // the part of it that is known of one iteration alone
+}
+
+// compared is the growth with the interval that it is compared by.
+func (s sum) compared() record.Interval {
+	wider := oneIterationError * s.oneIteration
+	return record.Interval{Estimate: s.growth.Estimate, Low: s.growth.Low - wider, High: s.growth.High + wider}
 }
 
 // sums adds up the sites that differ by their lines alone, in the order of their largest.
@@ -56,10 +72,14 @@ func sums(sites []record.Site) (all []sum) {
 	for _, s := range sites {
 		n := slices.IndexFunc(all, func(other sum) bool { return same(other.site, s) })
 		if n < 0 {
-			all = append(all, sum{s, s.BytesPerRequest})
-			continue
+			n = len(all)
+			all = append(all, sum{site: s, growth: s.BytesPerRequest})
+		} else {
+			all[n].growth = all[n].growth.Plus(s.BytesPerRequest)
 		}
-		all[n].growth = all[n].growth.Plus(s.BytesPerRequest)
+		if s.OneIteration {
+			all[n].oneIteration += s.BytesPerRequest.Estimate
+		}
 	}
 	return all
 }
@@ -86,7 +106,7 @@ func changes(before, after []sum) []record.SiteChange {
 			}
 			pairs++
 			all = append(all, record.SiteChange{
-				Site: after[n].site, Old: &before[m].growth, New: &after[n].growth, Difference: after[n].growth.Plus(before[m].growth.Negated()),
+				Site: after[n].site, Old: &before[m].growth, New: &after[n].growth, Difference: after[n].compared().Plus(before[m].compared().Negated()),
 			})
 			before, after = slices.Delete(slices.Clone(before), m, m+1), slices.Delete(slices.Clone(after), n, n+1)
 			n--

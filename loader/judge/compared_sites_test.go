@@ -58,6 +58,26 @@ func TestAClassIsTheSameWithAndWithoutItsPlace(t *testing.T) {
 	assert.Len(t, changed(placed, withSites(site("int[]", "L.get", "L.java", 20, 104, 1))), 2)
 }
 
+// An interval of one iteration does not have what differs from one to the next.
+func TestSitesOfOneIterationNeedAClearerDifference(t *testing.T) {
+	named := func(growth float64) record.Run {
+		run := withSites(site("", "keep", "app.py", 3, growth, 0.1))
+		run.Sites.List[0].OneIteration, run.Sites.NamingRequests = true, 30_000
+		return run
+	}
+	assert.Empty(t, changed(named(1000), named(1050)))
+	assert.Equal(t, []string{"more: keep (app.py:3): 300.0 (135.8 to 464.2) bytes/request more, 1300.0 instead of 1000.0"}, changed(named(1000), named(1300)))
+	clean := record.Run{Iterations: []record.Iteration{{LiveEndBytes: new(uint64)}}}
+	assert.Equal(t, []string{"new: keep (app.py:3): 1000.0 (999.9 to 1000.1) bytes/request"}, changed(clean, named(1000)), "as in the list")
+
+	grows := withSites(site("int[]", "", "", 0, 104, 1))
+	both := withSites(grows.Sites.List[0], named(4096).Sites.List[0])
+	assert.Empty(t, changed(grows, both), "it had no such iteration")
+	assert.Empty(t, changed(both, grows))
+	grows.Sites.NamingRequests = 30_000
+	assert.Len(t, changed(grows, both), 1)
+}
+
 // With many pairs, chance alone makes one of their intervals leave 0 out.
 func TestManySitesNeedAClearerDifference(t *testing.T) {
 	one := record.Interval{Estimate: 10, Low: 0.5, High: 19.5}

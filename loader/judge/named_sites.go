@@ -32,9 +32,9 @@ func (j *Judge) Sites(naming *Naming, unnamed string) *record.Sites {
 	return j.sites.record(j.evidence, j.options, naming, unnamed)
 }
 
-// Sites are those of the baseline.
-func (p *Paired) Sites() *record.Sites {
-	return p.sites.record(p.evidence, p.options, nil, "")
+// Sites are those of the baseline, as its readings tell them. unnamed is as for Judge's.
+func (p *Paired) Sites(unnamed string) *record.Sites {
+	return p.sites.record(p.evidence, p.options, nil, unnamed)
 }
 
 // record is Judge's Sites.
@@ -52,10 +52,10 @@ func (s *sites) record(iterations []verdict.Iteration, options verdict.Options, 
 	}
 	if naming != nil {
 		all.NamingRequests, all.Files = naming.Requests, naming.Files
-		naming.join(all, v)
+		naming.join(all, v, s.told)
 	}
 	if v.Grows && len(all.List) > 0 {
-		share := explained(all.List, v.Live.Estimate)
+		share := sumOf(all.List) / v.Live.Estimate
 		all.Explained = &share
 	}
 	switch {
@@ -96,7 +96,7 @@ func interval(i verdict.Interval) record.Interval {
 func recorded(s memory.Site) record.Site {
 	return record.Site{
 		Class: text.Printable(s.Class), Function: text.Printable(s.Function), File: text.Printable(s.File), Line: s.Line, InFunction: s.InFunction,
-		Callers: printable(s.Callers), Holders: printable(s.Holders), Sampled: s.Sampled,
+		Callers: printable(s.Callers), Holders: printable(s.Holders), Sampled: s.Sampled, Outside: s.Outside,
 	}
 }
 
@@ -108,13 +108,8 @@ func printable(texts []string) []string {
 	return all
 }
 
-// join adds what was named: the place and the holders of sites that are listed, and, if the readings have told no site that
-// grows, the sites themselves.
-func (n *Naming) join(all *record.Sites, v verdict.SitesVerdict) {
-	if len(all.List) == 0 {
-		n.list(all, v)
-		return
-	}
+// join adds what was named: the place and the holders of sites that are listed, and the sites that the readings do not tell.
+func (n *Naming) join(all *record.Sites, v verdict.SitesVerdict, told func(memory.Site) bool) {
 	for i := range all.List {
 		s := &all.List[i]
 		place := slices.IndexFunc(n.Sites, func(named memory.Site) bool { return names(recorded(named), *s) })
@@ -132,6 +127,12 @@ func (n *Naming) join(all *record.Sites, v verdict.SitesVerdict) {
 			s.Holders = named.Holders
 		}
 	}
+	n.list(all, v, slices.DeleteFunc(slices.Clone(n.Sites), func(named memory.Site) bool { return named.Bytes <= 0 || told(named) }))
+}
+
+// told tells if readings have told a site that was named, or its class without a place: then its growth is known from them.
+func (s *sites) told(named memory.Site) bool {
+	return s.places[named.Key()] != nil || named.Class != "" && s.places[memory.SiteKey{Class: named.Class}] != nil
 }
 
 // names tells if a site that was named is one that is listed: the same place, or the class of one without a place.
@@ -145,15 +146,16 @@ func names(named, listed record.Site) bool {
 // leastNamed is the least error of what was named without a sample, in bytes: requests may have been under way.
 const leastNamed = 2048
 
-// list lists the sites that were named, if they surely hold more than before the load, at least 1% of the growth of live
-// memory, and no more than it has room for.
+// list adds those of the named sites that surely hold more than before the load, at least 1% of the growth of live memory,
+// and no more than it has room for beside those that are listed.
 //
 // Bytes that are sampled are a number of samples, which come at random. So the interval is that of Garwood ("Fiducial limits
 // for the Poisson distribution", 1936). Where it is not known how many samples there were, it goes from 0 to the growth of
 // live memory.
-func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
+func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict, named []memory.Site) {
 	requests := float64(max(1, n.Requests))
-	for _, site := range n.Sites {
+	var added []record.Site
+	for _, site := range named {
 		s := recorded(site)
 		s.OneIteration, s.BytesEnd, s.ObjectsEnd = true, site.Bytes, site.Objects
 		b := record.Interval{Estimate: float64(site.Bytes) / requests}
@@ -167,7 +169,7 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
 		default:
 			b.High = max(b.Estimate, v.Live.Upper)
 		}
-		if surely := b.Low > 0 || site.Sampled && n.SampledEvery == 0; !surely || b.Estimate < leastShare*v.Live.Estimate {
+		if surely := b.Low > 0 || site.Sampled && n.SampledEvery == 0; !surely || b.Estimate < verdict.LeastSiteShare*v.Live.Estimate {
 			continue
 		}
 		s.BytesPerRequest = b
@@ -175,37 +177,55 @@ func (n *Naming) list(all *record.Sites, v verdict.SitesVerdict) {
 			each := float64(site.Objects) / float64(site.Bytes)
 			s.ObjectsPerRequest = &record.Interval{Estimate: b.Estimate * each, Low: b.Low * each, High: b.High * each}
 		}
-		all.List = append(all.List, s)
+		added = append(added, s)
 	}
-	slices.SortStableFunc(all.List, func(a, b record.Site) int {
-		return cmp.Compare(b.BytesPerRequest.Estimate, a.BytesPerRequest.Estimate)
-	})
-	all.List = fitting(all.List, v.Live.Upper)
+	sortByGrowth(added)
+	added = fitting(added, v.Live.Upper-sumOf(all.List))
+	if len(all.List) == 0 && (len(added) > 0 || all.LookedAt == 0) { // all that is known is from this iteration
+		all.LookedAt, all.FalseDiscoveryRate, all.JudgedFirst, all.JudgedLast = len(named), 0, 0, 0
+	} else {
+		all.LookedAt += len(named)
+	}
+	all.List = append(all.List, added...)
+	sortByGrowth(all.List)
 	all.List = all.List[:min(len(all.List), record.MostSites)]
-	if len(all.List) > 0 || all.LookedAt == 0 {
-		all.LookedAt, all.FalseDiscoveryRate, all.JudgedFirst, all.JudgedLast = len(n.Sites), 0, 0, 0
-	}
 }
 
-// fitting are the sites, the largest first, that the growth of live memory has room for: each byte has one place and one
-// class. What has none was kept once in that iteration, as for a connection or a cache, and not for each request.
-func fitting(sites []record.Site, live float64) []record.Site {
-	places, classes := live, live
-	return slices.DeleteFunc(sites, func(s record.Site) bool {
-		room := &places
-		if s.Class != "" {
-			room = &classes
+func sortByGrowth(sites []record.Site) {
+	slices.SortStableFunc(sites, func(a, b record.Site) int {
+		return cmp.Compare(b.BytesPerRequest.Estimate, a.BytesPerRequest.Estimate)
+	})
+}
+
+// sumOf is what the sites grow by, without those that are no part of live memory. No byte belongs to two sites: a runtime
+// tells places or classes, and the stacks of goroutines are beside the heap.
+func sumOf(sites []record.Site) (sum float64) {
+	for _, s := range sites {
+		if !s.Outside {
+			sum += s.BytesPerRequest.Estimate
 		}
-		if s.BytesPerRequest.Low > *room {
+	}
+	return sum
+}
+
+// fitting are the sites, the largest first, that the growth of live memory has room for. What has none was kept once in that
+// iteration, as for a connection or a cache, and not for each request.
+func fitting(sites []record.Site, room float64) []record.Site {
+	return slices.DeleteFunc(sites, func(s record.Site) bool {
+		if s.Outside {
+			return false
+		}
+		if (1-oneIterationError)*s.BytesPerRequest.Low > room {
 			return true
 		}
-		*room -= s.BytesPerRequest.Estimate
+		room -= s.BytesPerRequest.Estimate
 		return false
 	})
 }
 
-// leastShare is the least growth of a site that is listed, as a share of that of live memory.
-const leastShare = 0.01
+// oneIterationError is by how much what is kept a request may differ in one iteration, as a share: intervals of one iteration
+// do not have it.
+const oneIterationError = 0.1
 
 // garwood is the interval of the mean of a Poisson distribution of which count was seen.
 func garwood(count, confidence float64) (low, high float64) {
@@ -214,18 +234,4 @@ func garwood(count, confidence float64) (low, high float64) {
 		low = distuv.ChiSquared{K: 2 * count}.Quantile(tail) / 2
 	}
 	return low, distuv.ChiSquared{K: 2*count + 2}.Quantile(1-tail) / 2
-}
-
-// explained is the growth of the sites as a share of that of live memory. Each byte has one place and one class: where sites
-// of both kinds are listed, it is the larger of the two sums. Stacks are beside the heap.
-func explained(sites []record.Site, live float64) float64 {
-	places, classes := 0.0, 0.0
-	for _, s := range sites {
-		if s.Class == "" || s.Class == memory.GoroutineStack {
-			places += s.BytesPerRequest.Estimate
-		} else {
-			classes += s.BytesPerRequest.Estimate
-		}
-	}
-	return max(places, classes) / live
 }

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"debug/buildinfo"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -29,10 +27,10 @@ const (
 	goTimeout = 30 * time.Second
 	goSample  = 32 << 10        // bytes between two samples of the heap profile, on average
 	goStart   = 2 * time.Second // how long a program may take until it listens
-	// goStacksTimeout limits how long the goroutines are waited for; 100,000 took 0.3 s.
+	// goStacksTimeout limits how long goroutines are waited for; 100,000 took 0.3 s.
 	goStacksTimeout = 5 * time.Second
-	goMaxBytes      = 64 << 20 // of a heap profile as text
-	goMost          = 1 << 50  // bytes that a figure can have
+	goMaxCommand    = 2 << 20 // bytes of a command line: the most that Linux takes by default
+	goMost          = 1 << 50 // bytes that a figure can have
 	// goStackNoise is by how much the stacks in use differ without a change of the program. Spans of 32 KiB are partly free,
 	// and stacks of the goroutines that serve open connections double and halve: 1.1 MB were seen with 100 connections.
 	goStackNoise = 4 << 20
@@ -67,19 +65,22 @@ func golang() runtime {
 }
 
 // goEnvironment has the runtime sample one allocation of goSample bytes, if it is known that the server is a Go program and
-// shows its profiles. At Go's own 512 KiB, 6 MB that are kept are known with a standard error of 29%. A program that sets
-// MemProfileRate itself is sampled as it wants.
+// shows its profiles. At Go's own 512 KiB, 6 MB that are kept are known with a standard error of 29%. A rate in GODEBUG
+// stays, and a program that sets MemProfileRate itself is sampled as it wants.
 func goEnvironment(environment []string, o Options) ([]string, error) {
-	if o.Kind != Go && o.PprofURL == "" {
+	if o.NoSites || o.Kind != Go && o.PprofURL == "" {
 		return nil, nil
 	}
 	value := "memprofilerate=" + strconv.Itoa(goSample)
-	for _, variable := range environment {
-		if before, found := strings.CutPrefix(variable, "GODEBUG="); found && before != "" {
-			if strings.Contains(before, "memprofilerate=") {
+	for _, variable := range slices.Backward(environment) { // the last one holds
+		if set, found := strings.CutPrefix(variable, "GODEBUG="); found {
+			switch {
+			case strings.Contains(","+set, ",memprofilerate="):
 				return nil, nil
+			case set != "":
+				value = set + "," + value
 			}
-			value = before + "," + value
+			break
 		}
 	}
 	return []string{"GODEBUG=" + value}, nil
@@ -91,7 +92,10 @@ type goProgram struct {
 	base   *url.URL // of the profiles
 	url    string   // of the heap profile
 	silent bool     // true if it did not show its goroutines
-	limit  memory.Limit
+	// noSites is true if sites are not asked for. calibration corrects them.
+	noSites     bool
+	calibration goCalibration
+	limit       memory.Limit
 	// count is how many goroutines there were when they had last changed by more than goCountNoise.
 	count int64
 	// stacks is what stacks have in use beyond the least that each goroutine has, of the last reading in which it had changed
@@ -108,7 +112,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PPROF_URL: %s cannot be read", scrape.Public(o.PprofURL))
 	}
-	program := &goProgram{process: p, base: base}
+	program := &goProgram{process: p, base: base, noSites: o.NoSites}
 	program.url = program.at("heap", url.Values{"gc": {"1"}, "debug": {"1"}})
 	if err := program.awaitFound(ctx, base); err != nil {
 		return nil, err
@@ -116,6 +120,12 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
+	}
+	if o.NoSites {
+		return program, nil
+	}
+	if _, _, err := program.goroutinesOf(ctx, goLeakProfile, goStacksTimeout); err == nil {
+		return goProver{program}, nil
 	}
 	return program, nil
 }
@@ -147,14 +157,13 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
 	var stats goStats
-	var text []byte
-	for range goCollections {
-		var err error
-		text, err = goGet(ctx, g.url)
-		if err == nil {
-			stats, err = parseGoStats(text)
+	var records *goHeapRecords
+	for n := range goCollections {
+		if n == goCollections-1 && !g.noSites {
+			records = newGoHeapRecords()
 		}
-		if err != nil {
+		var err error
+		if stats, err = readGoHeap(ctx, g.url, records); err != nil {
 			if hasEnded(g.PID) {
 				err = fmt.Errorf("process %d: %w", g.PID, memory.ErrGone)
 			}
@@ -162,9 +171,6 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 		}
 	}
 	goroutines := g.goroutines(ctx)
-	if goroutines != nil {
-		g.count = steady(g.count, goroutineCount(goroutines), goCountNoise)
-	}
 	least := min(g.count*goLeastStack, stats.stackInuse)
 	g.stacks = steady(g.stacks, stats.stackInuse-least, goStackNoise)
 	read := stats.live(g.limit)
@@ -172,20 +178,35 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
-	read.Sites = goSites(text, goroutines)
+	if records != nil {
+		read.Sites = g.calibration.read(records, stats.heapAlloc, goroutines)
+	}
 	return read, nil
 }
 
-// goroutines is the goroutine profile as text; nil if the server does not show it, which may show its heap alone.
-func (g *goProgram) goroutines(ctx context.Context) []byte {
-	if g.silent {
-		return nil
+// readGoHeap asks for the heap profile at address, and reads its statistics, and its records unless those are nil.
+func readGoHeap(ctx context.Context, address string, records *goHeapRecords) (goStats, error) {
+	body, err := goGet(ctx, address)
+	if err != nil {
+		return goStats{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, goStacksTimeout)
-	defer cancel()
-	profile, err := goGet(ctx, g.at("goroutine", url.Values{"debug": {"1"}}))
-	g.silent = err != nil
-	return profile
+	defer body.Close()
+	return body.readHeap(records)
+}
+
+// goroutines counts the goroutines, and returns their sites; none if the server does not show them, which may show its heap
+// alone.
+func (g *goProgram) goroutines(ctx context.Context) siteSum {
+	if g.silent {
+		return siteSum{}
+	}
+	sum, count, err := g.goroutinesOf(ctx, "goroutine", goStacksTimeout)
+	if err != nil {
+		g.silent = true
+		return siteSum{}
+	}
+	g.count = steady(g.count, count, goCountNoise)
+	return sum
 }
 
 // at is the address of a profile.
@@ -216,7 +237,7 @@ func (g *goProgram) found(ctx context.Context, base *url.URL) error {
 	if listensAt(g.PID, base) {
 		return nil
 	}
-	told, err := goGet(ctx, base.JoinPath("cmdline").String())
+	told, err := g.commandLine(ctx, base)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return notYet{err}
 	}
@@ -228,6 +249,16 @@ func (g *goProgram) found(ctx context.Context, base *url.URL) error {
 		return nil
 	}
 	return fmt.Errorf("%s belongs to another process: one Go program is asked", scrape.Public(base.String()))
+}
+
+// commandLine is that of the process which answers at base.
+func (g *goProgram) commandLine(ctx context.Context, base *url.URL) ([]byte, error) {
+	body, err := goGet(ctx, base.JoinPath("cmdline").String())
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, goMaxCommand))
 }
 
 // awaitFound is found, which is tried again for goStart while nothing listens there.
@@ -243,23 +274,6 @@ func (g *goProgram) awaitFound(ctx context.Context, base *url.URL) error {
 			return err
 		}
 	}
-}
-
-// goGet returns the body at address, of at most goMaxBytes, with status 200. It leaves no connection open.
-func goGet(ctx context.Context, address string) ([]byte, error) {
-	body, err := scrape.Get(ctx, address, http.Header{"Connection": {"close"}})
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, goMaxBytes+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", scrape.Public(address), err)
-	case len(text) > goMaxBytes:
-		return nil, fmt.Errorf("%s answered more than %d MiB", scrape.Public(address), goMaxBytes>>20)
-	}
-	return text, nil
 }
 
 // goStats are fields of runtime.MemStats, in bytes.
@@ -279,21 +293,39 @@ func (s goStats) live(limit memory.Limit) memory.Live {
 	}
 }
 
-// parseGoStats reads the lines "# HeapAlloc = 361376" after "# runtime.MemStats" at the end of a heap profile as text.
-// "# Stack = A / B" has the bytes in use, then those from the system. It fails unless each figure is there and sane.
-func parseGoStats(text []byte) (goStats, error) {
-	const title = "# runtime.MemStats\n"
-	start := bytes.LastIndex(text, []byte(title))
-	if start < 0 {
-		return goStats{}, errors.New("the heap profile has no runtime.MemStats")
+// goFields are the lines "# HeapAlloc = 361376" after the last "# runtime.MemStats" of a heap profile as text.
+type goFields map[string]string
+
+// add is for readRecords.
+func (f goFields) add(line string) {
+	if line == statsTitle {
+		clear(f)
+		f[line] = ""
 	}
-	fields := make(map[string]string)
-	lines := bufio.NewScanner(bytes.NewReader(text[start:]))
-	for lines.Scan() {
-		name, value, found := strings.Cut(strings.TrimPrefix(lines.Text(), "# "), " = ")
-		if found {
-			fields[name] = value
-		}
+	name, value, _ := strings.Cut(strings.TrimPrefix(line, "# "), " = ")
+	switch name {
+	case "HeapAlloc", "HeapSys", "HeapReleased", "Stack", "MSpan", "MCache", "NumGC", "PauseNs":
+		f[name] = value
+	}
+}
+
+// readHeap reads a heap profile as text: its statistics, and its records unless those are nil.
+func (b *goBody) readHeap(records *goHeapRecords) (goStats, error) {
+	fields := make(goFields)
+	var record func(string, []frame)
+	if records != nil {
+		record = records.add
+	}
+	if err := b.readRecords(record, fields.add); err != nil {
+		return goStats{}, err
+	}
+	return fields.stats()
+}
+
+// stats fails unless each figure is there and sane. "# Stack = A / B" has the bytes in use, then those from the system.
+func (fields goFields) stats() (goStats, error) {
+	if _, found := fields[statsTitle]; !found {
+		return goStats{}, errors.New("the heap profile has no runtime.MemStats")
 	}
 	var stats goStats
 	for name, to := range map[string]*int64{

@@ -2,8 +2,10 @@ package live
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -167,6 +169,12 @@ func TestGoOpenTakesNoNonsense(t *testing.T) {
 		"huge figure": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, strings.Replace(goHeapText, "HeapSys = ", "HeapSys = 99999999999", 1))
 		},
+		"packed": func(w http.ResponseWriter, _ *http.Request) { // nothing unpacks it
+			w.Header().Set("Content-Encoding", "gzip")
+			packed := gzip.NewWriter(w)
+			_, _ = packed.Write(make([]byte, 256<<20))
+			_ = packed.Close()
+		},
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			for chunk := make([]byte, 1<<20); ; {
 				if _, err := w.Write(chunk); err != nil {
@@ -211,23 +219,30 @@ const goHeapText = `heap profile: 1: 8 [1: 9] @ heap/1048576
 # NumGC = 257
 `
 
+func parseGoStats(text string) (goStats, error) { return bodyOf(text).readHeap(nil) }
+
+// bodyOf is a profile that a server answers.
+func bodyOf(text string) *goBody {
+	return &goBody{body: io.NopCloser(strings.NewReader(text)), work: time.Hour}
+}
+
 func TestParseGoStats(t *testing.T) {
 	ring := make([]string, 256)
 	for n := range ring {
 		ring[n] = "1000"
 	}
 	ring[0], ring[255] = "117450", "50" // of collections 257 and 256
-	stats, err := parseGoStats([]byte(goHeapText + "# PauseNs = [" + strings.Join(ring, " ") + "]\n"))
+	stats, err := parseGoStats(goHeapText + "# PauseNs = [" + strings.Join(ring, " ") + "]\n")
 	require.NoError(t, err)
 	assert.Equal(t, memory.Live{
 		Bytes: 361376 + 458752, Heap: 7929856 - 6119424 + 458752 + 48960 + 16072, Committed: 7929856 - 6119424 + 458752 + 48960 + 16072,
 		Stopped: 117500, Forced: "/debug/pprof/heap?gc=1", Processes: 1,
 	}, stats.live(memory.Limit{}))
-	stats, err = parseGoStats([]byte(goHeapText + "# PauseNs = [1 2]\n"))
+	stats, err = parseGoStats(goHeapText + "# PauseNs = [1 2]\n")
 	require.NoError(t, err)
 	assert.Zero(t, stats.stopped)
 	// What the program printed before its statistics does not count.
-	_, err = parseGoStats([]byte("# runtime.MemStats\n# HeapAlloc = 1\n" + goHeapText))
+	_, err = parseGoStats("# runtime.MemStats\n# HeapAlloc = 1\n" + goHeapText)
 	assert.NoError(t, err)
 }
 
@@ -253,7 +268,10 @@ func TestGoEnvironment(t *testing.T) {
 		"by LIVE":    {[]string{"HOME=/"}, Options{Kind: Go}, []string{"GODEBUG=" + rate}},
 		"by address": {[]string{"GODEBUG="}, Options{Kind: Auto, PprofURL: "http://h/"}, []string{"GODEBUG=" + rate}},
 		"more":       {[]string{"GODEBUG=madvdontneed=1"}, Options{Kind: Go}, []string{"GODEBUG=madvdontneed=1," + rate}},
-		"its own":    {[]string{"GODEBUG=memprofilerate=1"}, Options{Kind: Go}, nil},
+		"its own":    {[]string{"GODEBUG=a=1,memprofilerate=1"}, Options{Kind: Go}, nil},
+		"the last":   {[]string{"GODEBUG=memprofilerate=1", "GODEBUG=a=1"}, Options{Kind: Go}, []string{"GODEBUG=a=1," + rate}},
+		"taken back": {[]string{"GODEBUG=memprofilerate=1", "GODEBUG="}, Options{Kind: Go}, []string{"GODEBUG=" + rate}},
+		"no sites":   {nil, Options{Kind: Go, NoSites: true}, nil},
 	} {
 		got, err := goEnvironment(test.environment, test.options)
 		require.NoError(t, err)
@@ -272,4 +290,21 @@ func TestGoLimit(t *testing.T) {
 		}
 		assert.Equal(t, memory.Limit{Bytes: bytes, Of: of}, goLimit(value), value)
 	}
+}
+
+// A baseline shows its profiles at a port that is not known, as do the processes that it has started.
+func TestProfilesOfAServerBeside(t *testing.T) {
+	program, address := startGo(t)
+	processes := func() ([]int, error) { return []int{program.PID}, nil }
+	found, err := PprofBeside(t.Context(), processes, "http://me:secret@server.example:6060/debug/pprof/", "127.0.0.1", 6060)
+	require.NoError(t, err)
+	assert.Equal(t, strings.Replace(address, "http://", "http://me:secret@", 1)+"/debug/pprof/", found)
+
+	other, err := PprofBeside(t.Context(), func() ([]int, error) { return []int{child(t)}, nil }, "http://127.0.0.1:6060/debug/pprof/", "127.0.0.1", 6060)
+	require.NoError(t, err)
+	assert.Empty(t, other, "it does not run Go")
+	_, err = PprofBeside(t.Context(), processes, "http://127.0.0.1:6060/elsewhere/", "127.0.0.1", 6060)
+	require.EqualError(t, err, "it shows no /elsewhere at a port where it listens")
+	_, err = PprofBeside(t.Context(), func() ([]int, error) { return nil, os.ErrPermission }, "http://127.0.0.1:6060/", "127.0.0.1", 6060)
+	require.ErrorIs(t, err, os.ErrPermission)
 }

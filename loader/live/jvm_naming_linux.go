@@ -266,7 +266,7 @@ func outsideOf(sampled []memory.Site, before, after buffers) []memory.Site {
 	if at := slices.IndexFunc(sampled, func(site memory.Site) bool { return site.Class == directBuffer }); at >= 0 {
 		site = sampled[at]
 	}
-	site.Class, site.Bytes, site.Objects = directBuffer+", outside the heap", bytes, objects
+	site.Class, site.Bytes, site.Objects, site.Outside = directBuffer+", outside the heap", bytes, objects, true
 	return []memory.Site{site}
 }
 

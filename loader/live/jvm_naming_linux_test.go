@@ -188,6 +188,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			last := naming.Sites[len(naming.Sites)-1]
 			if test.kind == "direct" {
 				assert.Equal(t, "java.nio.DirectByteBuffer, outside the heap", last.Class)
+				assert.True(t, last.Outside)
 				assert.Equal(t, test.function, last.Function)
 				assert.InEpsilon(t, requests*8192, last.Bytes, 0.05)
 			} else {

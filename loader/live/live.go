@@ -25,10 +25,11 @@ const (
 	Python   Kind = "python"
 	Native   Kind = "native"   // glibc's malloc, asked by gdb
 	TCMalloc Kind = "tcmalloc" // the server is launched with tcmalloc's heap profiler
+	Jemalloc Kind = "jemalloc" // that the server has, asked by gdb
 )
 
 // Kinds are all of them.
-func Kinds() []Kind { return []Kind{Auto, Off, Go, Node, JVM, Python, Native, TCMalloc} }
+func Kinds() []Kind { return []Kind{Auto, Off, Go, Node, JVM, Python, Native, TCMalloc, Jemalloc} }
 
 // Source reads the live memory of a server: of all its processes whose runtime tells it.
 type Source interface {
@@ -46,7 +47,7 @@ type Namer interface {
 	Names() bool
 	// Name prepares the server before that load. The function that it returns is called after the load: it names what is
 	// kept of it, the largest first, and leaves the server as it was. Both errors say in a few words why nothing is named.
-	// They wrap ErrNone if Names is false.
+	// That of Name wraps ErrNone if the server names nothing more after all, as a program that was built without what it takes.
 	Name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error)
 }
 
@@ -72,7 +73,8 @@ type ProfileFile struct {
 	Open string // a command that shows it: "go tool pprof heap.pb.gz"
 }
 
-// namer is an opened process that can name what is kept of one more iteration. It is Namer's, for one process.
+// namer is an opened process that can name what is kept of one more iteration. It is Namer's, for one process. An error that
+// wraps ErrNone tells that this one cannot.
 type namer interface {
 	name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error)
 }
@@ -85,6 +87,7 @@ type Options struct {
 	Kind     Kind
 	Folder   string // of the run, for private files such as sockets; it exists
 	PprofURL string // of a Go server, ends in /debug/pprof/; empty if it shows none
+	NoSites  bool   // what live memory belongs to is not asked for; a runtime may tell it all the same
 	Snapshot bool   // Name has Node write a snapshot of its heap too, which takes minutes and as much memory again
 }
 
@@ -153,5 +156,5 @@ type opened interface {
 
 // runtimes are all that can be asked, the more special first.
 func runtimes() []runtime {
-	return []runtime{jvm(), node(), python(), golang(), tcmalloc(), native()}
+	return []runtime{jvm(), node(), python(), golang(), tcmalloc(), jemalloc(), native()}
 }

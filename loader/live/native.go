@@ -20,26 +20,25 @@ func native() runtime {
 	}
 }
 
-// others are parts of names of programs and libraries that take memory elsewhere than from glibc's malloc.
-var others = []string{
-	"jemalloc", "tcmalloc", "mimalloc", "snmalloc", "libjvm", "libpython", "libruby", "libphp", "libcoreclr", "libnode", "libasan",
-}
+// otherMallocs are parts of the names of libraries that replace glibc's malloc.
+var otherMallocs = []string{"jemalloc", "tcmalloc", "mimalloc", "snmalloc", "libasan"}
 
-// otherPrograms are the beginnings of the names of such programs.
-var otherPrograms = []string{"python", "ruby", "php", "node", "java", "beam", "dotnet"}
+// runtimeLibraries are parts of the names of libraries of runtimes that have a heap beside malloc's, and runtimePrograms
+// the beginnings of the names of such programs.
+var (
+	runtimeLibraries = []string{"libjvm", "libpython", "libruby", "libphp", "libcoreclr", "libnode"}
+	runtimePrograms  = []string{"python", "ruby", "php", "node", "java", "beam", "dotnet"}
+)
 
 // usesGlibcMalloc is true if the process maps glibc and nothing that brings another heap.
 func usesGlibcMalloc(p process) bool {
-	if libcOf(p) == "" || golang().runs(p) {
-		return false
-	}
-	program := path.Base(p.Exe)
-	if slices.ContainsFunc(otherPrograms, func(name string) bool { return strings.HasPrefix(program, name) }) {
-		return false
-	}
-	return !slices.ContainsFunc(p.Mapped, func(file string) bool {
-		return slices.ContainsFunc(others, func(part string) bool { return strings.Contains(path.Base(file), part) })
-	})
+	return libcOf(p) != "" && !hasRuntime(p) && !slices.ContainsFunc(otherMallocs, func(part string) bool { return mapsPart(part)(p) })
+}
+
+// hasRuntime is true of a process that has another heap beside malloc's.
+func hasRuntime(p process) bool {
+	return golang().runs(p) || slices.ContainsFunc(runtimePrograms, func(name string) bool { return isProgram(name)(p) }) ||
+		slices.ContainsFunc(runtimeLibraries, func(part string) bool { return mapsPart(part)(p) })
 }
 
 // libcOf is the path of glibc as the process sees it; empty if it maps none. Its name was libc-2.31.so before 2.34.

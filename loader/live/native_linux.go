@@ -6,14 +6,11 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,23 +19,16 @@ import (
 )
 
 const (
-	nativeTimeout = 30 * time.Second
-	textRoom      = 16 << 20 // bytes of address space in the server for the text of malloc_info
-	modeRoom      = 64       // bytes before it, for the mode "w"
-	nativeTries   = 60       // to find a thread that waits outside malloc
-	nativeRetry   = 50 * time.Millisecond
+	textRoom = 16 << 20 // bytes of address space in the server for the text of malloc_info
+	modeRoom = 64       // bytes before it, for the mode "w"
 )
 
 // nativeProgram is a process with glibc's malloc. In the process it has a mapping for the text, and a FILE over it.
 type nativeProgram struct {
-	process
-	shared    *sharedDebugger
-	gdb       *debugger         // while the process is attached
+	traced
 	functions map[string]uint64 // addresses
 	room      int64             // address of the mapping; 0 if there is none
 	file      int64             // address of the FILE; 0 if there is none
-	stopped   time.Duration     // of the reading
-	folder    string            // of the run
 	closed    bool
 }
 
@@ -57,7 +47,7 @@ func openNative(ctx context.Context, p process, o Options, shared *sharedDebugge
 	if err != nil {
 		return nil, err
 	}
-	n := &nativeProgram{process: p, shared: shared, functions: functions, folder: o.Folder}
+	n := &nativeProgram{traced: traced{process: p, shared: shared, folder: o.Folder}, functions: functions}
 	shared.enter()
 	defer func() {
 		if err != nil {
@@ -96,58 +86,6 @@ func (n *nativeProgram) live(ctx context.Context) (memory.Live, error) {
 	return memory.Live{
 		Bytes: heap.chunks, Heap: max(heap.chunks, resident), Committed: heap.committed(), Stopped: n.stopped, Forced: "malloc_info", Processes: 1,
 	}, nil
-}
-
-// attached stops the process, selects a thread that waits outside malloc, does what it is asked to, and detaches.
-func (n *nativeProgram) attached(ctx context.Context, do func(context.Context) error) error {
-	return n.shared.use(n.folder, func(gdb *debugger) error {
-		n.gdb = gdb
-		return n.retry(ctx, do)
-	})
-}
-
-func (n *nativeProgram) retry(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, nativeTimeout)
-	defer cancel()
-	for range nativeTries {
-		found, err := n.try(ctx, do)
-		if err != nil && hasEnded(n.PID) {
-			return fmt.Errorf("process %d: %w", n.PID, memory.ErrGone)
-		}
-		if found || err != nil {
-			return err
-		}
-		if err := pause(ctx, nativeRetry); err != nil {
-			return err
-		}
-	}
-	return notYet{errors.New("each thread was busy, or inside malloc")}
-}
-
-// try does so once. It returns false if no thread was found.
-func (n *nativeProgram) try(ctx context.Context, do func(context.Context) error) (found bool, err error) {
-	start := time.Now()
-	defer func() { n.stopped += time.Since(start) }()
-	threads, err := n.gdb.attach(ctx, n.PID)
-	if err != nil {
-		return false, errors.Join(err, n.detach(ctx))
-	}
-	thread := waiting(n.PID, threads)
-	if thread == 0 {
-		return false, n.detach(ctx)
-	}
-	if _, err = n.gdb.do(ctx, fmt.Sprintf("thread %d", thread)); err == nil {
-		err = do(ctx)
-	}
-	return true, errors.Join(err, n.detach(ctx))
-}
-
-// detach lets the process go on, also after the context was cancelled.
-func (n *nativeProgram) detach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gdbGrace)
-	defer cancel()
-	_, err := n.gdb.do(ctx, "detach")
-	return err
 }
 
 // prepare takes the mapping and opens the FILE. No string is passed through gdb, which would allocate it in the process
@@ -216,17 +154,6 @@ func (n *nativeProgram) said() string {
 	return fmt.Sprintf("gdb has it call malloc_info, into %d MiB of address space that it reserves there", textRoom>>20)
 }
 
-// poke writes into the memory of the process.
-func (n *nativeProgram) poke(address int64, text string) error {
-	mem, err := os.OpenFile(kernel.Path(n.PID, "mem"), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer mem.Close()
-	_, err = mem.WriteAt([]byte(text), address)
-	return err
-}
-
 // peek reads the text of malloc_info from the memory of the process, up to its end.
 func (n *nativeProgram) peek(address int64) ([]byte, error) {
 	mem, err := os.Open(kernel.Path(n.PID, "mem"))
@@ -248,70 +175,6 @@ func (n *nativeProgram) peek(address int64) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("the text of malloc_info has more than %d MiB", textRoom>>20)
-}
-
-// waits are system calls in which a thread waits, and that malloc does not make.
-var waits = append([]int{
-	unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_PWAIT2, unix.SYS_PPOLL, unix.SYS_PSELECT6, unix.SYS_ACCEPT, unix.SYS_ACCEPT4,
-	unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_RT_SIGTIMEDWAIT, unix.SYS_RT_SIGSUSPEND, unix.SYS_WAIT4,
-	unix.SYS_WAITID, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_RECVMMSG, unix.SYS_IO_URING_ENTER,
-}, oldWaits...)
-
-// waiting chooses a thread for calls, by gdb's number, while all are stopped: one that waits in the kernel and not inside
-// malloc, so that it holds no lock of an arena. Other threads may hold one: they run during a call, and release it. The
-// first thread comes first. It returns 0 if there is none.
-func waiting(pid int, threads map[int]int) int {
-	ids := make([]int, 0, len(threads))
-	for id := range threads {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, id))
-		if err != nil {
-			continue
-		}
-		target := func(descriptor uint64) string {
-			name, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, descriptor))
-			return name
-		}
-		if isWait(string(text), target) {
-			return threads[id]
-		}
-	}
-	return 0
-}
-
-// isWait judges a line of /proc/PID/task/TID/syscall: the number, six arguments in hexadecimal, stack and program
-// counter. Of futex only FUTEX_WAIT_BITSET counts, by which glibc waits for conditions, semaphores and threads; the locks
-// of arenas take FUTEX_WAIT. Of read only that of sockets, pipes and terminals counts: malloc reads a file in /proc.
-func isWait(line string, target func(descriptor uint64) string) bool {
-	fields := strings.Fields(line)
-	if len(fields) != 9 {
-		return false // it runs, or was not in a system call
-	}
-	number, err := strconv.Atoi(fields[0])
-	if err != nil {
-		return false
-	}
-	argument := func(n int) uint64 {
-		value, err := strconv.ParseUint(fields[1+n], 0, 64)
-		if err != nil {
-			return math.MaxUint64
-		}
-		return value
-	}
-	const commands, waitBitset = 0x7f, 9 // FUTEX_CMD_MASK without the flags, FUTEX_WAIT_BITSET
-	switch number {
-	case unix.SYS_FUTEX:
-		return argument(1)&commands == waitBitset
-	case unix.SYS_READ:
-		name := target(argument(0))
-		return strings.HasPrefix(name, "socket:") || strings.HasPrefix(name, "pipe:") || strings.HasPrefix(name, "anon_inode:") ||
-			strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/tty")
-	default:
-		return slices.Contains(waits, number)
-	}
 }
 
 // glibcFunctions returns the addresses of functions in the process, by the symbols that glibc exports.
@@ -354,27 +217,6 @@ func glibcFunctions(p process, names ...string) (map[string]uint64, error) {
 		return nil, fmt.Errorf("%s does not export %s", path, strings.Join(names, ", "))
 	}
 	return functions, nil
-}
-
-// isLoaded fails unless the process has the library at that address: the path may lead to another one, since an update or
-// chroot. Its first page has the build ID, and is never written to.
-func isLoaded(pid int, base uint64, library io.ReaderAt) error {
-	mem, err := os.Open(kernel.Path(pid, "mem"))
-	if err != nil {
-		return err
-	}
-	defer mem.Close()
-	inFile, inMemory := make([]byte, os.Getpagesize()), make([]byte, os.Getpagesize())
-	if _, err := library.ReadAt(inFile, 0); err != nil {
-		return err
-	}
-	if _, err := mem.ReadAt(inMemory, int64(base)); err != nil {
-		return err
-	}
-	if !bytes.Equal(inFile, inMemory) {
-		return errors.New("the file is not the one that the process has loaded")
-	}
-	return nil
 }
 
 // loadedAt is the address that a library's addresses count from, by the lines of /proc/PID/maps:

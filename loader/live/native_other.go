@@ -13,3 +13,10 @@ func opensNative() func(context.Context, process, Options) (opened, error) {
 		return nil, errors.New("malloc_info is read on Linux only")
 	}
 }
+
+// opensJemalloc fails as well.
+func opensJemalloc() func(context.Context, process, Options) (opened, error) {
+	return func(context.Context, process, Options) (opened, error) {
+		return nil, errors.New("jemalloc is asked on Linux only")
+	}
+}

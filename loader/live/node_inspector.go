@@ -18,8 +18,9 @@ import (
 
 // Limits on what a server can make an inspector's client read and wait for.
 const (
-	inspectorMost    = 64 << 20 // bytes
-	inspectorListing = 1 << 20  // bytes
+	inspectorMost    = 8 << 20 // bytes of a message, which is copied up to four times
+	inspectorListing = 1 << 20 // bytes
+	inspectorWorkers = 1024
 	inspectorAnswer  = 60 * time.Second
 	inspectorGreets  = 5 * time.Second
 )
@@ -229,6 +230,9 @@ func (i *inspector) event(m inspectorMessage) (carried inspectorMessage, session
 	}
 	switch m.Method {
 	case "NodeWorker.attachedToWorker":
+		if len(i.workers) == inspectorWorkers {
+			return inspectorMessage{}, "", fmt.Errorf("expected at most %d worker threads", inspectorWorkers)
+		}
 		i.workers = append(i.workers, nodeWorker{session: params.Session, thread: params.Worker.Thread})
 	case "NodeWorker.detachedFromWorker":
 		i.workers = slices.DeleteFunc(i.workers, func(w nodeWorker) bool { return w.session == params.Session })

@@ -10,16 +10,18 @@ import (
 
 // Limits on a sampling heap profile.
 const (
-	nodeProfileMost    = 32 << 20 // bytes
+	nodeProfileMost    = inspectorMost // bytes
 	nodeProfileNodes   = 1 << 17
-	nodeProfileDepth   = 4096
+	nodeProfileDepth   = 256 // V8 keeps 128 frames of a stack
 	nodeProfileSamples = 1 << 19
 	nodeProfileTakes   = 2 * time.Second
 )
 
-// nodeFrame is a function on the stack, as V8 tells it: its name, the address of its script and its first line, from 0.
+// nodeFrame is a function on the stack, as V8 tells it: its name, the number and address of its script, and its first line,
+// from 0. V8's own functions have no script, and what eval or Function has made has a script without an address.
 type nodeFrame struct {
 	Function string `json:"functionName"`
+	Script   string `json:"scriptId"`
 	URL      string `json:"url"`
 	Line     int    `json:"lineNumber"`
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -190,7 +191,7 @@ func (n *nodeNaming) tell(ctx context.Context) (Naming, error) {
 		kept.add(profile, h.live()-before.live()-outside, outside)
 		file := ProfileFile{Name: n.file(h, "heapprofile"), Open: nodeOpens}
 		if err := n.save(file.Name, func(w io.Writer) error { _, err := w.Write(answer.Profile); return err }); err != nil {
-			return Naming{}, err
+			file.Open = notWritten(err) // that must not cost the sites
 		}
 		naming.Files = append(naming.Files, file)
 	}
@@ -208,7 +209,7 @@ func (n *nodeNaming) file(h *nodeHeap, kind string) string {
 }
 
 // nodeOpens is how a profile and a snapshot are shown.
-const nodeOpens = "load it in Chrome DevTools, Memory"
+const nodeOpens = "Chrome, F12, Memory, Load profile"
 
 // snapshot writes a heap snapshot as it comes, piece by piece. If it cannot, the file's Open says why.
 func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) ProfileFile {
@@ -235,10 +236,13 @@ func (n *nodeNaming) snapshot(ctx context.Context, h *nodeHeap) ProfileFile {
 		})
 	})
 	if err != nil {
-		file.Open = nodeText(fmt.Sprintf("not written: %v", err))
+		file.Open = notWritten(err)
 	}
 	return file
 }
+
+// notWritten is the Open of a file that could not be written.
+func notWritten(err error) string { return nodeText(fmt.Sprintf("not written: %v", err)) }
 
 // Classes of objects whose bytes are outside V8's heap, and of such bytes whose object is not known.
 const (
@@ -255,6 +259,7 @@ type nodeSite struct {
 	bytes   float64
 	samples int
 	largest float64 // bytes of the call that Callers are of
+	place   int     // index of that call
 }
 
 // at returns a site of the same key, which is made if there is none.
@@ -277,16 +282,23 @@ func (k nodeKept) add(p nodeProfile, heap, outside int64) {
 			wrappers += site.bytes
 		}
 	}
-	for _, site := range own {
+	for key, site := range own {
 		share := 0.0
 		if site.wraps() && outside >= nodeOutside {
 			share = float64(outside) * site.bytes / wrappers
 		}
 		if site.samples < nodeSamples && share < nodeOutside {
-			continue
+			delete(own, key)
 		}
-		sum := k.at(site.Site)
-		sum.bytes += site.bytes + share
+		site.bytes += share
+	}
+	for _, site := range own.largest() {
+		if known := k[site.Key()]; known != nil {
+			known.bytes += site.bytes
+		} else if len(k) < nodeMostSites {
+			site.Callers = p.callers(site.place)
+			k[site.Key()] = site
+		}
 	}
 	if wrappers == 0 && outside >= nodeOutside {
 		k.at(memory.Site{Class: nodeUnknown}).bytes += float64(outside)
@@ -295,15 +307,20 @@ func (k nodeKept) add(p nodeProfile, heap, outside int64) {
 
 func (s *nodeSite) wraps() bool { return s.Class == nodeBuffer || s.Class == nodeArrayBuffer }
 
-// sites are the largest, the largest first.
+// sites are what is kept, the largest first.
 func (k nodeKept) sites() []memory.Site {
 	var all []memory.Site
-	for _, site := range k {
+	for _, site := range k.largest() {
 		site.Bytes = int64(min(site.bytes, mostBytes))
 		all = append(all, site.Site)
 	}
-	slices.SortFunc(all, func(a, b memory.Site) int {
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+	return all
+}
+
+// largest are at most nodeMostSites, the largest first.
+func (k nodeKept) largest() []*nodeSite {
+	all := slices.SortedFunc(maps.Values(k), func(a, b *nodeSite) int {
+		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Function, b.Function), cmp.Compare(a.Class, b.Class))
 	})
 	return all[:min(len(all), nodeMostSites)]
@@ -388,7 +405,7 @@ func (p nodeProfile) kept() nodeKept {
 		site.bytes += bytes[i]
 		site.samples += samples[i]
 		if bytes[i] > site.largest {
-			site.largest, site.Callers = bytes[i], p.callers(place)
+			site.largest, site.place = bytes[i], place
 		}
 	}
 	return kept
@@ -397,14 +414,14 @@ func (p nodeProfile) kept() nodeKept {
 // place is the call that an allocation belongs to: the nearest in code of the user, else of Node.js, else the allocation
 // itself, in V8. The class is that of a Buffer or an ArrayBuffer, if it is one.
 func (p nodeProfile) place(allocation int) (call int, class string) {
-	if c := p.calls[allocation]; c.URL == "" && c.Function != "Array" && (c.Function == nodeArrayBuffer || strings.HasSuffix(c.Function, "Array")) {
+	if c := p.calls[allocation]; c.ofV8() && c.Function != "Array" && (c.Function == nodeArrayBuffer || strings.HasSuffix(c.Function, "Array")) {
 		class = nodeArrayBuffer
 	}
 	nodes := -1
 	for i := allocation; i >= 0; i = p.calls[i].caller {
 		c := p.calls[i]
 		switch {
-		case c.URL == "":
+		case c.ofV8():
 			continue
 		case !c.ofNode():
 			return i, class
@@ -427,7 +444,7 @@ func (p nodeProfile) callers(call int) []string {
 	user := !p.calls[call].ofNode()
 	for i := p.calls[call].caller; i >= 0 && len(all) < nodeCallers; i = p.calls[i].caller {
 		c := p.calls[i]
-		if c.URL == "" || user && c.ofNode() {
+		if c.ofV8() || user && c.ofNode() {
 			continue
 		}
 		s := c.site("")
@@ -436,16 +453,19 @@ func (p nodeProfile) callers(call int) []string {
 	return all
 }
 
+// ofV8 tells if the function is one of V8.
+func (f nodeFrame) ofV8() bool { return f.URL == "" && (f.Script == "" || f.Script == "0") }
+
 // ofNode tells if the function is one of Node.js.
 func (f nodeFrame) ofNode() bool { return strings.HasPrefix(f.URL, "node:") }
 
 // site is a function as a site.
 func (f nodeFrame) site(class string) memory.Site {
 	s := memory.Site{Class: class, Function: nodeText(cmp.Or(f.Function, "(anonymous)"))}
-	if f.URL == "" {
+	if f.ofV8() {
 		return s
 	}
-	file := f.URL
+	file := cmp.Or(f.URL, "(eval)")
 	if path, found := strings.CutPrefix(file, "file://"); found { // an ES module
 		if plain, err := url.PathUnescape(path); err == nil {
 			file = plain

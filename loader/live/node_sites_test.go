@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	platform "runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/stretchr/testify/assert"
@@ -30,7 +32,11 @@ func (s savedFiles) save(name string, write func(io.Writer) error) error {
 
 // call is a node of a profile in JSON.
 func call(id int, function, url string, line int, children ...string) string {
-	frame, _ := json.Marshal(map[string]any{"functionName": function, "scriptId": "7", "url": url, "lineNumber": line, "columnNumber": 0})
+	script := "7"
+	if url == "" && function != "evaluated" {
+		script = "0"
+	}
+	frame, _ := json.Marshal(map[string]any{"functionName": function, "scriptId": script, "url": url, "lineNumber": line, "columnNumber": 0})
 	return fmt.Sprintf(`{"callFrame":%s,"selfSize":1,"id":%d,"children":[%s]}`, frame, id, strings.Join(children, ","))
 }
 
@@ -110,6 +116,11 @@ func TestNodeSites(t *testing.T) {
 		assert.Less(t, len(got[0].Function), 400)
 		assert.Equal(t, `\u202efile `, got[0].File)
 		assert.Equal(t, 1, got[0].Line)
+	})
+	t.Run("what eval has made", func(t *testing.T) {
+		got := sitesOf(t, profileOf(call(1, "load", "/srv/a.js", 0, call(2, "evaluated", "", 3, call(3, "push", "", -1))), map[int]int{3: 16}), 0)
+		want := memory.Site{Function: "evaluated", File: "(eval)", Line: 4, InFunction: true, Callers: []string{"load /srv/a.js:1"}, Bytes: 16000}
+		assert.Equal(t, []memory.Site{want}, got)
 	})
 	t.Run("many callers", func(t *testing.T) {
 		chain := call(1, "last", "/srv/a.js", 0)
@@ -211,6 +222,44 @@ func TestNodeProfileThatIsHostile(t *testing.T) {
 	})
 }
 
+// hostileNodeProfile has as many sites as a profile can have, each below callers with long names.
+func hostileNodeProfile() string {
+	var head, samples strings.Builder
+	head.WriteString(`{"callFrame":{}`)
+	long := strings.Repeat("x", nodeNameLength)
+	for n := range nodeCallers {
+		fmt.Fprintf(&head, `,"children":[{"callFrame":{"functionName":"%d%s","url":"%s"}`, n, long, long)
+	}
+	head.WriteString(`,"children":[`)
+	for n := 1; head.Len()+samples.Len() < nodeProfileMost-1000; n++ {
+		fmt.Fprintf(&head, `{"callFrame":{"functionName":"%d","url":"u"},"id":%d},`, n, n)
+		samples.WriteString(strings.Repeat(fmt.Sprintf(`{"size":9999,"nodeId":%d},`, n), nodeSamples))
+	}
+	calls := strings.TrimSuffix(head.String(), ",") + "]" + strings.Repeat("}]", nodeCallers) + "}"
+	return `{"head":` + calls + `,"samples":[` + strings.TrimSuffix(samples.String(), ",") + "]}"
+}
+
+func TestNodeProfileOfAHostileServerTakesLittleMemory(t *testing.T) {
+	text := hostileNodeProfile()
+	before := heapInUse()
+	r := &nodeProfileReader{json: json.NewDecoder(strings.NewReader(text)), until: time.Now().Add(time.Hour)}
+	require.NoError(t, r.profile())
+	profile := r.nodeProfile
+	kept := make(nodeKept)
+	kept.add(profile, 1<<30, 0)
+	sites := kept.sites()
+	assert.Less(t, heapInUse()-before, int64(64<<20-4*inspectorMost))
+	assert.Len(t, sites, nodeMostSites)
+	assert.Len(t, sites[0].Callers, nodeCallers)
+	for worker := range 2 {
+		profile.calls[len(profile.calls)-1].Function = fmt.Sprint("of worker ", worker)
+		kept.add(profile, 1<<30, 0)
+	}
+	assert.LessOrEqual(t, len(kept), nodeMostSites)
+	platform.KeepAlive(profile)
+	platform.KeepAlive(sites)
+}
+
 func FuzzReadNodeProfile(f *testing.F) {
 	whole := aNodeProfile()
 	for _, seed := range []string{whole, whole[:len(whole)/2], `{"head":{"children":[{},{"children":[]}]},"samples":[{"size":8,"nodeId":0}]}`} {
@@ -251,7 +300,7 @@ func TestNodeNamingByAnInspectorThatWorks(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, naming.Sites, 6)
 	name := fmt.Sprintf("node-%d.heapprofile", o.PID)
-	assert.Equal(t, []ProfileFile{{Name: name, Open: "load it in Chrome DevTools, Memory"}}, naming.Files)
+	assert.Equal(t, []ProfileFile{{Name: name, Open: nodeOpens}}, naming.Files)
 	assert.JSONEq(t, aNodeProfile(), string(files[name]))
 	_, err = finish(t.Context())
 	require.ErrorContains(t, err, "closed", "it is named once")
@@ -287,8 +336,11 @@ func TestNodeNamingByAnInspectorThatIsHostile(t *testing.T) {
 		o := fakeInspector(t, fakeVersion, fakeList, answersAsNode(namingResults()))
 		finish, err := o.name(t.Context(), func(string, func(io.Writer) error) error { return full })
 		require.NoError(t, err)
-		_, err = finish(t.Context())
-		require.ErrorIs(t, err, full)
+		naming, err := finish(t.Context())
+		require.NoError(t, err)
+		assert.Len(t, naming.Sites, 6)
+		require.Len(t, naming.Files, 1)
+		assert.Equal(t, "not written: disk full", naming.Files[0].Open)
 	})
 }
 

@@ -188,6 +188,7 @@ func TestInspectorThatIsHostile(t *testing.T) {
 		"garbage":        {fakeVersion, fakeList, answersAsNode(statistics("HeapProfiler.enable", "!{")), "not a message"},
 		"huge message":   {fakeVersion, fakeList, answersAsNode(statistics("HeapProfiler.enable", huge)), "limit"},
 		"floods":         {fakeVersion, fakeList, flood, "no answer of the inspector"},
+		"many workers":   {fakeVersion, fakeList, attachWorkers, "at most 1024 worker threads"},
 		"another answer": {fakeVersion, fakeList, answersAsNode(statistics("Runtime.evaluate", `{"result":{"value":"x"}}`)), "expected a value as of Node.js"},
 		"no value":       {fakeVersion, fakeList, answersAsNode(statistics("Runtime.evaluate", `{}`)), "expected a value as of Node.js"},
 		"another process": {fakeVersion, fakeList,
@@ -211,6 +212,16 @@ func TestInspectorThatIsHostile(t *testing.T) {
 			require.ErrorContains(t, err, test.want)
 			assert.Contains(t, err.Error(), "its inspector: ")
 		})
+	}
+}
+
+// attachWorkers tells of worker threads without end.
+func attachWorkers(ctx context.Context, socket *websocket.Conn) {
+	for n := 0; ; n++ {
+		event := fmt.Sprintf(`{"method":"NodeWorker.attachedToWorker","params":{"sessionId":"%d","workerInfo":{"workerId":"%d"}}}`, n, n)
+		if socket.Write(ctx, websocket.MessageText, []byte(event)) != nil {
+			return
+		}
 	}
 }
 

@@ -108,17 +108,19 @@ func TestPythonNamesWhatIsKept(t *testing.T) {
 	}{
 		{"list", "KEPT.append(bytes(359))", "in_list", 400, 1, []string{"list", "__main__.KEPT"}},
 		{"dict", "self.filling = bytes(1000)", "Session.__init__", 1056, 1, []string{"__main__.Session", "dict", "__main__.TABLE"}},
+		{"object", "KEPT.append(Visit(number))", "in_object", 0, 0, []string{"list", "__main__.KEPT"}},
+		// The table of a dict comes from a free list, where tracemalloc has it at the dict that had it before.
+		{"record", `KEPT.append({"number": number})`, "in_record", 64 + 128, 2, []string{"list", "__main__.KEPT"}},
 		{"closure", "data = bytes(367)", "in_closure", 400, 1, []string{"cell", "tuple", "function", "list", "__main__.CALLBACKS"}},
 		{"cache", "return bytes(467)", "render", 512, 1, nil},
 		{"thread", "LOCAL.kept.append(bytes(391))", "in_thread", 432, 1, nil},
 		{"buffer", "KEPT.append(bytearray(4096))", "in_buffer", 64 + 4112, 2, []string{"list", "__main__.KEPT"}},
-		// A dict takes its table from a free list, if there is one: then tracemalloc has it where it was allocated first.
-		{"library", "KEPT.append(json.loads(", "in_library", 0, 0, []string{"list", "__main__.KEPT"}},
+		{"library", "KEPT.append(json.loads(", "in_library", 64 + 128 + 160, 3, []string{"list", "__main__.KEPT"}},
 		{"cycle", "node = [bytes(345)]", "in_cycle", 0, 0, nil},
 		{"bounded", "KEPT.append(bytes(365))", "beside_a_bounded_cache", 400, 1, []string{"list", "__main__.KEPT"}},
 	} {
 		for _, server := range []string{"asyncio", "threads"} {
-			if server == "threads" && test.leak != "thread" && test.leak != "closure" && os.Getenv("LEAKLAB_LONG") != "1" {
+			if server == "threads" && test.leak != "thread" && test.leak != "closure" && test.leak != "record" && os.Getenv("LEAKLAB_LONG") != "1" {
 				continue
 			}
 			t.Run(test.leak+"/"+server, func(t *testing.T) {
@@ -137,6 +139,9 @@ func TestPythonNamesWhatIsKept(t *testing.T) {
 				}
 				if test.objects > 0 {
 					assert.InEpsilon(t, test.objects*requests, first.Objects, 0.05)
+				}
+				if class := map[string]string{"object": "__main__.Visit", "record": "dict"}[test.leak]; class != "" {
+					assert.Equal(t, class, first.Class)
 				}
 				if test.holders != nil {
 					assert.Equal(t, test.holders, first.Holders)
@@ -165,6 +170,39 @@ func TestPythonNamesWhatIsKept(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each version has its own size of a table, and 3.11 its own place of an object.
+func TestEveryPythonNamesTheDictThatIsKept(t *testing.T) {
+	for _, program := range everyPython(t) {
+		s := startSitesServer(t, program, "LEAK=record", "SERVER=asyncio")
+		s.get(t, 100)
+		naming, _ := s.names(t, 200)
+		require.NotEmpty(t, naming.Sites)
+		first := naming.Sites[0]
+		assert.Equal(t, []string{"in_record", "dict"}, []string{first.Function, first.Class}, program)
+		table, err := exec.Command(program, "-c", "d = {'number': 1000}; print(dict.__sizeof__(d) - dict.__sizeof__({}))").Output()
+		require.NoError(t, err)
+		size, err := strconv.Atoi(strings.TrimSpace(string(table)))
+		require.NoError(t, err)
+		assert.InEpsilon(t, (64+(size+15)/16*16)*200, first.Bytes, 0.05, program)
+	}
+}
+
+// CPython 3.12 does not survive it if the referents of the module _asyncio are asked for.
+func TestPythonIsNotAskedForReferentsOfModules(t *testing.T) {
+	s := startPython(t, nil, needPython(t, "/usr/bin/python3"), "testdata/holder.py")
+	s.do(t, "import gc, types; modules, others, asked = [], [], gc.get_referents")
+	s.do(t, "gc.get_referents = lambda *all: ([(modules if isinstance(one, types.ModuleType) else others).append(1) for one in all], asked(*all))[1]")
+	_, names := pythonNamer(t, s, s.Process.Pid)
+	finish, err := names.name(t.Context(), noSave)
+	require.NoError(t, err)
+	s.do(t, "kept.extend(Node() for _ in range(100))")
+	naming, err := finish(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, naming.Sites)
+	assert.NotEmpty(t, naming.Sites[0].Holders)
+	assert.Equal(t, "(0, True)", s.do(t, "answer = len(modules), len(others) > 1000"))
 }
 
 const pythonIsTracing = "import _tracemalloc; answer = _tracemalloc.is_tracing(), _tracemalloc.get_traceback_limit()"

@@ -16,7 +16,8 @@ const (
 	mostSites   = 4096     // of a reading
 	mostCallers = 8        // of a site
 	mostName    = 400      // characters of a function or file
-	mostNames   = 16 << 20 // bytes of all names of a reading
+	mostNames   = 16 << 20 // bytes of all sites of a reading, with their names
+	siteRoom    = 512      // bytes that a site takes, without its names
 )
 
 // frame is a place on a stack.
@@ -43,11 +44,11 @@ func name(told string) string { return text.Clip(oneLine.Replace(text.Printable(
 type siteSum struct {
 	sites map[memory.SiteKey]*memory.Site
 	most  map[memory.SiteKey]int64 // bytes of the stack whose callers a site has
-	names int                      // bytes of the names of all sites
+	names int                      // bytes of all sites, with their names
 }
 
 // add books what a stack holds on its frame at, whose callers are the frames behind it, and returns that site. A new site
-// is left out where the names of all have mostNames.
+// is left out where all have mostNames.
 func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string) *memory.Site {
 	if s.sites == nil {
 		s.sites, s.most = make(map[memory.SiteKey]*memory.Site), make(map[memory.SiteKey]int64)
@@ -59,7 +60,7 @@ func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string)
 		if s.names > mostNames {
 			return &memory.Site{}
 		}
-		s.names += len(here.function) + len(here.file)
+		s.names += siteRoom + len(here.function) + len(here.file)
 		site = &memory.Site{Class: class, Function: here.function, File: here.file, Line: here.line}
 		s.sites[key] = site
 	}

@@ -154,8 +154,25 @@ func (p *tcmallocProgram) live(ctx context.Context) (memory.Live, error) {
 	}
 	return memory.Live{
 		Bytes: live, Heap: max(live, resident), Committed: max(live, size), Stopped: stopped, Forced: "tcmalloc's heap profile", Processes: 1,
-		Sites: nativeSites(profile, p.process, p.asked.symbols),
+		Sites: tcmallocSites(profile, p.process, p.asked.symbols),
 	}, os.Rename(file, filepath.Join(p.folder, p.kept()))
+}
+
+// tcmallocSites are the sites of a dump, which ends with what the process maps.
+func tcmallocSites(dump []byte, p process, symbols *nativeSymbols) []memory.Site {
+	lines, maps, _ := bytes.Cut(dump, []byte(mappedTitle))
+	stacks := func(yield func(heldStack) bool) {
+		for line := range bytes.Lines(lines) {
+			objects, size, addresses, ok := heapLine(string(line))
+			if !ok || objects == 0 || bytes.HasPrefix(line, []byte("heap profile")) {
+				continue
+			}
+			if !yield(heldStack{objects, size, addresses}) {
+				return
+			}
+		}
+	}
+	return nativeSites(stacks, mappedProcess{p, parseMappings(maps)}, symbols)
 }
 
 // kept is the file that has the newest profile.

@@ -309,7 +309,7 @@ func (t *Tree) open(ctx context.Context, pid int, m *member) {
 
 // chosen tells whether a runtime is looked for under a setting.
 func (r runtime) chosen(setting Kind) bool {
-	return r.kind == setting || setting == Auto && r.kind != TCMalloc
+	return r.kind == setting || setting == Auto && r.kind != TCMalloc && r.kind != Jemalloc
 }
 
 // none is ErrNone with why the runtimes that were found could not be asked.

@@ -121,27 +121,28 @@ func (t *Tree) Names() bool { return len(t.naming()) > 0 }
 // Name is Namer's. The processes are those of the last reading. One that fails does not keep the others from naming. The
 // function that it returns has to be called, also if there was no load: it leaves the processes as they were.
 func (t *Tree) Name(ctx context.Context, save Save) (func(ctx context.Context) (Naming, error), error) {
-	asked := t.naming()
-	if len(asked) == 0 {
-		return nil, fmt.Errorf("%w that names more", ErrNone)
-	}
 	var mu sync.Mutex
 	var ready []preparing
 	var failed error
-	each(asked, func(pid int, m *member) {
+	each(t.naming(), func(pid int, m *member) {
 		ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 		defer cancel()
 		finish, err := m.asked.(namer).name(ctx, save)
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil {
+		switch {
+		case err == nil:
+			ready = append(ready, preparing{pid: pid, kind: m.kind, finish: finish})
+		case !errors.Is(err, ErrNone):
 			failed = errors.Join(failed, fmt.Errorf("%s of process %d: %w", m.kind, pid, err))
-			return
 		}
-		ready = append(ready, preparing{pid: pid, kind: m.kind, finish: finish})
 	})
-	if len(ready) == 0 {
+	switch {
+	case len(ready) > 0:
+	case failed != nil:
 		return nil, failed
+	default:
+		return nil, fmt.Errorf("%w that names more", ErrNone)
 	}
 	slices.SortFunc(ready, func(a, b preparing) int { return cmp.Compare(a.pid, b.pid) })
 	limit := nameTimeout

@@ -127,6 +127,15 @@ func TestTreeThatNamesNothing(t *testing.T) {
 	_, err = treeOf(t, map[int]opened{os.Getpid(): unready}).Name(t.Context(), nil)
 	require.EqualError(t, err, fmt.Sprintf("jvm of process %d: it is busy", os.Getpid()))
 
+	unready.unready = fmt.Errorf("%w: it has no such profile", ErrNone)
+	_, err = treeOf(t, map[int]opened{os.Getpid(): unready}).Name(t.Context(), nil)
+	require.ErrorIs(t, err, ErrNone)
+	busy := unready
+	busy.unready = errors.New("it is busy")
+	other := child(t)
+	_, err = treeOf(t, map[int]opened{os.Getpid(): unready, other: busy}).Name(t.Context(), nil)
+	require.EqualError(t, err, fmt.Sprintf("jvm of process %d: it is busy", other), "which may be another time")
+
 	unnamed := telling{told: plain, unnamed: errors.New("it is gone"), prepared: &calls, finally: &calls}
 	finish, err := treeOf(t, map[int]opened{os.Getpid(): unnamed}).Name(t.Context(), nil)
 	require.NoError(t, err)

@@ -1,6 +1,9 @@
 package load
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Kept are the connections of a run that stay open from one iteration to the next. Memory that a server holds for a
 // connection adds up then, over all requests of the run. The zero value has none. It is for one server and one shape, and
@@ -22,6 +25,11 @@ func (k *Kept) Close() {
 
 // Any reports if connections are kept.
 func (k *Kept) Any() bool { return len(k.clients) > 0 }
+
+// Missing reports if a connection is not open, nor was since Close: its worker has had no turn yet.
+func (k *Kept) Missing() bool {
+	return slices.ContainsFunc(k.clients, func(c client) bool { return c.opened() == 0 })
+}
 
 // Stop closes the connections, and keeps none from now on: each iteration opens its own, and closes them at its end.
 func (k *Kept) Stop() {

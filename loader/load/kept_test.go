@@ -259,3 +259,24 @@ func tcpPair(t *testing.T) (near, far net.Conn) {
 	t.Cleanup(func() { _ = near.Close(); _ = far.Close() })
 	return near, far
 }
+
+// A worker that has had no turn has opened no connection.
+func TestConnectionsThatWereNotOpenedAreMissing(t *testing.T) {
+	w := newWitness(t, HTTP1)
+	plan := w.keptPlan("keepalive", HTTP1)
+	assert.False(t, plan.Kept.Missing())
+	plan.Requests = 1
+	meter := NewMeter()
+	_, err := Run(t.Context(), plan, meter)
+	require.NoError(t, err)
+	assert.True(t, plan.Kept.Missing())
+	plan.Requests = 0
+	for tries := 0; plan.Kept.Missing() && tries < 20; tries++ {
+		_, err = Run(t.Context(), plan, meter)
+		require.NoError(t, err)
+	}
+	assert.False(t, plan.Kept.Missing())
+	assert.EqualValues(t, plan.Workers, w.opened.Load())
+	plan.Kept.Close()
+	assert.False(t, plan.Kept.Missing(), "none is kept")
+}

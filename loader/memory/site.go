@@ -18,6 +18,8 @@ type Site struct {
 	Objects int64
 	// Sampled is true if Bytes and Objects are estimated from a sample.
 	Sampled bool
+	// Outside is true if Bytes are outside the heap, and no part of live memory.
+	Outside bool
 }
 
 // GoroutineStack is the Class of the stacks of goroutines, which no site of the heap has bytes of.

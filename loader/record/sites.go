@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"leaklab/loader/text"
+	"leaklab/loader/verdict"
 )
 
 // Sites are what the growth of live memory belongs to: places in the server's code, classes, or both.
@@ -12,7 +13,8 @@ type Sites struct {
 	LookedAt int `json:"looked_at"` // sites that were judged, or that the naming iteration told
 	// FalseDiscoveryRate is the share of those in List that may be there by chance, on average over such runs.
 	FalseDiscoveryRate float64 `json:"false_discovery_rate"`
-	// Explained is the growth of those in List as a share of that of live memory; nil if that is not known.
+	// Explained is the growth of those in List as a share of that of live memory, without those outside of it. Both are
+	// estimates, so it may be more than 1. It is nil if it is not known.
 	Explained *float64 `json:"explained,omitempty"`
 	// JudgedFirst and JudgedLast are iterations, counted from 1; 0 if all that is known is from the naming iteration.
 	JudgedFirst int     `json:"judged_first,omitempty"`
@@ -43,7 +45,8 @@ type Site struct {
 	// OneIteration is true if the figures are those of the naming iteration alone. The interval has the error of the sample
 	// then, but not what differs from one iteration to another.
 	OneIteration bool  `json:"one_iteration,omitempty"`
-	BytesEnd     int64 `json:"bytes_end"` // after the last iteration, or kept of the naming iteration
+	Outside      bool  `json:"outside,omitempty"` // the heap: no part of live memory
+	BytesEnd     int64 `json:"bytes_end"`         // after the last iteration, or kept of the naming iteration
 	ObjectsEnd   int64 `json:"objects_end,omitempty"`
 }
 
@@ -103,4 +106,4 @@ func (s *Sites) check() error {
 }
 
 // MostSites is how many sites a record holds.
-const MostSites = 10
+const MostSites = verdict.MostSites

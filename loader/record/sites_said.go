@@ -83,12 +83,16 @@ func heldBy(holders []string) string {
 	return strings.Join(shown, ", ")
 }
 
-// First is the name of the site that grows most; empty if there is none.
-func (s *Sites) First() string {
-	if s == nil || len(s.List) == 0 {
+// First is the name of the site that grows most of those in live memory, or outside of the heap; empty if there is none.
+func (s *Sites) First(of verdict.Part) string {
+	if s == nil || of != verdict.Live && of != verdict.Outside {
 		return ""
 	}
-	return s.List[0].Name()
+	first := slices.IndexFunc(s.List, func(site Site) bool { return site.Outside == (of == verdict.Outside) })
+	if first < 0 {
+		return ""
+	}
+	return s.List[first].Name()
 }
 
 // Lines tell the sites, a line each and as many as given, then what they explain, and what is not named and why.
@@ -127,21 +131,26 @@ func (s *Sites) Statements() []string {
 	return all
 }
 
-// explained is like "94% of the growth of live memory is explained, by 3 of 812 sites looked at; ...".
+// explained is like "94% of the growth of live memory is explained, by 3 of 812 sites looked at; ...". Figures that add up
+// to more than all of it are told as such.
 func (s *Sites) explained() string {
 	said := fmt.Sprintf("%d of %d sites looked at surely grow", len(s.List), s.LookedAt)
 	if len(s.List) == 1 {
 		said = fmt.Sprintf("1 of %d sites looked at surely grows", s.LookedAt)
 	}
 	if s.Explained != nil {
-		estimates := ""
-		if *s.Explained > 1 {
-			estimates = " (each figure is an estimate)"
+		share, more := fmt.Sprintf("%.0f%%", 100**s.Explained), ""
+		if *s.Explained >= 1.005 {
+			share, more = "All", fmt.Sprintf(" (their figures add up to %s of it: both are estimates)", share)
 		}
-		said = fmt.Sprintf("%.0f%% of the growth of live memory is explained%s, by %d of %d sites looked at", 100**s.Explained, estimates, len(s.List), s.LookedAt)
+		said = fmt.Sprintf("%s of the growth of live memory is explained, by %d of %d sites looked at%s", share, len(s.List), s.LookedAt, more)
 	}
 	if s.FalseDiscoveryRate > 0 {
-		said += fmt.Sprintf("; at most %s of those listed are expected to be false (Benjamini-Hochberg)", text.Percent(s.FalseDiscoveryRate))
+		those := "those listed"
+		if slices.ContainsFunc(s.List, func(site Site) bool { return site.OneIteration }) {
+			those = "those read at each iteration"
+		}
+		said += fmt.Sprintf("; at most %s of %s are expected to be false (Benjamini-Hochberg)", text.Percent(s.FalseDiscoveryRate), those)
 	}
 	return said + "."
 }

@@ -57,12 +57,12 @@ func siteFiles(run record.Run) (files []record.ProfileFile) {
 	return files
 }
 
-// namedSite is the site that grows most, if the verdict is a leak of live memory; else empty.
+// namedSite is the site that grows most in the memory that the verdict is on, if that is a leak; else empty.
 func namedSite(run record.Run) string {
-	if run.Verdict.Kind != verdict.Leak || run.Verdict.Of != verdict.Live {
+	if run.Verdict.Kind != verdict.Leak {
 		return ""
 	}
-	return run.Sites.First()
+	return run.Sites.First(run.Verdict.Of)
 }
 
 // markdownSites writes the sites that grow, what they explain, and the profiles that were saved.

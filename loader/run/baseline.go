@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
+	"strconv"
 
 	"leaklab/loader/judge"
 	"leaklab/loader/lab"
+	"leaklab/loader/live"
 	"leaklab/loader/load"
 	"leaklab/loader/record"
 	"leaklab/loader/reproduce"
@@ -30,9 +33,9 @@ type baseline struct {
 
 // openBaseline starts the baseline, or finds it, and waits until it answers. cancel is told when it has ended. What it has
 // opened is closed with the session.
-func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFunc, request load.Request) (*baseline, error) {
+func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFunc, request asked) (*baseline, error) {
 	server := *s.plan.baseline
-	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
+	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request.Request, server.load.Address)
 	server.load.Kept = s.connections.keep(s.plan.keep)
 	server.target.Output = filepath.Join(s.folder, "baseline.log")
 	b := &baseline{load: server.load, meter: load.NewMeter()}
@@ -65,10 +68,34 @@ func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFu
 	if err != nil {
 		return nil, b.target.Explain(err)
 	}
-	if err := s.openLive(ctx, b.live, b.target, b.sampler, ""); err != nil {
-		return nil, fmt.Errorf("baseline: %w", err)
-	}
 	return b, nil
+}
+
+// openLive has live memory read. pprofURL is where the server shows its profiles, if it is a Go server: the baseline shows
+// them at another port, or on another host.
+func (b *baseline) openLive(ctx context.Context, s *session, pprofURL string) error {
+	var own string
+	if pprofURL != "" && b.target.PID != 0 && b.live.plan.kind != live.Off {
+		var err error
+		plan := s.plan.baseline.target
+		if own, err = live.PprofBeside(ctx, b.target.Processes(), pprofURL, plan.Host, portBeside(pprofURL, s.plan.server.target.Port, plan.Port)); err != nil {
+			return b.live.unavailable(err)
+		}
+	}
+	return s.openLive(ctx, b.live, b.target, b.sampler, own)
+}
+
+// portBeside is the port at which a baseline shows its profiles if it is like the server: that of its requests where the
+// server's is, and else the same as the server's.
+func portBeside(pprofURL string, server, baseline int) int {
+	at, err := url.Parse(pprofURL)
+	if err != nil {
+		return baseline
+	}
+	if port, err := strconv.Atoi(at.Port()); err == nil && port != server {
+		return port
+	}
+	return baseline
 }
 
 // join has the baseline measured in turns with the server of s.

@@ -45,6 +45,9 @@ func (c *connections) beside(metrics, pprof string) {
 // open reports if some are kept now.
 func (c *connections) open() bool { return slices.ContainsFunc(c.kept, (*load.Kept).Any) }
 
+// missing reports if one of those that are kept was not opened yet.
+func (c *connections) missing() bool { return slices.ContainsFunc(c.kept, (*load.Kept).Missing) }
+
 // close closes those that are kept.
 func (c *connections) close() {
 	for _, kept := range c.kept {

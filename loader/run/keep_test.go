@@ -30,7 +30,7 @@ func (k keepingSource) Keep(save live.Save) ([]live.ProfileFile, error) {
 }
 
 func TestProfilesOfReadingsAreKept(t *testing.T) {
-	s, notes := growing(t, 100, &namingSource{unready: live.ErrNone}, answers(1))
+	s, notes := growing(t, 100, &namingSource{nameless: true}, answers(1))
 	s.live.source = keepingSource{err: errors.New("process 7 is gone")}
 	s.name(t.Context(), false, nil)
 	require.NotNil(t, s.record.Sites)
@@ -47,7 +47,7 @@ func TestNoProfileIsKeptWithoutALeak(t *testing.T) {
 		off  bool
 	}{"no leak": {}, "SITES=off": {kept: 100, off: true}} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := growing(t, test.kept, &namingSource{unready: live.ErrNone, sites: []memory.Site{}}, answers(1))
+			s, _ := growing(t, test.kept, &namingSource{nameless: true, sites: []memory.Site{}}, answers(1))
 			s.live.source, s.plan.sites.off = keepingSource{}, test.off
 			s.name(t.Context(), false, nil)
 			assert.NoFileExists(t, filepath.Join(s.folder, "server.prof"))

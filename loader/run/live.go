@@ -62,7 +62,7 @@ type liveReader struct {
 // prepareLive has a server that the run starts get what it needs to be asked. It adds to the environment of the plan.
 func (s *session) prepareLive(server *side) (*liveReader, error) {
 	l := &liveReader{plan: s.plan.live, notes: s.screen.Notes, options: live.Options{
-		Kind: s.plan.live.kind, Snapshot: s.plan.sites.snapshot, PprofURL: s.plan.metrics.pprof, // both sides are sampled alike
+		Kind: s.plan.live.kind, NoSites: s.plan.sites.off, Snapshot: s.plan.sites.snapshot, PprofURL: s.plan.metrics.pprof, // both sides are sampled alike
 	}}
 	l.record.Setting = string(l.plan.kind)
 	if l.plan.kind == live.Off || server.target.Command == nil {
@@ -126,8 +126,8 @@ func (s *session) openLive(ctx context.Context, l *liveReader, server *target.Ta
 	return nil
 }
 
-// ofTheOther is why live memory is not read though it could be.
-const ofTheOther = "that of the other server cannot be read, and both are compared"
+// ofTheOther begins why live memory is not read though it could be. Why that of the other server is not follows.
+const ofTheOther = "that of the other server cannot be read, and both are compared: "
 
 // bothOrNeither has live memory read of two servers that are compared, or of neither: a collection in one of them alone
 // would be taken for a difference.
@@ -140,7 +140,7 @@ func bothOrNeither(server, baseline *liveReader) {
 		if l.source != nil { // it was opened all the same
 			l.record.Said = append(l.record.Said, l.source.Said()...)
 		}
-		l.source, l.record.Runtimes, l.record.Failed = nil, nil, cmp.Or(l.record.Failed, ofTheOther)
+		l.source, l.record.Runtimes, l.record.Failed = nil, nil, cmp.Or(l.record.Failed, ofTheOther+l.other.record.Failed)
 	}
 }
 
@@ -149,7 +149,7 @@ func (l *liveReader) named() bool {
 	return l.plan.set && l.plan.kind != live.Auto && l.plan.kind != live.Off
 }
 
-// unavailable tells why live memory is not read; it is an error if LIVE names a runtime.
+// unavailable keeps why live memory is not read; it is an error if LIVE names a runtime.
 func (l *liveReader) unavailable(err error) error {
 	switch {
 	case l.plan.kind == live.Off:
@@ -173,7 +173,7 @@ func (l *liveReader) read(ctx context.Context) *memory.Live {
 		return nil
 	}
 	if l.other != nil && l.other.record.Failed != "" { // in the middle of the run, which it has told
-		l.record.Failed = ofTheOther
+		l.record.Failed = ofTheOther + l.other.record.Failed
 		return nil
 	}
 	read, err := l.source.Live(ctx)

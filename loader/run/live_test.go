@@ -140,7 +140,7 @@ func TestLiveOfBothServersOrOfNeither(t *testing.T) {
 	baseline.record.Failed = "python: it has no hook"
 	bothOrNeither(server, baseline)
 	assert.Nil(t, server.source)
-	assert.Equal(t, "that of the other server cannot be read, and both are compared", server.record.Failed)
+	assert.Equal(t, "that of the other server cannot be read, and both are compared: python: it has no hook", server.record.Failed)
 	assert.Equal(t, "python: it has no hook", baseline.record.Failed)
 	asked := 0
 	server, baseline = &liveReader{source: failing{asked: &asked}}, &liveReader{source: failing{&asked, errors.New("it answers nothing")}, notes: io.Discard}

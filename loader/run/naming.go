@@ -36,6 +36,8 @@ const (
 const (
 	// mostExtra is how many more iterations of load there are at most.
 	mostExtra = 2
+	// mostOpenings is how often a little load opens connections before.
+	mostOpenings = 5
 	// enoughRequests is how many requests name what is kept, where a runtime samples it.
 	enoughRequests = 8_000
 )
@@ -51,7 +53,11 @@ func (s *session) name(ctx context.Context, closed bool, early error) {
 	s.record.Sites = s.judge.Sites(naming, unnamed)
 	s.keepProfiles()
 	if s.baseline != nil {
-		s.record.Baseline.Sites = s.baseline.paired.Sites()
+		off := ""
+		if s.plan.sites.off {
+			off = namingIsOff
+		}
+		s.record.Baseline.Sites = s.baseline.paired.Sites(off)
 	}
 }
 
@@ -66,7 +72,7 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 		return nil, namingIsOff
 	case !names || !namer.Names():
 		return nil, ""
-	case ctx.Err() != nil:
+	case interrupted(ctx):
 		return nil, namingInterrupted
 	case early != nil:
 		return nil, namingEndedEarly
@@ -81,12 +87,20 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	switch {
 	case err == nil:
 		return naming, ""
-	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone):
+	case errors.Is(err, live.ErrNone):
+		return nil, ""
+	case interrupted(ctx):
 		note(s.screen.Notes, "loader: nothing more is named:", errors.New(namingInterrupted))
 		return nil, namingInterrupted
 	}
-	note(s.screen.Notes, "loader: nothing more is named:", err)
-	return nil, text.Printable(err.Error())
+	unnamed = strings.ReplaceAll(text.Printable(err.Error()), "\n", "; ") // each process has a line
+	note(s.screen.Notes, "loader: nothing more is named:", errors.New(unnamed))
+	return nil, unnamed
+}
+
+// interrupted tells if the user has ended the run, and not a server that is gone.
+func interrupted(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone)
 }
 
 // nameExtra makes one more iteration of load, and has the server name what is kept of it. Connections that were closed are
@@ -94,9 +108,7 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 // load fails or is interrupted.
 func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) (*judge.Naming, error) {
 	if closed && s.reopen != nil {
-		before := s.lab
-		before.Server.Generate = s.reopen
-		if _, err := lab.Extra(ctx, before, s.last); err != nil {
+		if err := s.openAgain(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -120,6 +132,23 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 		naming.Files = append(naming.Files, record.ProfileFile{Name: text.Printable(file.Name), Open: text.Printable(file.Open)})
 	}
 	return naming, nil
+}
+
+// openAgain opens the connections that are kept, by a little load. It may end before the turn of some workers has come, and a
+// server that accepts few at a time lets others time out.
+func (s *session) openAgain(ctx context.Context) error {
+	before := s.lab
+	before.Server.Generate = s.reopen
+	for range mostOpenings {
+		opening, err := lab.Extra(ctx, before, s.last)
+		if err != nil {
+			return err
+		}
+		if opening.Load.ErrorCount() == 0 && !s.connections.missing() {
+			break
+		}
+	}
+	return nil
 }
 
 // extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.

@@ -32,12 +32,14 @@ type namingSource struct {
 	failing
 	sites          []memory.Site
 	unready, fails error
+	nameless       bool   // Names is false
+	hangs          bool   // after the load, until the context ends
 	save           string // the name of a file that it saves; empty for none
 	prepared       int
 	finished       []error // what the context had ended with
 }
 
-func (n *namingSource) Names() bool { return !errors.Is(n.unready, live.ErrNone) }
+func (n *namingSource) Names() bool { return !n.nameless }
 
 func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Context) (live.Naming, error), error) {
 	if n.unready != nil {
@@ -46,6 +48,10 @@ func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Con
 	n.prepared++
 	return func(ctx context.Context) (live.Naming, error) {
 		n.finished = append(n.finished, ctx.Err())
+		if n.hangs {
+			<-ctx.Done()
+			return live.Naming{}, ctx.Err()
+		}
 		naming := live.Naming{Sites: n.sites, SampledEvery: 1 << 10}
 		if n.save != "" {
 			err := save(n.save, func(out io.Writer) error {
@@ -171,6 +177,41 @@ func TestConnectionsAreOpenBeforeWhatIsKeptIsNamed(t *testing.T) {
 	assert.Equal(t, "no server", s.record.Sites.Unnamed)
 }
 
+// A little load may end before all connections are open, and some may fail.
+func TestConnectionsAreOpenedUntilNoneIsMissing(t *testing.T) {
+	plan := load.Plan{Address: serveFew(t, 100).Listener.Addr().String(), Workers: 8, Duration: 500 * time.Millisecond, Timeout: time.Minute, Kept: new(load.Kept)}
+	plan.Behaviour = load.NewBehaviour(load.ShapeNamed("keepalive"), load.Request{Paths: []string{"/"}}, plan.Address)
+	source := &namingSource{sites: keeper()}
+	s, _ := growing(t, 100, source, answers(enoughRequests))
+	s.connections.kept = []*load.Kept{plan.Kept}
+	opened := 0
+	s.reopen = func(ctx context.Context, _ int, meter *load.Meter) (load.Result, error) {
+		opened++
+		assert.Zero(t, source.prepared)
+		little := plan
+		if opened == 1 {
+			little.Requests = 1
+		}
+		result, err := load.Run(ctx, little, meter)
+		if opened == 2 {
+			result.Errors = map[load.Reason]uint64{load.Timeout: 1}
+		}
+		return result, err
+	}
+	s.name(t.Context(), true, nil)
+	assert.Equal(t, 3, opened)
+	assert.False(t, s.connections.missing())
+	assert.Equal(t, 1, source.prepared)
+
+	s.reopen = func(context.Context, int, *load.Meter) (load.Result, error) {
+		opened++
+		return load.Result{Totals: load.Totals{Requests: 9, Errors: map[load.Reason]uint64{load.Reset: 1}}}, nil
+	}
+	s.name(t.Context(), true, nil)
+	assert.Equal(t, 3+mostOpenings, opened, "a server that always fails is named all the same")
+	assert.Equal(t, 2, source.prepared)
+}
+
 func TestALittleLoadOpensConnections(t *testing.T) {
 	some := reopening(load.Plan{Duration: 3 * time.Second, Requests: 1_000_000, Workers: 7})
 	assert.Equal(t, load.Plan{Duration: 300 * time.Millisecond, Workers: 7}, some)
@@ -201,7 +242,8 @@ func TestNamingThatFails(t *testing.T) {
 		finished int
 	}{
 		"not ready":       {namingSource{unready: errors.New("it is busy\x1b[2J")}, answers(1), `it is busy\x1b[2J`, true, 0},
-		"no such runtime": {namingSource{unready: fmt.Errorf("%w that names", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory", false, 0},
+		"no such runtime": {namingSource{nameless: true}, answers(1), "the runtime tells no sites with its live memory", false, 0},
+		"not after all":   {namingSource{unready: fmt.Errorf("%w: it has no such profile", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory", false, 0},
 		"it fails":        {namingSource{fails: errors.New("cut off")}, answers(1), "cut off", true, 1},
 		"the load fails":  {namingSource{}, lost, "the tool failed", true, 1},
 		"a hostile name":  {namingSource{save: "../x"}, answers(1), `"../x": expected the name of a file`, true, 1},
@@ -253,21 +295,56 @@ func TestNamingThatIsInterrupted(t *testing.T) {
 	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
 }
 
+// A server that does not answer after the load holds the run up for as long as the user waits, and no longer.
+func TestNamingThatHangsIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	source := &namingSource{sites: keeper(), hangs: true}
+	s, _ := growing(t, 100, source, answers(enoughRequests))
+	time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("interrupted (interrupt)")) })
+	s.name(ctx, false, nil)
+	assert.Equal(t, namingInterrupted, s.record.Sites.Unnamed)
+	assert.Equal(t, []error{nil}, source.finished)
+	assert.Equal(t, verdict.Leak, readRecord(t, s.folder).Verdict.Kind)
+}
+
+// The verdict stands if the server does not survive the iteration that names what it keeps.
+func TestServerThatDiesWhileItIsNamed(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := fmt.Errorf("the server was killed: %w", memory.ErrGone)
+	source := &namingSource{fails: errors.New("no answer")}
+	s, notes := growing(t, 100, source, func(ctx context.Context, _ int, _ *load.Meter) (load.Result, error) {
+		cancel(gone)
+		return load.Result{}, context.Cause(ctx)
+	})
+	s.name(ctx, false, nil)
+	assert.Equal(t, []error{nil}, source.finished)
+	assert.Equal(t, gone.Error()+"; no answer", s.record.Sites.Unnamed)
+	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n"+
+		"loader: nothing more is named: "+gone.Error()+"; no answer\n", notes.String())
+	written := readRecord(t, s.folder)
+	assert.Equal(t, verdict.Leak, written.Verdict.Kind)
+	assert.Len(t, written.Iterations, 9)
+}
+
 func TestNamingThatIsNotTried(t *testing.T) {
 	source := &namingSource{sites: keeper()}
 	s, _ := growing(t, 100, source, answers(1))
 	s.plan.sites.off = true
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed)
-	source.unready = live.ErrNone
+	source.nameless = true
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingIsOff, s.record.Sites.Unnamed, "the readings may have told more")
-	source.unready = nil
+	source.nameless = false
 	s.plan.sites.off, s.plan.align = false, time.Minute
 	s.name(t.Context(), false, nil)
 	assert.Equal(t, namingOfAligned, s.record.Sites.Unnamed)
 	s.name(t.Context(), false, errors.New("iteration 5: the tool failed"))
 	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(fmt.Errorf("the server was killed: %w", memory.ErrGone))
+	s.name(ctx, false, context.Cause(ctx))
+	assert.Equal(t, namingEndedEarly, s.record.Sites.Unnamed, "it was not the user")
 	assert.Zero(t, source.prepared)
 }
 

@@ -10,12 +10,18 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strings"
 )
 
 // section returns what a section holds, decompressed, and takes its size from the budget; nil if it is absent, has more
 // than most bytes, or is cut.
 func section(e *elf.File, name string, most uint64, budget *uint64) []byte {
 	s := e.Section(name)
+	if s == nil {
+		if s = e.Section(".z" + strings.TrimPrefix(name, ".")); s != nil { // GNU's older format: ".zdebug_info"
+			s.Open() // sets Size to that of what it holds
+		}
+	}
 	if s == nil || s.Type == elf.SHT_NOBITS || s.Size > most || s.Size > *budget {
 		return nil
 	}
@@ -83,6 +89,10 @@ func (s symbols) at(address uint64) string {
 	if one.size > 0 && address-one.address >= one.size {
 		return ""
 	}
+	return s.nameOf(one)
+}
+
+func (s symbols) nameOf(one symbol) string {
 	name, _, _ := bytes.Cut(s.names[one.name:], []byte{0})
 	return string(name[:min(len(name), mostName+1)])
 }

@@ -49,6 +49,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add(small(f))
 	f.Add(small(f, "-gdwarf-4"))
 	f.Add(small(f, "-gz"))
+	f.Add(small(f, "-gz=zlib-gnu"))
 	f.Fuzz(func(t *testing.T, content []byte) { readAll(t, content) })
 }
 
@@ -100,6 +101,11 @@ func TestSizesAreNotBelieved(t *testing.T) {
 		binary.LittleEndian.PutUint64(content[at+size:], 1<<40)
 		assert.Less(t, allocated(func() { readAll(t, content) }), uint64(most), name)
 	}
+	old := small(t, "-gz=zlib-gnu")
+	unpacked := bytes.Index(old, []byte("ZLIB\x00")) + 4
+	require.Greater(t, unpacked, 4)
+	binary.BigEndian.PutUint64(old[unpacked:], 1<<40)
+	assert.Less(t, allocated(func() { readAll(t, old) }), uint64(most), "of an older format")
 	compressed := small(t, "-gz")
 	file, err := elf.NewFile(bytes.NewReader(compressed))
 	require.NoError(t, err)

@@ -134,6 +134,21 @@ func (f *Files) readSeparate(b *Binary, e *elf.File, path string, open Opener) b
 	return b.dwarf != nil
 }
 
+// Offset is where the function of that name in the symbol table begins, in bytes of the file; false if there is none.
+func (b *Binary) Offset(name string) (uint64, bool) {
+	for _, one := range b.symbols.all {
+		if b.symbols.nameOf(one) != name {
+			continue
+		}
+		for _, l := range b.loads {
+			if one.address >= l.address && one.address-l.address < l.size {
+				return one.address - l.address + l.offset, true
+			}
+		}
+	}
+	return 0, false
+}
+
 // runs is true for the address of code.
 func (b *Binary) runs(address uint64) bool {
 	return slices.ContainsFunc(b.loads, func(l load) bool {

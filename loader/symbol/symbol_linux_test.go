@@ -118,7 +118,7 @@ func addr2line(t *testing.T, program string, addresses []uint64) [][]string {
 // The lines and the depth of inlining are those of GNU addr2line, at every fourth byte of all functions, with the formats of
 // DWARF that compilers write.
 func TestFramesAreThoseOfAddr2line(t *testing.T) {
-	for _, flags := range [][]string{{"-O2", "-g"}, {"-O0", "-g"}, {"-O2", "-gdwarf-4"}, {"-O2", "-g", "-gz"}, {"-O2", "-g", "-no-pie", "-static"}} {
+	for _, flags := range [][]string{{"-O2", "-g"}, {"-O0", "-g"}, {"-O2", "-gdwarf-4"}, {"-O2", "-g", "-gz"}, {"-O2", "-g", "-no-pie", "-static"}, {"-O2", "-g", "-flto", "-ffunction-sections"}} {
 		t.Run(strings.Join(flags, " "), func(t *testing.T) {
 			program := compile(t, flags...)
 			b, err := NewFiles().Open(program, true, open)
@@ -225,6 +225,55 @@ func TestDebugFiles(t *testing.T) {
 		require.Len(t, frames(), 1, path)
 		assert.Equal(t, "inline.cc", filepath.Base(frames()[0].File))
 		require.NoError(t, os.Remove(place(path)))
+	}
+}
+
+// What a function is called, and which line it has, whatever the sections of its file are compressed by.
+func TestCompressedSections(t *testing.T) {
+	needs(t, "objcopy")
+	program := compile(t, "-O2", "-g")
+	plain := functionList(functions(t, program)).find(t, "plain_c")
+	for _, by := range []string{"zlib", "zlib-gnu", "zstd"} {
+		compressed := filepath.Join(t.TempDir(), "server")
+		run(t, "objcopy", "--compress-debug-sections="+by, program, compressed)
+		b, err := NewFiles().Open(compressed, true, open)
+		require.NoError(t, err)
+		frames := b.Frames(plain.offset + 5)
+		require.Len(t, frames, 1, by)
+		assert.Equal(t, 37, frames[0].Line, by)
+	}
+}
+
+// rustc mangles names in two ways.
+func TestRustIsNamed(t *testing.T) {
+	needs(t, "rustc")
+	t.Setenv("RUSTC_BOOTSTRAP", "1") // for the older one
+	source := filepath.Join(t.TempDir(), "app.rs")
+	require.NoError(t, os.WriteFile(source, []byte(`
+mod store {
+    pub struct Cache<T>(Vec<T>);
+    impl<T: Clone> Cache<T> {
+        #[inline(never)]
+        pub fn put(&mut self, value: &T) -> usize { self.0.push(value.clone()); self.0.len() }
+    }
+    pub fn new<T>() -> Cache<T> { Cache(Vec::new()) }
+}
+fn main() { std::process::exit(store::new::<String>().put(&std::env::args().next().unwrap()) as i32) }
+`), 0o600))
+	for _, mangling := range []string{"legacy", "v0"} {
+		for _, debug := range []string{"-g", "-Cdebuginfo=0"} {
+			program := filepath.Join(t.TempDir(), "app")
+			run(t, "rustc", "-O", "-Zunstable-options", debug, "-Csymbol-mangling-version="+mangling, "-o", program, source)
+			b, err := NewFiles().Open(program, true, open)
+			require.NoError(t, err)
+			all := functions(t, program)
+			at := slices.IndexFunc(all, func(f function) bool { return strings.Contains(f.name, "Cache") && strings.Contains(f.name, "put") })
+			require.GreaterOrEqual(t, at, 0)
+			frames := b.Frames(all[at].offset)
+			require.NotEmpty(t, frames)
+			assert.Regexp(t, `^<?app::store::Cache(<T>|<>)?>?::put$`, frames[len(frames)-1].Function, "%s %s", mangling, debug)
+			assert.Equal(t, debug == "-g", frames[len(frames)-1].Line > 0)
+		}
 	}
 }
 

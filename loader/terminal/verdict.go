@@ -53,9 +53,9 @@ func (t *Terminal) Verdict(end End) error {
 // sitesShown is how many sites are on the screen. The report has more.
 const sitesShown = 3
 
-// site is what stands behind the headline: the site that grows most, if the verdict is a leak of live memory.
+// site is what stands behind the headline: the site that grows most in the memory that the verdict is on, if that is a leak.
 func (e End) site() string {
-	if first := e.Growing.First(); first != "" && e.Verdict.Kind == verdict.Leak && e.Verdict.Of == verdict.Live {
+	if first := e.Growing.First(e.Verdict.Of); first != "" && e.Verdict.Kind == verdict.Leak {
 		return ": " + first
 	}
 	return ""

@@ -104,6 +104,11 @@ func TestSitesThatGrow(t *testing.T) {
 	assert.NotContains(t, out, "fourth")
 	assert.Contains(t, out, "(Benjamini-Hochberg).\nGoroutines gained 3, at main.wait (main.go:9).\n----")
 
+	outside := record.Site{Class: "buffers, outside the heap", Outside: true}
+	end.Growing.List = append(end.Growing.List, outside)
+	end.Verdict.Of = verdict.Outside
+	assert.Contains(t, printed(t, false, end), "; tolerance 4): buffers, outside the heap\n----")
+	end.Growing.List = end.Growing.List[:len(end.Growing.List)-1]
 	for _, other := range []verdict.Verdict{
 		{Kind: verdict.Leak, Of: verdict.Outside, Estimated: true, Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95},
 		{Kind: verdict.Inconclusive, Of: verdict.Live, Estimated: true, Growth: 180.4, Lower: 173.2, Upper: 186.26, Confidence: 0.95},

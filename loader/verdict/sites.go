@@ -10,8 +10,8 @@ const (
 	FalseDiscoveryRate = 0.05
 	// MostSites is how many sites are listed at most.
 	MostSites = 10
-	// siteShare is the least growth of a site that is listed, as a share of that of live memory.
-	siteShare = 0.01
+	// LeastSiteShare is the least growth of a site that is listed, as a share of that of live memory.
+	LeastSiteShare = 0.01
 	// mostTested is how many sites are tested, those that gained most. The others count as tested without a result.
 	mostTested = 256
 	// siteLinear is the log likelihood ratio of a line over curves that level off that a site must not be below in fewer than
@@ -83,7 +83,7 @@ func JudgeSites(iterations []Iteration, sites []SiteReadings, lookedAt int, opti
 	if live.upper < options.Tolerance {
 		return v
 	}
-	least := siteShare * v.Live.Estimate // growth
+	least := LeastSiteShare * v.Live.Estimate // growth
 	if !v.Grows {
 		least = options.Tolerance
 	}
@@ -98,17 +98,6 @@ func JudgeSites(iterations []Iteration, sites []SiteReadings, lookedAt int, opti
 		}
 	}
 	return v
-}
-
-// Explained is the growth of the listed sites as a share of that of live memory; false if that is not shown to grow.
-func (v SitesVerdict) Explained() (share float64, known bool) {
-	if !v.Grows {
-		return 0, false
-	}
-	for _, s := range v.Sites {
-		share += s.Bytes.Estimate / v.Live.Estimate
-	}
-	return share, true
 }
 
 // siteJudge judges sites in the iterations in which live memory is judged.

@@ -38,6 +38,20 @@ func moves(noise float64, walks bool) held {
 	}
 }
 
+// samples is a site that holds the same always, as a heap profile estimates it: each of some objects, on average, stands for
+// that many bytes.
+func samples(bytes, average float64) held {
+	return func(r *rand.Rand) func(int, float64) float64 {
+		return func(int, float64) float64 {
+			count := 0.0
+			for at := r.ExpFloat64(); at < average; at += r.ExpFloat64() {
+				count++
+			}
+			return bytes * count
+		}
+	}
+}
+
 // both is the sum of two.
 func both(a, b held) held {
 	return func(r *rand.Rand) func(int, float64) float64 {
@@ -104,9 +118,7 @@ func TestSiteThatKeepsIsFirst(t *testing.T) {
 		assert.GreaterOrEqual(t, first.Objects.Upper, 1.0)
 		assert.Equal(t, 2, v.Sites[1].Site)
 		assert.Equal(t, 5, v.LookedAt)
-		share, known := v.Explained()
-		assert.True(t, known)
-		assert.InDelta(t, 1, share, 0.01)
+		assert.InDelta(t, v.Live.Estimate, first.Bytes.Estimate+v.Sites[1].Bytes.Estimate, 1)
 		assert.Equal(t, n, v.Judged.Last)
 	}
 }
@@ -150,7 +162,7 @@ func TestFalseDiscoveriesAmongManySites(t *testing.T) {
 	}
 	for _, walks := range []bool{false, true} {
 		var shares []float64
-		for _, n := range []int{6, 10, 20} {
+		for _, n := range []int{5, 6, 10, 20} {
 			r := rand.New(rand.NewPCG(22, uint64(n)))
 			for range runs {
 				planted := []held{retains(104), retains(60), retains(30), retains(12)}
@@ -183,16 +195,21 @@ func setLive(iterations []verdict.Iteration, sites []verdict.SiteReadings) {
 	}
 }
 
+// Hundreds of sites that hold about the same, by exact readings or by a sample, are no leak, nor is a cache that fills. One
+// that keeps less than the tolerance is listed where chance has live memory seem to grow by more, and not else.
 func TestSitesOfACleanServer(t *testing.T) {
-	r := rand.New(rand.NewPCG(22, 3))
-	for run := range 20 {
-		var all []held
-		for range 300 {
-			all = append(all, moves(300, run%2 == 0))
+	for name, site := range map[string]held{"white": moves(300, false), "walk": moves(300, true), "one sample in 32 KiB": samples(32<<10, 3), "few samples": samples(512<<10, 0.3)} {
+		for _, n := range []int{5, 6, 8, 12} {
+			r := rand.New(rand.NewPCG(22, uint64(n)))
+			for run := range 4 {
+				const less = 300
+				all := append(slices.Repeat([]held{site}, less), retains(1), stops(3e5, 3*sitesRequests))
+				iterations, sites := sitesRun(r, n, 2000, all...)
+				v := judgeSites(iterations, sites)
+				wrong := slices.DeleteFunc(v.Sites, func(s verdict.SiteGrowth) bool { return v.Grows && s.Site == less })
+				assert.Empty(t, wrong, "%s, %d iterations, run %d", name, n, run)
+			}
 		}
-		all = append(all, retains(1), stops(3e5, 3*sitesRequests))
-		iterations, sites := sitesRun(r, 12, 2000, all...)
-		assert.Empty(t, judgeSites(iterations, sites).Sites, run)
 	}
 }
 
@@ -218,8 +235,6 @@ func TestSiteOfNoisyLiveMemory(t *testing.T) {
 	require.False(t, v.Grows)
 	require.Len(t, v.Sites, 1)
 	assert.Equal(t, 0, v.Sites[0].Site)
-	_, known := v.Explained()
-	assert.False(t, known)
 }
 
 // Six readings of a warm-up that slows down look like a line: a site of live memory that does not leak has to show more.

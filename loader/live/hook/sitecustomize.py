@@ -56,9 +56,16 @@ def _start(name):
         _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
         _restype_ = Int
 
+    class Object(_ctypes._SimpleCData):
+        _type_ = "O"
+
     class Opener(_ctypes.CFuncPtr):
         _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
         _restype_ = Pointer
+
+    class Finder(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
+        _restype_ = Object
 
     hindrance = ""
     try:
@@ -83,6 +90,11 @@ def _start(name):
             hindrance = "another allocator replaces the C library's malloc"
     except Exception:
         hindrance = missing + " has no statistics of its allocator"
+    try:
+        find = function("_PyTraceMalloc_GetTraceback", (Int, Pointer), Finder)
+    except Exception:
+        find = None
+    blocks = _Blocks(find, Pointer.from_address, _tracemalloc, gc, cpu_clock)
 
     forget_names = getattr(sys, "_clear_type_cache", None)
     trace, untrace, is_tracing = _tracemalloc.start, _tracemalloc.stop, _tracemalloc.is_tracing
@@ -113,7 +125,7 @@ def _start(name):
         def run():
             told[1] = get_task()
             try:
-                told[0] = _Sites(gc, sys, os, _tracemalloc, cpu_clock).told(whole)
+                told[0] = _Sites(gc, sys, os, _tracemalloc, cpu_clock, blocks).told(whole)
             except Exception:
                 pass
             finally:
@@ -368,11 +380,72 @@ def _start(name):
     os.register_at_fork(before=stop, after_in_parent=start, after_in_child=in_child)
 
 
+class _Blocks(object):
+    """Tells where blocks were allocated. CPython alone knows their addresses."""
+
+    DICTS = 4096  # that are looked at: each takes about 100 us to tell two stacks
+    KEYS, VALUES, SIZE = 32, 40, 48  # offsets in a dict, and its size, with 8 bytes to a pointer
+    PREHEADER, MANAGED = 32, 1 << 4  # of the objects of a type with that flag, in 3.11
+    SECONDS = 1.0  # of processor time, about
+
+    def __init__(self, find, pointer_at, tracemalloc, gc, clock):
+        self.find, self.pointer_at, self.gc, self.clock = find, pointer_at, gc, clock
+        self.object = tracemalloc._get_object_traceback
+        self.flags = type.__dict__["__flags__"].__get__
+        self.early = find is not None and sys.version_info[:2] == (3, 11)
+
+    def traced(self, held):
+        """Returns the stack that has allocated an object; None if it is not traced. CPython 3.11 looks for most objects of
+        classes in Python at a wrong address."""
+        stack = self.object(held)
+        if stack is None and self.early and self.flags(type(held)) & self.MANAGED:
+            return self.find(0, id(held) - self.PREHEADER)
+        return stack
+
+    def knows_dicts(self):
+        """Tells if the table of a dict is where it is thought to be."""
+        probe = dict.fromkeys(range(100))
+        if self.find is None or dict.__basicsize__ != self.SIZE or self.pointer_at(id(probe) + self.VALUES).value:
+            return False
+        table = self.pointer_at(id(probe) + self.KEYS).value
+        return table is not None and self.find(0, table) is not None
+
+    def moved(self, objects):
+        """Returns {(from, to, size): blocks}: tables of dicts that tracemalloc has at the stack of an earlier dict, from
+        whose end they came by a list of free ones, and the stacks of the dicts that have them."""
+        if not self.knows_dicts():
+            return {}
+        size_of, small = dict.__sizeof__, dict.__sizeof__({"": 0})  # that list has the smallest tables alone
+        sample, met, every, until = [], 0, 1, self.clock() + self.SECONDS
+        for first in range(0, len(objects), 256):
+            if self.clock() > until:
+                break
+            for held in self.gc.get_referents(*objects[first:first + 256]):
+                if type(held) is dict and size_of(held) == small:
+                    met += 1
+                    if met % every == 0:
+                        sample.append(held)
+                        if len(sample) > self.DICTS:
+                            sample, every = sample[1::2], every * 2
+        moved, own = {}, set()
+        for held in sample:
+            if id(held) in own or self.pointer_at(id(held) + self.VALUES).value:  # a table of several dicts
+                continue
+            own.add(id(held))
+            table = self.pointer_at(id(held) + self.KEYS).value
+            before = self.find(0, table) if table else None
+            now = self.object(held) if before is not None else None
+            if now is not None and now != before:
+                move = before, now, small - self.SIZE
+                moved[move] = moved.get(move, 0) + every
+        return moved
+
+
 class _Sites(object):
     """What tracemalloc has traced, as JSON. It imports nothing, and calls no code of the server."""
 
-    def __init__(self, gc, sys, os, tracemalloc, clock):
-        self.gc, self.sys, self.tracemalloc, self.clock = gc, sys, tracemalloc, clock
+    def __init__(self, gc, sys, os, tracemalloc, clock, blocks):
+        self.gc, self.sys, self.tracemalloc, self.clock, self.blocks = gc, sys, tracemalloc, clock, blocks
         self.hook = sys._getframe().f_code.co_filename
         self.library = os.__file__.rpartition("/")[0]
         self.quoting = dict((c, "\\u%04x" % c) for c in list(range(32)) + [34, 92])
@@ -380,16 +453,23 @@ class _Sites(object):
     def told(self, whole):
         """Returns them, the largest first. Only if whole, each frame has its function, and each trace what holds it."""
         limit = self.tracemalloc.get_traceback_limit()
-        groups, cut = self.groups(limit)
+        # The referents of a module may be objects that were freed. In 3.12 those of _asyncio come alive for a moment, and then
+        # every collection goes on for ever.
+        module = type(self.gc)
+        objects = [held for held in self.gc.get_objects() if not issubclass(type(held), module)]
+        try:
+            moved = self.blocks.moved(objects)
+        except Exception:
+            moved = {}
+        groups, cut = self.groups(limit, moved)
         functions, holders = {}, {}
         if whole:
-            objects = self.gc.get_objects()
             functions = self.functions(objects, set(frame for group in groups for frame in group[2]))
             try:
-                holders = _Holders(self.gc, self.sys, self.tracemalloc, self.clock).of(objects, groups)
+                holders = _Holders(self.gc, self.sys, self.blocks, self.clock).of(objects, groups)
             except Exception:
                 pass
-            del objects
+        del objects
         frames, texts = {}, {"": 0}
         traces = []
         for domain, total, stack, sizes in groups:
@@ -412,7 +492,7 @@ class _Sites(object):
     def quoted(self, text):
         return '"%s"' % text[:1000].translate(self.quoting)
 
-    def groups(self, limit):
+    def groups(self, limit, moved):
         """Returns [domain, frames in all, stack, {size: blocks}] of the stacks that hold most, and if some are left out."""
         groups = {}
         traces = self.tracemalloc._get_traces()  # those of a stack have the same tuple
@@ -426,6 +506,7 @@ class _Sites(object):
                 group = groups[trace[0], id(stack)] = [trace[0], total, stack, {}]
             sizes = group[3]
             sizes[trace[1]] = sizes.get(trace[1], 0) + 1
+        self.move(groups, moved)
         largest = sorted(groups.values(), key=lambda g: (-sum(size * n for size, n in g[3].items()), g[2]))
         kept, numbers = [], 0
         for group in largest:
@@ -436,6 +517,16 @@ class _Sites(object):
                 return kept, True
             kept.append(group)
         return kept, False
+
+    def move(self, groups, moved):
+        """Moves blocks from one stack to another."""
+        stacks = dict((group[2], group[3]) for group in groups.values()) if moved else {}
+        for (before, now, size), count in moved.items():
+            source, target = stacks.get(before, {}), stacks.get(now)
+            count = min(count, source.get(size, 0))
+            if target is not None and count:
+                source[size] -= count
+                target[size] = target.get(size, 0) + count
 
     def functions(self, objects, wanted):
         """Returns the name of the function of each frame whose code is known. Of nested ones with the same line, the outer
@@ -488,16 +579,16 @@ class _Holders(object):
     WIDTH = 32  # holders of a level
     SECONDS = 2.0  # of processor time for what they are, and as long for what holds them, about
 
-    def __init__(self, gc, sys, tracemalloc, clock):
-        self.gc, self.traced, self.clock = gc, tracemalloc._get_object_traceback, clock
+    def __init__(self, gc, sys, blocks, clock):
+        self.gc, self.traced, self.clock = gc, blocks.traced, clock
         frame = sys._getframe()
         self.frame, self.hook = type(frame), frame.f_code.co_filename
         self.until, self.left = 0, self.TRACED
         self.kinds, self.examples, self.holders = {}, {}, {}
         self.roots = {id(gc.garbage): "gc.garbage"}
-        self.modules = {}
+        self.modules, self.module = {}, type(gc)
         for name, module in list(sys.modules.items()):
-            if type(module) is type(gc):
+            if type(module) is self.module:
                 self.modules[id(module.__dict__)] = name
         self.own = set((id(self.modules), id(self.roots), id(self.__dict__), id(self)))
 
@@ -580,8 +671,8 @@ class _Holders(object):
         return [self.kind(holder)]
 
     def passing(self, one):
-        """Tells if it is a frame of this hook."""
-        return type(one) is self.frame and one.f_code.co_filename == self.hook
+        """Tells if it is a frame of this hook, or a module, whose variables are in its dict."""
+        return type(one) is self.frame and one.f_code.co_filename == self.hook or issubclass(type(one), self.module)
 
     def way(self, root, parents, held):
         """Returns the names on the way from the first holder to the root."""
@@ -589,11 +680,11 @@ class _Holders(object):
         if id(root) in self.roots:
             names.append(self.roots[id(root)])
         else:
-            variable = "?"
+            variable = ""  # it may have another value by now
             for key, value in list(root.items()):
                 if value is (held if below is None else below) and type(key) is str:
-                    variable = key
-            names.append(self.modules[id(root)] + "." + variable)
+                    variable = "." + key
+            names.append(self.modules[id(root)] + variable)
         while below is not None:
             names.append(self.kind(below))
             below = parents[id(below)]

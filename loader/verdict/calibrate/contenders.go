@@ -21,6 +21,8 @@ import (
 type contender struct {
 	name string // of the folder of its runs, and in tables; empty for one alone
 	path string // of the program; empty for the loader of this checkout, which is built
+	// settings are those that it has beside those of the suite and of the subject, as NAME=VALUE.
+	settings []string
 }
 
 // contenders are the loader of this checkout, and before it another one with the path against, unless that is empty.
@@ -33,7 +35,7 @@ func contenders(against string) ([]contender, error) {
 	if err == nil {
 		_, err = os.Stat(path)
 	}
-	return []contender{{"before", path}, now}, err
+	return []contender{{name: "before", path: path}, now}, err
 }
 
 // in is the path of the contender's program, if that of this checkout is built into the folder programs.
@@ -76,7 +78,9 @@ func recordContest(ctx context.Context, s suite, all []contender, folder string,
 	defer os.RemoveAll(programs)
 	return inParallel(ctx, 1, wanted, func(n int, at string) error {
 		fmt.Fprintf(os.Stderr, "run %d of %d: %s\n", n+1, len(wanted), at)
-		return recordSubject(ctx, s, runs[at].subject, programs, runs[at].in(programs), at)
+		one, loader := runs[at].subject, runs[at].contender
+		one.settings = slices.Concat(one.settings, loader.settings)
+		return recordSubject(ctx, s, one, programs, loader.in(programs), at)
 	})
 }
 
@@ -89,43 +93,47 @@ type outcome struct {
 
 // readOutcomes reads the recorded runs in folder.
 func readOutcomes(folder string, iterations int) ([]outcome, error) {
+	var all []outcome
+	err := eachRun(folder, iterations, func(run record.Run, ended time.Time) { all = append(all, newOutcome(run, ended)) })
+	return all, err
+}
+
+// eachRun calls do for each recorded run in folder, and when its loader ended, in the order of their rounds.
+func eachRun(folder string, iterations int, do func(run record.Run, ended time.Time)) error {
 	paths, err := filepath.Glob(filepath.Join(folder, "*", runFile))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []outcome
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) // 2 before 10
 	for _, path := range paths {
 		run, err := readRun(path, iterations)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		one, err := newOutcome(run, filepath.Join(filepath.Dir(path), endFile))
+		end := filepath.Join(filepath.Dir(path), endFile)
+		text, err := os.ReadFile(end)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, one)
+		ended, err := time.Parse(time.RFC3339Nano, string(text))
+		if err == nil && !ended.After(run.Iterations[0].StartedAt) {
+			err = errors.New("the loader ended before the first request")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", end, err)
+		}
+		do(run, ended)
 	}
-	return all, nil
+	return nil
 }
 
-// newOutcome is the outcome of a run whose loader ended at the time that is in the file end.
-func newOutcome(run record.Run, end string) (outcome, error) {
-	text, err := os.ReadFile(end)
-	if err != nil {
-		return outcome{}, err
-	}
-	ended, err := time.Parse(time.RFC3339Nano, string(text))
+// newOutcome is the outcome of a run whose loader ended at that time.
+func newOutcome(run record.Run, ended time.Time) outcome {
 	o := outcome{kind: run.Verdict.Kind, seconds: ended.Sub(run.Iterations[0].StartedAt).Seconds()}
-	if err == nil && o.seconds <= 0 {
-		err = errors.New("the loader ended before the first request")
-	}
-	if err != nil {
-		return outcome{}, fmt.Errorf("%s: %w", end, err)
-	}
 	for _, i := range run.Iterations {
 		o.load += i.DurationSeconds
 	}
-	return o, nil
+	return o
 }
 
 // writeContest prints what each contender said of each subject, and how long that took, as a Markdown table.

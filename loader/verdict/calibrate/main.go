@@ -13,8 +13,10 @@
 //	                                                      and prints its verdicts and how long they took
 //	go run ./loader/verdict/calibrate -smallest           measures servers that keep half a byte of a request
 //	go run ./loader/verdict/calibrate -bisect             bisects repositories of 12 commits
+//	go run ./loader/verdict/calibrate -sites              measures servers without sites and with them, in turns, and
+//	                                                      prints what sites cost
 //
-// With -against LOADER another loader takes part in the last three, in turns.
+// With -against LOADER another loader takes part in -auto, -smallest and -bisect, in turns.
 //
 // It must be started at the top of the repository. Recorded runs are not repeated, so that it can be interrupted and
 // continued later. Runs of another build belong into another -folder.
@@ -41,11 +43,12 @@ func main() {
 	inRuntimes := flag.Bool("runtimes", false, "measure servers in several runtimes, whose truth is known")
 	inStock := flag.Bool("stock", false, "measure servers as Debian has them")
 	inDemo := flag.Bool("demo", false, "measure modes of the demo server, with live memory")
-	each := flag.Int("each", 20, "runs of each server with -runtimes, -stock, -demo, -auto or -smallest, or rounds of -bisect; 0 prints those that are recorded")
+	each := flag.Int("each", 20, "runs of each server with -runtimes, -stock, -demo, -auto, -smallest or -sites, or rounds of -bisect; 0 prints those that are recorded")
 	only := flag.String("only", "", "regular expression: the names of the servers to measure")
 	shipped := flag.Bool("auto", false, "measure servers in several runtimes with the loader's defaults")
 	halfByte := flag.Bool("smallest", false, "measure servers that keep half a byte of a request")
 	bisect := flag.Bool("bisect", false, "bisect repositories whose server begins to leak")
+	sites := flag.Bool("sites", false, "measure what naming sites costs servers in several runtimes")
 	against := flag.String("against", "", "path of another loader, which takes part in turns in -auto, -smallest and -bisect")
 	flag.Parse()
 	names, err := regexp.Compile(*only)
@@ -77,6 +80,11 @@ func main() {
 		err = contest(asShipped())
 	case *halfByte:
 		err = contest(smallest())
+	case *sites:
+		all := withoutAndWith()
+		if err = recordContest(ctx, costs(), all, plan.folder, *each, names); err == nil {
+			err = writeCosts(os.Stdout, costs(), all[0], all[1], plan.folder)
+		}
 	case *bisect:
 		if err = recordBisections(ctx, loaders, plan.folder, *each); err == nil {
 			err = writeBisections(os.Stdout, loaders, plan.folder)

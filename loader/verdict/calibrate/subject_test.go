@@ -96,7 +96,7 @@ func TestTrialsThatAreNotWhole(t *testing.T) {
 }
 
 func TestSubjects(t *testing.T) {
-	for _, s := range []suite{runtimes(), stock(), demo(), asShipped(), smallest()} {
+	for _, s := range []suite{runtimes(), stock(), demo(), asShipped(), smallest(), costs()} {
 		names := map[string]bool{}
 		for _, one := range s.subjects {
 			assert.False(t, names[one.name], one.name)
@@ -113,7 +113,7 @@ func TestSubjects(t *testing.T) {
 	for _, one := range demo().subjects {
 		assert.Equal(t, strings.HasPrefix(one.name, "heap") || strings.HasPrefix(one.name, "log"), one.truth > 0, one.name)
 	}
-	for _, one := range slices.Concat(runtimes().subjects, smallest().subjects) {
+	for _, one := range slices.Concat(runtimes().subjects, smallest().subjects, costs().subjects) {
 		assert.Equal(t, strings.HasSuffix(one.name, "-kept"), one.truth > 0, one.name)
 	}
 	assert.Empty(t, asShipped().settings, "the loader's defaults are measured")

@@ -36,6 +36,21 @@ def in_dict(number):
     TABLE[number] = Session(number)
 
 
+class Visit:
+    def __init__(self, number):
+        self.number = number
+
+
+def in_object(number):
+    KEPT.append(Visit(number))
+
+
+def in_record(number):
+    dropped = dict(seen=number)
+    del dropped
+    KEPT.append({"number": number})
+
+
 def in_closure(number):
     data = bytes(367)
     CALLBACKS.append(
@@ -79,8 +94,9 @@ def beside_a_bounded_cache(number):
 
 
 LEAKS = {
-    "none": none, "list": in_list, "dict": in_dict, "closure": in_closure, "cache": in_cache, "thread": in_thread,
-    "buffer": in_buffer, "library": in_library, "cycle": in_cycle, "bounded": beside_a_bounded_cache,
+    "none": none, "list": in_list, "dict": in_dict, "object": in_object, "record": in_record, "closure": in_closure,
+    "cache": in_cache, "thread": in_thread, "buffer": in_buffer, "library": in_library, "cycle": in_cycle,
+    "bounded": beside_a_bounded_cache,
 }
 leak = LEAKS[os.environ.get("LEAK", "none")]
 
