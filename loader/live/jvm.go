@@ -166,10 +166,7 @@ func attachDisabled(words []string) bool {
 const (
 	jvmOptions  = "JAVA_TOOL_OPTIONS"
 	trackNative = "-XX:NativeMemoryTracking=summary"
-	// smallBuffers has threads allocate in buffers of 16 KiB (TLAB), where the JVM would take a share of the young generation,
-	// often more than 1 MB. JDK Flight Recorder samples one object for each. A buffer costs less than a microsecond.
-	smallBuffers = buffersKept + " -XX:TLABSize=16k"
-	buffersKept  = "-XX:-ResizeTLAB"
+	buffersKept = "-XX:-ResizeTLAB" // the JVM does not size the buffers of threads (TLAB)
 )
 
 // nativeLine is a line of the answer to nativeMemory: "-               Arena Chunk (reserved=12263KB, committed=12263KB)".

@@ -45,10 +45,10 @@ func jvm() runtime {
 	}
 }
 
-// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap, and
-// gives its threads small buffers to allocate in. An option of the command line wins.
+// launchHotSpot has a JVM track its native memory, so that compilers' arenas can be told from memory outside the heap. An
+// option of the command line wins.
 func launchHotSpot(environment []string, _ Options) ([]string, error) {
-	options := trackNative + " " + smallBuffers
+	options := trackNative
 	for _, variable := range environment {
 		if given, found := strings.CutPrefix(variable, jvmOptions+"="); found && given != "" {
 			options += " " + given

@@ -509,10 +509,10 @@ func TestResidentIn(t *testing.T) {
 func TestJVMsTrackTheirNativeMemory(t *testing.T) {
 	set, err := launchHotSpot([]string{"PATH=/bin", "JAVA_TOOL_OPTIONS=-Xmx64m -XX:NativeMemoryTracking=off"}, Options{})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary -XX:-ResizeTLAB -XX:TLABSize=16k -Xmx64m -XX:NativeMemoryTracking=off"}, set, "the user's option comes last, and wins")
+	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary -Xmx64m -XX:NativeMemoryTracking=off"}, set, "the user's option comes last, and wins")
 	set, err = launchHotSpot(nil, Options{})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary -XX:-ResizeTLAB -XX:TLABSize=16k"}, set)
+	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-XX:NativeMemoryTracking=summary"}, set)
 }
 
 // What direct buffers take is known where their limit is set and native memory is tracked, as at launch.

@@ -203,13 +203,13 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 	}
 }
 
-// A JVM that is launched names the line, though only G1 can make its heap small, and threads' buffers with it. ZGC and
-// Shenandoah give too few samples to name it each time.
+// A JVM with small buffers (TLAB) names the line, though only G1 can make its heap small, and threads' buffers with it. ZGC
+// and Shenandoah give too few samples to name it each time.
 func TestHotSpotNamesUnderOtherCollectors(t *testing.T) {
 	folder := compiledLeaks(t)
 	for _, collector := range []string{"-XX:+UseSerialGC", "-XX:+UseParallelGC"} {
 		t.Run(collector, func(t *testing.T) {
-			p := leaks(t, folder, "cache", append(strings.Fields(smallBuffers), collector)...)
+			p := leaks(t, folder, "cache", buffersKept, "-XX:TLABSize=16k", collector)
 			p.load(400)
 			o, err := p.attach()
 			require.NoError(t, err)
