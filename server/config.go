@@ -19,7 +19,7 @@ type config struct {
 	Host        host      `env:"HOST" envDefault:"127.0.0.1" help:"host name or IP address to listen on"`
 	Port        port      `env:"PORT" envDefault:"3030" help:"port under load"`
 	MetricsPort adminPort `env:"METRICS_PORT" envDefault:"9101" help:"port for /metrics, /healthz and /debug/pprof/; 0 for any free one"`
-	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1" help:"http1 or h2c without TLS, https or h2 with TLS and a self-signed certificate"`
+	Protocol    protocol  `env:"PROTOCOL" envDefault:"http1" help:"http1, h2c, grpc, ws or sse without TLS; https, h2, grpcs or wss with TLS and a self-signed certificate"`
 	Leak        leakMode  `env:"LEAK" envDefault:"heap" help:"demonstration, see below"`
 	LeakBytes   leakBytes `env:"LEAK_BYTES" envDefault:"64" help:"bytes that the demonstration takes for each request"`
 	LeakTTL     leakTTL   `env:"LEAK_TTL" envDefault:"10s" help:"how long LEAK=expire keeps them"`
@@ -67,11 +67,13 @@ func (p *adminPort) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// protocol is the protocol of the load. The server always accepts HTTP/1.1 and HTTP/2; this decides about TLS only.
+// protocol is the protocol of the load. The server always accepts all of them; this decides about TLS only.
 type protocol string
 
 // protocols returns all of them, which are the loader's: a test compares the two.
-func protocols() []protocol { return []protocol{"http1", "https", "h2c", "h2"} }
+func protocols() []protocol {
+	return []protocol{"http1", "https", "h2c", "h2", "grpc", "grpcs", "ws", "wss", "sse"}
+}
 
 func (p *protocol) UnmarshalText(text []byte) error {
 	*p = protocol(text)
@@ -81,7 +83,7 @@ func (p *protocol) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (p protocol) encrypted() bool { return p == "https" || p == "h2" }
+func (p protocol) encrypted() bool { return p == "https" || p == "h2" || p == "grpcs" || p == "wss" }
 
 // leakMode is the name of one of leakModes.
 type leakMode string

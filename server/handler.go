@@ -7,7 +7,7 @@
 package main
 
 import (
-	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,10 +16,12 @@ import (
 func newHandler(cfg config, metrics prometheus.Registerer) http.Handler {
 	leak := newLeak(cfg.Leak, cfg.amounts(), metrics)
 	mux := http.NewServeMux()
-	mux.HandleFunc("/hello/{name}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/hello/{name}", negotiated(leak, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		leak(w, r)
-		fmt.Fprintf(w, "Hello, %s!", r.PathValue("name"))
-	})
+		_, _ = io.WriteString(w, greeting(r))
+	}))
+	mux.HandleFunc("GET /ws/{name}", serveSocket(leak))
+	mux.HandleFunc("GET /events/{name}", serveEvents(leak))
 	return mux
 }

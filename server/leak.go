@@ -19,6 +19,8 @@ type mode struct {
 	leaks bool   // false: memory grows for a while or goes up and down, but nothing leaks
 	help  string // what it does with LEAK_BYTES, in one line
 	shape string // the plainest SHAPE of the loader's load that finds the leak; empty if there is none
+	// protocol is the PROTOCOL of that load; empty for any of HTTP.
+	protocol string
 	// start makes the function that is called once a request, from many goroutines at a time.
 	start func(amounts) leak
 }
@@ -89,11 +91,14 @@ func newLeak(name leakMode, a amounts, metrics prometheus.Registerer) leak {
 func writeLeakTable(w io.Writer) {
 	fmt.Fprintln(w, "| mode | leaks | what it does | found by `SHAPE` |\n|---|---|---|---|")
 	for _, m := range leakModes() {
-		shape := "`" + m.shape + "` "
-		if m.shape == "" {
-			shape = ""
+		load := ""
+		if m.shape != "" {
+			load = "`" + m.shape + "` "
 		}
-		fmt.Fprintf(w, "| `%s` | %s | %s | %s|\n", m.name, yesNo(m.leaks), m.help, shape)
+		if m.protocol != "" {
+			load += "with `PROTOCOL=" + m.protocol + "` "
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %s | %s|\n", m.name, yesNo(m.leaks), m.help, load)
 	}
 }
 
@@ -102,7 +107,7 @@ func writeLeakHelp(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  LEAK\tleaks\tfound by SHAPE\twhat it does")
 	for _, m := range leakModes() {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", m.name, yesNo(m.leaks), m.shape, strings.ReplaceAll(m.help, "`", ""))
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", m.name, yesNo(m.leaks), strings.TrimSpace(m.shape+" "+m.protocol), strings.ReplaceAll(m.help, "`", ""))
 	}
 	return table.Flush()
 }

@@ -17,19 +17,21 @@ const burstFactor = 1 << 12 // a burst uses this many times LEAK_BYTES: 256 KiB 
 // and burst, and only the bookkeeping in the others.
 func leakModes() []mode {
 	return []mode{
-		{"none", false, "keeps nothing", "", func(amounts) leak { return each(func() {}) }},
-		{"heap", true, "keeps a reference to `LEAK_BYTES` new bytes of each request", "keepalive", always(leakHeap)},
-		{"log", true, "appends the bytes to a log in memory, and keeps nothing else", "keepalive", always(leakLog)},
-		{"map", true, "adds a key to a map and never deletes it", "keepalive", always(leakMap)},
-		{"goroutine", true, "starts a goroutine that never ends: at least 2 KiB", "keepalive", always(leakGoroutine)},
-		{"cache", false, "fills a cache of `LEAK_ENTRIES`, then replaces the oldest", "", func(a amounts) leak { return each(fillCache(a.size, a.entries)) }},
-		{"expire", false, "keeps the bytes of each request for `LEAK_TTL`, then frees them: a shorter run cannot tell it from a leak", "", func(a amounts) leak { return each(keepFor(a.size, a.ttl)) }},
-		{"burst", false, fmt.Sprintf("uses %d times `LEAK_BYTES` and frees them before the response", burstFactor), "", always(useAndFree)},
-		{"conn", true, "keeps the bytes for each connection, also after it is closed", "churn", sized(leakConnection)},
-		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", sized(leakAborted)},
-		{"body", true, "keeps the bytes if the request has a body of 1 KiB or more", "upload", sized(leakBody)},
-		{"path", true, "keeps the bytes for each distinct path", "unique", sized(leakPath)},
-		{"session", true, "keeps the bytes of each request on its connection, and frees them when it closes", "keepalive", sized(leakSession)},
+		{"none", false, "keeps nothing", "", "", func(amounts) leak { return each(func() {}) }},
+		{"heap", true, "keeps a reference to `LEAK_BYTES` new bytes of each request", "keepalive", "", always(leakHeap)},
+		{"log", true, "appends the bytes to a log in memory, and keeps nothing else", "keepalive", "", always(leakLog)},
+		{"map", true, "adds a key to a map and never deletes it", "keepalive", "", always(leakMap)},
+		{"goroutine", true, "starts a goroutine that never ends: at least 2 KiB", "keepalive", "", always(leakGoroutine)},
+		{"cache", false, "fills a cache of `LEAK_ENTRIES`, then replaces the oldest", "", "", func(a amounts) leak { return each(fillCache(a.size, a.entries)) }},
+		{"expire", false, "keeps the bytes of each request for `LEAK_TTL`, then frees them: a shorter run cannot tell it from a leak", "", "", func(a amounts) leak { return each(keepFor(a.size, a.ttl)) }},
+		{"burst", false, fmt.Sprintf("uses %d times `LEAK_BYTES` and frees them before the response", burstFactor), "", "", always(useAndFree)},
+		{"conn", true, "keeps the bytes for each connection, also after it is closed", "churn", "", sized(leakConnection)},
+		{"abort", true, "keeps the bytes if the client disconnects before the end of the response", "abort", "", sized(leakAborted)},
+		{"body", true, "keeps the bytes if the request has a body of 1 KiB or more", "upload", "", sized(leakBody)},
+		{"path", true, "keeps the bytes for each distinct path", "unique", "", sized(leakPath)},
+		{"session", true, "keeps the bytes of each request on its connection, and frees them when it closes", "keepalive", "", sized(leakSession)},
+		{"stream", true, "keeps the bytes for each event stream, or call of gRPC, that its client leaves before its end", "churn", "sse", sized(leakStream)},
+		{"socket", true, "keeps the bytes for each message of a WebSocket", "keepalive", "ws", sized(leakSocket)},
 	}
 }
 
@@ -235,6 +237,26 @@ func leakPath(size int) leak {
 		defer mu.Unlock()
 		if _, known := seen[r.URL.Path]; !known {
 			seen[r.URL.Path] = filled(size)
+		}
+	}
+}
+
+// leakStream keeps size bytes for each stream that its client leaves, like a subscriber that is never removed.
+func leakStream(size int) leak {
+	keep := leakHeap(size)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if s, ok := r.Context().Value(streamKey{}).(*stream); ok {
+			s.leave = keep
+		}
+	}
+}
+
+// leakSocket keeps size bytes for each message of a WebSocket, like a history of a chat.
+func leakSocket(size int) leak {
+	keep := leakHeap(size)
+	return func(_ http.ResponseWriter, r *http.Request) {
+		if asksForWebSocket(r) {
+			keep()
 		}
 	}
 }

@@ -214,6 +214,14 @@ func loads() map[string]func(t *testing.T, url string, client *http.Client) {
 				ask(t, client, "GET", url+"/hello/warp-"+strconv.Itoa(paths), nil)
 			}
 		},
+		"churn sse": func(t *testing.T, url string, client *http.Client) {
+			for range times {
+				leaveEvents(t, url+"/hello/warp", client)
+			}
+		},
+		"keepalive ws": func(t *testing.T, url string, _ *http.Client) {
+			converse(t, url+"/hello/warp", times)
+		},
 	}
 }
 
@@ -226,10 +234,11 @@ func TestEveryModeLeaksAsListed(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { assertKeepsNothing(t, mode.name) })
 				return
 			}
-			load, known := loads()[mode.shape]
-			require.True(t, known, "no load here is like %s", mode.shape)
+			name := strings.TrimSpace(mode.shape + " " + mode.protocol)
+			load, known := loads()[name]
+			require.True(t, known, "no load here is like %s", name)
 			assert.GreaterOrEqual(t, gained(t, mode.name, load), int64(2*times))
-			if mode.shape != "keepalive" {
+			if name != "keepalive" {
 				assert.InDelta(t, 0, gained(t, mode.name, plainly), times/2)
 			}
 		})

@@ -104,9 +104,15 @@ func serve(cfg config) error {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
+	loaded := &http.Server{Handler: counted(newHandler(cfg, registry), registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}
+	ending := make(chan struct{})
+	loaded.RegisterOnShutdown(func() { close(ending) })
+	loaded.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(context.Background(), endingKey{}, (<-chan struct{})(ending))
+	}
 	servers := map[*http.Server]net.Listener{
-		{Handler: counted(newHandler(cfg, registry), registry), ReadHeaderTimeout: 10 * time.Second, Protocols: protocols, ConnContext: withConnection}: load,
-		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}:                                                                       admin,
+		loaded: load,
+		{Handler: newAdminHandler(registry), ReadHeaderTimeout: 10 * time.Second}: admin,
 	}
 	failed := make(chan error, len(servers))
 	for server, listener := range servers {

@@ -88,8 +88,8 @@ func TestConfigReportsAllThatIsWrong(t *testing.T) {
 	_, err := parseConfig(map[string]string{"PORT": "0", "METRICS_PORT": "70000", "LEAK": "Heap", "LEAK_BYTES": "64k", "LEAK_TTL": "0s", "LEAK_ENTRIES": "0", "PROTOCOL": "h3"})
 	assert.EqualError(t, err, `PORT="0": expected a port number from 1 to 65535
 METRICS_PORT="70000": expected a port number from 1 to 65535, or 0 for any that is free
-PROTOCOL="h3": expected one of http1 https h2c h2
-LEAK="Heap": expected one of abort, body, burst, cache, conn, expire, goroutine, heap, log, map, none, path, session
+PROTOCOL="h3": expected one of http1 https h2c h2 grpc grpcs ws wss sse
+LEAK="Heap": expected one of abort, body, burst, cache, conn, expire, goroutine, heap, log, map, none, path, session, socket, stream
 LEAK_BYTES="64k": expected a whole number of bytes from 0 to 262144
 LEAK_TTL="0s": expected a length of time from 1ms to 1h, for example "10s"
 LEAK_ENTRIES="0": expected a whole number of entries from 1 to 10000000`)

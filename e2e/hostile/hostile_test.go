@@ -143,6 +143,23 @@ func TestTheLoaderSurvivesHostileServers(t *testing.T) {
 		{server: "half-closed", reasons: "reset"},
 		{server: "half-closed in its answer", reasons: "reset"},
 
+		{server: "ws: endless message", reasons: "timeout bad_response"},
+		{server: "ws: endless message", reasons: "timeout bad_response", shape: "churn"},
+		{server: "ws: endless fragments", reasons: "timeout bad_response"},
+		{server: "ws: endless empty fragments", reasons: "bad_response"},
+		{server: "ws: endless pings", reasons: "bad_response"},
+		{server: "ws: endless handshake", reasons: "bad_response"},
+		{server: "ws: frame that may not be", reasons: "bad_response"},
+		{server: "ws: silent", reasons: "timeout"},
+		{server: "ws: closes at once", reasons: "reset"},
+		{server: "sse: endless line", reasons: "timeout bad_response"},
+		{server: "sse: endless line", reasons: "timeout", shape: "slow"},
+		{server: "sse: endless event", reasons: "timeout bad_response"},
+		{server: "sse: endless comments", reasons: "timeout bad_response"},
+		{server: "sse: no event", reasons: "bad_response"},
+		{server: "sse: another type", reasons: "bad_response"},
+		{server: "sse: header line of 1 GiB", reasons: "bad_response"},
+
 		{server: "h2: endless header block", reasons: "bad_response"},
 		{server: "h2: header field of 1 GiB", reasons: "bad_response"},
 		{server: "h2: endless interim answers", reasons: "bad_response"},
@@ -172,8 +189,11 @@ func TestTheLoaderSurvivesHostileServers(t *testing.T) {
 		t.Run(strings.TrimSpace(test.server+" "+test.shape), func(t *testing.T) {
 			t.Parallel()
 			settings := []string{"PROTOCOL=http1", "SHAPE=" + test.shape}
-			if strings.HasPrefix(test.server, "h2: ") {
+			switch protocol, _, found := strings.Cut(test.server, ": "); {
+			case protocol == "h2":
 				settings[0] = "PROTOCOL=h2c"
+			case found:
+				settings = append(settings, "PROTOCOL="+protocol, "READY_PATH=/")
 			}
 			timeout := 30 * time.Second
 			if strings.HasPrefix(test.reasons, "timeout") {

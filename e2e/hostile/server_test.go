@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -17,11 +19,12 @@ import (
 )
 
 // hostile are the servers that a loader has to survive, by name: what each does with a connection once it has been
-// asked. Over HTTP/1.1 the request has been read; over HTTP/2 the first frame of one, on the stream.
+// asked. Over HTTP/1.1, which event streams are over as well, the request has been read; over HTTP/2 the first frame of one, on the stream.
 var hostile = map[string]struct {
-	early bool // it does not wait for a request
-	http1 func(conn *net.TCPConn)
-	http2 func(conn *net.TCPConn, stream uint32)
+	early  bool // it does not wait for a request
+	http1  func(conn *net.TCPConn)
+	http2  func(conn *net.TCPConn, stream uint32)
+	socket func(conn *net.TCPConn) // after a WebSocket handshake
 }{
 	"endless body":                  {http1: func(c *net.TCPConn) { pour(c, ok+"Content-Length: 1000000000000\r\n\r\n", page) }},
 	"endless body without a length": {http1: func(c *net.TCPConn) { pour(c, ok+"\r\n", page) }},
@@ -55,6 +58,20 @@ var hostile = map[string]struct {
 	"header by a byte a second":   {http1: func(c *net.TCPConn) { drip(c, ok+"Content-Length: 0\r\n\r\n") }},
 	"body by a byte a second":     {http1: func(c *net.TCPConn) { answer(ok + "Content-Length: 100\r\n\r\n")(c); drip(c, page) }},
 	"answers before it was asked": {early: true, http1: func(c *net.TCPConn) { pour(c, "", strings.Repeat(ok+"Content-Length: 0\r\n\r\n", 100)) }},
+	"ws: endless message":         {socket: func(c *net.TCPConn) { pour(c, "\x82\x7f\x00\x00\x00\xff\xff\xff\xff\xff", page) }},
+	"ws: endless fragments":       {socket: func(c *net.TCPConn) { pour(c, "\x01\x00", "\x00\x7e\x40\x00"+page) }},
+	"ws: endless empty fragments": {socket: func(c *net.TCPConn) { pour(c, "\x01\x00", strings.Repeat("\x00\x00", 10_000)) }},
+	"ws: endless pings":           {socket: func(c *net.TCPConn) { pour(c, "", strings.Repeat("\x89\x04ping", 5000)) }},
+	"ws: endless handshake":       {http1: func(c *net.TCPConn) { pour(c, "HTTP/1.1 101 X\r\n", strings.Repeat("X-A: b\r\n", 10_000)) }},
+	"ws: frame that may not be":   {socket: answer("\xc1\x01x")},
+	"ws: silent":                  {socket: func(*net.TCPConn) {}},
+	"ws: closes at once":          {socket: func(c *net.TCPConn) { answer("\x88\x02\x03\xf0")(c); _ = c.CloseWrite() }},
+	"sse: endless line":           {http1: func(c *net.TCPConn) { pour(c, events+"data: ", page) }},
+	"sse: endless event":          {http1: func(c *net.TCPConn) { pour(c, events, strings.Repeat("data: x\n", 1000)) }},
+	"sse: endless comments":       {http1: func(c *net.TCPConn) { pour(c, events, strings.Repeat(":\n\n", 1000)) }},
+	"sse: no event":               {http1: func(c *net.TCPConn) { answer(events + ":\n\n")(c); _ = c.CloseWrite() }},
+	"sse: another type":           {http1: answer(ok + "Content-Type: text/html\r\n\r\ndata: x\n\n")},
+	"sse: header line of 1 GiB":   {http1: func(c *net.TCPConn) { pour(c, ok+"X-A: ", page) }},
 	"half-closed":                 {http1: func(c *net.TCPConn) { _ = c.CloseWrite() }},
 	"half-closed in its answer":   {http1: func(c *net.TCPConn) { answer(ok + "Content-Le")(c); _ = c.CloseWrite() }},
 
@@ -127,6 +144,7 @@ var hostile = map[string]struct {
 const (
 	ok      = "HTTP/1.1 200 OK\r\n"
 	chunked = ok + "Transfer-Encoding: chunked\r\n\r\n"
+	events  = ok + "Content-Type: text/event-stream\r\n\r\n"
 
 	frameData         = 0
 	frameHeaders      = 1
@@ -205,6 +223,8 @@ func serveHostile(name string) error {
 			switch {
 			case how.http2 != nil:
 				serveFrames(c, polite, how.http2)
+			case how.socket != nil:
+				serveHandshake(c, polite, how.socket)
 			case polite || !how.early:
 				serveRequests(c, polite, how.http1)
 			default:
@@ -226,6 +246,28 @@ func serveRequests(c *net.TCPConn, polite bool, attack func(*net.TCPConn)) {
 		}
 		attack(c)
 	}
+}
+
+// serveHandshake answers a WebSocket handshake, and attacks once a message comes.
+func serveHandshake(c *net.TCPConn, polite bool, attack func(*net.TCPConn)) {
+	if polite {
+		serveRequests(c, true, nil)
+		return
+	}
+	in := bufio.NewReader(c)
+	r, err := http.ReadRequest(in)
+	if err != nil {
+		return
+	}
+	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // RFC 6455, section 1.3
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + guid))
+	answer("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " +
+		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n")(c)
+	if _, err := in.ReadByte(); err == nil {
+		go attack(c)
+		_, _ = io.Copy(io.Discard, in)
+	}
+	_ = c.Close()
 }
 
 func serveFrames(c *net.TCPConn, polite bool, attack func(*net.TCPConn, uint32)) {

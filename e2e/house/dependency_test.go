@@ -18,13 +18,16 @@ func TestDependenciesAreFew(t *testing.T) {
 	for module, want := range map[string]map[string]string{
 		"server": {
 			"github.com/caarlos0/env/v10":         settings,
+			"github.com/coder/websocket":          "WebSocket",
 			"github.com/prometheus/client_golang": metrics,
 			"github.com/stretchr/testify":         assertions,
+			"google.golang.org/grpc":              "gRPC",
+			"google.golang.org/protobuf":          "gRPC",
 		},
 		"loader": {
 			"github.com/HdrHistogram/hdrhistogram-go": "latencies",
 			"github.com/caarlos0/env/v10":             settings,
-			"github.com/coder/websocket":              "live memory of Node.js",
+			"github.com/coder/websocket":              "WebSocket, live memory of Node.js",
 			"github.com/google/pprof":                 "profiles",
 			"github.com/ianlancetaylor/demangle":      "names of C++ and Rust",
 			"github.com/prometheus/client_golang":     metrics,
@@ -43,6 +46,8 @@ func TestDependenciesAreFew(t *testing.T) {
 			"golang.org/x/term":                       "tells a terminal from a file",
 			"gonum.org/v1/gonum":                      "statistics",
 			"gonum.org/v1/plot":                       "memory.svg and memory.png",
+			"google.golang.org/grpc":                  "reflection of gRPC",
+			"google.golang.org/protobuf":              "messages of gRPC",
 		},
 		"grafana/dashboard": {
 			"github.com/grafana/grafana-foundation-sdk/go": "panels of the dashboard",

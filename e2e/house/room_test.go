@@ -23,7 +23,7 @@ var rooms = [][]string{
 	{"reproduce", "judge", "target", "live", "report", "terminal", "exporter"},
 	{"chart"},
 	{"record"},
-	{"lab", "load", "memory", "verdict", "environment", "text", "shell", "profile", "jfr", "scrape", "config", "external", "subject", "cgroup", "kernel", "symbol"},
+	{"lab", "load", "rpc", "memory", "verdict", "environment", "text", "shell", "profile", "jfr", "scrape", "config", "external", "subject", "cgroup", "kernel", "symbol"},
 }
 
 // mayImportConfig are the rooms that see the settings as a whole; all others are given plans.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,10 +13,14 @@ import (
 )
 
 func TestEveryShapeAndProtocolLoadsTheDemo(t *testing.T) {
-	shapes := lab.Shapes(t)
-	for _, protocol := range []string{"http1", "https", "h2c", "h2"} {
+	all := lab.Shapes(t)
+	for _, protocol := range []string{"http1", "https", "h2c", "h2", "grpc", "grpcs", "ws", "wss", "sse"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
+			shapes := slices.Clone(all)
+			if protocol == "sse" { // a subscriber sends nothing
+				shapes = slices.DeleteFunc(shapes, func(shape string) bool { return shape == "upload" })
+			}
 			r := lab.Start(t, []string{
 				"TRIES=1", "REQUESTS=200", "LEAK=none", "PROTOCOL=" + protocol, "TLS_INSECURE=true",
 				"SHAPE=" + strings.Join(shapes, ","),
@@ -47,4 +52,26 @@ func TestCertificateOfTheDemoIsNotTrusted(t *testing.T) {
 	r := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "PROTOCOL=https", "TLS_INSECURE=false", "START_TIMEOUT=1s"})
 	assert.Equal(t, 125, r.ExitCode())
 	assert.Contains(t, r.Err.String(), "no answer from https://")
+}
+
+// Waiting would not change that an event stream has no end.
+func TestAnEventStreamOverHTTPIsNamed(t *testing.T) {
+	t.Parallel()
+	r := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "LEAK=none", "PROTOCOL=http1", "REQUEST_PATH=/events/warp", "TIMEOUT=300ms"})
+	assert.Equal(t, 125, r.ExitCode())
+	assert.Regexp(t, `^loader: http://127\.0\.0\.1:\d+/events/warp: the response has begun but does not end; PROTOCOL=sse is for event streams\n$`, r.Err.String())
+}
+
+// READY_PATH is asked for in place of it, by plain HTTP.
+func TestReadyPath(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"http1", "ws", "sse"} {
+		r := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "LEAK=none", "PROTOCOL=" + protocol, "READY_PATH=/hello/ready"})
+		assert.Equal(t, 125, r.ExitCode())
+		assert.Empty(t, r.Err.String())
+		assert.EqualValues(t, 10, lab.Number(t, r.Rows(t)[0], lab.ColumnRequests))
+		late := lab.Start(t, []string{"TRIES=1", "REQUESTS=10", "LEAK=none", "PROTOCOL=" + protocol, "READY_PATH=/missing", "START_TIMEOUT=3s"})
+		assert.Equal(t, 125, late.ExitCode())
+		assert.Regexp(t, `^loader: the server is not ready after 3s: http://127\.0\.0\.1:\d+/missing answers 404 Not Found\n$`, late.Err.String())
+	}
 }

@@ -16,7 +16,7 @@ const collected = "GOGC=10"
 func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 	lab.Quiet(t)
 	for _, planted := range lab.Modes(t) {
-		if !planted.Leaks || planted.Shape == "keepalive" {
+		if !planted.Leaks || planted.Shape == "keepalive" && planted.Protocol == "" {
 			continue
 		}
 		t.Run(planted.Name, func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 			} else {
 				settings = append(settings, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512")
 			}
-			found := lab.Start(t, append(settings, "SHAPE="+planted.Shape))
+			found := lab.Start(t, append(settings, "SHAPE="+planted.Shape, "PROTOCOL="+planted.Protocol))
 			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)
 			plain := lab.Start(t, append(settings, "SHAPE=keepalive"))
 			assert.NotEqual(t, 1, plain.ExitCode(), "%s%s", &plain.Out, &plain.Err)
@@ -37,16 +37,33 @@ func TestPlantedLeaksAreFoundByTheFittingShape(t *testing.T) {
 	}
 }
 
+// A call of gRPC that its client leaves is found by that, and not by calls that end.
+func TestCallsThatAreLeftAreFound(t *testing.T) {
+	lab.Quiet(t)
+	settings := []string{"LEAK=stream", "PROTOCOL=grpc", "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=8192", "TOLERANCE=512"}
+	left := lab.Start(t, append(settings, "SHAPE=abort"))
+	assert.Equal(t, 1, left.ExitCode(), "%s%s", &left.Out, &left.Err)
+	ended := lab.Start(t, append(settings, "SHAPE=keepalive"))
+	assert.NotEqual(t, 1, ended.ExitCode(), "%s%s", &ended.Out, &ended.Err)
+	for _, row := range append(left.Rows(t), ended.Rows(t)...) {
+		assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
+	}
+}
+
 // What a server keeps on a connection until it closes adds up only if it stays open.
 func TestWhatHangsOnAConnectionIsFoundIfItIsKept(t *testing.T) {
 	lab.Quiet(t)
-	settings := []string{"LEAK=session", "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512"}
-	kept := lab.Start(t, settings)
-	assert.Equal(t, 1, kept.ExitCode(), "%s%s", &kept.Out, &kept.Err)
-	fresh := lab.Start(t, append(settings, "CONNECTIONS=fresh"))
-	assert.NotEqual(t, 1, fresh.ExitCode(), "%s%s", &fresh.Out, &fresh.Err)
-	for _, row := range append(kept.Rows(t), fresh.Rows(t)...) {
-		assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
+	for _, protocol := range []string{"http1", "ws"} {
+		t.Run(protocol, func(t *testing.T) {
+			settings := []string{"LEAK=session", "PROTOCOL=" + protocol, "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512"}
+			kept := lab.Start(t, settings)
+			assert.Equal(t, 1, kept.ExitCode(), "%s%s", &kept.Out, &kept.Err)
+			fresh := lab.Start(t, append(settings, "CONNECTIONS=fresh"))
+			assert.NotEqual(t, 1, fresh.ExitCode(), "%s%s", &fresh.Out, &fresh.Err)
+			for _, row := range append(kept.Rows(t), fresh.Rows(t)...) {
+				assert.Zero(t, lab.Number(t, row, lab.ColumnErrors))
+			}
+		})
 	}
 }
 

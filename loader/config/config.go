@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,18 +36,21 @@ type Config struct {
 	Timeout      Duration  `env:"TIMEOUT" envDefault:"10s" group:"Load" help:"limit for connecting and for a request; the run ends after TIMEOUT and 2s without any response"`
 	StartTimeout Duration  `env:"START_TIMEOUT" envDefault:"30s" group:"Server" help:"how long the server may take to answer for the first time"`
 	Shapes       Shapes    `env:"SHAPE" envDefault:"keepalive" group:"Load" help:"load pattern; several, separated by commas, are a run each"`
-	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS"`
+	Unique       Unique    `env:"UNIQUE" envDefault:"path,header" group:"Load" help:"parts of a request that SHAPE=unique makes new each time, one or several"`
+	Protocol     Protocol  `env:"PROTOCOL" envDefault:"http1" group:"Load" help:"HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, HTTP/2 over TLS, gRPC, gRPC over TLS, WebSocket, WebSocket over TLS, or server-sent events"`
 	TLSInsecure  bool      `env:"TLS_INSECURE" default:"false; true for the demo server" group:"Load" help:"accept any server certificate (skip verification)" compose:"${TLS_INSECURE:-true}"`
 	Streams      Streams   `env:"STREAMS" envDefault:"10" group:"Load" help:"requests at a time on each connection, with HTTP/2 and the shapes keepalive, upload, unique and idle"`
 	Connections  Reuse     `env:"CONNECTIONS" default:"kept" group:"Load" help:"connections stay open from one iteration to the next where the server allows it, or are opened anew in each"`
 	Rate         Rate      `env:"RATE" envDefault:"0" group:"Load" help:"requests per second over all workers; 0: as fast as they are answered"`
 	RequestPath  Path      `env:"REQUEST_PATH" envDefault:"/hello/warp" group:"Request" help:"path and query to request"`
-	URLFile      File      `env:"URL_FILE" group:"Request" help:"file with a URL or a path in each line, requested in turn instead of REQUEST_PATH" docker:"not available" compose:"-" movable:"true"`
+	ReadyPath    Path      `env:"READY_PATH" default:"the load's own request" group:"Request" help:"path to request by GET, before the load, until the status is below 400"`
+	URLFile      File      `env:"URL_FILE" group:"Request" help:"file with a URL or a path in each line, in place of REQUEST_PATH; a line may have a weight, a method and a body" docker:"not available" compose:"-" movable:"true"`
 	Method       Method    `env:"METHOD" envDefault:"GET" group:"Request" help:"HTTP method"`
 	Headers      Headers   `env:"HEADERS" group:"Request" help:"header lines: Accept: text/html|X-Color: blue; a Host may be among them" secret:"true"`
 	BasicAuth    BasicAuth `env:"BASIC_AUTH" group:"Request" help:"user:password" secret:"true"`
 	Body         string    `env:"BODY" group:"Request" help:"request body" secret:"true"`
 	BodyFile     File      `env:"BODY_FILE" group:"Request" help:"file with the request body" docker:"not available" compose:"-" movable:"true"`
+	Protoset     File      `env:"PROTOSET" group:"Request" help:"file with the descriptor set of a gRPC service, for a body in JSON; by default the server is asked, by reflection" docker:"not available" compose:"-" movable:"true"`
 	BodyBytes    Size      `env:"BODY_BYTES" envDefault:"65536" group:"Request" help:"size of the body that SHAPE=upload sends without BODY or BODY_FILE"`
 	LoadCommand  Command   `env:"LOAD_COMMAND" group:"Load" help:"load tool that makes the load of each iteration instead of the loader: hey -z {duration} -c {workers} {url}" secret:"true"`
 	Align        bool      `env:"ALIGN" default:"false" group:"Load" help:"start iterations together with other loaders that have the same settings"`
@@ -184,11 +188,16 @@ func (c Config) together() (wrong []error) {
 		wrong = append(wrong, fmt.Errorf("METRICS_PORT=%q: expected another port than the server's PORT", strconv.Itoa(int(c.MetricsPort))))
 	}
 	wrong = append(wrong, c.besideMetrics()...)
+	wrong = append(wrong, c.besideGRPC()...)
+	wrong = append(wrong, c.besideStreams()...)
 	if c.Body != "" && c.BodyFile != "" {
 		wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected nothing beside BODY; give one of the two", c.BodyFile))
 	}
 	if c.BasicAuth != "" && slices.ContainsFunc(c.Headers, func(f load.Field) bool { return strings.EqualFold(f.Name, "Authorization") }) {
 		wrong = append(wrong, errors.New("HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two"))
+	}
+	if c.Unique.isChosen() && c.LoadCommand == nil && c.Shapes != nil && !slices.Contains(c.Shapes, "unique") {
+		wrong = append(wrong, fmt.Errorf("UNIQUE=%q: expected SHAPE=unique as well", strings.Join(c.Unique, ",")))
 	}
 	switch least := float64(c.Requests) / longestDuration.Seconds(); {
 	case c.Requests > mostRequests:
@@ -200,6 +209,33 @@ func (c Config) together() (wrong []error) {
 }
 
 func decimal(rate Rate) string { return strconv.FormatFloat(float64(rate), 'f', -1, 64) }
+
+// containsAll is true if each of some is one of all.
+func containsAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(name string) bool { return !slices.Contains(all, name) })
+}
+
+var methodPath = regexp.MustCompile(`^/[^/?]+/[^/?]+$`)
+
+// besideGRPC names the settings that a call of gRPC cannot have, and those of calls without PROTOCOL=grpc.
+func (c Config) besideGRPC() (wrong []error) {
+	if !load.Protocol(c.Protocol).Calls() {
+		if c.Protoset != "" {
+			wrong = append(wrong, fmt.Errorf("PROTOSET=%q: expected nothing, or PROTOCOL=grpc or grpcs", string(c.Protoset)))
+		}
+		return wrong
+	}
+	if c.URLFile == "" && !methodPath.MatchString(string(c.RequestPath)) {
+		wrong = append(wrong, fmt.Errorf("REQUEST_PATH=%q: expected \"/package.Service/Method\" with PROTOCOL=%s", string(c.RequestPath), c.Protocol))
+	}
+	if c.Unique.isChosen() && !containsAll(load.CallDimensions(), c.Unique) {
+		wrong = append(wrong, fmt.Errorf("UNIQUE=%q: expected some of %s with PROTOCOL=%s", strings.Join(c.Unique, ","), strings.Join(load.CallDimensions(), ", "), c.Protocol))
+	}
+	if c.Method != "GET" && c.Method != "POST" {
+		wrong = append(wrong, fmt.Errorf("METHOD=%q: expected nothing with PROTOCOL=%s: each call is a POST", string(c.Method), c.Protocol))
+	}
+	return wrong
+}
 
 // besideMetrics names the metrics that are chosen without a page to read them at, or though a process is read.
 func (c Config) besideMetrics() (wrong []error) {
@@ -234,6 +270,9 @@ func (c Config) besideLoadCommand() (wrong []error) {
 	}
 	if len(c.Shapes) > 0 && !slices.Equal(c.Shapes, Shapes{"keepalive"}) {
 		ignored("SHAPE", strings.Join(c.Shapes, ","), "nothing")
+	}
+	if c.Unique.isChosen() {
+		ignored("UNIQUE", strings.Join(c.Unique, ","), "nothing")
 	}
 	if c.URLFile != "" {
 		ignored("URL_FILE", string(c.URLFile), "nothing")

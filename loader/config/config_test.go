@@ -20,7 +20,7 @@ func TestDefaults(t *testing.T) {
 		Tries: Auto, MaxTries: 40, Tolerance: 4, Host: "127.0.0.1", Port: 3030, Duration: AutoBurst, Workers: 100, Streams: 10,
 		Settle: AutoRest, Release: AutoRest, Timeout: Duration(10 * time.Second), StartTimeout: Duration(30 * time.Second),
 		RequestPath: "/hello/warp", Results: "results",
-		Shapes: Shapes{"keepalive"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
+		Shapes: Shapes{"keepalive"}, Unique: Unique{"path", "header"}, Protocol: "http1", Method: "GET", BodyBytes: 65536,
 	}
 	c, err := Parse(nil)
 	require.NoError(t, err)
@@ -36,7 +36,8 @@ func TestAllSettings(t *testing.T) {
 		"TRIES": "5", "MAX_TRIES": "50", "TOLERANCE": "0.5", "HOST": "::1", "PORT": "80", "DURATION": "1m30s", "WORKERS": "1", "REQUESTS": "10000000",
 		"SETTLE": "0s", "RELEASE": "0", "TIMEOUT": "250ms", "START_TIMEOUT": "1h", "REQUEST_PATH": "/a%20b?c=d", "RESULTS": "/tmp/x",
 		"METRICS_PORT": "9999", "SERVER_PID": "1", "METRICS_URL": "http://server:9101/metrics", "GRAFANA_URL": "http://localhost:3000",
-		"SHAPE": "churn, idle", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
+		"SHAPE": "churn, unique", "PROTOCOL": "h2", "TLS_INSECURE": "true", "RATE": "5000.5", "URL_FILE": "urls", "METHOD": "PUT",
+		"UNIQUE":  "method, user-agent",
 		"HEADERS": "Host: example.com|X-A:  b: c \nEmpty:", "BASIC_AUTH": "me:a:b", "BODY": "x", "BODY_BYTES": "7", "STREAMS": "3",
 	})
 	require.NoError(t, err)
@@ -44,7 +45,7 @@ func TestAllSettings(t *testing.T) {
 		Tries: 5, MaxTries: 50, Tolerance: 0.5, Host: "::1", Port: 80, Duration: Burst(90 * time.Second), Workers: 1, Requests: 10_000_000,
 		Timeout: Duration(250 * time.Millisecond), StartTimeout: Duration(time.Hour), RequestPath: "/a%20b?c=d",
 		Results: "/tmp/x", MetricsPort: 9999, ServerPID: 1, MetricsURL: "http://server:9101/metrics", GrafanaURL: "http://localhost:3000",
-		Shapes: Shapes{"churn", "idle"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
+		Shapes: Shapes{"churn", "unique"}, Unique: Unique{"method", "user-agent"}, Protocol: "h2", TLSInsecure: true, Rate: 5000.5, URLFile: "urls", Method: "PUT",
 		Headers: Headers{{Name: "Host", Value: "example.com"}, {Name: "X-A", Value: "b: c"}, {Name: "Empty"}}, BasicAuth: "me:a:b", Body: "x", BodyBytes: 7, Streams: 3,
 	}, c)
 	assert.Equal(t, "[::1]:80", c.Address())
@@ -95,6 +96,7 @@ func wrongSettings() []wrong {
 		host     = `expected a host name or an IP address, without a scheme or a port`
 		path     = `expected a path that begins with "/", percent-encoded, without a host`
 		shape    = `expected one or several of keepalive, churn, abort, slow, upload, idle, unique, separated by commas`
+		unique   = `expected one or several of path, query, method, host, user-agent, cookie, header, body, separated by commas`
 		address  = `expected an address such as "http://server:9101/metrics"`
 		boolean  = `expected true or false`
 		rate     = `expected requests per second over all workers, for example "5000", or 0`
@@ -121,13 +123,15 @@ func wrongSettings() []wrong {
 		{"STREAMS", "0", streams}, {"STREAMS", "1001", streams}, {"STREAMS", "ten", streams},
 		{"REQUESTS", "-1", requests}, {"REQUESTS", "1e6", requests},
 		{"REQUEST_PATH", "hello", path}, {"REQUEST_PATH", "http://example.org/", path}, {"REQUEST_PATH", "/a b", path},
-		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path},
+		{"REQUEST_PATH", "/a#b", path}, {"REQUEST_PATH", "/a\r\nX: y", path}, {"READY_PATH", "healthz", path}, {"READY_PATH", "http://example.org/", path},
 		{"SERVER_PID", "0", `expected a whole number (a process) from 1 to 4194304`}, {"SERVER_PID", "self", `expected a whole number (a process) from 1 to 4194304`},
 		{"METRICS_URL", "server:9101", address}, {"METRICS_URL", "ftp://server/", address}, {"METRICS_URL", "http://", address},
 		{"METRICS_MEMORY", "a b", metric}, {"METRICS_MEMORY", "{}", metric}, {"METRICS_MEMORY", "x{a=b}", metric}, {"METRICS_MEMORY", "x\ny", metric},
 		{"METRICS_REQUESTS", "rate(x[5m])", metric}, {"METRICS_REQUESTS", `x{a=~"b"}`, metric}, {"METRICS_REQUESTS", "x 5", metric},
 		{"SHAPE", "storm", shape}, {"SHAPE", "churn,", shape}, {"SHAPE", "churn,churn", shape},
-		{"PROTOCOL", "http2", `expected one of http1 https h2c h2`}, {"TLS_INSECURE", "yes please", `expected true or false`},
+		{"UNIQUE", "paths", unique}, {"UNIQUE", "path,", unique}, {"UNIQUE", "query,query", unique}, {"UNIQUE", "Method", unique},
+		{"UNIQUE", "method", `expected SHAPE=unique as well`},
+		{"PROTOCOL", "http2", `expected one of http1 https h2c h2 grpc grpcs ws wss sse`}, {"TLS_INSECURE", "yes please", `expected true or false`},
 		{"RATE", "-1", `expected requests per second`}, {"RATE", "fast", `expected requests per second`}, {"RATE", "1e8", `expected requests per second`},
 		{"METHOD", "GET /", `expected an HTTP method`},
 		{"LOAD_COMMAND", "hey {URL} {uri}", `{uri} is no placeholder; expected {duration}, {seconds}, {workers}, {url}, {requests}, {rate}`},
@@ -146,7 +150,7 @@ func wrongSettings() []wrong {
 		{"REQUESTS", "1000000001", `expected at most 1000000000 in an iteration`}, {"REQUESTS", "18446744073709551615", `expected at most 1000000000`},
 		{"REQUESTS", "18446744073709551616", requests}, {"REQUESTS", "1_000", requests},
 		{"REQUEST_PATH", "/a\tb", path}, {"REQUEST_PATH", "/a\x7f", path}, {"REQUEST_PATH", "/ü", path}, {"REQUEST_PATH", "/%zz", path}, {"REQUEST_PATH", "*", path},
-		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file}, {"HOST_RESULTS", "a\nb", file},
+		{"URL_FILE", "a\nb", file}, {"BODY_FILE", "a\rb", file}, {"PROTOSET", "a\nb", file}, {"RESULTS", "results\r", file}, {"RESULTS", "\x1b[2J", file}, {"HOST_RESULTS", "a\nb", file},
 		{"METHOD", "get", method}, {"METHOD", "CONNECT", method}, {"METHOD", "GÉT", method}, {"METHOD", "A\r\nB", method},
 		{"HEADERS", "Accept", lines}, {"HEADERS", ": b", lines}, {"HEADERS", "A B: c", lines}, {"HEADERS", "A: \x00", lines}, {"HEADERS", "A: b\x1b", lines},
 		{"HEADERS", "A: b\x7f", lines}, {"HEADERS", "||\r\n", lines}, {"HEADERS", "A: b\r\n\r\nGET / HTTP/1.1", lines},
@@ -155,7 +159,7 @@ func wrongSettings() []wrong {
 		{"BASIC_AUTH", "me", `expected user:password`}, {"BODY_BYTES", "1073741825", size}, {"BODY_BYTES", "64k", size},
 		{"ALIGN", "yes", boolean}, {"ALIGN", "2", boolean}, {"TLS_INSECURE", "on", boolean}, {"ALLOW_REMOTE", "maybe", boolean},
 		{"RATE", "NaN", rate}, {"RATE", "Inf", rate}, {"RATE", "0.0001", rate}, {"RATE", "5000/s", rate},
-		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2`},
+		{"SHAPE", ",", shape}, {"SHAPE", "Churn", shape}, {"SHAPE", "keepalive;churn", shape}, {"PROTOCOL", "HTTP1", `expected one of http1 https h2c h2 grpc grpcs ws wss sse`},
 		{"CONNECTIONS", "Kept", reuse}, {"CONNECTIONS", "kept,fresh", reuse},
 		{"SERVER_PID", "-1", process}, {"SERVER_PID", "4194305", process},
 		{"METRICS_URL", "http://:9101/metrics", address}, {"METRICS_URL", "http://server:99999/", address}, {"METRICS_URL", "http://server:0/", address},
@@ -196,7 +200,7 @@ func TestSettingsOfTheDemo(t *testing.T) {
 	for _, leak := range []string{"Heap", "all", "heap,map"} {
 		for _, size := range []string{"64k", "-1", "262145"} {
 			assert.EqualError(t, Config{Leak: leak, LeakBytes: size}.CheckDemo(), fmt.Sprintf("LEAK=%q: expected one of abort, body, burst, "+
-				"cache, conn, expire, goroutine, heap, log, map, none, path, session\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
+				"cache, conn, expire, goroutine, heap, log, map, none, path, session, socket, stream\nLEAK_BYTES=%q: expected a whole number of bytes from 0 to 262144", leak, size))
 		}
 	}
 }
@@ -231,6 +235,19 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 		{map[string]string{"BODY": "a secret", "BODY_FILE": "b"}, `BODY_FILE="b": expected nothing beside BODY; give one of the two`},
 		{map[string]string{"BASIC_AUTH": "me:secret", "HEADERS": "X: y|authorization: secret"}, `HEADERS: expected no Authorization beside BASIC_AUTH; give one of the two`},
 		{map[string]string{"REQUESTS": "1000000", "RATE": "1"}, `RATE="1": expected at least 277.778, so that REQUESTS=1000000 take no longer than 1h0m0s`},
+		{map[string]string{"PROTOSET": "hello.protoset", "PROTOCOL": "h2c"}, `PROTOSET="hello.protoset": expected nothing, or PROTOCOL=grpc or grpcs`},
+		{map[string]string{"REQUEST_PATH": "/hello", "PROTOCOL": "grpc"}, `REQUEST_PATH="/hello": expected "/package.Service/Method" with PROTOCOL=grpc`},
+		{map[string]string{"UNIQUE": "body,cookie", "SHAPE": "unique", "PROTOCOL": "grpc"}, `UNIQUE="body,cookie": expected some of host, user-agent, cookie, header with PROTOCOL=grpc`},
+		{map[string]string{"UNIQUE": "method", "SHAPE": "unique", "PROTOCOL": "ws"}, `UNIQUE="method": expected no method with PROTOCOL=ws`},
+		{map[string]string{"UNIQUE": "body", "SHAPE": "unique", "PROTOCOL": "sse"}, `UNIQUE="body": expected no body with PROTOCOL=sse`},
+		{map[string]string{"METHOD": "PUT", "PROTOCOL": "grpcs"}, `METHOD="PUT": expected nothing with PROTOCOL=grpcs: each call is a POST`},
+		{map[string]string{"PROTOCOL": "ws", "METHOD": "POST"}, `METHOD="POST": expected GET with PROTOCOL=ws`},
+		{map[string]string{"PROTOCOL": "wss", "HEADERS": "upgrade: h2c"}, `HEADERS: expected no upgrade with PROTOCOL=wss: the loader sets it`},
+		{map[string]string{"PROTOCOL": "ws", "ALIGN": "true", "METRICS_URL": "http://a/"}, `ALIGN="true": expected false with PROTOCOL=ws`},
+		{map[string]string{"PROTOCOL": "sse", "BODY": "a secret"}, `BODY: expected none with PROTOCOL=sse: a subscriber sends nothing`},
+		{map[string]string{"PROTOCOL": "sse", "BODY_FILE": "b"}, `BODY_FILE="b": expected none with PROTOCOL=sse`},
+		{map[string]string{"PROTOCOL": "sse", "SHAPE": "churn,upload"}, `SHAPE="churn,upload": expected no upload with PROTOCOL=sse`},
+		{map[string]string{"PROTOCOL": "sse", "RATE": "5"}, `RATE="5": expected 0, or SHAPE=churn, abort or unique, whose subscriptions have a rate, with PROTOCOL=sse`},
 		{map[string]string{"METRICS_URL": "ftp://me:secret@server/"}, `METRICS_URL: expected an address such as "http://server:9101/metrics"`},
 	} {
 		_, err := Parse(test.settings)
@@ -238,7 +255,9 @@ func TestSettingsThatAreWrongTogether(t *testing.T) {
 	}
 	for _, right := range []map[string]string{
 		{"REQUESTS": "1000000", "RATE": "278"}, {"REQUESTS": "1000000000"}, {"HEADERS": "Authorization: Bearer x"}, {"DURATION": "1ms", "TIMEOUT": "1h"},
-		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"RESULTS": "my results"},
+		{"HOST": "fe80::1%eth0"}, {"HOST": "my_service.local."}, {"HOST": "3com.example"}, {"METHOD": "M-SEARCH"}, {"PROTOCOL": "grpc", "METHOD": "POST", "PROTOSET": "a"},
+		{"PROTOCOL": "ws", "BODY": "x", "RATE": "5", "SHAPE": "upload,abort", "HEADERS": "Sec-WebSocket-Protocol: chat"},
+		{"PROTOCOL": "sse", "RATE": "5", "SHAPE": "churn,abort,unique"}, {"RESULTS": "my results"},
 	} {
 		_, err := Parse(right)
 		assert.NoError(t, err, right)

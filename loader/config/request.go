@@ -30,6 +30,26 @@ func (s *Shapes) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Unique are the names of the dimensions in which the requests of the shape unique differ, each once.
+type Unique []string
+
+// UnmarshalText fails when text is not a list of such names, separated by commas.
+func (u *Unique) UnmarshalText(text []byte) error {
+	var names []string
+	for name := range strings.SplitSeq(string(text), ",") {
+		name = strings.TrimSpace(name)
+		if !slices.Contains(load.DimensionNames(), name) || slices.Contains(names, name) {
+			return fmt.Errorf("expected one or several of %s, separated by commas", strings.Join(load.DimensionNames(), ", "))
+		}
+		names = append(names, name)
+	}
+	*u = names
+	return nil
+}
+
+// isChosen is true for others than those that there are without the setting.
+func (u Unique) isChosen() bool { return u != nil && !slices.Equal(u, load.UsualDimensions()) }
+
 // Protocol is one of load.Protocols.
 type Protocol load.Protocol
 

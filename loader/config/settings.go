@@ -99,6 +99,8 @@ func settingOf(field reflect.StructField) Setting {
 	switch s.Name {
 	case "SHAPE":
 		s.Choices = load.ShapeNames()
+	case "UNIQUE":
+		s.Choices = load.DimensionNames()
 	case "PROTOCOL":
 		for _, protocol := range load.Protocols() {
 			s.Choices = append(s.Choices, string(protocol))

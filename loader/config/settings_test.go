@@ -59,10 +59,10 @@ func TestKindsOfSettings(t *testing.T) {
 	}{
 		"secret":   {func(s Setting) bool { return s.Secret }, "BASIC_AUTH BODY HEADERS LOAD_COMMAND"},
 		"machine":  {func(s Setting) bool { return s.Machine }, "ALLOW_REMOTE GRAFANA_URL HOST_RESULTS METRICS_PORT RESULTS SCRAPE_WAIT SERVER_PID"},
-		"movable":  {func(s Setting) bool { return s.Movable }, "BASELINE_PORT BODY_FILE HOST METRICS_URL PORT PPROF_URL URL_FILE"},
+		"movable":  {func(s Setting) bool { return s.Movable }, "BASELINE_PORT BODY_FILE HOST METRICS_URL PORT PPROF_URL PROTOSET URL_FILE"},
 		"redacted": {func(s Setting) bool { return s.Redacted }, "GRAFANA_URL METRICS_URL PPROF_URL"},
 		"switch":   {func(s Setting) bool { return s.Switch }, "ALIGN ALLOW_REMOTE LIVE_SNAPSHOT TLS_INSECURE"},
-		"choices":  {func(s Setting) bool { return s.Choices != nil }, "CONNECTIONS LEAK LIVE PROTOCOL SHAPE SITES"},
+		"choices":  {func(s Setting) bool { return s.Choices != nil }, "CONNECTIONS LEAK LIVE PROTOCOL SHAPE SITES UNIQUE"},
 		"no flag":  {func(s Setting) bool { return s.Loader && s.Flag == "" }, "BASELINE_HOST HOST_RESULTS SERVER_IMAGE"},
 	} {
 		assert.Equal(t, test.want, strings.Join(namesWhere(test.chosen), " "), name)

@@ -303,7 +303,7 @@ func (s *Sites) UnmarshalText(text []byte) error {
 }
 
 // leakModes are the values of LEAK. A test of the demo server compares them with its own list.
-var leakModes = []string{"abort", "body", "burst", "cache", "conn", "expire", "goroutine", "heap", "log", "map", "none", "path", "session"}
+var leakModes = []string{"abort", "body", "burst", "cache", "conn", "expire", "goroutine", "heap", "log", "map", "none", "path", "session", "socket", "stream"}
 
 // CheckDemo returns what is wrong with the settings of the demo server, in its words.
 func (c Config) CheckDemo() error {

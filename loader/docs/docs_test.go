@@ -42,9 +42,9 @@ func TestReplaced(t *testing.T) {
 
 func TestModesByTheShapeThatFindsThem(t *testing.T) {
 	const header = "| mode | leaks | what it does | found by `SHAPE` |\n|---|---|---|---|\n"
-	found, err := foundBy(header + "| `none` | no | keeps `x` | |\n| `heap` | yes | keeps | `keepalive` |\n| `log` | yes | keeps | `keepalive` |\n| `conn` | yes | keeps | `churn` |\n")
+	found, err := foundBy(header + "| `none` | no | keeps `x` | |\n| `heap` | yes | keeps | `keepalive` |\n| `log` | yes | keeps | `keepalive` |\n| `conn` | yes | keeps | `churn` |\n| `stream` | yes | keeps | `churn` with `PROTOCOL=sse` |\n")
 	require.NoError(t, err)
-	assert.Equal(t, map[string][]string{"keepalive": {"`heap`", "`log`"}, "churn": {"`conn`"}}, found)
+	assert.Equal(t, map[string][]string{"keepalive": {"`heap`", "`log`"}, "churn": {"`conn`", "`stream` with `PROTOCOL=sse`"}}, found)
 	_, err = foundBy(header + "| `heap` | yes | keeps | `none` |\n")
 	assert.ErrorContains(t, err, "`heap` is found by \"none\": expected one of keepalive, churn")
 }
@@ -63,6 +63,6 @@ func TestEverySettingIsInTheTable(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(text, "\n| `"+s.Name+"` |"), s.Name)
 	}
 	assert.Contains(t, text, "\n| `TOLERANCE` | 4 | growth, in bytes per request, that still counts as \"no leak\" |\n")
-	assert.Contains(t, text, "\n| `PROTOCOL` | http1 | HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, or HTTP/2 over TLS: `http1`, `https`, `h2c`, `h2` |\n")
+	assert.Contains(t, text, "\n| `PROTOCOL` | http1 | HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, HTTP/2 over TLS, gRPC, gRPC over TLS, WebSocket, WebSocket over TLS, or server-sent events: `http1`, `https`, `h2c`, `h2`, `grpc`, `grpcs`, `ws`, `wss`, `sse` |\n")
 	assert.Contains(t, text, "`Accept: text/html\\|X-Color: blue`")
 }

@@ -32,6 +32,7 @@ var tables = []table{
 	{"docs/settings.md", "settings", settings},
 	{"docs/settings.md", "leak-modes", leakModes},
 	{"docs/load.md", "shapes", shapes},
+	{"docs/load.md", "dimensions", dimensions},
 	{"docs/report.md", "columns", columns},
 	{"docs/report.md", "metrics", metrics},
 	{"docker-compose.yml", "settings", environment},
@@ -149,22 +150,36 @@ func shapes(root string) (string, error) {
 	return markdown([]string{"shape", "each client", "finds, of the demo server's leaks"}, rows), nil
 }
 
+// dimensions is a table of the parts of a request that UNIQUE may name.
+func dimensions(string) (string, error) {
+	var rows [][]string
+	for _, d := range load.Dimensions() {
+		rows = append(rows, []string{code(d.Name), inCode(d.Help)})
+	}
+	return markdown([]string{"`UNIQUE`", "each request has"}, rows), nil
+}
+
 // foundBy reads the table of leakModes, and returns the modes as code, by the name of the shape that finds them. It fails
 // if the loader has no such shape.
 func foundBy(table string) (map[string][]string, error) {
-	found := make(map[string][]string)
+	modes := make(map[string][]string)
 	for line := range strings.Lines(table) {
 		cells := strings.Split(strings.Trim(line, "|\n"), "|")
-		mode, shape := strings.TrimSpace(cells[0]), strings.Trim(cells[len(cells)-1], " `")
+		mode, found := strings.TrimSpace(cells[0]), strings.TrimSpace(cells[len(cells)-1])
+		shape, protocol, special := strings.Cut(found, " with ")
+		shape = strings.Trim(shape, "`")
+		if special {
+			mode += " with " + protocol
+		}
 		if !strings.HasPrefix(mode, "`") || shape == "" { // the header, or a mode that no shape finds
 			continue
 		}
 		if load.ShapeNamed(shape) == nil {
 			return nil, fmt.Errorf("%s is found by %q: expected one of %s", mode, shape, strings.Join(load.ShapeNames(), ", "))
 		}
-		found[shape] = append(found[shape], mode)
+		modes[shape] = append(modes[shape], mode)
 	}
-	return found, nil
+	return modes, nil
 }
 
 func columns(string) (string, error) {

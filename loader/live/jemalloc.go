@@ -55,7 +55,8 @@ func jemallocLibraryOf(p process) string {
 // heapV2 is what the first line of jemalloc's heap profile begins with. Bytes between two samples follow, on average.
 const heapV2 = "heap_v2/"
 
-// parseHeapV2 returns how many bytes lie between two samples of a heap profile of jemalloc, and its stacks, unsampled.
+// parseHeapV2 returns how many bytes lie between two samples of a heap profile of jemalloc, and its stacks with what was
+// sampled of them.
 //
 //	heap_v2/524288
 //	  t*: 280: 9910480 [0: 0]
@@ -84,7 +85,7 @@ func parseHeapV2(profile []byte) (every int64, stacks iter.Seq[heldStack], err e
 			}
 			// The rest of the line is that of other heap profiles.
 			if objects, size, _, ok := heapLine(string(total) + "@"); ok && objects > 0 && size > 0 {
-				if !yield(unsampled(objects, size, every, addresses)) {
+				if !yield(heldStack{objects, size, addresses}) {
 					return
 				}
 			}
@@ -96,22 +97,37 @@ func parseHeapV2(profile []byte) (every int64, stacks iter.Seq[heldStack], err e
 // unsampled estimates what a stack has in use from what was sampled of it. An object of s bytes is sampled with a
 // probability of 1 - exp(-s/every): AdjustSamples of jemalloc's jeprof. Objects of several sizes are taken for those of
 // their mean, for which jemalloc 5.3 makes up in the profile (opt.prof_unbias).
-func unsampled(objects, size, every int64, addresses string) heldStack {
-	mean := float64(size) / float64(objects)
+func unsampled(held heldStack, every int64) heldStack {
+	mean := float64(held.bytes) / float64(held.objects)
 	scale := -1 / math.Expm1(-mean/float64(every))
 	limited := func(value int64) int64 { return int64(math.Min(math.Round(float64(value)*scale), mostBytes)) }
-	return heldStack{limited(objects), limited(size), addresses}
+	return heldStack{limited(held.objects), limited(held.bytes), held.addresses}
 }
 
-// jemallocSites are the sites of a heap profile of jemalloc.
-func jemallocSites(profile []byte, p mappedProcess, symbols *nativeSymbols) ([]memory.Site, error) {
-	every, stacks, err := parseHeapV2(profile)
-	if err != nil {
-		return nil, err
+// promoted is how many bytes the objects that were sampled take beyond their size: jemalloc gives each as much as a large
+// one has at least (arena_prof_promote).
+func promoted(stacks iter.Seq[heldStack], large int64) int64 {
+	var beyond int64
+	for held := range stacks {
+		if held.objects < mostBytes/large {
+			beyond = min(beyond+max(0, held.objects*large-held.bytes), mostBytes)
+		}
 	}
-	sites := nativeSites(stacks, p, symbols)
+	return beyond
+}
+
+// jemallocSites are the sites of stacks with what was sampled of them.
+func jemallocSites(every int64, stacks iter.Seq[heldStack], p mappedProcess, symbols *nativeSymbols) []memory.Site {
+	all := func(yield func(heldStack) bool) {
+		for held := range stacks {
+			if !yield(unsampled(held, every)) {
+				return
+			}
+		}
+	}
+	sites := nativeSites(all, p, symbols)
 	for n := range sites {
 		sites[n].Sampled = every > 1
 	}
-	return sites, nil
+	return sites
 }

@@ -20,7 +20,7 @@ import (
 
 const (
 	jemallocRoom = 4096     // bytes of the server's address space for what mallctl is given
-	jemallocMost = 32 << 20 // bytes of a heap profile that are read
+	jemallocMost = 16 << 20 // bytes of a heap profile that are read
 )
 
 // The room that mallctl is given: a figure, its size, the address of a path, then texts that end with 0, a slot each.
@@ -40,6 +40,7 @@ type jemallocProgram struct {
 	file      int64             // descriptor, in the process; -1 if there is none
 	shown     string            // the file, as this program sees it
 	dump      int64             // address of the text "prof.dump" in room; 0 if the program does not profile
+	large     int64             // bytes of the smallest large object, with profiles
 	symbols   *nativeSymbols
 	profile   []byte // the newest; nil if there is none
 	closed    bool
@@ -138,6 +139,16 @@ func (j *jemallocProgram) prepare(ctx context.Context) error {
 	profiles, err := j.profiles(ctx)
 	if err != nil || !profiles {
 		return err
+	}
+	smallest, err := j.text("arenas.lextent.0.size")
+	if err != nil {
+		return err
+	}
+	if j.large, err = j.ask(ctx, smallest, 8); err != nil {
+		return err
+	}
+	if j.large < 1 || j.large > 1<<30 {
+		return fmt.Errorf("jemalloc tells %d bytes for the smallest large object", j.large)
 	}
 	title, err := j.text("leaklab")
 	if err != nil {
@@ -243,9 +254,12 @@ func (j *jemallocProgram) live(ctx context.Context) (memory.Live, error) {
 	if err != nil {
 		return memory.Live{}, err
 	}
-	if read.Sites, err = jemallocSites(profile, mapped, j.symbols); err != nil {
+	every, stacks, err := parseHeapV2(profile)
+	if err != nil {
 		return memory.Live{}, err
 	}
+	read.Bytes = max(0, read.Bytes-promoted(stacks, j.large))
+	read.Sites = jemallocSites(every, stacks, mapped, j.symbols)
 	j.profile = profile
 	return read, nil
 }

@@ -62,6 +62,17 @@ func TestJemallocIsReadToTheByte(t *testing.T) {
 	assert.Empty(t, kept.Sites)
 }
 
+// Each object that the profiler samples takes 16 KiB, which is no memory of the program.
+func TestJemallocIsReadBesideItsProfiler(t *testing.T) {
+	c := startC(t, jemallocIn(t, "tcache:false,prof:true,lg_prof_sample:12")...)
+	o, err := jemalloc().open(t.Context(), c.process, Options{Kind: Jemalloc, Folder: t.TempDir()})
+	require.NoError(t, err)
+	before := readLive(t, o)
+	c.tell(t, "keep 10000 1000")
+	assert.InEpsilon(t, 10_000*1024, readLive(t, o).Bytes-before.Bytes, 0.02)
+	require.NoError(t, o.close(t.Context()))
+}
+
 // A program with jemalloc linked into it, and profiles that are kept.
 func TestJemallocThatIsLinkedIntoTheProgram(t *testing.T) {
 	jemallocIn(t, "")
@@ -88,6 +99,24 @@ func TestJemallocThatIsLinkedIntoTheProgram(t *testing.T) {
 	name := fmt.Sprintf("jemalloc-%d.heap", p.PID)
 	assert.Equal(t, []ProfileFile{{Name: name, Open: "jeprof --text --lines " + program + " " + name}}, files)
 	assert.True(t, bytes.HasPrefix(saved.Bytes(), []byte("heap_v2/4096\n")))
+}
+
+// Processes are asked at once. Each has a file of its own for profiles, though they were forked without exec.
+func TestJemallocOfProcessesThatWereForked(t *testing.T) {
+	c := startC(t, jemallocIn(t, "prof:true,lg_prof_sample:12")...)
+	c.tell(t, "fork 3 1000")
+	tree, err := Open(t.Context(), memory.Processes(c.PID), Options{Kind: Jemalloc, Folder: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, tree.Close(context.Background())) })
+	for range 2 {
+		read, err := tree.Live(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 4, read.Processes)
+		require.NotEmpty(t, read.Sites)
+		kept := float64((1 + 2 + 3) * 1000 * 1024) // each child keeps more than the one before
+		assert.Greater(t, float64(read.Bytes), kept)
+		assert.InEpsilon(t, kept, read.Sites[0].Bytes, 0.25, "%+v", read.Sites[0])
+	}
 }
 
 // What was opened in the process is closed.

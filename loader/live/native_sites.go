@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"leaklab/loader/kernel"
@@ -23,6 +24,7 @@ import (
 const (
 	mostModules = 1 << 10 // files whose symbols are kept
 	mostPlaces  = 1 << 15 // addresses whose frames are kept
+	mostNamed   = 1 << 16 // addresses that are named in a reading; the stacks that follow are left out
 	mostParts   = 1 << 16 // parts of files that a process maps
 )
 
@@ -64,11 +66,19 @@ func parseMappings(maps []byte) []mappedPart {
 	return parts
 }
 
-// nativeSymbols names the code of processes. It is not safe for concurrent use.
+// nativeSymbols names the code of processes, for one at a time.
 type nativeSymbols struct {
+	mu      sync.Mutex // held while sites are named
 	files   *symbol.Files
 	modules map[mappedFile]*symbol.Binary // nil for one that cannot be read
-	places  map[place][]frame
+	places  map[place][]nativeFrame
+	named   int // places in this reading that were not kept
+}
+
+// nativeFrame is a frame, and what it means for where memory is booked.
+type nativeFrame struct {
+	frame
+	allocates, standard bool
 }
 
 // place is an offset in a mapped file.
@@ -78,23 +88,28 @@ type place struct {
 }
 
 func newNativeSymbols() *nativeSymbols {
-	return &nativeSymbols{files: symbol.NewFiles(), modules: make(map[mappedFile]*symbol.Binary), places: make(map[place][]frame)}
+	return &nativeSymbols{files: symbol.NewFiles(), modules: make(map[mappedFile]*symbol.Binary), places: make(map[place][]nativeFrame)}
 }
 
 // frames are the functions at an offset of a file that a process maps, the innermost first: "server+0x12e9" if it has no
 // symbols.
-func (n *nativeSymbols) frames(p mappedProcess, at place) []frame {
+func (n *nativeSymbols) frames(p mappedProcess, at place) []nativeFrame {
 	found, known := n.places[at]
 	if known {
 		return found
 	}
 	if binary := n.module(p, at.file); binary != nil {
 		for _, f := range binary.Frames(at.offset) {
-			found = append(found, frame{function: name(f.Function), file: name(f.File), line: f.Line})
+			found = append(found, nativeFrame{frame: frame{function: name(f.Function), file: name(f.File), line: f.Line}})
 		}
 	}
+	n.named++
+	module := filepath.Base(at.file.path)
 	if len(found) == 0 {
-		found = []frame{{function: name(fmt.Sprintf("%s+%#x", filepath.Base(at.file.path), at.offset))}}
+		found = []nativeFrame{{frame: frame{function: name(fmt.Sprintf("%s+%#x", module, at.offset))}}}
+	}
+	for i, f := range found {
+		found[i].allocates, found[i].standard = allocates.MatchString(f.function), f.isStandard(module)
 	}
 	if len(n.places) >= mostPlaces {
 		clear(n.places)
@@ -249,8 +264,14 @@ type heldStack struct {
 // nativeSites are the sites of stacks. What a stack has in use is booked on the innermost frame that is not of the
 // language's library, outside of the function by which it allocates; else on the innermost outside of that.
 func nativeSites(stacks iter.Seq[heldStack], p mappedProcess, symbols *nativeSymbols) []memory.Site {
+	symbols.mu.Lock()
+	defer symbols.mu.Unlock()
+	symbols.named = 0
 	var sum siteSum
 	for held := range stacks {
+		if symbols.named >= mostNamed {
+			break
+		}
 		if stack, at := p.stack(held.addresses, symbols); len(stack) > 0 {
 			sum.add(stack, at, held.bytes, held.objects, "")
 		}
@@ -271,13 +292,12 @@ func (p mappedProcess) stack(addresses string, symbols *nativeSymbols) (stack []
 			stack = append(stack, frame{function: fmt.Sprintf("%#x", address)})
 			continue
 		}
-		module := filepath.Base(here.file.path)
 		for _, f := range symbols.frames(p, here) {
-			stack = append(stack, f)
+			stack = append(stack, f.frame)
 			switch {
-			case allocates.MatchString(f.function):
+			case f.allocates:
 				own, outside = -1, len(stack)
-			case own < 0 && !f.isStandard(module):
+			case own < 0 && !f.standard:
 				own = len(stack) - 1
 			}
 		}

@@ -178,7 +178,8 @@ func TestStacksAreBookedOnTheCodeThatAllocates(t *testing.T) {
 		symbols := newNativeSymbols()
 		var addresses strings.Builder
 		for n, function := range strings.Split(stack, ", ") {
-			symbols.places[place{server, uint64(n + 1)}] = []frame{{function: function}}
+			f := frame{function: function}
+			symbols.places[place{server, uint64(n + 1)}] = []nativeFrame{{f, allocates.MatchString(function), f.isStandard("server")}}
 			fmt.Fprintf(&addresses, " %#x", n+2)
 		}
 		p := mappedProcess{parts: []mappedPart{{0, 1 << 10, 0, server}}}

@@ -16,8 +16,8 @@ const (
 	mostSites   = 4096     // of a reading
 	mostCallers = 8        // of a site
 	mostName    = 400      // characters of a function or file
-	mostNames   = 16 << 20 // bytes of all names of a reading, and of its sites
-	sizeOfSite  = 256      // bytes of a site beside its names, about
+	mostNames   = 16 << 20 // bytes of all sites of a reading, with their names
+	siteRoom    = 512      // bytes that a site takes, without its names
 )
 
 // frame is a place on a stack.
@@ -44,7 +44,7 @@ func name(told string) string { return text.Clip(oneLine.Replace(text.Printable(
 type siteSum struct {
 	sites map[memory.SiteKey]*memory.Site
 	most  map[memory.SiteKey]int64 // bytes of the stack whose callers a site has
-	names int                      // bytes of all sites, their names included
+	names int                      // bytes of all sites, with their names
 }
 
 // add books what a stack holds on its frame at, whose callers are the frames behind it, and returns that site. A new site
@@ -60,7 +60,7 @@ func (s *siteSum) add(stack []frame, at int, bytes, objects int64, class string)
 		if s.names > mostNames {
 			return &memory.Site{}
 		}
-		s.names += len(here.function) + len(here.file) + sizeOfSite
+		s.names += siteRoom + len(here.function) + len(here.file)
 		site = &memory.Site{Class: class, Function: here.function, File: here.file, Line: here.line}
 		s.sites[key] = site
 	}

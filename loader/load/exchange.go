@@ -15,14 +15,19 @@ type Field struct{ Name, Value string }
 
 // Request is what clients request, before a shape changes it.
 type Request struct {
-	Method string   // GET if empty
-	Host   string   // the Host header; the plan's address if empty
-	Paths  []string // request targets, taken in turn
-	// ManyPaths, if it is not nil, stands in place of Paths that are too many for memory. It returns a function that returns
-	// the targets in turn, for ever, from the first on. One goroutine at a time calls that.
-	ManyPaths func() func() string
-	Header    []Field
-	Body      Body // nil if there is none
+	Method  string   // GET if empty
+	Host    string   // the Host header; the plan's address if empty
+	Paths   []string // taken in turn
+	Targets []Target // if not nil, in place of Paths
+	// ManyTargets, if it is not nil, stands in place of Targets that are too many for memory. It returns a function that
+	// returns them in turn, for ever, from the first on. One goroutine at a time calls that.
+	ManyTargets func() func() Target
+	Header      []Field
+	Body        Body     // nil if there is none
+	Unique      []string // names of the Dimensions in which the shape unique differs; path and header if empty
+	// Calls is true for calls of gRPC. A path is then that of a method, and Body the messages (see Messages), of which there
+	// is an empty one without it.
+	Calls bool
 }
 
 // Body is the body of a request. Many clients read it at the same time.
@@ -58,6 +63,7 @@ type Exchange struct {
 	Cut                Cut
 	Slow               bool // read the response a few bytes at a time
 	Close              bool // close the connection after the response
+	Unique             bool // no other exchange is like it: a stream is opened for it alone
 
 	wire     []byte // its HTTP/1.1 form, with the body unless that is streamed
 	streamed bool   // the body is read while it is sent

@@ -3,10 +3,13 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"syscall"
+
+	"github.com/coder/websocket"
 )
 
 // connectError marks an error of connecting, TLS included.
@@ -31,9 +34,29 @@ const (
 	errOldHTTP      badResponse = "HTTP/1.1 in answer to HTTP/2"
 	errFrame        badResponse = "malformed HTTP/2 frame"
 	errWindow       badResponse = "invalid HTTP/2 window"
+	errNoCallStatus badResponse = "no grpc-status"
+	errHandshake    badResponse = "invalid answer to a WebSocket handshake"
+	errMessage      badResponse = "malformed WebSocket frame"
+	errMessageLimit badResponse = "WebSocket message too large"
+	errControlFlood badResponse = "WebSocket frames without data"
+	errNotEvents    badResponse = "the type of the content is not text/event-stream"
+	errNoEvents     badResponse = "event stream without an event"
+	errEventLimit   badResponse = "event too large"
 )
 
 func (b badResponse) Error() string { return "bad response: " + string(b) }
+
+// lateError is the error for what has not come within the timeout. It says what.
+type lateError string
+
+// What may not come in time.
+const (
+	errNoMessage lateError = "no message in answer to one"
+	errNoEvent   lateError = "no event"
+	errEndless   lateError = "the response has begun but does not end; PROTOCOL=sse is for event streams"
+)
+
+func (l lateError) Error() string { return string(l) }
 
 // streamError has the form of net/http's error for a stream that was reset, which errors.As fills in. net/http exports none.
 type streamError struct {
@@ -59,9 +82,9 @@ func classify(err error) Reason {
 		return Connect
 	case errors.As(err, new(bodyError)):
 		return Other
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+	case errors.As(err, new(lateError)), errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return Timeout
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, new(websocket.CloseError)),
 		resetByServer(err), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
 		return Reset
 	default:
@@ -73,7 +96,13 @@ func classify(err error) Reason {
 func causeOf(err error) string {
 	var connecting connectError
 	var bad badResponse
+	var late lateError
+	var closed websocket.CloseError
 	switch {
+	case errors.As(err, &late):
+		return string(late)
+	case errors.As(err, &closed):
+		return fmt.Sprintf("WebSocket closed with status %d", closed.Code)
 	case errors.As(err, &connecting):
 		return connecting.cause
 	case errors.As(err, new(bodyError)):

@@ -78,7 +78,7 @@ func newH2Conn(plan *Plan) *h2conn {
 			return h.track(conn)
 		},
 	}
-	if plan.Protocol == H2 {
+	if plan.Protocol.Encrypted() {
 		h.transport.Protocols.SetHTTP2(true)
 		h.tls = plan.tls("h2")
 		h.transport.TLSClientConfig = h.tls.config

@@ -59,7 +59,7 @@ func openStreams(ctx context.Context, plan *Plan) (*streamConn, error) {
 		return nil, connectError{error: err}
 	}
 	defer conn.Close()
-	c := &streamConn{session: newSession(plan.Protocol.Scheme())}
+	c := &streamConn{session: newSession(plan.Protocol)}
 	if plan.Protocol.Encrypted() {
 		c.security = plan.tls("h2")
 		c.security.config.DynamicRecordSizingDisabled = true

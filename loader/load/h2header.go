@@ -131,28 +131,55 @@ type headerDecoder struct {
 	end     bool   // the block ends its stream
 	size    int    // bytes so far, with frame headers
 	whole   bool   // the block has one frame
-	code    int    // the status; 0 until it has come, and without one
+	meaning
 
-	memo     []byte // a block that is unchanging, as the table has been since
-	memoCode int
+	calls bool    // a call's status matters too
+	memos [2]memo // of a header, and of a trailer
+	memo  *memo   // that of the block
 }
 
-func (h *headerDecoder) init() {
+// meaning is what matters of a header block.
+type meaning struct {
+	code int     // the status; 0 until it has come, and without one
+	call callEnd // of gRPC
+}
+
+// memo is a block that is unchanging, as the table has been since, with its meaning.
+type memo struct {
+	block []byte
+	meaning
+}
+
+func (h *headerDecoder) init(calls bool) {
+	h.calls = calls
 	h.decoder = hpack.NewDecoder(tableSize, func(field hpack.HeaderField) {
-		if field.Name != ":status" {
-			return
+		switch {
+		case field.Name == ":status":
+			h.code, _ = decimal([]byte(field.Value))
+			if len(field.Value) != 3 {
+				h.code = 0
+			}
+			h.decoder.SetEmitEnabled(h.calls) // the rest matters for the table alone
+		case field.Name == grpcStatus && h.calls:
+			h.call = callEndOf(field.Value)
 		}
-		h.code, _ = decimal([]byte(field.Value))
-		if len(field.Value) != 3 {
-			h.code = 0
-		}
-		h.decoder.SetEmitEnabled(false) // the rest matters for the table alone
 	})
 }
 
-// begin begins a block with the header of its HEADERS frame.
-func (h *headerDecoder) begin(head frameHeader) {
-	h.stream, h.end, h.size, h.code, h.whole = head.stream, head.has(flagEndStream), 0, 0, head.has(flagEndHeaders)
+// begin begins a block with the header of its HEADERS frame. It may be that of a trailer.
+func (h *headerDecoder) begin(head frameHeader, trailer bool) {
+	h.stream, h.end, h.size, h.meaning, h.whole = head.stream, head.has(flagEndStream), 0, meaning{}, head.has(flagEndHeaders)
+	h.memo = &h.memos[0]
+	if trailer {
+		h.memo = &h.memos[1]
+	}
+}
+
+// forget forgets the blocks that are kept, since the table may change.
+func (h *headerDecoder) forget() {
+	for n := range h.memos {
+		h.memos[n].block = h.memos[n].block[:0]
+	}
 }
 
 // write adds a fragment to the block, and ends it with the last one.
@@ -163,25 +190,25 @@ func (h *headerDecoder) write(fragment []byte, last bool) error {
 	if last {
 		h.stream = 0
 	}
-	if h.whole && len(h.memo) > 0 && bytes.Equal(fragment, h.memo) {
-		h.code = h.memoCode
+	if h.whole && len(h.memo.block) > 0 && bytes.Equal(fragment, h.memo.block) {
+		h.meaning = h.memo.meaning
 		return nil
 	}
-	h.decoder.SetEmitEnabled(h.code == 0)
+	h.decoder.SetEmitEnabled(h.calls || h.code == 0)
 	if _, err := h.decoder.Write(fragment); err != nil {
 		return errHeader
 	}
 	if !last {
-		h.memo = h.memo[:0]
+		h.forget()
 		return nil
 	}
 	if h.decoder.Close() != nil {
 		return errHeader
 	}
 	if h.whole && unchanging(fragment) {
-		h.memo, h.memoCode = append(h.memo[:0], fragment...), h.code
+		h.memo.block, h.memo.meaning = append(h.memo.block[:0], fragment...), h.meaning
 	} else {
-		h.memo = h.memo[:0]
+		h.forget()
 	}
 	return nil
 }

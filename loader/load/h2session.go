@@ -18,6 +18,7 @@ import (
 // arrive, and keeps of a frame what is incomplete, up to frameLimit. So its memory does not depend on the server.
 type session struct {
 	scheme string
+	calls  bool      // requests are calls of gRPC, and their status is in the trailer
 	out    []byte    // to be sent
 	done   []outcome // since the caller has last emptied it
 
@@ -48,7 +49,8 @@ type session struct {
 // stream is one request that is not yet answered.
 type stream struct {
 	turn     turn
-	code     int   // the status; 0 until it has arrived
+	code     int // the status; 0 until it has arrived
+	call     callEnd
 	header   int   // bytes of the response's header so far
 	left     int64 // bytes of the body that are not yet sent
 	window   int64 // the server's, in bytes
@@ -81,9 +83,9 @@ const (
 var errStreamReset = fmt.Errorf("stream: %w", syscall.ECONNRESET)
 
 // newSession returns a session with the client's first frames ready to be sent.
-func newSession(scheme string) *session {
-	s := &session{scheme: scheme, next: 1, maxStreams: 1, streamSize: defaultWindow, window: defaultWindow}
-	s.response.init()
+func newSession(protocol Protocol) *session {
+	s := &session{scheme: protocol.Scheme(), calls: protocol.Calls(), next: 1, maxStreams: 1, streamSize: defaultWindow, window: defaultWindow}
+	s.response.init(s.calls)
 	s.request.init()
 	s.out = append(s.out, clientPreface...)
 	s.out = frameHeader{length: 2 * settingSize, kind: frameSettings}.appendTo(s.out)
@@ -324,7 +326,11 @@ func (s *session) answered(n int) {
 		s.out = appendNumber(s.out, frameRSTStream, s.ids[n], codeCancel)
 	}
 	s.heard = true
-	s.finish(n, outcome{code: s.streams[n].code})
+	o := outcome{code: s.streams[n].code}
+	if s.calls {
+		o.code, o.err = s.streams[n].call.status(o.code)
+	}
+	s.finish(n, o)
 }
 
 // control takes in the payload of a frame that is read whole.
@@ -368,7 +374,7 @@ func (s *session) headers(payload []byte) error {
 		if block, ok = s.head.withoutPadding(payload); !ok {
 			return errFrame
 		}
-		s.response.begin(s.head)
+		s.response.begin(s.head, n >= 0 && s.streams[n].code != 0)
 		if n >= 0 {
 			s.response.size = s.streams[n].header // interim responses and the trailer count too
 		}
@@ -401,6 +407,7 @@ func (s *session) headersEnded(n int) error {
 		st.code = code
 	}
 	if end {
+		st.call = s.response.call
 		s.answered(n)
 	}
 	return nil

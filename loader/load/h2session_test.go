@@ -25,7 +25,7 @@ type played struct {
 }
 
 func newPlayed() *played {
-	p := &played{session: newSession("http")}
+	p := &played{session: newSession(H2C)}
 	p.Framer = xhttp2.NewFramer(&p.out, nil)
 	p.Framer.AllowIllegalWrites = true
 	p.encoder = hpack.NewEncoder(&p.blocks)
@@ -233,7 +233,7 @@ func TestTheStatusIsReadAsTheTableChanges(t *testing.T) {
 	answer(1, ":status", "299") // is in no table, and enters the dynamic one
 	answer(3, ":status", "299")
 	answer(5, ":status", "299")
-	assert.NotEmpty(t, p.response.memo)
+	assert.NotEmpty(t, p.response.memos[0].block)
 	answer(7, ":status", "298") // takes its index
 	answer(9, ":status", "298")
 	answer(11, ":status", "299")
@@ -340,7 +340,7 @@ func TestWhatIsNotHTTP2(t *testing.T) {
 		"\x00\x00\x08\x06\x00\x00\x00\x00\x0012345": errNotHTTP, // a PING before SETTINGS
 		"\x00\x00\x00\x04\x01\x00\x00\x00\x00":      errNotHTTP, // an acknowledgement before SETTINGS
 	} {
-		assert.ErrorIs(t, newSession("http").receive([]byte(text)), want, text)
+		assert.ErrorIs(t, newSession(H2C).receive([]byte(text)), want, text)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -41,6 +40,14 @@ const (
 )
 
 var errAborted = errors.New("aborted")
+
+// setUp prepares a new connection for the plan.
+func (c *connection) setUp(plan *Plan) {
+	c.address, c.timeout, c.control = plan.Address, plan.Timeout, plan.Control
+	if plan.Protocol.Encrypted() {
+		c.tls = plan.tls("http/1.1")
+	}
+}
 
 func (c *connection) do(ctx context.Context, now time.Time, e *Exchange) (int, error) {
 	rested := c.rested
@@ -87,6 +94,9 @@ func (c *connection) exchange(ctx context.Context, now time.Time, e *Exchange) (
 	}
 	if err != nil {
 		c.close()
+		if answer.code >= 200 && (classify(err) == Timeout || ctx.Err() != nil) {
+			err = errEndless
+		}
 		return response{budget: answer.budget}, c.tls.explain(err)
 	}
 	if e.Close {
@@ -217,6 +227,8 @@ func (c *connection) rest() {
 
 func (c *connection) opened() uint64 { return c.dialled }
 
+func (c *connection) timed() bool { return true }
+
 func (c *connection) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -234,29 +246,6 @@ func (c *connection) abort() {
 	if c.conn != nil {
 		_ = c.conn.Close()
 	}
-}
-
-// Probe sends the first request of plan once and returns the status code of the response. It fails without a response
-// within plan.Timeout, and when ctx ends first. The error has the cause if a user can do something about it.
-func Probe(ctx context.Context, plan Plan) (int, error) {
-	c := newClient(&plan)
-	defer c.close()
-	stop := context.AfterFunc(ctx, c.abort)
-	defer stop()
-	e := *plan.Behaviour.Next()
-	e.Cut, e.Slow = CutNothing, false
-	code, err := c.do(ctx, time.Now(), &e)
-	if err == nil {
-		return code, nil
-	}
-	reason, cause := classify(err), causeOf(err)
-	if reason == Reset && ctx.Err() != nil { // aborted above
-		reason = Timeout
-	}
-	if cause != "" {
-		cause = ": " + cause
-	}
-	return 0, fmt.Errorf("no answer from %s://%s%s (%s%s)", plan.Protocol.Scheme(), plan.Address, e.Path, reason, cause)
 }
 
 func hostOf(address string) string {

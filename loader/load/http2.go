@@ -52,6 +52,9 @@ func (c *http2) attempt(ctx context.Context, now time.Time, e *Exchange) (int, e
 	if err == nil {
 		return code, nil
 	}
+	if code != 0 && ctx.Err() != nil && c.ctx.Err() == nil && e.Cut == CutNothing {
+		err = errEndless
+	}
 	c.conn.close() // as over HTTP/1.1: the server may have stopped reading
 	err = c.conn.explain(err)
 	c.before += c.conn.dialled.Load()
@@ -110,7 +113,14 @@ func (c *http2) answer(request *http.Request, e *Exchange) (int, error) {
 	default:
 		_, err = io.Copy(io.Discard, response.Body)
 	}
-	return response.StatusCode, err
+	if !c.plan.Protocol.Calls() || err != nil || e.Cut == CutAnswer {
+		return response.StatusCode, err
+	}
+	end := callEndIn(response.Trailer)
+	if !end.told {
+		end = callEndIn(response.Header)
+	}
+	return end.status(response.StatusCode)
 }
 
 // during is a reader that fails once its context has ended, even if data is buffered.
@@ -150,6 +160,8 @@ func (c *http2) rest() {
 		c.streams.rested = true
 	}
 }
+
+func (c *http2) timed() bool { return true }
 
 func (c *http2) opened() uint64 { return c.before + c.conn.dialled.Load() }
 

@@ -1,7 +1,8 @@
 // Package load sends requests to a server and counts the responses. It knows nothing about memory.
 //
 // A worker is one client with one connection. Its requests follow a Shape (load pattern) and a pace: as fast as responses
-// arrive (closed loop), or at a fixed rate (open loop). Plain HTTP/1.1 and HTTP/2 connections are served by event loops on
+// arrive (closed loop), or at a fixed rate (open loop). A message of a WebSocket and its answer, or an event of an event
+// stream, stand for a request and its response. Plain HTTP/1.1 and HTTP/2 connections are served by event loops on
 // Linux (see loop), which have several HTTP/2 streams at a time; all others by a goroutine per worker.
 package load
 
@@ -26,6 +27,7 @@ type Plan struct {
 	Requests  uint64        // if not 0, exactly this many are sent, however long it takes
 	Rate      float64       // requests per second over all workers (open loop); 0: closed loop
 	Timeout   time.Duration // for connecting, and for a request until its response is complete
+	ReadyPath string        // what Probe asks for over HTTP; empty: the load's own request
 	Kept      *Kept         // connections that stay open for the next iteration; nil: all are closed at the end of each
 }
 
@@ -133,7 +135,7 @@ func holdIdle(ctx context.Context, plan *Plan, meter *Meter) []client {
 				stop := context.AfterFunc(ctx, c.abort)
 				now, e := time.Now(), plan.Behaviour.Next()
 				if code, err := c.do(ctx, now, e); err == nil {
-					counts.answered(code, time.Since(now), e.hears())
+					counts.answered(code, latencyOf(c, time.Since(now)), e.hears())
 				} else if ctx.Err() == nil {
 					counts.failed(err)
 				}
@@ -188,7 +190,7 @@ func (w *worker) finish(ctx context.Context, t turn) time.Time {
 	now := time.Now()
 	switch {
 	case err == nil:
-		w.counts.answered(code, now.Sub(t.intended), t.exchange.hears())
+		w.counts.answered(code, latencyOf(w.client, now.Sub(t.intended)), t.exchange.hears())
 		return now
 	case ctx.Err() == nil: // otherwise the loader cancelled it
 		w.counts.failed(err)
@@ -198,6 +200,14 @@ func (w *worker) finish(ctx context.Context, t turn) time.Time {
 		now = time.Now()
 	}
 	return now
+}
+
+// latencyOf is what the last exchange of a client has taken, or untimed.
+func latencyOf(c client, taken time.Duration) time.Duration {
+	if c.timed() {
+		return taken
+	}
+	return untimed
 }
 
 const reconnectPause = 10 * time.Millisecond

@@ -78,10 +78,10 @@ func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
 }
 
 // startLoops returns running loops for the plan's workers: one per two CPUs, since the server needs CPUs as well. With
-// two CPUs and no RATE there are two loops, as one would leave CPU time idle. There are none for HTTP/1.1 over TLS, or when
-// file descriptors run out.
+// two CPUs and no RATE there are two loops, as one would leave CPU time idle. There are none for HTTP/1.1 over TLS and for
+// streams that stay open, or when file descriptors run out.
 func startLoops(ctx context.Context, plan *Plan, next pace, meter *Meter) []*loop {
-	if plan.Protocol == HTTPS {
+	if plan.Protocol == HTTPS || plan.Protocol.Streams() {
 		return nil
 	}
 	var loops []*loop

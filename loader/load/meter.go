@@ -1,6 +1,7 @@
 package load
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -73,6 +74,9 @@ func (t *Totals) Percentile(p float64) time.Duration {
 	return min(time.Duration(t.Latency.ValueAtPercentile(p)), t.MaxLatency)
 }
 
+// untimed stands for the latency of what has none.
+const untimed time.Duration = math.MinInt64
+
 func (t *Totals) answered(code int, latency time.Duration) {
 	t.Requests++
 	t.Codes[code]++
@@ -81,6 +85,9 @@ func (t *Totals) answered(code int, latency time.Duration) {
 		t.Errors[Status5xx]++
 	case code >= 400:
 		t.Errors[Status4xx]++
+	}
+	if latency == untimed {
+		return
 	}
 	_ = t.Latency.RecordValue(min(int64(latency), longestLatency)) // fails only above longestLatency
 	t.MaxLatency = max(t.MaxLatency, latency)
@@ -132,6 +139,7 @@ type recorder struct {
 	mu     sync.Mutex
 	totals Totals
 	heard  uint64 // responses in the whole run
+	late   string // what has not come in time, in the whole run; empty if that is unknown
 }
 
 // NewMeter returns a meter with all counts at 0.
@@ -166,6 +174,9 @@ func (r *recorder) failed(err error) {
 	r.totals.Errors[reason]++
 	if reason == BadResponse && r.totals.BadResponse == "" {
 		r.totals.BadResponse = causeOf(err)
+	}
+	if reason == Timeout && r.late == "" {
+		r.late = causeOf(err)
 	}
 }
 

@@ -14,23 +14,54 @@ const (
 	HTTPS Protocol = "https" // HTTP/1.1 over TLS
 	H2C   Protocol = "h2c"   // HTTP/2 over TCP, with prior knowledge
 	H2    Protocol = "h2"    // HTTP/2 over TLS
+	GRPC  Protocol = "grpc"  // gRPC, over HTTP/2 with prior knowledge
+	GRPCS Protocol = "grpcs" // gRPC, over HTTP/2 with TLS
+	WS    Protocol = "ws"    // WebSocket over HTTP/1.1
+	WSS   Protocol = "wss"   // WebSocket over HTTP/1.1 and TLS
+	SSE   Protocol = "sse"   // server-sent events over HTTP/1.1
 )
 
 // Protocols returns all protocols.
-func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2} }
+func Protocols() []Protocol { return []Protocol{HTTP1, HTTPS, H2C, H2, GRPC, GRPCS, WS, WSS, SSE} }
 
 // Encrypted is true for a protocol over TLS.
-func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 }
+func (p Protocol) Encrypted() bool { return p == HTTPS || p == H2 || p == GRPCS || p == WSS }
 
-// multiplexed is true for HTTP/2.
-func (p Protocol) multiplexed() bool { return p == H2 || p == H2C }
+// Streams is true for a protocol whose connection stays open, after one HTTP request, for messages or events.
+func (p Protocol) Streams() bool { return p == WS || p == WSS || p == SSE }
+
+// underlying is the protocol of HTTP below one of streams or calls; p itself if it is one of HTTP.
+func (p Protocol) underlying() Protocol {
+	switch p {
+	case GRPC:
+		return H2C
+	case GRPCS:
+		return H2
+	case WS, SSE:
+		return HTTP1
+	case WSS:
+		return HTTPS
+	default:
+		return p
+	}
+}
+
+// Calls is true for a protocol whose requests are calls of gRPC.
+func (p Protocol) Calls() bool { return p == GRPC || p == GRPCS }
+
+// multiplexed is true for HTTP/2, gRPC included.
+func (p Protocol) multiplexed() bool { return p == H2 || p == H2C || p.Calls() }
 
 // Scheme is the URL scheme of the protocol.
 func (p Protocol) Scheme() string {
-	if p.Encrypted() {
+	switch p {
+	case WS, WSS:
+		return string(p)
+	case HTTPS, H2, GRPCS:
 		return "https"
+	default:
+		return "http"
 	}
-	return "http"
 }
 
 // client is a connection to the server. It dials when first needed and again after a failure. It performs one exchange at
@@ -45,18 +76,28 @@ type client interface {
 	rest()
 	// opened is the number of connections so far.
 	opened() uint64
+	// timed is true if the last exchange has a latency.
+	timed() bool
 	// close closes the connection. abort also makes the exchange in flight and all later ones fail.
 	close()
 	abort()
 }
 
 func newClient(plan *Plan) client {
-	switch plan.Protocol {
-	case H2, H2C:
+	switch {
+	case plan.Protocol.multiplexed():
 		return newHTTP2(plan)
-	case HTTPS:
-		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control, tls: plan.tls("http/1.1")}
+	case plan.Protocol == WS || plan.Protocol == WSS:
+		c := new(webSocket)
+		c.over.setUp(plan)
+		return c
+	case plan.Protocol == SSE:
+		c := new(eventStream)
+		c.over.setUp(plan)
+		return c
 	default:
-		return &connection{address: plan.Address, timeout: plan.Timeout, control: plan.Control}
+		c := new(connection)
+		c.setUp(plan)
+		return c
 	}
 }

@@ -77,59 +77,32 @@ func inTurn(exchanges []*Exchange) func() *Exchange {
 	return func() *Exchange { return exchanges[(taken.Add(1)-1)%uint64(len(exchanges))] }
 }
 
-// plain are the exchanges of a request before a shape changes them: one for each path.
-type plain struct {
-	of    Exchange // without a path
-	paths []string
-	many  func() func() string // in place of paths; nil without
-}
-
-func (r Request) plain(address string) plain {
-	p := plain{of: Exchange{Method: r.Method, Host: r.Host, Header: r.Header, Body: r.Body}, paths: r.Paths, many: r.ManyPaths}
-	if p.of.Method == "" {
-		p.of.Method = "GET"
-	}
-	if p.of.Host == "" {
-		p.of.Host = address
-	}
-	return p
-}
-
-// inTurn returns a function that returns the exchanges one after the other, for ever. It is not safe for concurrent use.
-func (p plain) inTurn() func() Exchange {
-	n := -1
-	next := func() string {
-		n++
-		return p.paths[n%len(p.paths)]
-	}
-	if p.many != nil {
-		next = p.many()
-	}
-	return func() Exchange {
-		e := p.of
-		e.Path = next()
-		return e
-	}
-}
-
 // each is a behaviour that sends what change makes of each plain exchange. Exchanges are made once, or as they are sent
 // if they would take too much memory.
 func each(p plain, change func(Exchange) []Exchange) Behaviour {
 	variants := change(p.of)
 	closes := slices.ContainsFunc(variants, func(e Exchange) bool { return e.Close || e.Cut != CutNothing })
-	size := 0
-	for _, path := range p.paths {
-		size += p.of.headerSize() + len(path)
+	headers, bodies := 0, int64(0)
+	for _, t := range p.targets {
+		e := p.exchange(t)
+		headers += e.headerSize() + len(e.Path)
+		bodies += sizeOf(e.Body)
 	}
-	if p.many != nil || size*len(variants) > wireLimit {
+	if p.many != nil || headers*len(variants) > wireLimit {
 		return Behaviour{Next: asTheyAreSent(p, change), Closes: closes}
 	}
-	streamed := sizeOf(p.of.Body) > int64(wireLimit/max(1, len(p.paths)*len(variants)))
-	var all []*Exchange
-	for next := p.inTurn(); len(all) < len(p.paths)*len(variants); {
-		for _, changed := range change(next()) {
-			all = append(all, newExchange(changed, streamed))
+	share := int64(wireLimit / max(1, len(p.targets)*len(variants))) // of each body, if all together are too large
+	tooLarge := bodies*int64(len(variants)) > wireLimit
+	made := make([][]*Exchange, len(p.targets))
+	for n, t := range p.targets {
+		for _, changed := range change(p.exchange(t)) {
+			made[n] = append(made[n], newExchange(changed, tooLarge && sizeOf(changed.Body) > share))
 		}
+	}
+	order := turns(p.targets)
+	all := make([]*Exchange, 0, len(order)*len(variants))
+	for _, n := range order {
+		all = append(all, made[n]...)
 	}
 	return Behaviour{Next: inTurn(all), Closes: closes}
 }

@@ -102,9 +102,12 @@ func (w *witness) run(t *testing.T, shape string, protocol Protocol, request Req
 	return result
 }
 
-// everyProtocol runs a test with each protocol.
+// everyProtocol runs a test with each protocol of requests; everyStream and everyCallProtocol do with the others.
 func everyProtocol(t *testing.T, test func(t *testing.T, protocol Protocol)) {
 	for _, protocol := range Protocols() {
+		if protocol.Streams() || protocol.Calls() {
+			continue
+		}
 		t.Run(string(protocol), func(t *testing.T) { test(t, protocol) })
 	}
 }

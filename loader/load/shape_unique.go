@@ -1,33 +1,22 @@
 package load
 
-import (
-	"strconv"
-	"strings"
-)
+import "strconv"
 
 func unique() Shape {
 	return Shape{
 		Name: "unique",
-		Help: "requests a new path with a new header field each time",
+		Help: "requests what is new each time, in the parts that UNIQUE names",
 		apply: func(plain plain) Behaviour {
 			var made uint64
 			return Behaviour{Next: asTheyAreSent(plain, func(e Exchange) []Exchange {
 				made++
-				return []Exchange{numbered(e, made)}
+				e.Unique = true
+				n, changed := strconv.FormatUint(made, 10), []Exchange{e}
+				for _, d := range plain.unique {
+					d.number(&changed[0], n)
+				}
+				return changed
 			})}
 		},
 	}
-}
-
-// numbered adds a number to the path and to the header of an exchange. It follows the last segment of the path, so that a
-// route with a parameter there still matches.
-func numbered(e Exchange, number uint64) Exchange {
-	n := strconv.FormatUint(number, 10)
-	path, query, asked := strings.Cut(e.Path, "?")
-	e.Path = path + "-" + n
-	if asked {
-		e.Path += "?" + query
-	}
-	e.Header = append(e.Header[:len(e.Header):len(e.Header)], Field{"X-Leaklab-" + n, n})
-	return e
 }

@@ -29,6 +29,7 @@ type tally struct {
 	heard  uint64 // responses
 	failed map[Reason]uint64
 	bad    string // what was bad in a response; empty if that is unknown
+	late   string // what has not come in time; empty if that is unknown
 }
 
 // silentLimit is how long a server may stay silent. By then the requests in flight have timed out, and later ones have
@@ -76,6 +77,9 @@ func (t tally) since(before tally) string {
 			if reason == BadResponse && t.bad != "" {
 				part += ": " + t.bad
 			}
+			if reason == Timeout && t.late != "" {
+				part += ": " + t.late
+			}
 			parts = append(parts, part)
 		}
 	}
@@ -92,6 +96,9 @@ func (m *Meter) tally() tally {
 		t.heard += r.heard
 		if t.bad == "" {
 			t.bad = r.totals.BadResponse
+		}
+		if t.late == "" {
+			t.late = r.late
 		}
 		for reason, n := range r.totals.Errors {
 			t.failed[reason] += n

@@ -55,6 +55,24 @@ func (s *security) handshake(ctx context.Context, conn net.Conn, limit time.Dura
 	return secure, nil
 }
 
+// Dial connects to the server, with TLS if the protocol has it.
+func (p *Plan) Dial(ctx context.Context) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: p.Timeout, Control: p.Control}
+	conn, err := dialer.DialContext(ctx, "tcp", p.Address)
+	if err != nil || !p.Protocol.Encrypted() {
+		return conn, err
+	}
+	protocol := "http/1.1"
+	if p.Protocol.multiplexed() {
+		protocol = "h2"
+	}
+	secure, err := p.tls(protocol).handshake(ctx, conn, p.Timeout)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
+}
+
 // explain returns err as one of connecting, with its cause, if it is about TLS; err itself otherwise, and without TLS. A
 // server may refuse a client without a certificate only after the handshake.
 func (s *security) explain(err error) error {

@@ -99,6 +99,8 @@ func (o Origin) Settings(environment func(string) string, shape string, tries co
 			value = scrape.Public(value)
 		case s.Name == "SHAPE":
 			value = shape
+		case s.Name == "UNIQUE" && shape != "unique": // of another run of several shapes, and refused without that one
+			value = s.Default
 		}
 		settings = append(settings, record.Setting{Name: s.Name, Value: value, Default: s.Default})
 	}

@@ -46,6 +46,21 @@ func TestSettingsThatMayBeSecretAreHidden(t *testing.T) {
 	assert.Equal(t, "auto", valueOf(settings, "TRIES"))
 }
 
+// A run of another shape would refuse UNIQUE, and does not use it.
+func TestUniqueIsRecordedOfTheShapeThatUsesIt(t *testing.T) {
+	environment := environmentOf(map[string]string{"SHAPE": "churn,unique", "UNIQUE": "method"})
+	for shape, want := range map[string]string{"unique": "SHAPE=unique UNIQUE=method .build/loader", "churn": "SHAPE=churn .build/loader"} {
+		settings := Attached.Settings(environment, shape, config.Auto)
+		assert.Equal(t, want, Attached.Line(settings, nil))
+		again := make(map[string]string)
+		for _, s := range settings {
+			again[s.Name] = s.Value
+		}
+		_, err := config.Parse(again)
+		assert.NoError(t, err)
+	}
+}
+
 func TestReproduce(t *testing.T) {
 	for _, test := range []struct {
 		compose bool

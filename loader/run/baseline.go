@@ -33,9 +33,9 @@ type baseline struct {
 
 // openBaseline starts the baseline, or finds it, and waits until it answers. cancel is told when it has ended. What it has
 // opened is closed with the session.
-func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFunc, request load.Request) (*baseline, error) {
+func (s *session) openBaseline(ctx context.Context, cancel context.CancelCauseFunc, request asked) (*baseline, error) {
 	server := *s.plan.baseline
-	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
+	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request.Request, server.load.Address)
 	server.load.Kept = s.connections.keep(s.plan.keep)
 	server.target.Output = filepath.Join(s.folder, "baseline.log")
 	b := &baseline{load: server.load, meter: load.NewMeter()}

@@ -47,3 +47,13 @@ func TestPressureOfARunThatEndsWhenItIsDecided(t *testing.T) {
 	assert.Equal(t, "keepalive, as many iterations as it takes, at most 40, of 500ms to 3s, 100 workers, as fast as it answers", p.pressure("keepalive", true))
 	assert.Equal(t, "keepalive, as many iterations as it takes, at most 40, of 3s, 100 workers, as fast as it answers", p.pressure("keepalive", false))
 }
+
+func TestWhatIsLoadedIsTold(t *testing.T) {
+	p := planned(t, map[string]string{"SHAPE": "churn,unique", "UNIQUE": "method,user-agent", "TRIES": "3", "DURATION": "1s", "METHOD": "PUT"})
+	assert.Equal(t, "unique in method, user-agent, 3 iterations of 1s, 100 workers, as fast as it answers", p.pressure("unique", false))
+	assert.Equal(t, "churn, 3 iterations of 1s, 100 workers, as fast as it answers", p.pressure("churn", false))
+	assert.Equal(t, "PUT http://127.0.0.1:3030/hello/warp (http1)", p.asked())
+	p = planned(t, map[string]string{"SHAPE": "unique", "TRIES": "3", "DURATION": "1s", "URL_FILE": "urls"})
+	assert.Equal(t, "unique, 3 iterations of 1s, 100 workers, as fast as it answers", p.pressure("unique", false))
+	assert.Equal(t, "http://127.0.0.1:3030, as in urls (http1)", p.asked())
+}

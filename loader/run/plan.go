@@ -69,6 +69,7 @@ func planOf(cfg config.Config, command, exported []string) plan {
 		request: request{
 			method: string(cfg.Method), path: string(cfg.RequestPath), headers: cfg.Headers, basicAuth: string(cfg.BasicAuth),
 			body: cfg.Body, bodyFile: string(cfg.BodyFile), urlFile: string(cfg.URLFile), bodyBytes: int(cfg.BodyBytes),
+			protocol: load.Protocol(cfg.Protocol), protoset: string(cfg.Protoset), unique: cfg.Unique,
 		},
 		server: sideOf(cfg), tries: cfg.Iterations(), auto: cfg.Tries == config.Auto,
 		settle: pauseOf(cfg.Settle, usualSettle), release: pauseOf(cfg.Release, usualRelease), allowRemote: cfg.AllowRemote,
@@ -155,6 +156,7 @@ func sideOf(cfg config.Config) side {
 		load: load.Plan{
 			Address: cfg.Address(), Protocol: load.Protocol(cfg.Protocol), Insecure: cfg.TLSInsecure, Workers: int(cfg.Workers),
 			Streams: int(cfg.Streams), Duration: fixedDuration(cfg.Duration), Requests: cfg.Requests, Rate: float64(cfg.Rate), Timeout: time.Duration(cfg.Timeout),
+			ReadyPath: string(cfg.ReadyPath),
 		},
 	}
 	if !cfg.AllowRemote {

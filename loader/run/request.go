@@ -17,14 +17,23 @@ type request struct {
 	method, path, basicAuth string
 	headers                 []load.Field
 	body, bodyFile, urlFile string
-	bodyBytes               int // of an upload without a body
+	bodyBytes               int      // of an upload without a body
+	unique                  []string // dimensions of the shape of that name
+	protocol                load.Protocol
+	protoset                string
+}
+
+// asked is a request that may wait for the schema of the server.
+type asked struct {
+	load.Request
+	json []byte // of the messages of a call; nil if the request is complete
 }
 
 // read returns the request for a shape of load. It checks the files that the settings name; the error tells what is wrong
 // with each. Files that are too large for memory stay open, and keep is told to close them. A shape that needs a body has
 // BODY_BYTES of one, if there is no other.
-func (r request) read(needsBody bool, keep func(io.Closer)) (load.Request, error) {
-	made := load.Request{Method: r.method, Paths: []string{r.path}}
+func (r request) read(needsBody bool, keep func(io.Closer)) (asked, error) {
+	made := asked{Request: load.Request{Method: r.method, Paths: []string{r.path}, Calls: r.protocol.Calls(), Unique: r.unique}}
 	if r.body != "" {
 		made.Body = strings.NewReader(r.body)
 	}
@@ -40,19 +49,25 @@ func (r request) read(needsBody bool, keep func(io.Closer)) (load.Request, error
 		made.Header = append(made.Header, load.Field{Name: "Authorization", Value: "Basic " + credentials})
 	}
 	var wrong []error
+	var instead load.Body // of none
+	if needsBody {
+		instead = filler(r.bodyBytes)
+	}
 	if r.urlFile != "" {
-		if err := r.readPaths(&made, keep); err != nil {
-			wrong = append(wrong, fmt.Errorf("URL_FILE=%q: expected a file with a URL, or a path that begins with \"/\", in each line: %w", r.urlFile, err))
+		if err := r.readTargets(&made.Request, instead, keep); err != nil {
+			wrong = append(wrong, fmt.Errorf("URL_FILE=%q: %w", r.urlFile, err))
 		}
 	}
 	if r.bodyFile != "" {
-		if err := r.readBody(&made, keep); err != nil {
-			wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: expected a file that can be read: %w", r.bodyFile, err))
+		var err error
+		if made.Body, err = readBody(r.bodyFile, mostInMemory, keep); err != nil {
+			wrong = append(wrong, fmt.Errorf("BODY_FILE=%q: %w", r.bodyFile, err))
 		}
 	}
-	if needsBody && (made.Body == nil || made.Body.Size() == 0) {
-		made.Body = filler(r.bodyBytes)
+	if r.protocol.Calls() {
+		return made, errors.Join(append(wrong, r.readMessages(&made, needsBody)...)...)
 	}
+	made.Body = orElse(made.Body, instead)
 	return made, errors.Join(wrong...)
 }
 
@@ -78,20 +93,29 @@ func openFile(name string) (*os.File, int64, error) {
 	return file, info.Size(), err
 }
 
-// readBody takes the body from BODY_FILE.
-func (r request) readBody(made *load.Request, keep func(io.Closer)) error {
-	file, size, err := openFile(r.bodyFile)
+// readBody returns the content of a file. If it has more bytes than most, keep is told of the file, which stays open.
+func readBody(name string, most int64, keep func(io.Closer)) (load.Body, error) {
+	file, size, err := openFile(name)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("expected a file that can be read: %w", err)
 	}
-	made.Body = io.NewSectionReader(file, 0, size)
-	if size > mostInMemory {
+	if size > most {
 		keep(file)
-		return nil
+		return io.NewSectionReader(file, 0, size), nil
 	}
-	content, err := io.ReadAll(io.LimitReader(file, mostInMemory))
-	made.Body = bytes.NewReader(content)
-	return errors.Join(err, file.Close())
+	content, err := io.ReadAll(io.LimitReader(file, most))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("expected a file that can be read: %w", err)
+	}
+	return bytes.NewReader(content), nil
+}
+
+// orElse is a body, or instead if that is empty and there is one.
+func orElse(body, instead load.Body) load.Body {
+	if instead != nil && (body == nil || body.Size() == 0) {
+		return instead
+	}
+	return body
 }
 
 // filler is a body of that many bytes.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,17 +49,18 @@ func TestRequestOfTheSettings(t *testing.T) {
 	}).request.read(false, keepsNone(t))
 	require.NoError(t, err)
 	assert.Equal(t, load.Request{
-		Method: "PATCH", Host: "example.com", Paths: []string{"/a?b=c", "/d%20e", "/"}, Body: bytes.NewReader([]byte("{}\n")),
+		Method: "PATCH", Host: "example.com", Paths: []string{"/hello/warp"}, Body: bytes.NewReader([]byte("{}\n")),
+		Targets: []load.Target{{Path: "/a?b=c"}, {Path: "/d%20e"}, {Path: "/"}}, Unique: []string{"path", "header"},
 		Header: []load.Field{{Name: "X-A", Value: "b"}, {Name: "Authorization", Value: "Basic bWU6c2VjcmV0"}},
-	}, request)
+	}, request.Request)
 
 	for content, want := range map[string]string{
-		"/a\nb c\n":                  `expected a file with a URL, or a path that begins with "/", in each line: line 2 is "b c"`,
-		"a\n":                        `line 1 is "a"`,
-		"\n#\n":                      "there is none",
+		"/a\nb/ c\n":                 `line 2: "b/ c": expected a URL, or a path that begins with "/"`,
+		"a\n":                        `line 1: "a": expected a URL, or a path that begins with "/"`,
+		"\n#\n":                      `expected a file with a URL, or a path that begins with "/", in each line: there is none`,
 		"":                           "there is none",
-		"/a\x00\n":                   `line 1 is "/a\x00"`,
-		strings.Repeat("a", 100_000): "in each line: line 1 is \"aaaaa",
+		"/a\x00\n":                   `line 1: "/a\x00": expected a URL`,
+		strings.Repeat("a", 100_000): "line 1: \"aaaaa",
 	} {
 		require.NoError(t, os.WriteFile(urls, []byte(content), 0o600))
 		_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
@@ -114,51 +114,24 @@ func TestLargeFilesStayOnDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, kept, 2)
 	assert.Equal(t, large, contentOf(t, request.Body))
-	one, other := request.ManyPaths(), request.ManyPaths()
-	assert.Equal(t, "/item/0?from=here", other())
+	one, other := request.ManyTargets(), request.ManyTargets()
+	assert.Equal(t, "/item/0?from=here", other().Path)
 	for n := range count + 2 { // and from the beginning
-		if path := one(); path != fmt.Sprintf("/item/%d?from=here", n%count) {
+		if path := one().Path; path != fmt.Sprintf("/item/%d?from=here", n%count) {
 			t.Fatalf("path %d is %s", n, path)
 		}
 	}
-	assert.Equal(t, "/item/1?from=here", other(), "each has its own turn")
+	assert.Equal(t, "/item/1?from=here", other().Path, "each has its own turn")
 
 	require.NoError(t, os.WriteFile(urls, nil, 0o600))
-	assert.Equal(t, fmt.Sprintf("/item/%d?from=here", count-1), request.ManyPaths()(), "the last that was seen")
+	assert.Equal(t, fmt.Sprintf("/item/%d?from=here", count-1), request.ManyTargets()().Path, "the last that was seen")
 	for _, file := range kept {
 		assert.NoError(t, file.Close())
 	}
 	require.NoError(t, os.WriteFile(urls, []byte(lines.String()+"not a path\n"), 0o600))
 	_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
-	assert.ErrorContains(t, err, `line 300001 is "not a path"`)
+	assert.ErrorContains(t, err, `line 300001: "not": expected an HTTP method in capitals`)
 	require.NoError(t, os.WriteFile(urls, []byte("/"+strings.Repeat("a", 2<<20)), 0o600))
 	_, err = planned(t, map[string]string{"URL_FILE": urls}).request.read(false, keepsNone(t))
 	assert.ErrorContains(t, err, "a line is longer than 1048576 bytes")
-}
-
-// FuzzPathIn compares the short way with the long one.
-func FuzzPathIn(f *testing.F) {
-	for _, line := range []string{"/", "/a", "/a/b?c=d&e", "//host/a", "/a?", "/a?b?c", "/..", "/a:b", "http://host/a?b", "/?a/b", "/~a", "# a", "", "a"} {
-		f.Add(line)
-	}
-	f.Fuzz(func(t *testing.T, line string) {
-		path, err := pathIn(line)
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			return
-		}
-		target, parseErr := url.Parse(line)
-		if parseErr != nil {
-			if err == nil {
-				t.Fatalf("%q is %q", line, path)
-			}
-			return
-		}
-		if err == nil && path != target.RequestURI() {
-			t.Fatalf("%q is %q, not %q", line, path, target.RequestURI())
-		}
-		var right config.Path
-		if (right.UnmarshalText([]byte(target.RequestURI())) == nil) != (err == nil) {
-			t.Fatalf("%q: %v", line, err)
-		}
-	})
 }

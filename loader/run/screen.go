@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"leaklab/loader/lab"
@@ -71,12 +72,12 @@ func (s *session) shownFolder() string {
 
 // asked tells what is requested, without what may be secret.
 func (p *plan) asked() string {
-	what := p.request.path
-	if p.request.urlFile != "" {
-		what = ", paths of " + p.request.urlFile
-	}
 	l := p.server.load
-	return fmt.Sprintf("%s %s://%s%s (%s)", p.request.method, l.Protocol.Scheme(), l.Address, what, l.Protocol)
+	server := l.Protocol.Scheme() + "://" + l.Address
+	if p.request.urlFile != "" { // whose lines may have other methods
+		return fmt.Sprintf("%s, as in %s (%s)", server, p.request.urlFile, l.Protocol)
+	}
+	return fmt.Sprintf("%s %s%s (%s)", p.request.method, server, p.request.path, l.Protocol)
 }
 
 // pressure tells what load of a shape there is, where live memory is read or not.
@@ -92,6 +93,9 @@ func (p *plan) pressure(shape string, readsLive bool) string {
 	rate := "as fast as it answers"
 	if l.Rate > 0 {
 		rate = fmt.Sprintf("%g requests/s", l.Rate)
+	}
+	if shape == "unique" && !slices.Equal(p.request.unique, load.UsualDimensions()) {
+		shape += " in " + strings.Join(p.request.unique, ", ")
 	}
 	text := fmt.Sprintf("%s, %s of %s, %d workers, %s", shape, p.iterations(), burst, l.Workers, rate)
 	if p.tool != nil { // its arguments may be secret

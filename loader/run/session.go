@@ -93,7 +93,7 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 	}
 	s.onClose(s.table.Close)
 	server := s.plan.server
-	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request, server.load.Address)
+	server.load.Behaviour = load.NewBehaviour(load.ShapeNamed(s.shape), request.Request, server.load.Address)
 	server.load.Kept = s.connections.keep(s.plan.keep)
 	server.target.Output = filepath.Join(s.folder, "server.log")
 	if s.live, err = s.prepareLive(&server); err != nil {
@@ -107,6 +107,9 @@ func (s *session) open(ctx context.Context, cancel context.CancelCauseFunc) erro
 		return err
 	}
 	s.onClose(s.watch.stop)
+	if err := s.describeCalls(ctx, &server, &request); err != nil {
+		return err
+	}
 	if err := s.await(ctx, server); err != nil {
 		return err
 	}
@@ -168,13 +171,20 @@ func (m metricsPlan) listen(ctx context.Context, notes io.Writer) (*exporter.End
 // await waits until a server answers, and warns when it does not like the request.
 func (s *session) await(ctx context.Context, server side) error {
 	var code int
+	var endless error // of a server that answers, which waiting does not change
 	err := subject.WaitReady(ctx, server.target.StartTimeout, server.target.Who, func(ctx context.Context) (err error) {
 		if err := server.checkNear(ctx); err != nil && !s.plan.allowRemote { // its name resolves by now
 			return err
 		}
-		code, err = load.Probe(ctx, server.load)
+		if code, err = load.Probe(ctx, server.load); errors.Is(err, load.ErrEndless) {
+			endless = err
+			return nil
+		}
 		return err
 	})
+	if err == nil {
+		err = endless
+	}
 	if err == nil && code >= http.StatusBadRequest {
 		fmt.Fprintf(s.screen.Notes, "loader: REQUEST_PATH=%q: %s answers %d %s; you may be measuring its error page\n",
 			s.plan.request.path, server.target.Who, code, http.StatusText(code))

@@ -12,9 +12,10 @@ import (
 
 // Mode is a value of LEAK, as the demo server lists it.
 type Mode struct {
-	Name  string
-	Leaks bool
-	Shape string // the plainest SHAPE that finds the leak; empty if there is none
+	Name     string
+	Leaks    bool
+	Shape    string // the plainest SHAPE that finds the leak; empty if there is none
+	Protocol string // the PROTOCOL of that load; empty for any of HTTP
 }
 
 // Modes returns every value of LEAK.
@@ -23,8 +24,8 @@ func Modes(t testing.TB) []Mode {
 	table, err := exec.Command(Server, "leaks").Output()
 	require.NoError(t, err)
 	var all []Mode
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (yes|no) \\| .* \\| (?:`(\\w+)` )?\\|$").FindAllStringSubmatch(string(table), -1) {
-		all = append(all, Mode{Name: row[1], Leaks: row[2] == "yes", Shape: row[3]})
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (yes|no) \\| .* \\| (?:`(\\w+)` )?(?:with `PROTOCOL=(\\w+)` )?\\|$").FindAllStringSubmatch(string(table), -1) {
+		all = append(all, Mode{Name: row[1], Leaks: row[2] == "yes", Shape: row[3], Protocol: row[4]})
 	}
 	require.Greater(t, len(all), 10, string(table))
 	return all
