@@ -54,9 +54,13 @@ const (
 	errNoMessage lateError = "no message in answer to one"
 	errNoEvent   lateError = "no event"
 	errEndless   lateError = "the response has begun but does not end; PROTOCOL=sse is for event streams"
+	errLongCall  lateError = "the call has begun but does not end; SHAPE=abort is for streams without end"
 )
 
 func (l lateError) Error() string { return string(l) }
+
+// Is has the call that does not end be an ErrEndless.
+func (l lateError) Is(target error) bool { return l == errLongCall && target == ErrEndless }
 
 // streamError has the form of net/http's error for a stream that was reset, which errors.As fills in. net/http exports none.
 type streamError struct {

@@ -288,6 +288,26 @@ func TestCallsOfEachShape(t *testing.T) {
 	})
 }
 
+// A stream without end is ready when it has begun, if clients are to leave it. Else it is told what is wrong.
+func TestACallWithoutEndIsReady(t *testing.T) {
+	c := newCallee(t, GRPC)
+	for _, shape := range []string{"abort", "keepalive"} {
+		plan := planFor(shape, c.address, Request{Paths: []string{endlessCall}, Calls: true})
+		plan.Protocol, plan.Timeout = GRPC, 300*time.Millisecond
+		if shape == "abort" {
+			plan.Timeout = time.Minute
+		}
+		code, err := Probe(t.Context(), plan)
+		if shape == "abort" {
+			require.NoError(t, err)
+			assert.Equal(t, 200, code)
+			continue
+		}
+		assert.ErrorIs(t, err, ErrEndless)
+		assert.EqualError(t, err, "http://"+c.address+endlessCall+": the call has begun but does not end; SHAPE=abort is for streams without end")
+	}
+}
+
 // Connections stay open from one iteration to the next.
 func TestCallsOverKeptConnections(t *testing.T) {
 	everyCallProtocol(t, func(t *testing.T, protocol Protocol) {

@@ -54,6 +54,9 @@ func (c *http2) attempt(ctx context.Context, now time.Time, e *Exchange) (int, e
 	}
 	if code != 0 && ctx.Err() != nil && c.ctx.Err() == nil && e.Cut == CutNothing {
 		err = errEndless
+		if c.plan.Protocol.Calls() {
+			err = errLongCall
+		}
 	}
 	c.conn.close() // as over HTTP/1.1: the server may have stopped reading
 	err = c.conn.explain(err)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrEndless is the error of Probe when a response begins, and does not end in time.
+// ErrEndless is the error of Probe when a response begins, and does not end in time. That of a call of gRPC is one as well.
 var ErrEndless error = errEndless
 
 // Probe sends the first request of plan once, or one for plan.ReadyPath, and returns the status code of the response. Of a
@@ -16,7 +16,12 @@ var ErrEndless error = errEndless
 // with a status of an error for plan.ReadyPath, and when ctx ends first. The error has the cause if a user can do something about it.
 func Probe(ctx context.Context, plan Plan) (int, error) {
 	e := *plan.Behaviour.Next()
-	e.Cut, e.Slow = CutNothing, false
+	e.Slow = false
+	if plan.Protocol.Calls() && e.Cut != CutNothing { // of a stream that may have no end
+		e.Cut = CutAnswer
+	} else {
+		e.Cut = CutNothing
+	}
 	if plan.ReadyPath != "" {
 		plan.Protocol = plan.Protocol.underlying()
 		e = *newExchange(Exchange{Method: http.MethodGet, Host: e.Host, Path: plan.ReadyPath, Header: e.Header}, false)
@@ -40,7 +45,7 @@ func Probe(ctx context.Context, plan Plan) (int, error) {
 		return code, nil
 	}
 	if errors.Is(err, ErrEndless) {
-		return 0, fmt.Errorf("%s: %w", asked, ErrEndless)
+		return 0, fmt.Errorf("%s: %w", asked, err)
 	}
 	reason, cause := classify(err), causeOf(err)
 	if reason == Reset && ctx.Err() != nil { // aborted above
