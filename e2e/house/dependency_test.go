@@ -46,7 +46,7 @@ func TestDependenciesAreFew(t *testing.T) {
 			"golang.org/x/term":                       "tells a terminal from a file",
 			"gonum.org/v1/gonum":                      "statistics",
 			"gonum.org/v1/plot":                       "memory.svg and memory.png",
-			"google.golang.org/grpc":                  "reflection of gRPC",
+			"google.golang.org/grpc":                  "tests: a server of gRPC",
 			"google.golang.org/protobuf":              "messages of gRPC",
 		},
 		"grafana/dashboard": {

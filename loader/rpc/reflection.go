@@ -1,17 +1,18 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"slices"
+	"strings"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	reflection "google.golang.org/grpc/reflection/grpc_reflection_v1"
-	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
@@ -33,23 +34,17 @@ var ErrSchema = errors.New("gRPC reflection")
 // path is "/package.Service/Method"; dial connects to the server, TLS included. It fails with ErrNoReflection or ErrSchema
 // if asking again is of no use, and otherwise with the error of the connection.
 func Reflect(ctx context.Context, dial func(context.Context) (net.Conn, error), path string) (Method, error) {
-	conn, err := grpc.NewClient("passthrough:///server",
-		grpc.WithTransportCredentials(insecure.NewCredentials()), // dial has done TLS
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(mostOneAnswer)), grpc.WithMaxHeaderListSize(64<<10))
+	transport := &http.Transport{
+		Protocols: new(http.Protocols), MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }, // with TLS, if any
+	}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	set, err := collect(ctx, transport, "v1", path)
+	if errors.Is(err, ErrNoReflection) {
+		set, err = collect(ctx, transport, "v1alpha", path)
+	}
 	if err != nil {
-		return Method{}, err
-	}
-	defer conn.Close()
-	set, err := collect(ctx, conn, "v1", path)
-	if status.Code(err) == codes.Unimplemented {
-		set, err = collect(ctx, conn, "v1alpha", path)
-	}
-	switch {
-	case err == nil:
-	case status.Code(err) == codes.Unimplemented:
-		return Method{}, ErrNoReflection
-	default:
 		return Method{}, err
 	}
 	method, err := methodIn(set, path)
@@ -59,45 +54,112 @@ func Reflect(ctx context.Context, dial func(context.Context) (net.Conn, error), 
 	return method, nil
 }
 
-// asker asks for the files that define a symbol, or for the file of a name. Exactly one of the two is set.
-type asker func(symbol, file string) ([][]byte, error)
+// The fields of the messages of grpc/reflection/v1/reflection.proto, which v1alpha has as well.
+const (
+	fieldFileByFilename       = 3
+	fieldFileContainingSymbol = 4
+	fieldFileDescriptors      = 4 // of an answer, with the files in field 1
+	fieldErrorResponse        = 7 // of an answer, with the text in field 2
+	fieldFile                 = 1
+	fieldErrorMessage         = 2
+)
 
-// open opens a stream of questions to a version of the reflection service. Their messages are the same on the wire.
-func open(ctx context.Context, conn *grpc.ClientConn, version string) (asker, error) {
-	stream, err := conn.NewStream(ctx, &reflection.ServerReflection_ServiceDesc.Streams[0], "/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo")
+// ask asks a version of the reflection service one question, in a call with one message, and returns the encoded files of the
+// answer.
+func ask(ctx context.Context, transport http.RoundTripper, version string, field protowire.Number, what string) ([][]byte, error) {
+	question := protowire.AppendString(protowire.AppendTag(nil, field, protowire.BytesType), what)
+	body := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(question)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://server/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo",
+		bytes.NewReader(append(body, question...)))
 	if err != nil {
 		return nil, err
 	}
-	return func(symbol, file string) ([][]byte, error) {
-		question := &reflection.ServerReflectionRequest{MessageRequest: &reflection.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol}}
-		if file != "" {
-			question.MessageRequest = &reflection.ServerReflectionRequest_FileByFilename{FileByFilename: file}
+	request.ContentLength = -1
+	request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "application/grpc") {
+		return nil, ErrNoReflection
+	}
+	answer, err := io.ReadAll(io.LimitReader(response.Body, mostOneAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	switch status := told(response.Trailer, told(response.Header, "")); {
+	case len(answer) > mostOneAnswer:
+		return nil, fmt.Errorf("%w: an answer is larger than %d MiB", ErrSchema, mostOneAnswer>>20)
+	case status == "12": // UNIMPLEMENTED
+		return nil, ErrNoReflection
+	case status != "0":
+		return nil, fmt.Errorf("%w: the call ends with status %.20q", ErrSchema, status)
+	case len(answer) < 5 || answer[0] != 0 || int(binary.BigEndian.Uint32(answer[1:])) != len(answer)-5:
+		return nil, fmt.Errorf("%w: the answer is not one message", ErrSchema)
+	}
+	return filesIn(answer[5:])
+}
+
+// told is the status of a call in a header, or else another.
+func told(header http.Header, other string) string {
+	if status := header.Get("Grpc-Status"); status != "" {
+		return status
+	}
+	return other
+}
+
+// filesIn are the encoded files in an answer.
+func filesIn(answer []byte) ([][]byte, error) {
+	files := fieldsOf(fieldOf(answer, fieldFileDescriptors), fieldFile)
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%w: the server answers %.200q", ErrSchema, fieldOf(fieldOf(answer, fieldErrorResponse), fieldErrorMessage))
+	}
+	return files, nil
+}
+
+// fieldOf is the last field of that number in a message, with a length; nil if there is none.
+func fieldOf(message []byte, number protowire.Number) []byte {
+	all := fieldsOf(message, number)
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
+}
+
+// fieldsOf are the fields of that number in a message that have a length, up to what is no field.
+func fieldsOf(message []byte, number protowire.Number) (all [][]byte) {
+	for len(message) > 0 {
+		found, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return all
 		}
-		_ = stream.SendMsg(question) // RecvMsg tells what is wrong
-		answer := &reflection.ServerReflectionResponse{}
-		if err := stream.RecvMsg(answer); err != nil {
-			return nil, err
+		message = message[n:]
+		if kind == protowire.BytesType && found == number {
+			value, n := protowire.ConsumeBytes(message)
+			if n < 0 {
+				return all
+			}
+			all, message = append(all, value), message[n:]
+			continue
 		}
-		files := answer.GetFileDescriptorResponse().GetFileDescriptorProto()
-		if len(files) == 0 {
-			return nil, fmt.Errorf("%w: the server answers %.200q", ErrSchema, answer.GetErrorResponse().GetErrorMessage())
+		if n = protowire.ConsumeFieldValue(found, kind, message); n < 0 {
+			return all
 		}
-		return files, nil
-	}, nil
+		message = message[n:]
+	}
+	return all
 }
 
 // collect returns the file that defines the service of a method, and all that it imports.
-func collect(ctx context.Context, conn *grpc.ClientConn, version, path string) (*descriptorpb.FileDescriptorSet, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ask, err := open(ctx, conn, version)
+func collect(ctx context.Context, transport http.RoundTripper, version, path string) (*descriptorpb.FileDescriptorSet, error) {
+	service, _ := split(path)
+	answered, err := ask(ctx, transport, version, fieldFileContainingSymbol, service)
+	if errors.Is(err, ErrSchema) {
+		err = fmt.Errorf("service %s: %w", service, err)
+	}
 	if err != nil {
 		return nil, err
-	}
-	service, _ := split(path)
-	answered, err := ask(service, "")
-	if err != nil {
-		return nil, fmt.Errorf("service %s: %w", service, err)
 	}
 	set := &descriptorpb.FileDescriptorSet{}
 	known, size := make(map[string]bool), 0
@@ -123,7 +185,7 @@ func collect(ctx context.Context, conn *grpc.ClientConn, version, path string) (
 			return set, nil
 		}
 		wanted := missing[0]
-		if answered, err = ask("", wanted); err != nil {
+		if answered, err = ask(ctx, transport, version, fieldFileByFilename, wanted); err != nil {
 			return nil, err
 		}
 		if !slices.ContainsFunc(answered, func(encoded []byte) bool { return nameOf(encoded) == wanted }) {

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"testing"
 
@@ -105,6 +106,9 @@ type endless struct {
 func (e endless) ServerReflectionInfo(questions v1.ServerReflection_ServerReflectionInfoServer) error {
 	for n := 'a'; ; n++ {
 		question, err := questions.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
