@@ -17,6 +17,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"leaklab/loader/text"
 )
@@ -29,7 +30,14 @@ const (
 	exitUnknown  = 125
 )
 
+// smallHeap is the GOGC of a loader that is not told another. Its own memory is what it measures the server beside, and the
+// load itself allocates little.
+const smallHeap = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(smallHeap)
+	}
 	os.Exit(execute(os.Args[1:]))
 }
 
