@@ -53,7 +53,7 @@ func TestCallsThatAreLeftAreFound(t *testing.T) {
 // What a server keeps on a connection until it closes adds up only if it stays open.
 func TestWhatHangsOnAConnectionIsFoundIfItIsKept(t *testing.T) {
 	lab.Quiet(t)
-	for _, protocol := range []string{"http1", "ws"} {
+	for _, protocol := range []string{"http1", "h2c", "ws"} {
 		t.Run(protocol, func(t *testing.T) {
 			settings := []string{"LEAK=session", "PROTOCOL=" + protocol, "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "LEAK_BYTES=4096", "TOLERANCE=512"}
 			kept := lab.Start(t, settings)

@@ -37,7 +37,7 @@ type callee struct {
 	messages int // of client streams
 	bytes    int // of unary calls
 	metadata []metadata.MD
-	vanished int
+	ended    []codes.Code // of each call that has ended
 }
 
 // streamedMessages are how many messages a server stream has, of answerSize each.
@@ -75,9 +75,7 @@ func (c *callee) HandleRPC(_ context.Context, event stats.RPCStats) {
 		c.methods[event.FullMethod]++
 		c.metadata = append(c.metadata, event.Header)
 	case *stats.End:
-		if grpcstatus.Code(event.Error) == codes.Canceled {
-			c.vanished++
-		}
+		c.ended = append(c.ended, grpcstatus.Code(event.Error))
 	}
 }
 
@@ -139,6 +137,12 @@ func (c *callee) HalfDuplexCall(both grpc_testing.TestService_HalfDuplexCallServ
 	return both.Context().Err()
 }
 
+// settled keeps what was recorded as it is until the end of the test.
+func (c *callee) settled(t *testing.T) {
+	c.mu.Lock()
+	t.Cleanup(c.mu.Unlock)
+}
+
 // call loads the callee with a shape, and returns the loader's counts.
 func (c *callee) call(t *testing.T, shape string, protocol Protocol, request Request, requests uint64) Result {
 	t.Helper()
@@ -176,6 +180,7 @@ func TestCallsOfEachKind(t *testing.T) {
 			}
 			result := c.call(t, "keepalive", protocol, Request{Paths: []string{method}, Body: bytes.NewReader(body), Header: []Field{{"X-A", "1"}}}, 60)
 			assert.Equal(t, map[int]uint64{200: 60}, result.Codes, method)
+			c.settled(t)
 			assert.Equal(t, map[string]int{method: 60}, c.methods)
 			if method == inputCall {
 				assert.Equal(t, 120, c.messages)
@@ -223,8 +228,9 @@ func TestAServerThatDoesNotSpeakGRPC(t *testing.T) {
 		404: {Codes: map[int]uint64{404: 6}, Errors: map[Reason]uint64{Status4xx: 6}},
 	} {
 		for _, shape := range []string{"keepalive", "churn"} {
-			w := newWitness(t, H2C)
-			w.Config.Handler = http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) { out.WriteHeader(code) })
+			w := newWitness(t, H2C, func(s *http.Server) {
+				s.Handler = http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) { out.WriteHeader(code) })
+			})
 			plan := planFor(shape, w.Listener.Addr().String(), Request{Paths: []string{"/a/b"}, Calls: true})
 			plan.Protocol, plan.Requests = GRPC, 6
 			result, err := Run(t.Context(), plan, NewMeter())
@@ -255,11 +261,13 @@ func TestCallsOfEachShape(t *testing.T) {
 			message, err := proto.Marshal(&grpc_testing.SimpleRequest{Payload: &grpc_testing.Payload{Body: make([]byte, 100_000)}})
 			require.NoError(t, err)
 			c.call(t, "upload", protocol, Request{Paths: []string{unaryCall}, Body: bytes.NewReader(Messages(message))}, 20)
+			c.settled(t)
 			assert.Equal(t, 20*len(message), c.bytes)
 		})
 		t.Run("unique", func(t *testing.T) {
 			c := newCallee(t, protocol)
 			assert.Equal(t, map[int]uint64{200: 20}, c.call(t, "unique", protocol, Request{Paths: []string{unaryCall}}, 20).Codes)
+			c.settled(t)
 			names := map[string]bool{}
 			for _, header := range c.metadata {
 				for name := range header {
@@ -282,8 +290,10 @@ func TestCallsOfEachShape(t *testing.T) {
 			assert.Eventually(t, func() bool {
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				return c.vanished == 20
+				return len(c.ended) == 20
 			}, time.Minute, 10*time.Millisecond, "half in the request, half in a stream that never ends")
+			c.settled(t)
+			assert.NotContains(t, c.ended, codes.OK)
 		})
 	})
 }
@@ -319,6 +329,7 @@ func TestCallsOverKeptConnections(t *testing.T) {
 			_, err := Run(t.Context(), plan, NewMeter())
 			require.NoError(t, err)
 		}
+		c.settled(t)
 		assert.EqualValues(t, 8, c.opened.Load())
 		assert.Equal(t, 240, c.methods[unaryCall])
 	})
