@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"leaklab/loader/load"
+
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -68,9 +70,8 @@ const (
 // answer.
 func ask(ctx context.Context, transport http.RoundTripper, version string, field protowire.Number, what string) ([][]byte, error) {
 	question := protowire.AppendString(protowire.AppendTag(nil, field, protowire.BytesType), what)
-	body := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(question)))
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://server/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo",
-		bytes.NewReader(append(body, question...)))
+		bytes.NewReader(load.Messages(question)))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-// Package rpc makes the messages of gRPC calls from JSON, as the schema of the method says. It knows nothing about load.
+// Package rpc makes the messages of gRPC calls from JSON, as the schema of the method says. Of load it uses the form of messages alone.
 package rpc
 
 import (

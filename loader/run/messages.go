@@ -18,21 +18,14 @@ const mostMessages = 16 << 20
 
 // readMessages makes the body of a call: of an encoded message as it is, of JSON by PROTOSET. Without that, JSON waits for
 // the schema of the server. An upload without a body has a message of BODY_BYTES.
-func (r request) readMessages(made *asked, upload bool) (wrong []error) {
+func (r request) readMessages(made *asked, upload bool, keep func(io.Closer)) (wrong []error) {
 	setting := fmt.Sprintf("BODY_FILE=%q", r.bodyFile)
 	if r.bodyFile == "" {
 		setting = "BODY"
 	}
-	var body []byte
-	switch {
-	case made.Body == nil:
-	case made.Body.Size() > mostMessages:
-		return []error{fmt.Errorf("%s: expected at most %d MiB with gRPC", setting, mostMessages>>20)}
-	default:
-		var err error
-		if body, err = io.ReadAll(io.NewSectionReader(made.Body, 0, made.Body.Size())); err != nil {
-			return []error{fmt.Errorf("%s: %w", setting, err)}
-		}
+	body, err := whole(made.Body)
+	if err != nil {
+		return []error{fmt.Errorf("%s: %w", setting, err)}
 	}
 	made.Body = nil
 	switch {
@@ -45,27 +38,35 @@ func (r request) readMessages(made *asked, upload bool) (wrong []error) {
 	case r.protoset == "":
 		made.json = body
 	default:
-		if err := r.encode(made, body); err != nil {
+		if err := r.encode(made, body, keep); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
 	return wrong
 }
 
+// whole is all of a body, which may be nil.
+func whole(body load.Body) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	if body.Size() > mostMessages {
+		return nil, fmt.Errorf("expected at most %d MiB with gRPC", mostMessages>>20)
+	}
+	return io.ReadAll(io.NewSectionReader(body, 0, body.Size()))
+}
+
 // encode makes the body of a call of JSON, by PROTOSET.
-func (r request) encode(made *asked, body []byte) error {
-	file, size, err := openFile(r.protoset)
-	if err != nil {
-		return fmt.Errorf("PROTOSET=%q: expected a file that can be read: %w", r.protoset, err)
-	}
-	set, err := io.ReadAll(io.LimitReader(file, mostMessages))
-	if err = errors.Join(err, file.Close()); err == nil && size > mostMessages {
-		err = fmt.Errorf("it is larger than %d MiB", mostMessages>>20)
-	}
-	var method rpc.Method
+func (r request) encode(made *asked, body []byte, keep func(io.Closer)) error {
+	file, err := readBody(r.protoset, mostInMemory, keep)
+	var set []byte
 	if err == nil {
-		method, err = rpc.FromSet(set, r.path)
+		set, err = whole(file)
 	}
+	if err != nil {
+		return fmt.Errorf("PROTOSET=%q: %w", r.protoset, err)
+	}
+	method, err := rpc.FromSet(set, r.path)
 	if err != nil {
 		return fmt.Errorf("PROTOSET=%q: expected a descriptor set with %s, as protoc --include_imports --descriptor_set_out writes it: %w", r.protoset, r.path, err)
 	}

@@ -65,7 +65,7 @@ func (r request) read(needsBody bool, keep func(io.Closer)) (asked, error) {
 		}
 	}
 	if r.protocol.Calls() {
-		return made, errors.Join(append(wrong, r.readMessages(&made, needsBody)...)...)
+		return made, errors.Join(append(wrong, r.readMessages(&made, needsBody, keep)...)...)
 	}
 	made.Body = orElse(made.Body, instead)
 	return made, errors.Join(wrong...)
