@@ -16,19 +16,15 @@ const eventLimit = 16 << 20
 type events struct {
 	parser  eventParser
 	arrives *arriving
-	arrived chan struct{} // has an entry if an event has arrived; the next is not read before that is taken
-	ignored atomic.Bool   // events are discarded
-	ended   chan struct{} // is closed when no more events are read
-	err     error         // why; set before that
-	timer   *time.Timer
+	ignored atomic.Bool // events are discarded
+	inbox               // has an entry if an event has arrived; the next is not read before that is taken
 }
 
 func newEvents(o opening) *events {
 	s := &events{
 		parser:  eventParser{reader: bufio.NewReaderSize(o.Body, streamBufferSize)},
-		arrives: o.arrives, arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
+		arrives: o.arrives, inbox: newInbox(),
 	}
-	s.timer.Stop()
 	go s.read()
 	return s
 }
@@ -66,45 +62,13 @@ func (s *events) await(deadline time.Time) error {
 	if s.ignored.Swap(false) {
 		s.discard()
 	}
-	s.timer.Reset(time.Until(deadline))
-	defer s.timer.Stop()
-	select {
-	case <-s.arrived:
-		return nil
-	case <-s.timer.C:
-		return errNoEvent
-	case <-s.ended:
-	}
-	select {
-	case <-s.arrived:
-		return nil
-	default:
-		return s.err
-	}
+	return s.inbox.await(deadline, errNoEvent)
 }
 
 // ignore discards the events that arrive from now on until await is called.
 func (s *events) ignore() {
 	s.ignored.Store(true)
 	s.discard() // for the goroutine may wait to hand one over
-}
-
-// discard takes an event that has arrived, if there is one.
-func (s *events) discard() {
-	select {
-	case <-s.arrived:
-	default:
-	}
-}
-
-// over is true if no more events are read.
-func (s *events) over() bool {
-	select {
-	case <-s.ended:
-		return true
-	default:
-		return false
-	}
 }
 
 // free waits for the end of the goroutine. The connection is closed.

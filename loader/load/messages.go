@@ -25,18 +25,14 @@ const (
 
 // messages are those of an open WebSocket. A goroutine reads them, so that a ping is answered at any time.
 type messages struct {
-	conn    *websocket.Conn
-	under   *underlay
-	early   atomic.Bool   // a message counts once it has begun
-	arrived chan struct{} // has an entry if a message has arrived since expect
-	ended   chan struct{} // is closed when no more messages are read
-	err     error         // why; set before that
-	timer   *time.Timer
+	conn  *websocket.Conn
+	under *underlay
+	early atomic.Bool // a message counts once it has begun
+	inbox             // has an entry if a message has arrived since expect
 }
 
 func newMessages(conn *websocket.Conn, under *underlay) *messages {
-	m := &messages{conn: conn, under: under, arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
-	m.timer.Stop()
+	m := &messages{conn: conn, under: under, inbox: newInbox()}
 	conn.SetReadLimit(messageLimit)
 	under.accepted = true
 	go m.read()
@@ -99,10 +95,7 @@ func (m *messages) expect(e *Exchange) {
 		const header = 6 // bytes of a small frame
 		m.under.left.Store((header + max(sizeOf(e.Body), int64(len(greeting)))) / 2)
 	}
-	select {
-	case <-m.arrived:
-	default:
-	}
+	m.discard()
 }
 
 // send sends the message of an exchange that starts now. If it fails, the WebSocket is closed, and the error is the cause.
@@ -147,35 +140,6 @@ func fragmentSize(e *Exchange) int {
 		return streamBuffer
 	}
 	return chunkSize
-}
-
-// await waits for the next message until the deadline.
-func (m *messages) await(deadline time.Time) error {
-	m.timer.Reset(time.Until(deadline))
-	defer m.timer.Stop()
-	select {
-	case <-m.arrived:
-		return nil
-	case <-m.timer.C:
-		return errNoMessage
-	case <-m.ended:
-	}
-	select {
-	case <-m.arrived:
-		return nil
-	default:
-		return m.err
-	}
-}
-
-// over is true if no more messages are read.
-func (m *messages) over() bool {
-	select {
-	case <-m.ended:
-		return true
-	default:
-		return false
-	}
 }
 
 // part sends a close frame and waits, up to a limit, until the server has answered with one and closed the connection. The

@@ -60,7 +60,7 @@ func (c *webSocket) exchange(ctx context.Context, now time.Time, e *Exchange) (i
 		return 0, nil
 	}
 	if err == nil {
-		err = m.await(now.Add(c.over.timeout))
+		err = m.await(now.Add(c.over.timeout), errNoMessage)
 	}
 	switch {
 	case err != nil:

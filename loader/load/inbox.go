@@ -1,0 +1,54 @@
+package load
+
+import "time"
+
+// inbox is what arrives on a stream that stays open. One goroutine reads it.
+type inbox struct {
+	arrived chan struct{} // has an entry if something has arrived
+	ended   chan struct{} // is closed when no more is read
+	err     error         // why; set before that
+	timer   *time.Timer
+}
+
+func newInbox() inbox {
+	b := inbox{arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
+	b.timer.Stop()
+	return b
+}
+
+// await waits for what arrives next until the deadline, and fails with late after it. What has arrived before the end counts.
+func (b *inbox) await(deadline time.Time, late error) error {
+	b.timer.Reset(time.Until(deadline))
+	defer b.timer.Stop()
+	select {
+	case <-b.arrived:
+		return nil
+	case <-b.timer.C:
+		return late
+	case <-b.ended:
+	}
+	select {
+	case <-b.arrived:
+		return nil
+	default:
+		return b.err
+	}
+}
+
+// discard takes what has arrived, if anything has.
+func (b *inbox) discard() {
+	select {
+	case <-b.arrived:
+	default:
+	}
+}
+
+// over is true if no more is read.
+func (b *inbox) over() bool {
+	select {
+	case <-b.ended:
+		return true
+	default:
+		return false
+	}
+}
