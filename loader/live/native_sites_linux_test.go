@@ -103,10 +103,11 @@ func TestSitesOfAProgramWithoutDWARF(t *testing.T) {
 	program := buildNative(t, "g++", "-std=c++17", "-O2", "-g", "-pthread", "testdata/sites/native/leak.cc")
 	for option, want := range map[string]string{"--strip-debug": `^store::native_buffer$`, "--strip-all": `^server\+0x[0-9a-f]+$`} {
 		t.Run(option, func(t *testing.T) {
-			output, err := exec.Command("strip", option, program).CombinedOutput()
+			stripped := filepath.Join(t.TempDir(), "server")
+			output, err := exec.Command("strip", option, "-o", stripped, program).CombinedOutput()
 			require.NoError(t, err, "%s", output)
 			folder := t.TempDir()
-			p, address := startPlanted(t, program, append(tcmallocIn(t, folder), "LEAK=buffer", "LEAK_BYTES=4096")...)
+			p, address := startPlanted(t, stripped, append(tcmallocIn(t, folder), "LEAK=buffer", "LEAK_BYTES=4096")...)
 			o, err := tcmalloc().open(t.Context(), processOf(t, p.PID), Options{Kind: TCMalloc, Folder: folder})
 			require.NoError(t, err)
 			sites := growth(t, o, address, 1, 100)

@@ -47,10 +47,14 @@ type nodeProfile struct {
 
 // readNodeProfile reads a profile. It fails for one that is not complete or beyond the limits.
 func readNodeProfile(data []byte) (nodeProfile, error) {
+	return readNodeProfileUntil(time.Now().Add(nodeProfileTakes), data)
+}
+
+func readNodeProfileUntil(until time.Time, data []byte) (nodeProfile, error) {
 	if len(data) > nodeProfileMost {
 		return nodeProfile{}, fmt.Errorf("a heap profile of %d bytes: expected at most %d", len(data), nodeProfileMost)
 	}
-	r := &nodeProfileReader{json: json.NewDecoder(bytes.NewReader(data)), until: time.Now().Add(nodeProfileTakes)}
+	r := &nodeProfileReader{json: json.NewDecoder(bytes.NewReader(data)), until: until}
 	if err := r.profile(); err != nil {
 		return nodeProfile{}, fmt.Errorf("a heap profile: %w", err)
 	}
