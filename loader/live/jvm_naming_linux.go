@@ -157,9 +157,9 @@ func (f *flightRecording) end(ctx context.Context, save Save) (Naming, error) {
 	if err != nil {
 		return Naming{}, err
 	}
-	naming := Naming{Sites: sampledSites(slices.DeleteFunc(recording.Samples, func(sample jfr.Sample) bool {
+	naming := Naming{Sites: sampledSites(withMakers(slices.DeleteFunc(recording.Samples, func(sample jfr.Sample) bool {
 		return sample.Allocated.Before(f.began) || ofTheRecorder(sample)
-	}))}
+	})))}
 	naming.Sites = append(naming.Sites, outsideOf(naming.Sites, f.before, after)...)
 	if len(recording.Others) > 0 { // a recording of the user may have the environment, with its secrets
 		return naming, nil

@@ -113,6 +113,28 @@ func sampledSites(samples []jfr.Sample) []memory.Site {
 	return sites
 }
 
+// withMakers adds a sample of each object that holds a sampled one which its constructor allocated, if its class was not sampled
+// itself: of a few objects that were allocated together, chance picks one.
+func withMakers(samples []jfr.Sample) []jfr.Sample {
+	sampled := make(map[string]bool)
+	for _, sample := range samples {
+		sampled[sample.Class] = true
+	}
+	for _, sample := range slices.Clone(samples) {
+		for i, frame := range sample.Stack {
+			if frame.Method != "<init>" || sampled[frame.Class] {
+				continue
+			}
+			if at := slices.IndexFunc(sample.Chain, func(link jfr.Link) bool { return link.Class == frame.Class }); at >= 0 {
+				maker := sample
+				maker.Class, maker.Stack, maker.Chain = frame.Class, sample.Stack[i+1:], sample.Chain[at+1:]
+				samples = append(samples, maker)
+			}
+		}
+	}
+	return samples
+}
+
 // ofTheJDK tells if a class is one of Java's own library.
 func ofTheJDK(class string) bool {
 	return slices.ContainsFunc([]string{"java.", "javax.", "jdk.", "sun.", "com.sun."}, func(prefix string) bool { return strings.HasPrefix(class, prefix) })

@@ -173,6 +173,30 @@ func TestSampledSites(t *testing.T) {
 	assert.Equal(t, []memory.Site{{Class: "int[]"}}, sites, "nothing is known of it")
 }
 
+// Of a direct buffer, its Cleaner and what the Cleaner runs, few are sampled, and the buffer may not be among them.
+func TestTheMakerOfASampledObjectIsASite(t *testing.T) {
+	stack := []jfr.Frame{
+		{Class: "jdk.internal.ref.Cleaner", Method: "create", Line: 131}, {Class: "java.nio.DirectByteBuffer", Method: "<init>", Line: 127},
+		{Class: "java.nio.ByteBuffer", Method: "allocateDirect", Line: 332}, {Class: "app.Main", Method: "put", Line: 9},
+	}
+	kept := []jfr.Link{{Class: "java.lang.Object[]"}, {Class: "java.lang.Class", Description: "Class Name: app.Main", Field: "KEPT", Static: true}}
+	cleaner := jfr.Sample{Class: "jdk.internal.ref.Cleaner", Stack: stack, Chain: append([]jfr.Link{{Class: "java.nio.DirectByteBuffer", Field: "cleaner"}}, kept...)}
+	buffer := memory.Site{Class: "java.nio.DirectByteBuffer", Function: "app.Main.put", Line: 9, Holders: []string{"java.lang.Object[]", "static field app.Main.KEPT"}}
+	sites := sampledSites(withMakers([]jfr.Sample{cleaner}))
+	require.Len(t, sites, 2)
+	assert.Equal(t, buffer, sites[0])
+	assert.Equal(t, "java.nio.DirectByteBuffer.cleaner", sites[1].Holders[0])
+
+	itself := jfr.Sample{Class: "java.nio.DirectByteBuffer", Stack: stack[2:], Chain: kept}
+	assert.Len(t, withMakers([]jfr.Sample{cleaner, itself}), 2, "it is sampled itself")
+	elsewhere := cleaner
+	elsewhere.Chain = kept
+	assert.Len(t, withMakers([]jfr.Sample{elsewhere}), 1, "what was made beside it does not hold it")
+	copied := cleaner
+	copied.Stack = append(stack[:1:1], stack[2:]...)
+	assert.Len(t, withMakers([]jfr.Sample{copied}), 1, "another one made it")
+}
+
 func TestALongChainKeepsItsEnd(t *testing.T) {
 	var chain []jfr.Link
 	for i := range 100 {
