@@ -19,9 +19,14 @@ const (
 // kernel stamps arrivals. A server that is not busy gets its next requests later, by half of the delay on average.
 func (l *loop) batch() {
 	if delay := l.batchingDelay(); delay > 0 {
-		asked := unix.NsecToTimespec(int64(delay - timerSlack))
-		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&asked)), 0, 0)
+		sleep(delay - timerSlack)
 	}
+}
+
+// sleep blocks the thread, without notice to Go's scheduler, for at most timerSlack longer. A signal ends it.
+func sleep(asked time.Duration) {
+	wait := unix.NsecToTimespec(int64(asked))
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&wait)), 0, 0)
 }
 
 // batchingDelay is how long to delay the next poll: a fifth of the response time, at most 0.4 ms. It is 0 while few

@@ -19,7 +19,7 @@ import (
 // many streams, and one sends the next requests.
 //
 // A wake-up costs CPU time on both sides, since the server's thread performs it. So a loop delays its next poll while
-// many responses are outstanding (see batch), or while a connection awaits its next request (see awaitsOnlyTimer).
+// many responses are outstanding (see batch), or while a connection awaits its next request (see sleepsUntil).
 // Latencies stay right, since the kernel stamps arrivals.
 type loop struct {
 	plan   *Plan
@@ -34,10 +34,12 @@ type loop struct {
 	arrivals []*connState
 	stopped  bool
 
-	conns   []*connState // by number; nil where one has left
-	vacant  []int32      // the numbers of those
-	due     []dueConn    // those that wait until their next request is due, earliest first
-	checked time.Time    // when timeouts were last looked for
+	conns     []*connState // by number; nil where one has left
+	vacant    []int32      // the numbers of those
+	due       []dueConn    // those that wait until their next request is due, earliest first
+	sentDueAt time.Time    // when the last of them was sent
+	checked   time.Time    // when timeouts were last looked for
+	sleeps    bool         // its thread may block without notice to Go's scheduler: there are others for other goroutines
 
 	unanswered   int           // requests on connections with streams
 	stamped      bool          // the kernel stamps arrivals
@@ -55,7 +57,7 @@ type loop struct {
 
 // newLoop returns a loop that is not running yet, or the error of a system call.
 func newLoop(plan *Plan, next pace, counts *recorder) (*loop, error) {
-	l := &loop{plan: plan, next: next, counts: counts}
+	l := &loop{plan: plan, next: next, counts: counts, sleeps: runtime.GOMAXPROCS(0) > 1}
 	if plan.Protocol.multiplexed() {
 		l.frames, l.plain = make([]byte, h2BufferSize), make([]byte, frameLimit)
 	} else {
@@ -132,26 +134,38 @@ func (l *loop) run(ctx context.Context) {
 	defer l.poller.close()
 	defer context.AfterFunc(ctx, l.wakeup.signal)()
 	interval := max(l.plan.Timeout/deadlineSlack, time.Millisecond)
-	for now := time.Now(); ; {
-		events := l.poller.poll()
-		if len(events) == 0 {
-			l.poller.wait(!l.awaitsOnlyTimer(now))
-			events = l.poller.poll()
-		}
+	l.checked = time.Now()
+	for {
+		events := l.wait(l.checked.Add(interval))
 		l.bulk = false
 		l.handle(events)
 		if l.arrive() {
 			return
 		}
-		now = time.Now()
+		now := time.Now()
 		l.sendDue(now)
 		if ctx.Err() != nil || now.Sub(l.checked) >= interval {
 			l.checked = now
 			l.expire(ctx, now)
 		}
-		l.setTimer(l.checked.Add(interval))
 		l.batch()
 	}
+}
+
+// wait returns what there is to receive. If there is nothing yet, it waits for that until the next request is due, or until
+// the given time if that is earlier.
+func (l *loop) wait(latest time.Time) []unix.EpollEvent {
+	until := l.nextDue(latest)
+	if l.sleepsUntil(until) {
+		return l.poller.poll()
+	}
+	events := l.poller.poll()
+	if len(events) == 0 {
+		l.timer.arm(until)
+		l.poller.wait()
+		events = l.poller.poll()
+	}
+	return events
 }
 
 func (l *loop) handle(events []unix.EpollEvent) {

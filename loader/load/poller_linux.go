@@ -25,6 +25,7 @@ type poller struct {
 	outer  int      // epoll of the wakeup, the timer and, while it is armed, inner
 	file   *os.File // outer, registered with the runtime's network poller
 	ready  syscall.RawConn
+	armed  bool // something to receive may wake the runtime's network poller
 	events [128]unix.EpollEvent
 }
 
@@ -82,12 +83,11 @@ func (p *poller) poll() []unix.EpollEvent {
 	return p.events[:max(0, n)]
 }
 
-// wait returns at the next wakeup, when the timer fires or, if connections is true, when there is something to receive.
-func (p *poller) wait(connections bool) {
-	if connections {
-		// Armed once: what arrives while the loop is awake causes no further wake-up.
-		_ = unix.EpollCtl(p.outer, unix.EPOLL_CTL_MOD, p.inner, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT})
-	}
+// wait returns at the next wakeup, when the timer fires, or when there is something to receive.
+func (p *poller) wait() {
+	// Armed once: what arrives while the loop is awake causes no further wake-up.
+	_ = unix.EpollCtl(p.outer, unix.EPOLL_CTL_MOD, p.inner, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT})
+	p.armed = true
 	err := p.ready.Read(func(fd uintptr) bool {
 		var event [1]unix.EpollEvent
 		n, _ := unix.EpollWait(int(fd), event[:], 0)
@@ -95,6 +95,14 @@ func (p *poller) wait(connections bool) {
 	})
 	if err != nil {
 		panic(err) // only the goroutine that waits closes it
+	}
+}
+
+// rest keeps what arrives from waking the runtime's network poller, until the next wait.
+func (p *poller) rest() {
+	if p.armed {
+		_ = unix.EpollCtl(p.outer, unix.EPOLL_CTL_MOD, p.inner, &unix.EpollEvent{})
+		p.armed = false
 	}
 }
 

@@ -41,6 +41,7 @@ func (l *loop) await(c *connState, due time.Time) {
 // sendDue sends the queued requests that are due.
 func (l *loop) sendDue(now time.Time) {
 	for len(l.due) > 0 && !l.due[0].at.After(now) {
+		l.sentDueAt = now
 		c := l.due[0].connState
 		l.due = l.due[1:]
 		switch {
@@ -53,19 +54,31 @@ func (l *loop) sendDue(now time.Time) {
 	}
 }
 
-// setTimer arms the timer for the next request that is due, or for the given time if that is earlier.
-func (l *loop) setTimer(latest time.Time) {
+// nextDue is when the next request is due, or the given time if that is earlier.
+func (l *loop) nextDue(latest time.Time) time.Time {
 	if len(l.due) > 0 && l.due[0].at.Before(latest) {
 		latest = l.due[0].at
-		if next := l.timer.fired.Add(timerResolution); latest.Before(next) {
+		if next := l.sentDueAt.Add(timerResolution); latest.Before(next) {
 			latest = next
 		}
 	}
-	l.timer.arm(latest)
+	return latest
 }
 
-// awaitsOnlyTimer is true shortly before a request is due on a connection that is free for it. Responses need not wake
-// the loop then, since the kernel stamps their arrival.
-func (l *loop) awaitsOnlyTimer(now time.Time) bool {
-	return l.stamped && len(l.due) > 0 && l.timer.armed.Sub(now) <= 2*timerResolution
+// sleepsUntil sleeps until a request is due on a connection that is free for it, if that is soon, and returns true then.
+// Responses need not wake the loop, since the kernel stamps their arrival. Go's scheduler does not know of the sleep: it
+// would look for other work and wake other threads for it, each time, which takes more CPU time than the requests.
+func (l *loop) sleepsUntil(until time.Time) bool {
+	if !l.sleeps || !l.stamped || len(l.due) == 0 {
+		return false
+	}
+	left := time.Until(until)
+	if left > 2*timerResolution {
+		return false
+	}
+	if left > 0 {
+		l.poller.rest()
+		sleep(max(1, left-timerSlack))
+	}
+	return true
 }

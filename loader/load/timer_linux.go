@@ -11,7 +11,6 @@ import (
 type timer struct {
 	fd    int
 	armed time.Time // when it fires; zero once it has
-	fired time.Time // when it last did
 }
 
 func newTimer() (*timer, error) {
@@ -22,8 +21,12 @@ func newTimer() (*timer, error) {
 	return &timer{fd: fd}, nil
 }
 
-// expired records that the timer has fired. Its descriptor stays readable until it is armed again.
-func (t *timer) expired() { t.armed, t.fired = time.Time{}, time.Now() }
+// expired records that the timer has fired, and takes that back from its descriptor.
+func (t *timer) expired() {
+	var times [8]byte
+	_, _ = unix.Read(t.fd, times[:])
+	t.armed = time.Time{}
+}
 
 // arm has the timer fire at the given time, unless it fires earlier anyway.
 func (t *timer) arm(at time.Time) {
