@@ -12,7 +12,7 @@ import (
 )
 
 // mostLoaderMemory is what the loader itself may take with 100 workers, in MiB. Two thirds of it are pages of its program.
-const mostLoaderMemory = 26
+const mostLoaderMemory = 27
 
 // loaderMemory returns the resident memory of the loader, in MiB, after each iteration of a run with 100 workers
 // against the demo server.
