@@ -63,6 +63,6 @@ func TestEverySettingIsInTheTable(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(text, "\n| `"+s.Name+"` |"), s.Name)
 	}
 	assert.Contains(t, text, "\n| `TOLERANCE` | 4 | growth, in bytes per request, that still counts as \"no leak\" |\n")
-	assert.Contains(t, text, "\n| `PROTOCOL` | http1 | HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, HTTP/2 over TLS, gRPC, gRPC over TLS, WebSocket, WebSocket over TLS, or server-sent events: `http1`, `https`, `h2c`, `h2`, `grpc`, `grpcs`, `ws`, `wss`, `sse` |\n")
+	assert.Contains(t, text, "\n| `PROTOCOL` | http1 | HTTP/1.1, HTTP/1.1 over TLS, HTTP/2 with prior knowledge, HTTP/2 over TLS, gRPC, gRPC over TLS, WebSocket, WebSocket over TLS, or server-sent events; no HTTP/3 (docs/performance.md): `http1`, `https`, `h2c`, `h2`, `grpc`, `grpcs`, `ws`, `wss`, `sse` |\n")
 	assert.Contains(t, text, "`Accept: text/html\\|X-Color: blue`")
 }
