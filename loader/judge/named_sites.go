@@ -70,7 +70,7 @@ func (s *sites) record(iterations []verdict.Iteration, options verdict.Options, 
 
 // Why less is named than could be.
 const (
-	noneTold = "the runtime tells no sites with its live memory"
+	noneTold = "the runtime tells no sites with its live memory; of C, C++ and Rust, LIVE=tcmalloc or LIVE=jemalloc tells them"
 	unseen   = "the sample of one more iteration held no such object; more requests (DURATION, WORKERS) show what allocates and holds it"
 )
 

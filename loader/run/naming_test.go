@@ -242,8 +242,8 @@ func TestNamingThatFails(t *testing.T) {
 		finished int
 	}{
 		"not ready":       {namingSource{unready: errors.New("it is busy\x1b[2J")}, answers(1), `it is busy\x1b[2J`, true, 0},
-		"no such runtime": {namingSource{nameless: true}, answers(1), "the runtime tells no sites with its live memory", false, 0},
-		"not after all":   {namingSource{unready: fmt.Errorf("%w: it has no such profile", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory", false, 0},
+		"no such runtime": {namingSource{nameless: true}, answers(1), "the runtime tells no sites with its live memory; of C, C++ and Rust, LIVE=tcmalloc or LIVE=jemalloc tells them", false, 0},
+		"not after all":   {namingSource{unready: fmt.Errorf("%w: it has no such profile", live.ErrNone)}, answers(1), "the runtime tells no sites with its live memory; of C, C++ and Rust, LIVE=tcmalloc or LIVE=jemalloc tells them", false, 0},
 		"it fails":        {namingSource{fails: errors.New("cut off")}, answers(1), "cut off", true, 1},
 		"the load fails":  {namingSource{}, lost, "the tool failed", true, 1},
 		"a hostile name":  {namingSource{save: "../x"}, answers(1), `"../x": expected the name of a file`, true, 1},
