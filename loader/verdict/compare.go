@@ -47,24 +47,28 @@ func Compare(before, after []Iteration, options Options) Comparison {
 		c.Sentence = "Cannot tell: one of the runs is too short to estimate its growth."
 		return c
 	}
+	c.between(oldFindings, newFindings, options, words{old: "the old run", new: "the new run", it: "the new one", longer: "Run both longer."})
+	return c
+}
+
+// between sets the difference of two growths that were judged apart, and what follows from it.
+func (c *Comparison) between(before, after findings, options Options, w words) {
 	c.Of = Held
-	earlier, later := oldFindings.held, newFindings.held
-	if oldFindings.split.known && newFindings.split.known {
-		c.Of, earlier, later = Live, oldFindings.live, newFindings.live
+	earlier, later := before.held, after.held
+	if before.split.known && after.split.known {
+		c.Of, earlier, later = Live, before.live, after.live
 		if c.Old.Of == Outside || c.New.Of == Outside {
-			c.Of, earlier, later = Outside, oldFindings.outside.evidence, newFindings.outside.evidence
+			c.Of, earlier, later = Outside, before.outside.evidence, after.outside.evidence
 		}
 	}
 	c.Difference = later.growth.quantile(0.5) - earlier.growth.quantile(0.5)
 	floor := math.Hypot(earlier.judged.floor/earlier.judged.span(), later.judged.floor/later.judged.span())
 	c.Lower = min(differenceQuantile(earlier.growth, later.growth, (1-confidence)/2), c.Difference-floor)
 	c.Upper = max(differenceQuantile(earlier.growth, later.growth, (1+confidence)/2), c.Difference+floor)
-	if !c.compareWorkers() {
-		return c
+	if c.compareWorkers() {
+		c.decide(options)
+		c.explain(options, w)
 	}
-	c.decide(options)
-	c.explain(options, words{old: "the old run", new: "the new run", it: "the new one", longer: "Run both longer."})
-	return c
 }
 
 // decide sets the change.

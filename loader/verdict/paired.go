@@ -16,13 +16,24 @@ type Judged struct {
 // cancels. The slope of the differences over the cumulative requests is estimated like the growth of a single server,
 // and may have a narrower interval than that of Compare. The pairs are judged from where both servers have warmed up,
 // after the last restart of either.
+//
+// Live memory has no drift that could cancel. Where it is known of both, each is judged apart, and the difference is that of
+// Compare.
 func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	c := Comparison{Old: baseline.Verdict, New: suspect.Verdict, Change: CannotTell, Of: Held}
 	if !c.Old.Estimated || !c.New.Estimated {
 		c.Sentence = fmt.Sprintf("Cannot tell: each of the two needs %d iterations with requests in them, after its last restart.", minIterations)
 		return c
 	}
-	pairs := min(len(baseline.Iterations), len(suspect.Iterations))                    // one of the two may be ahead by one
+	inPairs := words{old: "the baseline", new: "the suspect", it: "the suspect", longer: "Take more iterations, or more requests in each."}
+	pairs := min(len(baseline.Iterations), len(suspect.Iterations)) // one of the two may be ahead by one
+	if old, now := c.Old.GrowthOf(Live), c.New.GrowthOf(Live); old.Part == Live && now.Part == Live {
+		c.Estimated, c.Judged = true, Range{First: max(old.Judged.First, now.Judged.First), Last: pairs}
+		_, before := judge(baseline.Iterations, options)
+		_, after := judge(suspect.Iterations, options)
+		c.between(before, after, options, inPairs)
+		return c
+	}
 	first := max(c.Old.GrowthOf(Held).Judged.First, c.New.GrowthOf(Held).Judged.First) // the reading before it is the last of the longer warm-up
 	judged := differenceCurve(baseline.Iterations[:pairs], suspect.Iterations[:pairs]).from(first - 2)
 	growth, _, ok := regress(noiseModels, judged, judged.since())
@@ -39,7 +50,7 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 		return c
 	}
 	c.decide(options)
-	c.explain(options, words{old: "the baseline", new: "the suspect", it: "the suspect", longer: "Take more iterations, or more requests in each."})
+	c.explain(options, inPairs)
 	return c
 }
 

@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -83,8 +84,24 @@ func TestPairingCancelsDrift(t *testing.T) {
 	assert.Less(t, paired, apart/2)
 }
 
-// Pairs are judged after the warm-up and the restart of either server. If the baseline is one iteration behind, the last
-// iteration is left out.
+// Two servers with live memory are compared by it, whatever resident memory does.
+func TestPairsWithLiveMemoryAreComparedByIt(t *testing.T) {
+	flat, jumps := linear(30e6, 0), func(i float64) float64 { return 40e6 + 20e6*math.Mod(i*0.618, 1) }
+	clean := judged(split(10, 3000, linear(4e6, 0), jumps, flat))
+	leaky := judged(split(10, 3000, linear(4e6, 300_000), jumps, flat))
+	c := verdict.ComparePaired(clean, leaky, fixed)
+	assert.Equal(t, verdict.Worse, c.Change, c.Sentence)
+	assert.Equal(t, verdict.Live, c.Of)
+	assert.InDelta(t, 100, c.Difference, 0.1)
+	assert.Contains(t, c.Sentence, "Worse: the suspect grows more, by 100 bytes a request (")
+	assert.Contains(t, c.Sentence, "in live memory.")
+	assert.Equal(t, 10, c.Judged.Last)
+	assert.Equal(t, verdict.Same, verdict.ComparePaired(clean, clean, fixed).Change)
+
+	c = verdict.ComparePaired(judged(leaking()), leaky, fixed)
+	assert.Equal(t, verdict.Held, c.Of, "one of them has no live memory")
+}
+
 // Pages of programs and libraries that one of the two reads in are apart.
 func TestFilePagesOfAPairAreApart(t *testing.T) {
 	pages := func(perIteration float64) verdict.Judged {
@@ -96,6 +113,8 @@ func TestFilePagesOfAPairAreApart(t *testing.T) {
 	assert.Equal(t, verdict.Same, c.Change, c.Sentence)
 }
 
+// Pairs are judged after the warm-up and the restart of either server. If the baseline is one iteration behind, the last
+// iteration is left out.
 func TestPairsThatAreJudged(t *testing.T) {
 	baseline, suspect := drifting(5, 20, 3e4, 0)
 	c := verdict.ComparePaired(baseline, suspect, fixed)
