@@ -14,7 +14,12 @@ import (
 	"leaklab/loader/memory"
 )
 
-const mostHolders = 16 // of a site
+const (
+	mostHolders = 16 // of a site
+	// jdkSamples is the least number of samples at a place that is the JDK's alone: one or two may be objects of its own beside
+	// those that the program keeps, of which none was sampled.
+	jdkSamples = 3
+)
 
 // parseHistogram reads the answer of GC.class_histogram to its end, and returns the bytes of all objects, and the classes as
 // sites, the largest first. A line is "   1:          8199        1348488  [B (java.base@17.0.15)". The bytes of all stand in
@@ -85,7 +90,8 @@ type holderChain struct {
 	threads map[string]bool // at its end
 }
 
-// sampledSites are the places of samples, the most sampled first, each with the holders that most of its samples have.
+// sampledSites are the places of samples, the most sampled first, each with the holders that most of its samples have. Places
+// of the JDK alone with few samples are left out.
 func sampledSites(samples []jfr.Sample) []memory.Site {
 	places := make(map[memory.SiteKey]*allocated)
 	for _, sample := range samples {
@@ -100,6 +106,9 @@ func sampledSites(samples []jfr.Sample) []memory.Site {
 	}
 	all := make([]*allocated, 0, len(places))
 	for _, one := range places {
+		if one.samples < jdkSamples && ofTheJDK(one.site.Function) {
+			continue
+		}
 		one.site.Holders = one.holders()
 		all = append(all, one)
 	}

@@ -160,7 +160,8 @@ func TestSampledSites(t *testing.T) {
 			Holders: []string{"java.util.HashMap$Node.next", "java.util.HashMap$Node[]", "java.util.HashMap.table", "static field app.Main.CACHE"},
 		},
 		{Class: "int[]", Function: "sun.nio.ch.Util.get", Line: 1, Callers: nil, Holders: []string{"thread main"}},
-	}, sampledSites([]jfr.Sample{node(inThread("a")), onStack, node(static), node(static)}), "the chain of most samples counts")
+	}, sampledSites([]jfr.Sample{node(inThread("a")), onStack, onStack, node(static), node(static), node(static), onStack}), "the chain of most samples counts")
+	assert.Len(t, sampledSites([]jfr.Sample{node(static), onStack, onStack}), 1, "few samples of the JDK's own objects")
 
 	sites := sampledSites([]jfr.Sample{node(inThread("b")), node(static), node(inThread("a"))})
 	assert.Equal(t, []string{"java.lang.Thread.threadLocals", "2 threads, such as a"}, sites[0].Holders, "the threads of a pool are one chain")
