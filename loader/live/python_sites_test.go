@@ -107,6 +107,7 @@ func TestPythonNamesWhatIsKept(t *testing.T) {
 		holders              []string
 	}{
 		{"list", "KEPT.append(bytes(359))", "in_list", 400, 1, []string{"list", "__main__.KEPT"}},
+		{"counter", "COUNT += 1", "in_counter", 32, 1, []string{"list", "__main__.KEPT"}},
 		{"dict", "self.filling = bytes(1000)", "Session.__init__", 1056, 1, []string{"__main__.Session", "dict", "__main__.TABLE"}},
 		{"object", "KEPT.append(Visit(number))", "in_object", 0, 0, []string{"list", "__main__.KEPT"}},
 		// The table of a dict comes from a free list, where tracemalloc has it at the dict that had it before.

@@ -631,7 +631,9 @@ class _Holders(object):
             kind = self.kind(held)
             counts = self.kinds.setdefault(stack, {})
             counts[kind] = counts.get(kind, 0) + 1
-            if (stack, kind) not in self.examples:
+            known = self.holders.get((stack, kind))
+            # What a variable holds itself is one object: of a counter, the number that was last.
+            if known is None or id(known) in self.modules and id(holder) not in self.modules:
                 self.examples[stack, kind], self.holders[stack, kind] = held, holder
             self.wanted[stack] -= 1
             if self.wanted[stack] == 0:

@@ -26,6 +26,15 @@ def in_list(number):
     KEPT.append(bytes(359))
 
 
+COUNT = 1 << 20
+
+
+def in_counter(number):
+    global COUNT
+    COUNT += 1
+    KEPT.append(COUNT)
+
+
 class Session:
     def __init__(self, number):
         self.number = str(number)
@@ -94,7 +103,7 @@ def beside_a_bounded_cache(number):
 
 
 LEAKS = {
-    "none": none, "list": in_list, "dict": in_dict, "object": in_object, "record": in_record, "closure": in_closure,
+    "none": none, "list": in_list, "counter": in_counter, "dict": in_dict, "object": in_object, "record": in_record, "closure": in_closure,
     "cache": in_cache, "thread": in_thread, "buffer": in_buffer, "library": in_library, "cycle": in_cycle,
     "bounded": beside_a_bounded_cache,
 }
