@@ -67,17 +67,18 @@ func (j *Judge) requestsPerSecond() float64 {
 	return requests / seconds
 }
 
-// ofMemory is the approach to the limit of the server's memory: by the growth of held memory, or by that of live memory if
-// the other is not sure.
+// ofMemory is the approach to the limit of the server's memory: by the growth of live memory and of memory outside the heap,
+// where these are known, for heap slack is collected before; else by that of held memory.
 func (j *Judge) ofMemory(rate float64) approach {
+	parts := []verdict.Part{verdict.Held}
+	if j.verdict.GrowthOf(verdict.Live).Part == verdict.Live {
+		parts = []verdict.Part{verdict.Live, verdict.Outside}
+	}
 	growth := 0.0
-	for _, part := range []verdict.Part{verdict.Live, verdict.Outside} {
+	for _, part := range parts {
 		if grows, sure := j.sureGrowth(part); sure {
 			growth += grows
 		}
-	}
-	if held, sure := j.sureGrowth(verdict.Held); sure {
-		growth = max(growth, held)
 	}
 	if growth <= 0 || j.limit.Bytes == 0 {
 		return never

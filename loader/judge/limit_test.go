@@ -57,6 +57,18 @@ func TestTheNearestLimitCounts(t *testing.T) {
 	assert.True(t, math.IsInf(measured(Plan{}, keeps(memory.Limit{}, 0)).TimeToLimit(), 1), "no limit")
 }
 
+// Heap slack that grows is collected before it fills the machine.
+func TestHeapSlackNearsNoLimit(t *testing.T) {
+	keep := keeps(memory.Limit{}, 1)
+	j := measured(Plan{Limit: memory.Limit{Bytes: 1000 << 20, Of: "the machine"}}, func(i *lab.Iteration, n int64) {
+		keep(i, n)
+		i.End.Total += n * 40_000_000
+		i.Live.Heap += n * 40_000_000
+	})
+	assert.Equal(t, verdict.Leak, j.Verdict().Kind)
+	assert.InEpsilon(t, (900<<20-400_000_000)/10_000_000.0, j.TimeToLimit(), 0.01)
+}
+
 // Buffers outside the heap have a limit that the heap's does not tell.
 func TestTheLimitOfBuffersCounts(t *testing.T) {
 	direct := memory.Limit{Bytes: 256 << 20, Of: "its direct buffers (-XX:MaxDirectMemorySize)"}
