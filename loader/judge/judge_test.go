@@ -116,6 +116,16 @@ func TestRequestsThatTheServerCounted(t *testing.T) {
 	assert.Equal(t, "The requests were counted by the server: http_requests_total at METRICS_URL.", j.counted())
 }
 
+// Events that arrived between two iterations are in the requests as well.
+func TestRequestsThatTheServerSentByItself(t *testing.T) {
+	j := deliberate(4, 0, memory.Limit{})
+	for n := range j.iterations {
+		i := &j.iterations[n]
+		i.Load.Unasked, i.Requests, i.End.RequestsCounter = 7, i.Load.Requests+7, "http_requests_total"
+	}
+	assert.Empty(t, j.counted())
+}
+
 func TestWhatALoadToolDoesNotCount(t *testing.T) {
 	j := deliberate(4, 0, memory.Limit{})
 	assert.Empty(t, j.tool())

@@ -91,7 +91,7 @@ type Iteration struct {
 	Peak       int64          // the highest total from the start reading to the end of the load
 	EndedAt    time.Time      // when the end reading was taken
 	Live       *Live          // after the end reading; nil if it is not known
-	// Requests are those that the growth is said of: those of the load, or else those that the server has counted, of
+	// Requests are those that the growth is said of: those of the load, with what the server has sent by itself, or else those that the server has counted, of
 	// all loaders if there are several. If neither is known it is 1, and Uncounted is true: the growth is that of an
 	// iteration.
 	Requests  uint64
@@ -313,7 +313,7 @@ func Extra(ctx context.Context, plan Plan, last Iteration) (Iteration, error) {
 func (b *Baseline) follow(ctx context.Context, plan Plan, server Iteration) (Iteration, error) {
 	loaded := Server{Generate: Generate(b.Load.Repeat(server.Load)), Live: b.Live, Sampler: b.Sampler, Meter: b.Meter}
 	iteration, err := iterate(ctx, plan, server.Number, loaded, plan.settles(server))
-	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Requests
+	iteration.OfBaseline, iteration.Requests = true, iteration.Load.Arrived()
 	return iteration, err
 }
 
@@ -421,7 +421,7 @@ func (i *Iteration) count(before Iteration, others bool, meter *load.Meter) erro
 	case i.Load.Partial:
 		i.Requests = max(i.Load.Requests, i.ServerCount)
 	case !i.Load.Uncounted:
-		i.Requests = i.Load.Requests
+		i.Requests = i.Load.Arrived()
 	case before.Uncounted || before.Number == 0 && !i.told:
 		i.Requests, i.Uncounted = 1, true
 	case !i.told:

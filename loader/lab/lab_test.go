@@ -97,6 +97,20 @@ func told(requests uint64) Generator {
 	}
 }
 
+// What a server sends by itself between two bursts is in what the growth is said of, and not in the rate.
+func TestWhatComesUnaskedIsInTheRequestsAlone(t *testing.T) {
+	generate := func(_ context.Context, number int, meter *load.Meter) (load.Result, error) {
+		return load.Result{Totals: meter.Add(map[int]uint64{200: 50}, nil), Unasked: uint64(7 * (number - 1)), Elapsed: 2 * time.Second}, nil
+	}
+	iterations, err := measure(t.Context(), loads(3, generate))
+	require.NoError(t, err)
+	for n, i := range iterations {
+		assert.EqualValues(t, 50+7*n, i.Requests)
+		assert.EqualValues(t, 50, i.Load.Requests)
+		assert.InDelta(t, 25, i.RequestsPerSecond(), 1e-9)
+	}
+}
+
 func TestRequestsOfAnExternalLoad(t *testing.T) {
 	// A server that restarts in its third iteration.
 	counter, readings := []uint64{5, 10, 10, 30, 30, 7}, 0

@@ -16,14 +16,14 @@ const eventLimit = 16 << 20
 type events struct {
 	parser  eventParser
 	arrives *arriving
-	ignored atomic.Bool // events are discarded
+	ignored atomic.Bool // events are counted as unasked, and discarded
 	inbox               // has an entry if an event has arrived; the next is not read before that is taken
 }
 
-func newEvents(o opening) *events {
+func newEvents(o opening, unasked *atomic.Uint64) *events {
 	s := &events{
 		parser:  eventParser{reader: bufio.NewReaderSize(o.Body, streamBufferSize)},
-		arrives: o.arrives, inbox: newInbox(),
+		arrives: o.arrives, inbox: newInbox(unasked),
 	}
 	go s.read()
 	return s
@@ -37,7 +37,9 @@ func (s *events) read() {
 			s.err = s.explain(err)
 			return
 		}
-		if !s.ignored.Load() {
+		if s.ignored.Load() {
+			s.unasked.Add(1)
+		} else {
 			s.arrived <- struct{}{}
 		}
 	}
@@ -60,15 +62,22 @@ func (s *events) explain(err error) error {
 // await waits for the next event until the deadline. It fails with io.EOF when the response has ended as it should.
 func (s *events) await(deadline time.Time) error {
 	if s.ignored.Swap(false) {
-		s.discard()
+		s.pass()
 	}
 	return s.inbox.await(deadline, errNoEvent)
 }
 
-// ignore discards the events that arrive from now on until await is called.
+// ignore discards the events that arrive from now on until await is called, and counts them as unasked.
 func (s *events) ignore() {
 	s.ignored.Store(true)
-	s.discard() // for the goroutine may wait to hand one over
+	s.pass() // for the goroutine may wait to hand one over
+}
+
+// pass counts the event that has arrived as unasked, if one has.
+func (s *events) pass() {
+	if s.discard() {
+		s.unasked.Add(1)
+	}
 }
 
 // free waits for the end of the goroutine. The connection is closed.

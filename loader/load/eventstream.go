@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type eventStream struct {
 	parted  bool    // the client itself has ended the last one
 	dialled uint64  // subscriptions so far, but those in place of one that the client itself has ended
 	first   bool    // the last event was the first of its subscription
+	unasked atomic.Uint64
 }
 
 func (c *eventStream) do(ctx context.Context, now time.Time, e *Exchange) (int, error) {
@@ -87,7 +89,7 @@ func (c *eventStream) greet(ctx context.Context, now time.Time, e *Exchange) (in
 		c.dialled++
 	}
 	c.parted = false
-	c.events = newEvents(o)
+	c.events = newEvents(o, &c.unasked)
 	return http.StatusOK, nil
 }
 
@@ -112,6 +114,8 @@ func (c *eventStream) rest() {
 }
 
 func (c *eventStream) opened() uint64 { return c.dialled }
+
+func (c *eventStream) takeUnasked() uint64 { return c.unasked.Swap(0) }
 
 // timed is true for the first event of a subscription: when the server sends another is not up to the client.
 func (c *eventStream) timed() bool { return c.first }

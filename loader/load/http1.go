@@ -227,6 +227,8 @@ func (c *connection) rest() {
 
 func (c *connection) opened() uint64 { return c.dialled }
 
+func (c *connection) takeUnasked() uint64 { return 0 }
+
 func (c *connection) timed() bool { return true }
 
 func (c *connection) close() {

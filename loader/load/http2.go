@@ -168,6 +168,8 @@ func (c *http2) timed() bool { return true }
 
 func (c *http2) opened() uint64 { return c.before + c.conn.dialled.Load() }
 
+func (c *http2) takeUnasked() uint64 { return 0 }
+
 func (c *http2) close() {
 	if c.streams != nil {
 		c.streams.close()

@@ -1,17 +1,21 @@
 package load
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // inbox is what arrives on a stream that stays open. One goroutine reads it.
 type inbox struct {
-	arrived chan struct{} // has an entry if something has arrived
-	ended   chan struct{} // is closed when no more is read
-	err     error         // why; set before that
+	unasked *atomic.Uint64 // counts what arrives between two iterations, on this stream and others of its client
+	arrived chan struct{}  // has an entry if something has arrived
+	ended   chan struct{}  // is closed when no more is read
+	err     error          // why; set before that
 	timer   *time.Timer
 }
 
-func newInbox() inbox {
-	b := inbox{arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
+func newInbox(unasked *atomic.Uint64) inbox {
+	b := inbox{unasked: unasked, arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
 	b.timer.Stop()
 	return b
 }
@@ -35,11 +39,13 @@ func (b *inbox) await(deadline time.Time, late error) error {
 	}
 }
 
-// discard takes what has arrived, if anything has.
-func (b *inbox) discard() {
+// discard takes what has arrived, and reports if anything had.
+func (b *inbox) discard() bool {
 	select {
 	case <-b.arrived:
+		return true
 	default:
+		return false
 	}
 }
 

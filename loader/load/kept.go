@@ -79,6 +79,15 @@ func opened(clients []client) []uint64 {
 	return numbers
 }
 
+// takeUnasked is the number of events or messages that clients have discarded since the last call, between two iterations.
+func takeUnasked(clients []client) uint64 {
+	var n uint64
+	for _, c := range clients {
+		n += c.takeUnasked()
+	}
+	return n
+}
+
 // reopened is the number of connections that clients have opened since, in place of others that the server has closed
 // between two responses. It is 0 if the load itself closes them. Each failed request has closed one as well.
 func (p *Plan) reopened(before, after []uint64, totals Totals) uint64 {

@@ -38,6 +38,9 @@ type Result struct {
 	Elapsed   time.Duration // until the last response
 	// Reopened is the number of connections that Plan.Kept was to keep, but the server closed. They were opened again.
 	Reopened uint64
+	// Unasked is the number of events or messages that have arrived on kept connections since the end of the last burst,
+	// before their first request of this one. They are not in Totals, since they have no part in the rate.
+	Unasked uint64
 	// Connections is the number of connections that were open at a time, without those of Behaviour.Idle.
 	Connections int
 	// Uncounted is true if the number of requests is unknown. The totals are empty then.
@@ -49,6 +52,10 @@ type Result struct {
 	// Notes are sentences on how that tool counts, or on what it did otherwise than its command suggests.
 	Notes []string
 }
+
+// Arrived is the number of requests that the server has answered, and of what it has sent by itself since the last burst:
+// it may have leaked for each of them.
+func (r Result) Arrived() uint64 { return r.Requests + r.Unasked }
 
 // Repeat returns a plan that sends as many requests as r, a result of this plan, answered or not. Duration no longer
 // matters then.
@@ -95,6 +102,7 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	for _, l := range loops {
 		l.stop()
 	}
+	unasked := takeUnasked(clients)
 	cause := context.Cause(ctx)
 	if plan.Kept == nil || cause != nil {
 		closeAll(clients)
@@ -109,7 +117,7 @@ func Run(ctx context.Context, plan Plan, meter *Meter) (Result, error) {
 	if cause != nil {
 		return Result{}, cause
 	}
-	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed, Reopened: reopened, Connections: len(clients)}, nil
+	return Result{Totals: totals, StartedAt: start, Elapsed: elapsed, Reopened: reopened, Unasked: unasked, Connections: len(clients)}, nil
 }
 
 // working is the number of workers that send requests.

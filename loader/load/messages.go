@@ -25,14 +25,15 @@ const (
 
 // messages are those of an open WebSocket. A goroutine reads them, so that a ping is answered at any time.
 type messages struct {
-	conn  *websocket.Conn
-	under *underlay
-	early atomic.Bool // a message counts once it has begun
-	inbox             // has an entry if a message has arrived since expect
+	conn    *websocket.Conn
+	under   *underlay
+	early   atomic.Bool // a message counts once it has begun
+	resting atomic.Bool // from the end of an iteration until expect: messages are counted as unasked
+	inbox               // has an entry if a message has arrived since expect
 }
 
-func newMessages(conn *websocket.Conn, under *underlay) *messages {
-	m := &messages{conn: conn, under: under, inbox: newInbox()}
+func newMessages(conn *websocket.Conn, under *underlay, unasked *atomic.Uint64) *messages {
+	m := &messages{conn: conn, under: under, inbox: newInbox(unasked)}
 	conn.SetReadLimit(messageLimit)
 	under.accepted = true
 	go m.read()
@@ -59,7 +60,11 @@ func (m *messages) read() {
 			return
 		}
 		m.under.dataless = 0
-		m.tell()
+		if m.resting.Load() {
+			m.unasked.Add(1)
+		} else {
+			m.tell()
+		}
 	}
 }
 
@@ -95,6 +100,7 @@ func (m *messages) expect(e *Exchange) {
 		const header = 6 // bytes of a small frame
 		m.under.left.Store((header + max(sizeOf(e.Body), int64(len(greeting)))) / 2)
 	}
+	m.resting.Store(false)
 	m.discard()
 }
 

@@ -76,6 +76,8 @@ type client interface {
 	rest()
 	// opened is the number of connections so far.
 	opened() uint64
+	// takeUnasked is the number of events or messages that have arrived from rest to the next exchange, since the last call.
+	takeUnasked() uint64
 	// timed is true if the last exchange has a latency.
 	timed() bool
 	// close closes the connection. abort also makes the exchange in flight and all later ones fail.

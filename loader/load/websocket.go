@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -22,6 +23,7 @@ type webSocket struct {
 	rested   bool      // it has been idle since the last iteration
 	parted   bool      // the client itself has closed the last one
 	dialled  uint64    // opened so far, but those in place of one that the client itself has closed
+	unasked  atomic.Uint64
 
 	body Body // whose kind is known
 	kind websocket.MessageType
@@ -97,7 +99,7 @@ func (c *webSocket) greet(ctx context.Context, now time.Time, e *Exchange) (int,
 		c.dialled++
 	}
 	c.parted = false
-	c.messages = newMessages(conn, h.under)
+	c.messages = newMessages(conn, h.under, &c.unasked)
 	return 0, nil
 }
 
@@ -158,9 +160,15 @@ func (c *webSocket) drop() {
 
 func (c *webSocket) releaseBuffers() {}
 
-func (c *webSocket) rest() { c.rested = c.messages != nil }
+func (c *webSocket) rest() {
+	if c.rested = c.messages != nil; c.rested {
+		c.messages.resting.Store(true)
+	}
+}
 
 func (c *webSocket) opened() uint64 { return c.dialled }
+
+func (c *webSocket) takeUnasked() uint64 { return c.unasked.Swap(0) }
 
 func (c *webSocket) timed() bool { return true }
 
