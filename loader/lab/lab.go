@@ -91,9 +91,9 @@ type Iteration struct {
 	Peak       int64          // the highest total from the start reading to the end of the load
 	EndedAt    time.Time      // when the end reading was taken
 	Live       *Live          // after the end reading; nil if it is not known
-	// Requests are those that the growth is said of: those of the load, with what the server has sent by itself, or else those that the server has counted, of
-	// all loaders if there are several. If neither is known it is 1, and Uncounted is true: the growth is that of an
-	// iteration.
+	// Requests are those that the growth is said of: those of the load, with what the server has sent by itself, or else
+	// those that the server has counted, of all loaders if there are several. If neither is known it is 1, and Uncounted is
+	// true: the growth is that of an iteration.
 	Requests  uint64
 	Uncounted bool
 	// ServerCount is how many requests the server itself has counted since the iteration before; 0 if it did not tell at
