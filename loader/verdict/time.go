@@ -146,7 +146,7 @@ func (v *Verdict) explainTime(o overTime) string {
 		return ""
 	case o.lower >= mostlyTime*o.all:
 		return fmt.Sprintf("%s grows with time, not with requests: without load by %s, and by %s in the whole run. "+
-			"Look for a background job, or for work that goes on after the response.", capital(string(v.Of)), without, text.Number(o.all))
+			"Look for a background job, for work that goes on after the response, or for what streams that stay open are sent.", capital(string(v.Of)), without, text.Number(o.all))
 	case o.rest >= partlyTime*o.all:
 		return fmt.Sprintf("Part of the growth comes with time: it is %s without load, and %s in the whole run.", without, text.Number(o.all))
 	}
