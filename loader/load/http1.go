@@ -37,6 +37,8 @@ const (
 	deadlineSlack  = 16               // a request may exceed the timeout by one part in this many
 	closeLimit     = time.Second      // for the server to close a connection on request
 	idleFrom       = time.Millisecond // after the start of an exchange; later, the server may have closed the connection
+	// longestIdleRead bounds the wait for the rest of what a TLS server has sent on an idle connection.
+	longestIdleRead = 100 * time.Millisecond
 )
 
 var errAborted = errors.New("aborted")
@@ -109,28 +111,33 @@ func (c *connection) exchange(ctx context.Context, now time.Time, e *Exchange) (
 }
 
 // closedWhileIdle is true if the server has closed an idle connection, or has sent what was not asked for. A TLS server
-// may have sent a ticket, or an alert that it closes; they are read.
+// may have sent a ticket, or an alert that it closes; they are read. On a busy machine the deadline may have passed before
+// that, so it is tried again while there is something to read.
 func (c *connection) closedWhileIdle() bool {
 	if c.raw == nil {
 		return false
 	}
-	var n int
-	var failed error
-	peek := func(fd uintptr) { n, _, failed = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK) }
-	switch err := c.raw.Control(peek); {
-	case err != nil:
-		return true
-	case failed != nil:
-		return !again(failed)
-	case n == 0 || c.tls == nil:
-		return true
+	for wait := time.Millisecond; wait <= longestIdleRead; wait *= 2 {
+		var n int
+		var failed error
+		peek := func(fd uintptr) { n, _, failed = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK) }
+		switch err := c.raw.Control(peek); {
+		case err != nil:
+			return true
+		case failed != nil:
+			return !again(failed)
+		case n == 0 || c.tls == nil:
+			return true
+		}
+		c.deadline = time.Time{}
+		if c.conn.SetReadDeadline(time.Now().Add(wait)) != nil {
+			return true
+		}
+		if _, err := c.conn.Read(make([]byte, 1)); err == nil || classify(err) != Timeout {
+			return true
+		}
 	}
-	c.deadline = time.Time{}
-	if c.conn.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
-		return true
-	}
-	_, err := c.conn.Read(make([]byte, 1))
-	return err == nil || classify(err) != Timeout
+	return true
 }
 
 // limit sets the deadline of an exchange that starts now. Setting a deadline has a cost, so it is set ahead by
