@@ -71,7 +71,7 @@ func (j *Judge) requestsPerSecond() float64 {
 // where these are known, for heap slack is collected before; else by that of held memory.
 func (j *Judge) ofMemory(rate float64) approach {
 	parts := []verdict.Part{verdict.Held}
-	if j.verdict.GrowthOf(verdict.Live).Part == verdict.Live {
+	if _, known := j.verdict.KnownGrowth(verdict.Live); known {
 		parts = []verdict.Part{verdict.Live, verdict.Outside}
 	}
 	growth := 0.0
@@ -157,10 +157,6 @@ func (j *Judge) ofCounts(rate float64) []approach {
 
 // sureGrowth is the growth of a part of held memory in bytes per request; false if it is not sure to grow.
 func (j *Judge) sureGrowth(part verdict.Part) (float64, bool) {
-	for _, g := range j.verdict.Growths {
-		if g.Part == part {
-			return g.Growth, g.Lower > 0
-		}
-	}
-	return 0, false
+	g, known := j.verdict.KnownGrowth(part)
+	return g.Growth, known && g.Lower > 0
 }

@@ -129,7 +129,7 @@ func withMakers(samples []jfr.Sample) []jfr.Sample {
 	for _, sample := range samples {
 		sampled[sample.Class] = true
 	}
-	for _, sample := range slices.Clone(samples) {
+	for _, sample := range samples {
 		for i, frame := range sample.Stack {
 			if frame.Method != "<init>" || sampled[frame.Class] {
 				continue

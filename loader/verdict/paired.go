@@ -27,11 +27,11 @@ func ComparePaired(baseline, suspect Judged, options Options) Comparison {
 	}
 	inPairs := words{old: "the baseline", new: "the suspect", it: "the suspect", longer: "Take more iterations, or more requests in each."}
 	pairs := min(len(baseline.Iterations), len(suspect.Iterations)) // one of the two may be ahead by one
-	if old, now := c.Old.GrowthOf(Live), c.New.GrowthOf(Live); old.Part == Live && now.Part == Live {
+	old, oldLive := c.Old.KnownGrowth(Live)
+	now, nowLive := c.New.KnownGrowth(Live)
+	if oldLive && nowLive {
 		c.Estimated, c.Judged = true, Range{First: max(old.Judged.First, now.Judged.First), Last: pairs}
-		_, before := judge(baseline.Iterations, options)
-		_, after := judge(suspect.Iterations, options)
-		c.between(before, after, options, inPairs)
+		c.between(newFindings(baseline.Iterations, options, c.Old.Confidence), newFindings(suspect.Iterations, options, c.New.Confidence), options, inPairs)
 		return c
 	}
 	first := max(c.Old.GrowthOf(Held).Judged.First, c.New.GrowthOf(Held).Judged.First) // the reading before it is the last of the longer warm-up

@@ -101,12 +101,20 @@ func (v Verdict) GrowthOf(part Part) PartGrowth {
 	if part == Workers && v.Ageing != nil {
 		return PartGrowth{Part: Workers, Growth: v.Ageing.Growth, Lower: v.Ageing.Lower, Upper: v.Ageing.Upper, Judged: v.Judged}
 	}
-	for _, g := range v.Growths {
-		if g.Part == part {
-			return g
-		}
+	if g, known := v.KnownGrowth(part); known {
+		return g
 	}
 	return PartGrowth{Part: v.Of, Growth: v.Growth, Lower: v.Lower, Upper: v.Upper, Judged: v.Judged}
+}
+
+// KnownGrowth is the growth of a part among Growths; false if it is not known.
+func (v Verdict) KnownGrowth(part Part) (PartGrowth, bool) {
+	for _, g := range v.Growths {
+		if g.Part == part {
+			return g, true
+		}
+	}
+	return PartGrowth{}, false
 }
 
 // liveSince returns the number of iterations before those that are judged, at least from: with live memory, from where on
