@@ -33,10 +33,8 @@ func growthOf(v verdict.Verdict, part verdict.Part) verdict.PartGrowth {
 	if v.Estimated && part == v.Of.Judged() {
 		return verdict.PartGrowth{Growth: v.Growth, Lower: v.Lower, Upper: v.Upper}
 	}
-	for _, g := range v.Growths {
-		if v.Estimated && g.Part == part {
-			return g
-		}
+	if g, known := v.KnownGrowth(part); known && v.Estimated {
+		return g
 	}
 	return verdict.PartGrowth{Growth: math.NaN(), Lower: math.NaN(), Upper: math.NaN()}
 }
