@@ -16,8 +16,7 @@ const eventLimit = 16 << 20
 type events struct {
 	parser  eventParser
 	arrives *arriving
-	ignored atomic.Bool // events are counted as unasked, and discarded
-	inbox               // has an entry if an event has arrived; the next is not read before that is taken
+	inbox   // has an entry if an event has arrived; the next is not read before that is taken
 }
 
 func newEvents(o opening, unasked *atomic.Uint64) *events {
@@ -37,9 +36,7 @@ func (s *events) read() {
 			s.err = s.explain(err)
 			return
 		}
-		if s.ignored.Load() {
-			s.unasked.Add(1)
-		} else {
+		if !s.passes() {
 			s.arrived <- struct{}{}
 		}
 	}
@@ -61,7 +58,7 @@ func (s *events) explain(err error) error {
 
 // await waits for the next event until the deadline. It fails with io.EOF when the response has ended as it should.
 func (s *events) await(deadline time.Time) error {
-	if s.ignored.Swap(false) {
+	if s.resting.Swap(false) {
 		s.pass()
 	}
 	return s.inbox.await(deadline, errNoEvent)
@@ -69,7 +66,7 @@ func (s *events) await(deadline time.Time) error {
 
 // ignore discards the events that arrive from now on until await is called, and counts them as unasked.
 func (s *events) ignore() {
-	s.ignored.Store(true)
+	s.resting.Store(true)
 	s.pass() // for the goroutine may wait to hand one over
 }
 

@@ -7,7 +7,8 @@ import (
 
 // inbox is what arrives on a stream that stays open. One goroutine reads it.
 type inbox struct {
-	unasked *atomic.Uint64 // counts what arrives between two iterations, on this stream and others of its client
+	resting atomic.Bool    // nobody is to wait for what arrives
+	unasked *atomic.Uint64 // counts what arrives meanwhile, on this stream and others of its client
 	arrived chan struct{}  // has an entry if something has arrived
 	ended   chan struct{}  // is closed when no more is read
 	err     error          // why; set before that
@@ -15,9 +16,18 @@ type inbox struct {
 }
 
 func newInbox(unasked *atomic.Uint64) inbox {
-	b := inbox{unasked: unasked, arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour)}
-	b.timer.Stop()
-	return b
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return inbox{unasked: unasked, arrived: make(chan struct{}, 1), ended: make(chan struct{}), timer: timer}
+}
+
+// passes counts what has arrived as unasked, and returns true, if nobody is to wait for it.
+func (b *inbox) passes() bool {
+	resting := b.resting.Load()
+	if resting {
+		b.unasked.Add(1)
+	}
+	return resting
 }
 
 // await waits for what arrives next until the deadline, and fails with late after it. What has arrived before the end counts.

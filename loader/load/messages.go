@@ -25,11 +25,10 @@ const (
 
 // messages are those of an open WebSocket. A goroutine reads them, so that a ping is answered at any time.
 type messages struct {
-	conn    *websocket.Conn
-	under   *underlay
-	early   atomic.Bool // a message counts once it has begun
-	resting atomic.Bool // from the end of an iteration until expect: messages are counted as unasked
-	inbox               // has an entry if a message has arrived since expect
+	conn  *websocket.Conn
+	under *underlay
+	early atomic.Bool // a message counts once it has begun
+	inbox             // rests from the end of an iteration until expect; has an entry if a message has arrived since that
 }
 
 func newMessages(conn *websocket.Conn, under *underlay, unasked *atomic.Uint64) *messages {
@@ -60,9 +59,7 @@ func (m *messages) read() {
 			return
 		}
 		m.under.dataless = 0
-		if m.resting.Load() {
-			m.unasked.Add(1)
-		} else {
+		if !m.passes() {
 			m.tell()
 		}
 	}

@@ -87,7 +87,7 @@ func streamOf(c client) (unasked *atomic.Uint64, resting *atomic.Bool, end func(
 		return &c.unasked, &m.resting, func() { _ = conn.Close(); <-m.ended }
 	case *eventStream:
 		s, conn := c.events, c.over.conn
-		return &c.unasked, &s.ignored, func() { _ = conn.Close(); <-s.ended }
+		return &c.unasked, &s.resting, func() { _ = conn.Close(); <-s.ended }
 	}
 	panic("no stream")
 }
