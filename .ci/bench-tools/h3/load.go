@@ -20,7 +20,6 @@ import (
 type plan struct {
 	at, api, profile     string
 	connections, streams int
-	sockets              int
 	duration             time.Duration
 }
 
@@ -87,36 +86,31 @@ func (p plan) load(ctx context.Context) error {
 	return nil
 }
 
-// open makes the connections one after the other. done closes what was opened.
+// open makes the connections one after the other, over one socket. done closes what was opened.
 func (p plan) open(ctx context.Context) (connections []exchange, done func(), err error) {
+	done = func() {}
 	server, err := net.ResolveUDPAddr("udp", p.at)
 	if err != nil {
-		return nil, func() {}, err
+		return nil, done, err
 	}
-	transport := &http3.Transport{DisableCompression: true}
-	var sockets []*quic.Transport
+	// quic-go asks for receive and send buffers of 7 MiB, and sends with GSO if the kernel has it.
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, done, err
+	}
+	socket, transport := &quic.Transport{Conn: conn}, &http3.Transport{DisableCompression: true}
 	done = func() {
 		_ = transport.Close()
-		for _, socket := range sockets {
-			_ = socket.Close()
-			_ = socket.Conn.Close()
-		}
-	}
-	for range p.sockets {
-		// quic-go asks for receive and send buffers of 7 MiB, and sends with GSO if the kernel has it.
-		socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			return nil, done, err
-		}
-		sockets = append(sockets, &quic.Transport{Conn: socket})
+		_ = socket.Close()
+		_ = conn.Close()
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+p.at+"/hello/warp", nil)
 	if err != nil {
 		return nil, done, err
 	}
 	insecure := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{http3.NextProtoH3}}
-	for i := range p.connections {
-		connection, err := sockets[i%len(sockets)].Dial(ctx, server, insecure, &quic.Config{MaxIncomingStreams: -1})
+	for range p.connections {
+		connection, err := socket.Dial(ctx, server, insecure, &quic.Config{MaxIncomingStreams: -1})
 		if err != nil {
 			return nil, done, err
 		}

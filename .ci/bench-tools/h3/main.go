@@ -42,7 +42,6 @@ func run(args []string) error {
 		plan := plan{}
 		flags.IntVar(&plan.connections, "connections", 100, "connections")
 		flags.IntVar(&plan.streams, "streams", 10, "requests in flight on each connection")
-		flags.IntVar(&plan.sockets, "sockets", 1, "UDP sockets that the connections share")
 		flags.DurationVar(&plan.duration, "duration", 3*time.Second, "how long requests are sent")
 		flags.StringVar(&plan.api, "api", "streams", "what sends a request: roundtrip, streams or raw")
 		flags.StringVar(&plan.profile, "profile", "", "file for a profile of the CPU time")
