@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -55,6 +56,9 @@ func (a *attachment) open(ctx context.Context) error {
 	if err := a.identify(); err != nil {
 		return err
 	}
+	if err := a.inTheWay(); err != nil {
+		return err
+	}
 	connection, err := a.connect()
 	if err == nil {
 		a.said = "used its attach socket, which was open"
@@ -85,6 +89,26 @@ func (a *attachment) identify() error {
 	a.uid, a.gid = int(status.UIDs[effective]), int(status.GIDs[effective])
 	if user := os.Geteuid(); user != 0 && user != a.uid {
 		return fmt.Errorf("it runs as user %d: run leaklab as that user or as root", a.uid)
+	}
+	return nil
+}
+
+// inTheWay is an error if the socket's name is taken by another user: a JVM that was killed leaves its socket, and a later
+// process may get its number. A JVM removes such a file when it starts, if it may. If not, it can never open its socket: in
+// /tmp only the owner of a file and root replace it.
+func (a *attachment) inTheWay() error {
+	root, err := os.OpenRoot(a.process.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name := fmt.Sprintf("tmp/.java_pid%d", a.process.Inside)
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil // there is none, or connecting tells why
+	}
+	if stat, known := info.Sys().(*syscall.Stat_t); known && int(stat.Uid) != a.uid {
+		return fmt.Errorf("an earlier process left /%s, which belongs to user %d: remove that file", name, stat.Uid)
 	}
 	return nil
 }

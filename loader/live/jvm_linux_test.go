@@ -82,6 +82,7 @@ func started(t *testing.T, cmd *exec.Cmd) *program {
 		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		_ = os.Remove(p.socket()) // a JVM that is killed leaves it
 	})
 	p.expect("ready")
 	p.pid = cmd.Process.Pid
@@ -92,6 +93,9 @@ func started(t *testing.T, cmd *exec.Cmd) *program {
 	}
 	return p
 }
+
+// socket is the path of its attach socket, if its /tmp is the one of this program.
+func (p *program) socket() string { return fmt.Sprintf("/tmp/.java_pid%d", p.pid) }
 
 // Write keeps what the program writes to its standard error.
 func (p *program) Write(text []byte) (int, error) {
@@ -237,6 +241,11 @@ func TestHotSpotOfAnotherUser(t *testing.T) {
 	cmd.Dir = folder
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	p := started(t, cmd)
+	_ = os.Remove(p.socket()) // of a JVM of root that had this number and was killed
+	require.NoError(t, os.WriteFile(p.socket(), nil, 0o600))
+	_, err := p.attach()
+	require.EqualError(t, err, fmt.Sprintf("an earlier process left /tmp/.java_pid%d, which belongs to user 0: remove that file", p.pid))
+	require.NoError(t, os.Remove(p.socket()))
 	o, err := p.attach()
 	require.NoError(t, err)
 	before := reading(t, o)
