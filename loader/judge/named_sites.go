@@ -32,6 +32,13 @@ func (j *Judge) Sites(naming *Naming, unnamed string) *record.Sites {
 	return j.sites.record(j.evidence, j.options, naming, unnamed)
 }
 
+// Unseen tells if readings tell a class that grows, and naming neither where it is allocated nor what holds it: chance decides
+// which objects are sampled.
+func (j *Judge) Unseen(naming *Naming) bool {
+	sites := j.Sites(naming, "")
+	return sites != nil && sites.Unnamed == unseen
+}
+
 // Sites are those of the baseline, as its readings tell them. unnamed is as for Judge's.
 func (p *Paired) Sites(unnamed string) *record.Sites {
 	return p.sites.record(p.evidence, p.options, nil, unnamed)
@@ -71,7 +78,7 @@ func (s *sites) record(iterations []verdict.Iteration, options verdict.Options, 
 // Why less is named than could be.
 const (
 	noneTold = "the runtime tells no sites with its live memory; of C, C++ and Rust, LIVE=tcmalloc or LIVE=jemalloc tells them"
-	unseen   = "the sample of one more iteration held no such object; more requests (DURATION, WORKERS) show what allocates and holds it"
+	unseen   = "the samples of three more iterations held no such object; more requests (DURATION, WORKERS) show what allocates and holds it"
 )
 
 // listed is a site that surely grows, as the record has it.

@@ -40,6 +40,8 @@ const (
 	mostOpenings = 5
 	// enoughRequests is how many requests name what is kept, where a runtime samples it.
 	enoughRequests = 8_000
+	// mostNamings is how often what is kept is named at most, if the sample held none of it.
+	mostNamings = 3
 )
 
 // finishLimit is how long a server may take to be as it was before, after a load that failed or was interrupted.
@@ -83,7 +85,10 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	if s.write() != nil {
 		return nil, namingUnwritten // the end of the run tells why
 	}
-	naming, err := s.nameExtra(ctx, namer, closed)
+	naming, err := s.nameExtra(ctx, namer, closed, "live memory grows: one more iteration of load, which is not judged, names what is kept")
+	for n := 1; n < mostNamings && err == nil && s.judge.Unseen(naming); n++ {
+		naming, err = s.nameExtra(ctx, namer, false, "the sample held nothing of what grows most: one more iteration of load names it")
+	}
 	switch {
 	case err == nil:
 		return naming, ""
@@ -103,10 +108,10 @@ func interrupted(ctx context.Context) bool {
 	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), memory.ErrGone)
 }
 
-// nameExtra makes one more iteration of load, and has the server name what is kept of it. Connections that were closed are
-// opened again before: what the server keeps for them is not kept for each request. The server is left as it was, also if the
-// load fails or is interrupted.
-func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) (*judge.Naming, error) {
+// nameExtra makes one more iteration of load, with a note that tells why, and has the server name what is kept of it.
+// Connections that were closed are opened again before: what the server keeps for them is not kept for each request. The server
+// is left as it was, also if the load fails or is interrupted.
+func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool, why string) (*judge.Naming, error) {
 	if closed && s.reopen != nil {
 		if err := s.openAgain(ctx); err != nil {
 			return nil, err
@@ -117,6 +122,7 @@ func (s *session) nameExtra(ctx context.Context, namer live.Namer, closed bool) 
 		return nil, err
 	}
 	s.whole = true
+	fmt.Fprintln(s.screen.Notes, "loader:", why)
 	requests, failed := s.extraLoad(ctx)
 	if failed != nil || ctx.Err() != nil {
 		var cancel context.CancelFunc
@@ -153,7 +159,6 @@ func (s *session) openAgain(ctx context.Context) error {
 
 // extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.
 func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
-	fmt.Fprintln(s.screen.Notes, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept")
 	last := s.last
 	for range mostExtra {
 		extra, err := lab.Extra(ctx, s.lab, last)

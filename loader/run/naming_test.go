@@ -32,11 +32,21 @@ type namingSource struct {
 	failing
 	sites          []memory.Site
 	unready, fails error
+	class          string // that the readings tell, of what grows; empty for none
 	nameless       bool   // Names is false
 	hangs          bool   // after the load, until the context ends
 	save           string // the name of a file that it saves; empty for none
+	missed         int    // how many times it names sites of nothing
 	prepared       int
 	finished       []error // what the context had ended with
+}
+
+// classes are what the readings tell of bytes that have been kept.
+func (n *namingSource) classes(bytes int64) []memory.Site {
+	if n.class == "" {
+		return nil
+	}
+	return []memory.Site{{Class: n.class, Bytes: 1<<20 + bytes, Objects: 100 + bytes/100}}
 }
 
 func (n *namingSource) Names() bool { return !n.nameless }
@@ -53,6 +63,9 @@ func (n *namingSource) Name(_ context.Context, save live.Save) (func(context.Con
 			return live.Naming{}, ctx.Err()
 		}
 		naming := live.Naming{Sites: n.sites, SampledEvery: 1 << 10}
+		if n.prepared <= n.missed {
+			naming.Sites = nil
+		}
 		if n.save != "" {
 			err := save(n.save, func(out io.Writer) error {
 				_, err := io.WriteString(out, "a profile")
@@ -89,7 +102,7 @@ func growing(t *testing.T, kept int64, source *namingSource, generate lab.Genera
 		i := lab.Iteration{
 			Number: int(n) + 1, Of: 9, Requests: 10_000, Load: load.Result{Totals: load.NewMeter().Snapshot(), Elapsed: time.Second},
 			Start: memory.Reading{Total: 90 << 20}, End: memory.Reading{Total: 90 << 20},
-			Live: &lab.Live{Live: memory.Live{Bytes: 4<<20 + 10_000*n*kept, Outside: 20 << 20}, Idle: -1},
+			Live: &lab.Live{Live: memory.Live{Bytes: 4<<20 + 10_000*n*kept, Outside: 20 << 20, Sites: source.classes(10_000 * n * kept)}, Idle: -1},
 		}
 		row := record.NewIteration(i)
 		s.judge.Add(i, row)
@@ -133,6 +146,23 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n", notes.String())
 	assert.Equal(t, 9, s.judge.Iterations())
 	assert.Len(t, s.record.Iterations, 9)
+}
+
+// Chance decides what a runtime samples of a class that the readings tell.
+func TestAClassThatNoSampleHeldIsNamedAgain(t *testing.T) {
+	for missed, want := range []string{"Item in Shop.keep line 7", "Item in Shop.keep line 7", "Item in Shop.keep line 7", "Item"} {
+		t.Run(fmt.Sprint(missed, " missed"), func(t *testing.T) {
+			source := &namingSource{sites: []memory.Site{{Class: "Item", Function: "Shop.keep", Line: 7, InFunction: true}}, class: "Item", missed: missed}
+			s, notes := growing(t, 100, source, answers(enoughRequests))
+			s.name(t.Context(), true, nil)
+			require.Len(t, s.record.Sites.List, 1)
+			assert.Equal(t, want, s.record.Sites.List[0].Name())
+			tries := min(missed+1, mostNamings)
+			assert.Equal(t, tries, source.prepared)
+			assert.Equal(t, tries, strings.Count(notes.String(), "one more iteration of load"))
+			assert.Equal(t, missed == mostNamings, s.record.Sites.Unnamed != "", s.record.Sites.Unnamed)
+		})
+	}
 }
 
 func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
