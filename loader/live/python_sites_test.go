@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	platform "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,7 +122,7 @@ func TestPythonNamesWhatIsKept(t *testing.T) {
 		{"bounded", "KEPT.append(bytes(365))", "beside_a_bounded_cache", 400, 1, []string{"list", "__main__.KEPT"}},
 	} {
 		for _, server := range []string{"asyncio", "threads"} {
-			if server == "threads" && test.leak != "thread" && test.leak != "closure" && test.leak != "record" && os.Getenv("LEAKLAB_LONG") != "1" {
+			if !long() && !slices.Contains([]string{"list/asyncio", "dict/asyncio", "cache/asyncio", "library/asyncio", "bounded/asyncio", "record/threads", "closure/threads", "thread/threads"}, test.leak+"/"+server) {
 				continue
 			}
 			t.Run(test.leak+"/"+server, func(t *testing.T) {

@@ -47,7 +47,7 @@ func needPython(t *testing.T, program string) string {
 func everyPython(t *testing.T) []string {
 	t.Helper()
 	all := []string{needPython(t, "/usr/bin/python3")}
-	if os.Getenv("LEAKLAB_LONG") != "1" {
+	if !long() {
 		return all
 	}
 	for _, minor := range []int{8, 9, 10, 11, 12, 13} {

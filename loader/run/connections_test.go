@@ -97,7 +97,8 @@ func TestKeptConnectionsMakeRoomForThePageOfTheServer(t *testing.T) {
 	server := serveFew(t, 4)
 	open, err := measureBeside(t, server, new(connections), &notes)
 	require.NoError(t, err)
-	assert.Equal(t, []int{0, 0, 0}, open)
+	// A read of the page may come before the last worker connects: then the page answers in the first iteration.
+	assert.Equal(t, []int{0, 0}, open[1:])
 	assert.Equal(t, "loader: CONNECTIONS=kept: "+server.URL+"/metrics answers only when the connections of the load are closed: going on with CONNECTIONS=fresh\n", notes.String())
 }
 
