@@ -78,7 +78,7 @@ func (s *sites) record(iterations []verdict.Iteration, options verdict.Options, 
 // Why less is named than could be.
 const (
 	noneTold = "the runtime tells no sites with its live memory; of C, C++ and Rust, LIVE=tcmalloc or LIVE=jemalloc tells them"
-	unseen   = "the samples of three more iterations held no such object; more requests (DURATION, WORKERS) show what allocates and holds it"
+	unseen   = "the samples held no such object; more requests (DURATION, WORKERS) show what allocates and holds it"
 )
 
 // listed is a site that surely grows, as the record has it.

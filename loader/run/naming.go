@@ -87,7 +87,12 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	}
 	naming, err := s.nameExtra(ctx, namer, closed, "live memory grows: one more iteration of load, which is not judged, names what is kept")
 	for n := 1; n < mostNamings && err == nil && s.judge.Unseen(naming); n++ {
-		naming, err = s.nameExtra(ctx, namer, false, "the sample held nothing of what grows most: one more iteration of load names it")
+		again, failed := s.nameExtra(ctx, namer, false, "the sample held nothing of what grows most: one more iteration of load names it")
+		if failed != nil {
+			note(s.screen.Notes, "loader: nothing more is named:", inOneLine(failed))
+			break
+		}
+		naming = again
 	}
 	switch {
 	case err == nil:
@@ -98,9 +103,14 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 		note(s.screen.Notes, "loader: nothing more is named:", errors.New(namingInterrupted))
 		return nil, namingInterrupted
 	}
-	unnamed = strings.ReplaceAll(text.Printable(err.Error()), "\n", "; ") // each process has a line
-	note(s.screen.Notes, "loader: nothing more is named:", errors.New(unnamed))
+	unnamed = inOneLine(err)
+	note(s.screen.Notes, "loader: nothing more is named:", unnamed)
 	return nil, unnamed
+}
+
+// inOneLine is the text of an error that has a line for each process.
+func inOneLine(err error) string {
+	return strings.ReplaceAll(text.Printable(err.Error()), "\n", "; ")
 }
 
 // interrupted tells if the user has ended the run, and not a server that is gone.

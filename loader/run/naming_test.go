@@ -165,6 +165,24 @@ func TestAClassThatNoSampleHeldIsNamedAgain(t *testing.T) {
 	}
 }
 
+// What the first sample held is not lost.
+func TestNamingAgainThatFails(t *testing.T) {
+	source := &namingSource{sites: []memory.Site{{Class: "Other", Function: "Shop.serve", Line: 9}}, class: "Item", save: "sites.heapprofile"}
+	loads := 0
+	s, notes := growing(t, 100, source, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+		if loads++; loads > 1 {
+			return load.Result{}, errors.New("no more load")
+		}
+		return answers(enoughRequests)(ctx, number, meter)
+	})
+	s.name(t.Context(), false, nil)
+	assert.Equal(t, 2, source.prepared)
+	assert.Len(t, s.record.Sites.Files, 1)
+	assert.EqualValues(t, enoughRequests, s.record.Sites.NamingRequests)
+	assert.Contains(t, notes.String(), "loader: nothing more is named: no more load")
+	assert.Contains(t, s.record.Sites.Unnamed, "the samples held no such object")
+}
+
 func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
 	loads := 0
 	var s *session
