@@ -44,6 +44,9 @@ type attachment struct {
 	said    string
 }
 
+// socket is the name of the JVM's socket in its /tmp.
+func (a *attachment) socket() string { return fmt.Sprintf(".java_pid%d", a.process.Inside) }
+
 // open makes the JVM open its socket, if it has not yet.
 func (a *attachment) open(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, jvmStartLimit+attachSocketLimit)
@@ -70,7 +73,7 @@ func (a *attachment) open(ctx context.Context) error {
 	if err := a.request(ctx, target); err != nil {
 		return err
 	}
-	a.said = fmt.Sprintf("opened its attach socket /tmp/.java_pid%d by SIGQUIT", a.process.Inside)
+	a.said = "opened its attach socket /tmp/" + a.socket() + " by SIGQUIT"
 	return nil
 }
 
@@ -102,13 +105,12 @@ func (a *attachment) inTheWay() error {
 		return err
 	}
 	defer root.Close()
-	name := fmt.Sprintf("tmp/.java_pid%d", a.process.Inside)
-	info, err := root.Lstat(name)
+	info, err := root.Lstat("tmp/" + a.socket())
 	if err != nil {
 		return nil // there is none, or connecting tells why
 	}
 	if stat, known := info.Sys().(*syscall.Stat_t); known && int(stat.Uid) != a.uid {
-		return fmt.Errorf("an earlier process left /%s, which belongs to user %d: remove that file", name, stat.Uid)
+		return fmt.Errorf("an earlier process left /tmp/%s, which belongs to user %d: remove that file", a.socket(), stat.Uid)
 	}
 	return nil
 }
@@ -297,10 +299,10 @@ func (a *attachment) connect() (net.Conn, error) {
 	}
 	socket := os.NewFile(uintptr(fd), "attach socket")
 	defer socket.Close()
-	address := fmt.Sprintf("/proc/self/fd/%d/.java_pid%d", folder.Fd(), a.process.Inside)
+	address := fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), a.socket())
 	err = a.asItsUser(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: address}) })
 	if err != nil {
-		return nil, fmt.Errorf("connect to /tmp/.java_pid%d: %w", a.process.Inside, err)
+		return nil, fmt.Errorf("connect to /tmp/%s: %w", a.socket(), err)
 	}
 	return net.FileConn(socket)
 }
