@@ -86,17 +86,9 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 		return nil, namingUnwritten // the end of the run tells why
 	}
 	naming, err := s.nameExtra(ctx, namer, closed, "live memory grows: one more iteration of load, which is not judged, names what is kept")
-	for n := 1; n < mostNamings && err == nil && s.judge.Unseen(naming); n++ {
-		again, failed := s.nameExtra(ctx, namer, false, "the sample held nothing of what grows most: one more iteration of load names it")
-		if failed != nil {
-			note(s.screen.Notes, "loader: nothing more is named:", inOneLine(failed))
-			break
-		}
-		naming = again
-	}
 	switch {
 	case err == nil:
-		return naming, ""
+		return s.nameUnseen(ctx, namer, naming), ""
 	case errors.Is(err, live.ErrNone):
 		return nil, ""
 	case interrupted(ctx):
@@ -106,6 +98,19 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	unnamed = inOneLine(err)
 	note(s.screen.Notes, "loader: nothing more is named:", unnamed)
 	return nil, unnamed
+}
+
+// nameUnseen names again while the sample held nothing of what grows most. What it has is kept if that fails.
+func (s *session) nameUnseen(ctx context.Context, namer live.Namer, naming *judge.Naming) *judge.Naming {
+	for n := 1; n < mostNamings && s.judge.Unseen(naming); n++ {
+		again, err := s.nameExtra(ctx, namer, false, "the sample held nothing of what grows most: one more iteration of load names it")
+		if err != nil {
+			note(s.screen.Notes, "loader: nothing more is named:", inOneLine(err))
+			return naming
+		}
+		naming = again
+	}
+	return naming
 }
 
 // inOneLine is the text of an error that has a line for each process.
