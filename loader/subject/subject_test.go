@@ -180,6 +180,13 @@ func TestWaitReady(t *testing.T) {
 	never := func(context.Context) error { return errors.New("no answer") }
 	assert.EqualError(t, WaitReady(t.Context(), 50*time.Millisecond, "the baseline", never), "the baseline is not ready after 50ms: no answer")
 
+	began := time.Now()
+	cut := func(ctx context.Context) error {
+		end, _ := ctx.Deadline()
+		return fmt.Errorf("cut short: %t", end.Before(began.Add(leastProbe)))
+	}
+	assert.EqualError(t, WaitReady(t.Context(), time.Millisecond, "the server", cut), "the server is not ready after 1ms: cut short: false")
+
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("interrupted"))
 	assert.EqualError(t, WaitReady(ctx, time.Minute, "the server", never), "interrupted")

@@ -7,15 +7,22 @@ import (
 	"time"
 )
 
-const probeInterval = 20 * time.Millisecond
+const (
+	probeInterval = 20 * time.Millisecond
+	// leastProbe is how long a probe may take though the limit has passed: one that is cut short would not tell what is wrong.
+	leastProbe = time.Second
+)
 
-// WaitReady calls probe until it succeeds, for at most limit. It fails with probe's last error after that, and with the cause
-// of ctx when ctx ends first. The error calls the server who.
+// WaitReady calls probe until it succeeds, and begins none after limit. It fails with probe's last error then, and with the
+// cause of ctx when ctx ends first. The error calls the server who.
 func WaitReady(ctx context.Context, limit time.Duration, who string, probe func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	end, _ := limited.Deadline()
 	for {
-		err := probe(limited)
+		probing, cancel := context.WithTimeout(ctx, max(time.Until(end), leastProbe))
+		err := probe(probing)
+		cancel()
 		if err == nil {
 			return nil
 		}
