@@ -7,7 +7,8 @@
 //	hostile     servers and endpoints that attack the loader
 //	fault       servers that crash or hang, disks that are full
 //	live        live memory: servers in several runtimes, and what only a collection frees
-//	verdict     leaks that are found, by the fitting load, at their line
+//	verdict     leaks that are found, at their line, and recorded runs
+//	shape       leaks that only the fitting load finds
 //	report      the files of a run, secrets, the page in a browser
 //	compare     baselines, recorded runs, reproduction, git bisect, CI
 //	foreign     servers from Debian's packages, the recipes of README.md and docs/
