@@ -312,6 +312,7 @@ func TestFreeing(t *testing.T) {
 
 // TestServesQuit has this program, which has a handler of SIGQUIT that ends it.
 func TestServesQuit(t *testing.T) {
+	t.Parallel() // it mostly waits
 	self, err := look(os.Getpid())
 	require.NoError(t, err)
 	assert.True(t, self.handles(int(syscall.SIGQUIT)))

@@ -173,7 +173,7 @@ func TestHotSpotNamesWhatIsKept(t *testing.T) {
 		{"thread", "long[]", 416, "Leaks.remember", "new long[50]", append(list[:2:2], "java.lang.ThreadLocal$ThreadLocalMap$Entry.value")},
 		{"direct", directBuffer, 64, "Leaks.buffer", "allocateDirect(", append(list[:2:2], "static field Leaks.BUFFERS")},
 	} {
-		if !long() && (test.kind == "listener" || test.kind == "cache") {
+		if !long() && test.kind != "static" && test.kind != "direct" {
 			continue
 		}
 		t.Run(test.kind, func(t *testing.T) {
@@ -342,6 +342,7 @@ func TestHotSpotOfAnotherUserIsNamed(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	p := serving(t, cmd, "cache")
 	_ = os.Remove(p.socket()) // of a JVM of root that had this number and was killed
+	p.load(400)               // the first requests keep bytes of the JDK's, of dates and of how it joins strings
 	o, err := p.attach()
 	require.NoError(t, err)
 	_, site := p.namedWith(o, savedIn(make(map[string][]byte)), 2000, "byte[]")

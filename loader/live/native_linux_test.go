@@ -197,6 +197,7 @@ func TestNativeProcessesShareOneGdb(t *testing.T) {
 }
 
 func TestNativeGivesUpInTime(t *testing.T) {
+	t.Parallel() // it mostly waits
 	c := startC(t)
 	program := openC(t, c)
 	cancelled, cancel := context.WithCancel(t.Context())

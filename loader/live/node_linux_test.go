@@ -212,6 +212,7 @@ func TestNodeInspectorOfTheUserStaysOpen(t *testing.T) {
 }
 
 func TestNodePortOfTheInspectorIsTaken(t *testing.T) {
+	t.Parallel() // it mostly waits
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = taken.Close() })
@@ -302,6 +303,7 @@ func TestNodeThatEndsDoesNotWaitForUs(t *testing.T) {
 
 // A program that has no handler of Node's is ended by SIGUSR1, so that none must be sent.
 func TestNodeSignalIsNotSentToOthers(t *testing.T) {
+	t.Parallel() // it mostly waits
 	t.Run("another program", func(t *testing.T) {
 		p := nodeProcessOf(t, child(t))
 		assert.False(t, runsNode(p))

@@ -102,7 +102,7 @@ func plantedLine(t *testing.T, text string) int {
 func TestPythonNamesWhatIsKept(t *testing.T) {
 	const requests = 400
 	// short are the leaks, and their servers, that run without LEAKLAB_LONG.
-	short := []string{"list/asyncio", "dict/asyncio", "cache/asyncio", "library/asyncio", "bounded/asyncio", "record/threads", "closure/threads", "thread/threads"}
+	short := []string{"list/asyncio", "dict/asyncio", "library/asyncio", "record/threads", "closure/threads"}
 	program := needPython(t, "/usr/bin/python3")
 	for _, test := range []struct {
 		leak, line, function string

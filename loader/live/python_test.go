@@ -296,6 +296,7 @@ func TestPythonEndsAsWithoutTheHook(t *testing.T) {
 }
 
 func TestPythonWithoutItsEnvironment(t *testing.T) {
+	t.Parallel() // it mostly waits
 	program := needPython(t, "/usr/bin/python3")
 	for _, flag := range []string{"-I", "-E", "-S"} {
 		s := startPython(t, nil, program, flag, "testdata/holder.py")
