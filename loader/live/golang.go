@@ -152,18 +152,19 @@ func goHeap(pid int) (int64, error) {
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
 // the goroutines that exist: the least that each has, and to goStackNoise what is beyond it. Stopped is the sum of the
-// pauses of both.
+// pauses of both. All is asked on one connection: chance would decide if the buffers of two, 8 KiB each, are there at once.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
 	var stats goStats
 	var records *goHeapRecords
 	for n := range goCollections {
-		if n == goCollections-1 && !g.noSites {
+		last := n == goCollections-1
+		if last && !g.noSites {
 			records = newGoHeapRecords()
 		}
 		var err error
-		if stats, err = readGoHeap(ctx, g.url, records); err != nil {
+		if stats, err = readGoHeap(ctx, g.url, !last || !g.silent, records); err != nil {
 			if hasEnded(g.PID) {
 				err = fmt.Errorf("process %d: %w", g.PID, memory.ErrGone)
 			}
@@ -184,9 +185,10 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	return read, nil
 }
 
-// readGoHeap asks for the heap profile at address, and reads its statistics, and its records unless those are nil.
-func readGoHeap(ctx context.Context, address string, records *goHeapRecords) (goStats, error) {
-	body, err := goGet(ctx, address)
+// readGoHeap asks for the heap profile at address, and reads its statistics, and its records unless those are nil. follows is
+// goGet's.
+func readGoHeap(ctx context.Context, address string, follows bool, records *goHeapRecords) (goStats, error) {
+	body, err := goGet(ctx, address, follows)
 	if err != nil {
 		return goStats{}, err
 	}
@@ -253,7 +255,7 @@ func (g *goProgram) found(ctx context.Context, base *url.URL) error {
 
 // commandLine is that of the process which answers at base.
 func (g *goProgram) commandLine(ctx context.Context, base *url.URL) ([]byte, error) {
-	body, err := goGet(ctx, base.JoinPath("cmdline").String())
+	body, err := goGet(ctx, base.JoinPath("cmdline").String(), false)
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,6 @@ func showsGoHeap(ctx context.Context, base *url.URL) bool {
 	defer cancel()
 	at := base.JoinPath("heap")
 	at.RawQuery = url.Values{"debug": {"1"}}.Encode()
-	_, err := readGoHeap(ctx, at.String(), nil)
+	_, err := readGoHeap(ctx, at.String(), false, nil)
 	return err == nil
 }

@@ -223,7 +223,7 @@ func goroutineCount(told string) (count int64, valid bool) {
 func (g *goProgram) goroutinesOf(ctx context.Context, profile string, limit time.Duration) (siteSum, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	body, err := goGet(ctx, g.at(profile, url.Values{"debug": {"1"}}))
+	body, err := goGet(ctx, g.at(profile, url.Values{"debug": {"1"}}), false)
 	if err != nil {
 		return siteSum{}, 0, err
 	}
@@ -255,7 +255,7 @@ func (g goProver) name(ctx context.Context, save Save) (func(context.Context) (N
 				delete(after.sites, key)
 			}
 		}
-		profile, err := goGet(ctx, g.at(goLeakProfile, nil))
+		profile, err := goGet(ctx, g.at(goLeakProfile, nil), false)
 		if err != nil {
 			return Naming{}, err
 		}

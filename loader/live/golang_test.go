@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -155,6 +156,44 @@ func TestGoIsAwaitedUntilItListens(t *testing.T) {
 	program, err := golang().open(t.Context(), process{PID: os.Getpid()}, options)
 	require.NoError(t, err)
 	assert.Positive(t, readLive(t, program).Bytes)
+}
+
+// The buffers of a second connection would come and go by chance.
+func TestGoIsReadOnOneConnection(t *testing.T) {
+	for name, goroutines := range map[string]string{"with goroutines": goRoutineText, "a heap profile alone": ""} {
+		t.Run(name, func(t *testing.T) {
+			var opened, closed atomic.Int64
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/heap":
+					fmt.Fprint(w, goHeapText)
+				case goroutines == "" || r.URL.Path != "/goroutine":
+					http.NotFound(w, r)
+				default:
+					fmt.Fprint(w, goroutines)
+				}
+			}))
+			server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				switch state {
+				case http.StateNew:
+					opened.Add(1)
+				case http.StateClosed:
+					closed.Add(1)
+				}
+			}
+			server.Start()
+			defer server.Close()
+			program, err := golang().open(t.Context(), process{PID: os.Getpid()}, Options{PprofURL: server.URL + "/"})
+			require.NoError(t, err)
+			before := opened.Load()
+			const readings = 3
+			for range readings {
+				readLive(t, program)
+			}
+			assert.Equal(t, int64(readings), opened.Load()-before)
+			assert.Eventually(t, func() bool { return closed.Load() == opened.Load() }, time.Minute, time.Millisecond, "none stays open")
+		})
+	}
 }
 
 func TestGoOpenTakesNoNonsense(t *testing.T) {

@@ -34,9 +34,14 @@ type goBody struct {
 	work    time.Duration // goMaxWork, or another limit in a test
 }
 
-// goGet asks for a profile, with status 200. It leaves no connection open. The caller closes the body.
-func goGet(ctx context.Context, address string) (*goBody, error) {
-	body, err := scrape.Get(ctx, address, http.Header{"Connection": {"close"}})
+// goGet asks for a profile, with status 200. It leaves no connection open, unless another request follows, which that one
+// serves. The caller closes the body.
+func goGet(ctx context.Context, address string, follows bool) (*goBody, error) {
+	header := make(http.Header)
+	if !follows {
+		header.Set("Connection", "close")
+	}
+	body, err := scrape.Get(ctx, address, header)
 	if err != nil {
 		return nil, err
 	}
