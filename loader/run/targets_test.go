@@ -256,6 +256,7 @@ func FuzzLineIn(f *testing.F) {
 	for _, text := range []string{
 		"/a", "/a b", "http://host/a b?c", "?a", "8 /a", "POST /a", "3 POST /a {\"b\": 1}", "PUT /a @b.json", "3 POST", "0 /a", "1e3 /a", "post /a", "# a", "",
 		"10000\t PURGE\thttps://host \t b\r", "CONNECT /", "3 /a b", "M-SEARCH * x", "GET ?", "a:/b c", "GET / @", "1 ~ ?\xff \xff",
+		"http://host//", "2 GET http://host//a b",
 	} {
 		f.Add(text)
 	}
@@ -286,7 +287,11 @@ func FuzzLineIn(f *testing.F) {
 		if wrong != nil || l.Weight < 0 || l.Weight > mostWeight || l.Method == "" && (l.Body != nil || l.bodyFile != "") {
 			t.Fatalf("%q is %v: %v", text, l, wrong)
 		}
-		written := fmt.Sprintf("%s\t%s %s", l.Method, l.Path, bodyOf(t, l))
+		url := l.Path
+		if strings.HasPrefix(url, "//") { // a host would follow
+			url = "http://host" + url
+		}
+		written := fmt.Sprintf("%s\t%s %s", l.Method, url, bodyOf(t, l))
 		if l.Weight > 0 {
 			written = fmt.Sprintf("%d %s", l.Weight, strings.TrimLeft(written, "\t"))
 		}
