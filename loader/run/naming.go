@@ -85,7 +85,7 @@ func (s *session) naming(ctx context.Context, closed bool, early error) (naming 
 	if s.write() != nil {
 		return nil, namingUnwritten // the end of the run tells why
 	}
-	naming, err := s.nameExtra(ctx, namer, closed, "live memory grows: one more iteration of load, which is not judged, names what is kept")
+	naming, err := s.nameExtra(ctx, namer, closed, s.record.Verdict.Headline()+": one more iteration of load, which is not judged, names what is kept")
 	switch {
 	case err == nil:
 		return s.nameUnseen(ctx, namer, naming), ""

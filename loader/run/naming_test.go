@@ -143,7 +143,7 @@ func TestWhatIsKeptIsNamed(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(s.folder, "sites.heapprofile"))
 	require.NoError(t, err)
 	assert.Equal(t, "a profile", string(content))
-	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n", notes.String())
+	assert.Equal(t, "loader: leak, live memory 100.0 bytes/request (100.0 to 100.0, 95%): one more iteration of load, which is not judged, names what is kept\n", notes.String())
 	assert.Equal(t, 9, s.judge.Iterations())
 	assert.Len(t, s.record.Iterations, 9)
 }
@@ -367,7 +367,7 @@ func TestServerThatDiesWhileItIsNamed(t *testing.T) {
 	s.name(ctx, false, nil)
 	assert.Equal(t, []error{nil}, source.finished)
 	assert.Equal(t, gone.Error()+"; no answer", s.record.Sites.Unnamed)
-	assert.Equal(t, "loader: live memory grows: one more iteration of load, which is not judged, names what is kept\n"+
+	assert.Equal(t, "loader: leak, live memory 100.0 bytes/request (100.0 to 100.0, 95%): one more iteration of load, which is not judged, names what is kept\n"+
 		"loader: nothing more is named: "+gone.Error()+"; no answer\n", notes.String())
 	written := readRecord(t, s.folder)
 	assert.Equal(t, verdict.Leak, written.Verdict.Kind)
