@@ -3,9 +3,11 @@ package kernel
 import (
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,6 +37,16 @@ func TestStatOfAProcess(t *testing.T) {
 	assert.LessOrEqual(t, parent, start)
 	_, err = StartOf(1 << 30)
 	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestRuns(t *testing.T) {
+	assert.True(t, Runs(os.Getpid()))
+	assert.False(t, Runs(1<<30))
+	child := exec.Command("true")
+	require.NoError(t, child.Start())
+	assert.Eventually(t, func() bool { return !Runs(child.Process.Pid) }, time.Minute, time.Millisecond, "nobody has waited for it")
+	require.NoError(t, child.Wait())
+	assert.False(t, Runs(child.Process.Pid))
 }
 
 func TestListeners(t *testing.T) {

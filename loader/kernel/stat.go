@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/procfs"
@@ -64,6 +65,13 @@ func (s Stat) Field(number int) uint64 {
 func StartOf(pid int) (uint64, error) {
 	stat, err := ReadStat(pid)
 	return stat.Field(Start), err
+}
+
+// Runs tells whether the first thread of a process runs. It is false of a zombie, and of a process whose first thread alone
+// has ended.
+func Runs(pid int) bool {
+	stat, err := ReadStat(pid)
+	return err == nil && len(stat.fields) > 0 && !slices.Contains([]string{"Z", "X"}, string(stat.fields[0]))
 }
 
 // Path is that of a file of a process.

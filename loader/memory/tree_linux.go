@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/procfs"
 
@@ -36,16 +37,42 @@ const TreeSource = "/proc, summed over the server's process tree"
 // The functions adopted return children of this program that belong to the server as well, with their descendants.
 func OfTree(root int, adopted ...func() []int) Reader {
 	t := &tree{root: root, adopted: adopted}
-	return t.read
+	return func(ctx context.Context) (Reading, error) {
+		return lookAgain(ctx, root, func() (Reading, error) { return t.read(ctx) })
+	}
 }
 
 // Processes returns a function that lists the processes that OfTree reads. Its error wraps ErrGone when root has ended.
 func Processes(root int, adopted ...func() []int) func() ([]int, error) {
 	t := &tree{root: root, adopted: adopted}
 	return func() ([]int, error) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.descendants()
+		return lookAgain(context.Background(), root, func() ([]int, error) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			return t.descendants()
+		})
+	}
+}
+
+const (
+	lookAgainAfter = 10 * time.Millisecond
+	looks          = 50
+)
+
+// lookAgain calls look again while it returns ErrGone, although the kernel tells that the process runs. Once in many runs
+// one reading did not find a process that ran on, and what is gone ends a run. Of a process that is about to end it
+// returns ErrGone after half a second at the latest.
+func lookAgain[T any](ctx context.Context, pid int, look func() (T, error)) (T, error) {
+	for n := 1; ; n++ {
+		seen, err := look()
+		if !errors.Is(err, ErrGone) || n == looks || !kernel.Runs(pid) {
+			return seen, err
+		}
+		select {
+		case <-ctx.Done():
+			return seen, err
+		case <-time.After(lookAgainAfter):
+		}
 	}
 }
 

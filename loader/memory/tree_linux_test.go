@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"leaklab/loader/kernel"
 )
 
 const rollup = `55cac7f74000-7ffe43b28000 ---p 00000000 00:00 0                          [rollup]
@@ -125,6 +127,40 @@ func TestAMainThreadThatHasEnded(t *testing.T) {
 		_, err := read(t.Context())
 		return errors.Is(err, ErrGone)
 	}, time.Minute, 10*time.Millisecond)
+}
+
+// What ends a run is not believed at the first look, as long as the kernel tells that the process runs.
+func TestAProcessThatRunsIsLookedForAgain(t *testing.T) {
+	shell := run(t, "echo ready; read x")
+	pid, gone := shell.Process.Pid, fmt.Errorf("process: %w", ErrGone)
+	try := func(ctx context.Context, pid int, failing int, err error) (int, error) {
+		tries := 0
+		return lookAgain(ctx, pid, func() (int, error) {
+			if tries++; tries <= failing {
+				return tries, err
+			}
+			return tries, nil
+		})
+	}
+	tries, err := try(t.Context(), pid, 2, gone)
+	require.NoError(t, err)
+	assert.Equal(t, 3, tries)
+	tries, err = try(t.Context(), pid, 2*looks, gone)
+	assert.ErrorIs(t, err, ErrGone)
+	assert.Equal(t, looks, tries, "not for ever")
+	tries, err = try(t.Context(), pid, 2, os.ErrPermission)
+	assert.ErrorIs(t, err, os.ErrPermission)
+	assert.Equal(t, 1, tries, "another error tells nothing of this")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = try(ctx, pid, 2*looks, gone)
+	assert.ErrorIs(t, err, ErrGone)
+
+	require.NoError(t, shell.Process.Kill())
+	require.Eventually(t, func() bool { return !kernel.Runs(pid) }, time.Minute, time.Millisecond)
+	tries, err = try(t.Context(), pid, 2, gone)
+	assert.ErrorIs(t, err, ErrGone)
+	assert.Equal(t, 1, tries, "a zombie")
 }
 
 // compile makes a program of a file in C.
