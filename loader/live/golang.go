@@ -98,6 +98,9 @@ type goProgram struct {
 	limit       memory.Limit
 	// count is how many goroutines there were when they had last changed by more than goCountNoise.
 	count int64
+	// records are nil if they cannot be read, and ended is what they told last: bytes for goroutines that have ended.
+	records *goRecords
+	ended   int64
 	// stacks is what stacks have in use beyond the least that each goroutine has, of the last reading in which it had changed
 	// by more than goStackNoise.
 	stacks int64
@@ -118,6 +121,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 		return nil, err
 	}
 	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
+	program.records, _ = openGoRecords(p)                // of a program without symbols they are counted as live
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
@@ -151,20 +155,20 @@ func goHeap(pid int) (int64, error) {
 }
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
-// the goroutines that exist: the least that each has, and to goStackNoise what is beyond it. Stopped is the sum of the
-// pauses of both. All is asked on one connection: chance would decide if the buffers of two, 8 KiB each, are there at once.
+// the goroutines that exist: the least that each has, and to goStackNoise what is beyond it. The records of goroutines that
+// have ended are left out. Stopped is the sum of the pauses of both. All is asked on one connection: chance would decide if the buffers of two, 8 KiB each, are there at once.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
 	var stats goStats
-	var records *goHeapRecords
+	var sampled *goHeapRecords
 	for n := range goCollections {
 		last := n == goCollections-1
 		if last && !g.noSites {
-			records = newGoHeapRecords()
+			sampled = newGoHeapRecords()
 		}
 		var err error
-		if stats, err = readGoHeap(ctx, g.url, !last || !g.silent, records); err != nil {
+		if stats, err = readGoHeap(ctx, g.url, !last || !g.silent, sampled); err != nil {
 			if hasEnded(g.PID) {
 				err = fmt.Errorf("process %d: %w", g.PID, memory.ErrGone)
 			}
@@ -172,15 +176,20 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 		}
 	}
 	goroutines := g.goroutines(ctx)
+	if g.records != nil && !g.silent {
+		if ended, err := g.records.ended(g.count); err == nil {
+			g.ended = ended
+		}
+	}
 	least := min(g.count*goLeastStack, stats.stackInuse)
 	g.stacks = steady(g.stacks, stats.stackInuse-least, goStackNoise)
 	read := stats.live(g.limit)
-	read.Bytes += least + g.stacks - stats.stackInuse
+	read.Bytes += least + g.stacks - stats.stackInuse - g.ended
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
-	if records != nil {
-		read.Sites = g.calibration.read(records, stats.heapAlloc, goroutines)
+	if sampled != nil {
+		read.Sites = g.calibration.read(sampled, stats.heapAlloc-g.ended, goroutines)
 	}
 	return read, nil
 }
@@ -230,7 +239,11 @@ func steady(before, now, noise int64) int64 {
 func (g *goProgram) close(context.Context) error { return nil }
 
 func (g *goProgram) said() string {
-	return "asks " + scrape.Public(g.url) + ", which forces collections"
+	said := "asks " + scrape.Public(g.url) + ", which forces collections"
+	if g.records != nil {
+		said += ", and reads the list of goroutines in its memory"
+	}
+	return said
 }
 
 // found fails unless the process is the one that answers at base: it listens there, or what answers tells its command

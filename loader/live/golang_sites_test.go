@@ -162,10 +162,10 @@ func sourceLine(t *testing.T, site memory.Site) string {
 }
 
 // buildGo compiles a program of testdata.
-func buildGo(t *testing.T, folder string) string {
+func buildGo(t *testing.T, folder string, flags ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "server")
-	output, err := exec.Command("go", "build", "-o", program, folder).CombinedOutput()
+	output, err := exec.Command("go", slices.Concat([]string{"build", "-o", program}, flags, []string{folder})...).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return program
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,6 +104,56 @@ func TestGoIsReadToTheByte(t *testing.T) {
 		few = more
 	}
 	require.NoError(t, program.close(t.Context()))
+}
+
+// What is kept of goroutines that have ended is not live, also in a program that the kernel puts anywhere.
+func TestGoroutinesThatHaveEndedAreNotLive(t *testing.T) {
+	const slack = 64 << 10
+	for name, flags := range map[string][]string{"as built by default": nil, "position-independent": {"-buildmode=pie"}, "without symbols": {"-ldflags=-s"}} {
+		t.Run(name, func(t *testing.T) {
+			p, address := startAddressed(t, exec.Command(buildGo(t, "./testdata/golang", flags...)))
+			program, err := golang().open(t.Context(), p, Options{PprofURL: address + "/debug/pprof/"})
+			require.NoError(t, err)
+			before := readLive(t, program)
+			visit(t, address+"/ended?n=10000")
+			grown := readLive(t, program).Bytes - before.Bytes
+			if name == "without symbols" {
+				assert.Greater(t, grown, int64(10_000*goSmallest))
+				return
+			}
+			assert.Less(t, grown, int64(slack))
+			visit(t, address+"/goroutines?n=5000")
+			exist := readLive(t, program)
+			assert.InDelta(t, 5_000*(2048+480), exist.Bytes-before.Bytes-grown, 5_000*512, "a stack and a record each, though the records were there before")
+			visit(t, address+"/keep?n=20000")
+			assert.InDelta(t, 20_000*512, readLive(t, program).Bytes-exist.Bytes, slack)
+		})
+	}
+}
+
+// listOfGoroutines is read as if it were that of a Go program.
+var listOfGoroutines [3]uint64
+
+// The memory of a server is not believed.
+func TestGoRecordsAreNotBelieved(t *testing.T) {
+	r := &goRecords{pid: os.Getpid()}
+	assert.ErrorContains(t, r.measure([]uint64{1 << 40, 1<<40 + 8, 1<<40 + 4096}), "not where they were expected")
+	assert.ErrorContains(t, r.measure([]uint64{1 << 40, 2 << 40}), "not where they were expected")
+	assert.Zero(t, r.size)
+	require.NoError(t, r.measure([]uint64{5000, 1000, 1960}))
+	assert.EqualValues(t, 960, r.size)
+	require.NoError(t, r.measure([]uint64{1000, 1480}))
+	require.NoError(t, r.measure([]uint64{1000, 3000}))
+	assert.EqualValues(t, 480, r.size, "the least seen so far")
+
+	r.all = int64(uintptr(unsafe.Pointer(&listOfGoroutines)))
+	for _, bad := range [][]uint64{{1, 3, 8}, {1, 8, 4}, {1, 8, goMostAll + 1}, {1, 1 << 63, 1 << 63}, {1 << 63, 8, 8}, {8, 8, 8}} {
+		copy(listOfGoroutines[:], bad)
+		_, err := r.ended(0)
+		assert.Error(t, err, bad)
+	}
+	_, err := (&goRecords{pid: 1 << 30}).ended(0)
+	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestGoProgramThatEndedIsGone(t *testing.T) {

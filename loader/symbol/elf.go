@@ -33,7 +33,7 @@ func section(e *elf.File, name string, most uint64, budget *uint64) []byte {
 	return content
 }
 
-// symbols are the functions of a symbol table, by address.
+// symbols are the functions of a symbol table, or its variables, by address.
 type symbols struct {
 	all   []symbol
 	names []byte
@@ -46,14 +46,14 @@ type symbol struct {
 
 // readSymbols reads .symtab, or .dynsym if the program has been stripped.
 func readSymbols(e *elf.File, budget *uint64) symbols {
-	if all := readTable(e, ".symtab", ".strtab", budget); len(all.all) > 0 {
+	if all := readTable(e, ".symtab", ".strtab", budget, elf.STT_FUNC, elf.STT_GNU_IFUNC); len(all.all) > 0 {
 		return all
 	}
-	return readTable(e, ".dynsym", ".dynstr", budget)
+	return readTable(e, ".dynsym", ".dynstr", budget, elf.STT_FUNC, elf.STT_GNU_IFUNC)
 }
 
-// readTable reads records of 24 bytes: Elf64_Sym of elf(5).
-func readTable(e *elf.File, table, names string, budget *uint64) symbols {
+// readTable reads records of 24 bytes: Elf64_Sym of elf(5). It keeps those of the kinds.
+func readTable(e *elf.File, table, names string, budget *uint64, kinds ...elf.SymType) symbols {
 	const record = 24
 	content := section(e, table, mostBytes, budget)
 	found := symbols{names: section(e, names, mostBytes, budget)}
@@ -62,9 +62,8 @@ func readTable(e *elf.File, table, names string, budget *uint64) symbols {
 			name:    e.ByteOrder.Uint32(content),
 			address: e.ByteOrder.Uint64(content[8:]), size: e.ByteOrder.Uint64(content[16:]),
 		}
-		kind := elf.ST_TYPE(content[4])
 		defined := elf.SectionIndex(e.ByteOrder.Uint16(content[6:])) != elf.SHN_UNDEF
-		if defined && (kind == elf.STT_FUNC || kind == elf.STT_GNU_IFUNC) && int(one.name) < len(found.names) {
+		if defined && slices.Contains(kinds, elf.ST_TYPE(content[4])) && int(one.name) < len(found.names) {
 			found.all = append(found.all, one)
 		}
 	}

@@ -36,6 +36,7 @@ func readAll(t *testing.T, content []byte) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, content, 0o600))
+	_, _ = NewFiles().Variables("/file", below(filepath.Dir(file)), "kept")
 	b, err := NewFiles().Open("/file", true, below(filepath.Dir(file)))
 	if err != nil {
 		return

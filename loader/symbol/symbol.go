@@ -65,17 +65,55 @@ type Opener func(path string) (*os.File, error)
 // ELF file of 64 bits; what else is wrong with it, or too large, is left out. Without lines, functions are named by the
 // symbol table alone.
 func (f *Files) Open(path string, lines bool, open Opener) (b *Binary, err error) {
+	err = reading(path, open, func(file io.ReaderAt) error {
+		b, err = f.read(path, file, lines, open)
+		return err
+	})
+	return b, err
+}
+
+// reading calls read with a file, and fails where that panics: debug/elf trusts what it reads.
+func reading(path string, open Opener, read func(io.ReaderAt) error) (err error) {
 	defer func() {
-		if cause := recover(); cause != nil { // debug/elf trusts what it reads
-			b, err = nil, fmt.Errorf("%s: %v", path, cause)
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%s: %v", path, cause)
 		}
 	}()
 	file, err := open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer file.Close()
-	return f.read(path, file, lines, open)
+	return read(file)
+}
+
+// Variables tells where the variables of those names are in memory, in bytes after the first byte of the file. Those that
+// .symtab does not have are left out. It fails as Open does.
+func (f *Files) Variables(path string, open Opener, names ...string) (places map[string]uint64, err error) {
+	err = reading(path, open, func(file io.ReaderAt) error {
+		places, err = f.variables(path, file, names)
+		return err
+	})
+	return places, err
+}
+
+func (f *Files) variables(path string, file io.ReaderAt, names []string) (map[string]uint64, error) {
+	e, err := newELF(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	first := slices.IndexFunc(e.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD && p.Off == 0 })
+	if first < 0 {
+		return nil, fmt.Errorf("%s: its first byte is not loaded", path)
+	}
+	places := make(map[string]uint64)
+	all := readTable(e, ".symtab", ".strtab", &f.bytes, elf.STT_OBJECT)
+	for _, one := range all.all {
+		if name := all.nameOf(one); slices.Contains(names, name) {
+			places[name] = one.address - e.Progs[first].Vaddr
+		}
+	}
+	return places, nil
 }
 
 func (f *Files) read(path string, file io.ReaderAt, lines bool, open Opener) (*Binary, error) {

@@ -294,6 +294,45 @@ func TestNamesAreReadable(t *testing.T) {
 	}
 }
 
+// Variables are where nm says, also those that the file has no bytes of.
+func TestVariables(t *testing.T) {
+	needs(t, "g++", "nm")
+	folder := t.TempDir()
+	source := filepath.Join(folder, "variables.cc")
+	require.NoError(t, os.WriteFile(source, []byte(`int set = 1, zero; int main() { return set + zero; }`), 0o600))
+	for _, flag := range []string{"-no-pie", "-pie"} {
+		program := filepath.Join(folder, "program"+flag)
+		run(t, "g++", flag, "-o", program, source)
+		listed, err := exec.Command("nm", program).Output()
+		require.NoError(t, err)
+		want := make(map[string]uint64)
+		for line := range strings.Lines(string(listed)) {
+			var address uint64
+			var kind, name string
+			if _, err := fmt.Sscanf(line, "%x %s %s", &address, &kind, &name); err == nil && slices.Contains([]string{"set", "zero"}, name) {
+				want[name] = address
+			}
+		}
+		file, err := elf.Open(program)
+		require.NoError(t, err)
+		for name := range want {
+			want[name] -= file.Progs[slices.IndexFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD })].Vaddr
+		}
+		require.NoError(t, file.Close())
+		found, err := NewFiles().Variables(program, open, "set", "zero", "main", "none")
+		require.NoError(t, err)
+		assert.Len(t, found, 2)
+		assert.Equal(t, want, found)
+
+		run(t, "strip", program)
+		found, err = NewFiles().Variables(program, open, "set")
+		require.NoError(t, err)
+		assert.Empty(t, found)
+	}
+	_, err := NewFiles().Variables(source, open, "set")
+	assert.ErrorContains(t, err, "bad magic number")
+}
+
 func TestNoELF(t *testing.T) {
 	_, err := NewFiles().Open("/nonexistent", true, open)
 	assert.ErrorIs(t, err, os.ErrNotExist)

@@ -46,6 +46,15 @@ func main() {
 			go func() { select {} }()
 		}
 	})
+	mux.HandleFunc("/ended", func(_ http.ResponseWriter, r *http.Request) {
+		var all sync.WaitGroup
+		end := make(chan struct{})
+		for range times(r) {
+			all.Go(func() { <-end })
+		}
+		close(end)
+		all.Wait()
+	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
