@@ -172,8 +172,10 @@ func (s *session) openAgain(ctx context.Context) error {
 	return nil
 }
 
-// extraLoad makes the load of one more iteration, or of two if that has few requests, and returns how many they were.
+// extraLoad makes the load of one more iteration, and returns how many requests that had. If they are few, a second load
+// follows, as long as it takes to have enough, but not longer than the first.
 func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
+	defer func() { s.shortened = 0 }()
 	last := s.last
 	for range mostExtra {
 		extra, err := lab.Extra(ctx, s.lab, last)
@@ -184,6 +186,8 @@ func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
 		if last = extra; requests >= enoughRequests || extra.Uncounted {
 			break
 		}
+		missing := float64(enoughRequests-requests) / float64(max(1, requests))
+		s.shortened = time.Duration(min(1, missing) * float64(s.durationOf(extra.Number)))
 	}
 	return requests, nil
 }

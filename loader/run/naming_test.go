@@ -183,6 +183,23 @@ func TestNamingAgainThatFails(t *testing.T) {
 	assert.Contains(t, s.record.Sites.Unnamed, "the samples held no such object")
 }
 
+// The second load is as long as it takes for enough requests, but no longer than the first.
+func TestASecondIterationIsAsLongAsItTakes(t *testing.T) {
+	for first, want := range map[uint64]time.Duration{enoughRequests * 3 / 4: time.Second, enoughRequests / 2: 3 * time.Second, 10: 3 * time.Second} {
+		var lengths []time.Duration
+		var s *session
+		s, _ = growing(t, 100, &namingSource{sites: keeper()}, func(ctx context.Context, number int, meter *load.Meter) (load.Result, error) {
+			lengths = append(lengths, s.durationOf(number))
+			return answers(first)(ctx, number, meter)
+		})
+		s.plan.server.load.Duration = 3 * time.Second
+		s.name(t.Context(), false, nil)
+		assert.Equal(t, []time.Duration{3 * time.Second, want}, lengths)
+		assert.Equal(t, 3*time.Second, s.durationOf(1), "of what follows")
+		assert.EqualValues(t, 2*first, s.record.Sites.NamingRequests)
+	}
+}
+
 func TestOneMoreIterationIsEnoughWithManyRequests(t *testing.T) {
 	loads := 0
 	var s *session

@@ -53,9 +53,11 @@ type session struct {
 	profiles *profiler
 	live     *liveReader
 	last     lab.Iteration // of the server; its Number is 0 before the first
-	whole    bool          // the load has its usual length from now on, also in a run that began with less
-	reopen   lab.Generator // opens the connections that are kept again, by a little load; nil if none are kept
-	record   record.Run
+	// shortened is the length of a load that need not have its usual one; 0 if all have.
+	shortened time.Duration
+	whole     bool          // the load has its usual length from now on, also in a run that began with less
+	reopen    lab.Generator // opens the connections that are kept again, by a little load; nil if none are kept
+	record    record.Run
 
 	connections  connections
 	duration     atomic.Int64 // of the load that runs, or ran last, in nanoseconds
@@ -289,6 +291,9 @@ func reopening(plan load.Plan) load.Plan {
 // durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more, and for
 // what names what is kept, which wants many requests.
 func (s *session) durationOf(number int) time.Duration {
+	if s.shortened > 0 {
+		return s.shortened
+	}
 	if s.plan.growing && s.live.reads() && !s.whole {
 		return lab.GrowingDuration(number)
 	}
