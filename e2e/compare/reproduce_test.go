@@ -15,13 +15,13 @@ import (
 
 // checkout makes a folder like that of a checkout whose programs are built; its demo server has a METRICS_PORT of its
 // own. It returns the loader's path.
-func checkout(t *testing.T) string {
+func checkout(t *testing.T, metricsPort string) string {
 	t.Helper()
 	build := filepath.Join(t.TempDir(), ".build")
 	require.NoError(t, os.Mkdir(build, 0o700))
 	demo, err := filepath.Abs(lab.Server)
 	require.NoError(t, err)
-	script := fmt.Sprintf("#!/bin/sh\nMETRICS_PORT=%s exec '%s' \"$@\"\n", lab.FreePorts(t, 1)[0], demo)
+	script := fmt.Sprintf("#!/bin/sh\nMETRICS_PORT=%s exec '%s' \"$@\"\n", metricsPort, demo)
 	require.NoError(t, os.WriteFile(filepath.Join(build, "server"), []byte(script), 0o700))
 	program, err := os.ReadFile(lab.Loader)
 	require.NoError(t, err)
@@ -44,17 +44,17 @@ func execute(t *testing.T, environment []string, program string, args ...string)
 
 func TestRunIsMadeAgainFromItsRecord(t *testing.T) {
 	lab.Quiet(t)
-	ports := lab.FreePorts(t, 3)
+	ports := lab.FreePorts(t, 4)
 	results := filepath.Join(t.TempDir(), "results")
-	original := checkout(t)
-	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=20", "GOGC=10", "REQUESTS=3000", "WORKERS=10",
-		"SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "LEAK=heap", "LEAK_BYTES=4096", "METHOD=POST", "BODY=hunter2"},
+	original := checkout(t, ports[3])
+	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=10", "GOGC=10", "REQUESTS=3000", "WORKERS=10",
+		"PPROF_URL=http://127.0.0.1:" + ports[3] + "/debug/pprof/", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "LEAK=heap", "LEAK_BYTES=4096", "METHOD=POST", "BODY=hunter2"},
 		original, "--", filepath.Join(filepath.Dir(original), "server"))
 	require.Equal(t, 1, code, output)
 	first := lab.Newest(t, results, 1)
 
 	// Elsewhere, with settings of another run in the shell, and a server with other variables.
-	loader := checkout(t)
+	loader := checkout(t, ports[3])
 	now := []string{"METRICS_PORT=" + ports[2], "RESULTS=" + results, "TRIES=1", "LEAK=none", "GOGC=20"}
 	output, code = execute(t, now, loader, "reproduce", first)
 	assert.Equal(t, 2, code)
@@ -67,7 +67,7 @@ func TestRunIsMadeAgainFromItsRecord(t *testing.T) {
 	assert.Regexp(t, `\n-+\n +old +new\nServer's GOGC +10 +20\n=+\n`, output, "nothing else differs")
 	lab.AssertComparison(t, `[a-z ]+`, output)
 	second := lab.Newest(t, results, 2)
-	assert.Len(t, lab.RowsIn(t, second), 20)
+	assert.Len(t, lab.RowsIn(t, second), 10)
 	recorded, again := lab.ReadRunFile(t, first), lab.ReadRunFile(t, second)
 	assert.Equal(t, recorded.Reproduce, again.Reproduce)
 	assert.NotContains(t, output, "hunter2")

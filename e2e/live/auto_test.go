@@ -13,9 +13,7 @@ import (
 func inRequests(t *testing.T, settings ...string) *lab.Run {
 	t.Helper()
 	lab.Quiet(t)
-	port := lab.FreePorts(t, 1)[0]
-	settings = append([]string{"TRIES=", "DURATION=", "SETTLE=", "RELEASE=", "RATE=4000", "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, settings...)
-	r := lab.Start(t, settings, "env", "METRICS_PORT="+port, lab.Server)
+	r := lab.StartLive(t, append([]string{"TRIES=", "DURATION=", "SETTLE=", "RELEASE=", "RATE=4000"}, settings...)...)
 	r.ExitCode()
 	t.Log(r.Out.String(), r.Err.String())
 	assertLive(t, r)

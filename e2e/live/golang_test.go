@@ -12,9 +12,7 @@ import (
 func demo(t *testing.T, leak string) *lab.Run {
 	t.Helper()
 	lab.Quiet(t)
-	port := lab.FreePorts(t, 1)[0]
-	settings := []string{"TRIES=8", "REQUESTS=5000", "TOLERANCE=16", "SETTLE=100ms", "LEAK=" + leak, "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}
-	r := lab.Start(t, settings, "env", "METRICS_PORT="+port, lab.Server)
+	r := lab.StartLive(t, "TRIES=8", "REQUESTS=5000", "TOLERANCE=16", "SETTLE=100ms", "LEAK="+leak)
 	r.ExitCode()
 	t.Log(r.Out.String(), r.Err.String())
 	return r

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	_ "net/http/pprof" // where live memory is read
 	"os"
 	"slices"
 	"strings"
@@ -50,7 +51,11 @@ func keyOf(r *http.Request, dimension string) string {
 func serveKeeping(dimension string) error {
 	var mu sync.Mutex
 	kept := make(map[string][]byte)
-	return http.ListenAndServe(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	return http.ListenAndServe(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/debug/pprof/") {
+			http.DefaultServeMux.ServeHTTP(w, r)
+			return
+		}
 		key := keyOf(r, dimension)
 		mu.Lock()
 		defer mu.Unlock()
@@ -75,7 +80,11 @@ func TestStateIsFoundInTheDimensionThatItIsKeyedOn(t *testing.T) {
 	}
 	for dimension, other := range others {
 		t.Run(dimension, func(t *testing.T) {
-			settings := []string{"SHAPE=unique", "WORKERS=20", collected, "TRIES=20", "REQUESTS=1500", "TOLERANCE=512"}
+			port := lab.FreePorts(t, 1)[0]
+			settings := []string{
+				"PORT=" + port, "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/",
+				"SHAPE=unique", "WORKERS=20", "TRIES=10", "REQUESTS=1500", "TOLERANCE=512",
+			}
 			found := lab.Start(t, append(settings, "UNIQUE="+dimension), self, "keep", dimension)
 			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)
 			missed := lab.Start(t, append(settings, "UNIQUE="+other), self, "keep", dimension)

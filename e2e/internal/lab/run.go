@@ -64,6 +64,14 @@ func Start(t testing.TB, settings []string, command ...string) *Run {
 	return StartProgram(t, settings, append([]string{Loader, "--"}, command...)...)
 }
 
+// StartLive is Start with the demo server, whose live memory is read: a few requests tell what it keeps from garbage.
+func StartLive(t testing.TB, settings ...string) *Run {
+	t.Helper()
+	port := FreePorts(t, 1)[0]
+	settings = append([]string{"PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, settings...)
+	return Start(t, settings, "env", "METRICS_PORT="+port, Server)
+}
+
 // StartScript is Start by way of Script, for tests that are Quiet.
 func StartScript(t testing.TB, settings []string, command ...string) *Run {
 	t.Helper()
