@@ -36,6 +36,11 @@ const (
 	goStackNoise = 4 << 20
 	// goCountNoise is by how much the number of goroutines differs, with what is asked at the moment.
 	goCountNoise = 32
+	// goThreadNoise is by how much the number of threads differs, with system calls that take long at the moment.
+	goThreadNoise = 32
+	// goThread is what the runtime keeps of the heap for a thread, in bytes: its m, two records of goroutines, and since Go
+	// 1.23 two buffers for stacks (allocm and mProfStackInit of proc.go). It was measured with Go 1.26.
+	goThread = 2048 + 2*480 + 2*1152
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
@@ -96,6 +101,9 @@ type goProgram struct {
 	noSites     bool
 	calibration goCalibration
 	limit       memory.Limit
+	// threads is how many there were when they had last changed by more than goThreadNoise; negative if the server does not
+	// show them. started is how many there are beyond, or less.
+	threads, started int64
 	// count is how many goroutines there were when they had last changed by more than goCountNoise.
 	count int64
 	// records are nil if they cannot be read, and ended is what they told last: bytes for goroutines that have ended.
@@ -128,7 +136,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	if o.NoSites {
 		return program, nil
 	}
-	if _, _, err := program.goroutinesOf(ctx, goLeakProfile, goStacksTimeout); err == nil {
+	if _, _, err := program.goroutinesOf(ctx, goLeakProfile, goStacksTimeout, false); err == nil {
 		return goProver{program}, nil
 	}
 	return program, nil
@@ -156,7 +164,9 @@ func goHeap(pid int) (int64, error) {
 
 // live forces two collections and reads the statistics after the second one. What is live is the heap, and the stacks of
 // the goroutines that exist: the least that each has, and to goStackNoise what is beyond it. The records of goroutines that
-// have ended are left out. Stopped is the sum of the pauses of both. All is asked on one connection: chance would decide if the buffers of two, 8 KiB each, are there at once.
+// have ended are left out, and to goThreadNoise what the runtime keeps for threads that come and go. Stopped is the sum of
+// the pauses of both. All is asked on one connection: chance would decide if the buffers of two, 8 KiB each, are there at
+// once.
 func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	ctx, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
@@ -175,6 +185,7 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
+	g.countThreads(ctx)
 	goroutines := g.goroutines(ctx)
 	if g.records != nil && !g.silent {
 		if ended, err := g.records.ended(g.count); err == nil {
@@ -184,12 +195,12 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 	least := min(g.count*goLeastStack, stats.stackInuse)
 	g.stacks = steady(g.stacks, stats.stackInuse-least, goStackNoise)
 	read := stats.live(g.limit)
-	read.Bytes += least + g.stacks - stats.stackInuse - g.ended
+	read.Bytes += least + g.stacks - stats.stackInuse - g.ended - g.started*goThread
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
 	if sampled != nil {
-		read.Sites = g.calibration.read(sampled, stats.heapAlloc-g.ended, goroutines)
+		read.Sites = g.calibration.read(sampled, stats.heapAlloc-g.ended-g.started*goThread, goroutines)
 	}
 	return read, nil
 }
@@ -211,13 +222,27 @@ func (g *goProgram) goroutines(ctx context.Context) siteSum {
 	if g.silent {
 		return siteSum{}
 	}
-	sum, count, err := g.goroutinesOf(ctx, "goroutine", goStacksTimeout)
+	sum, count, err := g.goroutinesOf(ctx, "goroutine", goStacksTimeout, false)
 	if err != nil {
 		g.silent = true
 		return siteSum{}
 	}
 	g.count = steady(g.count, count, goCountNoise)
 	return sum
+}
+
+// countThreads counts the threads that run Go code, unless the server may show its heap alone.
+func (g *goProgram) countThreads(ctx context.Context) {
+	if g.silent || g.threads < 0 {
+		return
+	}
+	_, count, err := g.goroutinesOf(ctx, "threadcreate", goStacksTimeout, true)
+	if err != nil {
+		g.threads, g.started = -1, 0
+		return
+	}
+	g.threads = steady(g.threads, count, goThreadNoise)
+	g.started = count - g.threads
 }
 
 // at is the address of a profile.

@@ -219,11 +219,11 @@ func goroutineCount(told string) (count int64, valid bool) {
 	return count, err == nil && count >= 0 && count <= mostBytes/goLeastStack
 }
 
-// goroutinesOf asks for a profile of goroutines, whose name is given.
-func (g *goProgram) goroutinesOf(ctx context.Context, profile string, limit time.Duration) (siteSum, int64, error) {
+// goroutinesOf asks for a profile of goroutines or threads, whose name is given. follows is goGet's.
+func (g *goProgram) goroutinesOf(ctx context.Context, profile string, limit time.Duration, follows bool) (siteSum, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	body, err := goGet(ctx, g.at(profile, url.Values{"debug": {"1"}}), false)
+	body, err := goGet(ctx, g.at(profile, url.Values{"debug": {"1"}}), follows)
 	if err != nil {
 		return siteSum{}, 0, err
 	}
@@ -272,6 +272,6 @@ func (g goProver) name(ctx context.Context, save Save) (func(context.Context) (N
 
 // leaked are the goroutines that can never go on. It fails if the program was built without that profile.
 func (g *goProgram) leaked(ctx context.Context) (siteSum, error) {
-	sum, _, err := g.goroutinesOf(ctx, goLeakProfile, goTimeout)
+	sum, _, err := g.goroutinesOf(ctx, goLeakProfile, goTimeout, false)
 	return sum, err
 }

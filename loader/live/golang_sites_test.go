@@ -535,15 +535,15 @@ func TestGoNamesWhatTheProgramProves(t *testing.T) {
 	}
 }
 
-// A server may show its heap alone, and is not asked for its goroutines again.
+// A server may show its heap alone, and is not asked for its goroutines and threads again.
 func TestGoWithoutGoroutines(t *testing.T) {
-	asked := 0
+	asked := make(map[string]int)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/heap" {
 			fmt.Fprint(w, strings.TrimSuffix(goProfileText, "\n# runtime.MemStats\n"), "\n", goHeapText[strings.Index(goHeapText, "\n# runtime"):])
 			return
 		}
-		asked++
+		asked[r.URL.Path]++
 		http.NotFound(w, r)
 	}))
 	defer server.Close()
@@ -557,5 +557,5 @@ func TestGoWithoutGoroutines(t *testing.T) {
 		assert.Equal(t, "main.(*server).render", read.Sites[0].Function)
 		assert.True(t, read.Sites[0].Sampled)
 	}
-	assert.Equal(t, 1, asked)
+	assert.Equal(t, map[string]int{"/goroutine": 1, "/threadcreate": 1}, asked)
 }

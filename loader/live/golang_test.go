@@ -131,6 +131,20 @@ func TestGoroutinesThatHaveEndedAreNotLive(t *testing.T) {
 	}
 }
 
+// A few threads come and go with what the program does at the moment. Many are kept.
+func TestThreadsOfAGoProgram(t *testing.T) {
+	p, address := startGo(t)
+	program, err := golang().open(t.Context(), p, Options{PprofURL: address + "/debug/pprof/"})
+	require.NoError(t, err)
+	visit(t, address+"/threads?n=1")
+	before := readLive(t, program)
+	visit(t, address+"/threads?n=20")
+	few := readLive(t, program)
+	assert.InDelta(t, before.Bytes, few.Bytes, 32<<10)
+	visit(t, address+"/threads?n=100")
+	assert.Greater(t, readLive(t, program).Bytes-few.Bytes, int64(100*goThread))
+}
+
 // listOfGoroutines is read as if it were that of a Go program.
 var listOfGoroutines [3]uint64
 

@@ -46,6 +46,18 @@ func main() {
 			go func() { select {} }()
 		}
 	})
+	mux.HandleFunc("/threads", func(_ http.ResponseWriter, r *http.Request) {
+		var ready sync.WaitGroup
+		for range times(r) {
+			ready.Add(1)
+			go func() {
+				runtime.LockOSThread()
+				ready.Done()
+				select {}
+			}()
+		}
+		ready.Wait()
+	})
 	mux.HandleFunc("/ended", func(_ http.ResponseWriter, r *http.Request) {
 		var all sync.WaitGroup
 		end := make(chan struct{})
