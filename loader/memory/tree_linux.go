@@ -56,16 +56,16 @@ func Processes(root int, adopted ...func() []int) func() ([]int, error) {
 
 const (
 	lookAgainAfter = 10 * time.Millisecond
-	looks          = 50
+	lookAgainLimit = 500 * time.Millisecond
 )
 
 // lookAgain calls look again while it returns ErrGone, although the kernel tells that the process runs. Once in many runs
-// one reading did not find a process that ran on, and what is gone ends a run. Of a process that is about to end it
-// returns ErrGone after half a second at the latest.
+// one reading did not find a process that ran on, and what is gone ends a run. A process may also be about to end: the last
+// look begins after half a second at most.
 func lookAgain[T any](ctx context.Context, pid int, look func() (T, error)) (T, error) {
-	for n := 1; ; n++ {
+	for until := time.Now().Add(lookAgainLimit); ; {
 		seen, err := look()
-		if !errors.Is(err, ErrGone) || n == looks || !kernel.Runs(pid) {
+		if !errors.Is(err, ErrGone) || time.Now().Add(lookAgainAfter).After(until) || !kernel.Runs(pid) {
 			return seen, err
 		}
 		select {
@@ -153,6 +153,9 @@ func (t *tree) readExact(pids []int, complete bool) (Reading, error) {
 	}
 	parts := exact.parts
 	parts.File = exact.all.filePages()
+	if sum.Processes == 0 { // nothing that a later reading could be relative to
+		return sum, nil
+	}
 	t.last = reference{pids: pids, exact: parts, heaps: exact.all.heapFiles(), quick: exact.quick.once()}
 	if complete {
 		sum.Held = exact.all.held()
