@@ -34,8 +34,9 @@ const (
 )
 
 const (
-	// mostExtra is how many more iterations of load there are at most.
-	mostExtra = 2
+	// mostExtra is how many more iterations of load there are at most, and leastExtra how long the second is at least.
+	mostExtra  = 2
+	leastExtra = 300 * time.Millisecond
 	// mostOpenings is how often a little load opens connections before.
 	mostOpenings = 5
 	// enoughRequests is how many requests name what is kept, where a runtime samples it.
@@ -173,7 +174,7 @@ func (s *session) openAgain(ctx context.Context) error {
 }
 
 // extraLoad makes the load of one more iteration, and returns how many requests that had. If they are few, a second load
-// follows, as long as it takes to have enough, but not longer than the first.
+// follows. Where its length is chosen, it is as long as it takes to have enough, but not longer than the first.
 func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
 	defer func() { s.shortened = 0 }()
 	last := s.last
@@ -187,7 +188,8 @@ func (s *session) extraLoad(ctx context.Context) (requests uint64, err error) {
 			break
 		}
 		missing := float64(enoughRequests-requests) / float64(max(1, requests))
-		s.shortened = time.Duration(min(1, missing) * float64(s.durationOf(extra.Number)))
+		usual := s.durationOf(extra.Number)
+		s.shortened = min(usual, max(leastExtra, time.Duration(missing*float64(usual))))
 	}
 	return requests, nil
 }

@@ -289,7 +289,7 @@ func reopening(plan load.Plan) load.Plan {
 }
 
 // durationOf is the length of the load of an iteration. It is the usual one once live memory cannot be read any more, and for
-// what names what is kept, which wants many requests.
+// what names what is kept, which wants many requests, unless that is shortened.
 func (s *session) durationOf(number int) time.Duration {
 	if s.shortened > 0 {
 		return s.shortened
