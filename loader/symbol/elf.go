@@ -92,8 +92,9 @@ func (s symbols) at(address uint64) string {
 }
 
 func (s symbols) nameOf(one symbol) string {
-	name, _, _ := bytes.Cut(s.names[one.name:], []byte{0})
-	return string(name[:min(len(name), mostName+1)])
+	rest := s.names[one.name:]
+	name, _, _ := bytes.Cut(rest[:min(len(rest), mostName+1)], []byte{0})
+	return string(name)
 }
 
 // buildID is what the linker has put into the file to tell it from others; nil if there is none.

@@ -88,7 +88,7 @@ func reading(path string, open Opener, read func(io.ReaderAt) error) (err error)
 }
 
 // Variables tells where the variables of those names are in memory, in bytes after the first byte of the file. Those that
-// .symtab does not have are left out. It fails as Open does.
+// .symtab does not have are left out. It fails as Open does, and if the first byte is not in memory.
 func (f *Files) Variables(path string, open Opener, names ...string) (places map[string]uint64, err error) {
 	err = reading(path, open, func(file io.ReaderAt) error {
 		places, err = f.variables(path, file, names)
