@@ -38,9 +38,6 @@ const (
 	goCountNoise = 32
 	// goThreadNoise is by how much the number of threads differs, with system calls that take long at the moment.
 	goThreadNoise = 32
-	// goThread is what the runtime keeps of the heap for a thread, in bytes: its m, two records of goroutines, and since Go
-	// 1.23 two buffers for stacks (allocm and mProfStackInit of proc.go). It was measured with Go 1.26.
-	goThread = 2048 + 2*480 + 2*1152
 	// goCollections is how many collections a reading forces. Objects with finalizers, and what sync.Pool keeps, are free
 	// after the second one.
 	goCollections = 2
@@ -101,9 +98,7 @@ type goProgram struct {
 	noSites     bool
 	calibration goCalibration
 	limit       memory.Limit
-	// threads is how many there were when they had last changed by more than goThreadNoise; negative if the server does not
-	// show them. started is how many there are beyond, or less.
-	threads, started int64
+	threads     goThreads
 	// count is how many goroutines there were when they had last changed by more than goCountNoise.
 	count int64
 	// records are nil if they cannot be read, and ended is what they told last: bytes for goroutines that have ended.
@@ -130,6 +125,7 @@ func openGo(ctx context.Context, p process, o Options) (opened, error) {
 	}
 	program.limit = goLimit(p.environment("GOMEMLIMIT")) // unknown if the environment cannot be read
 	program.records, _ = openGoRecords(p)                // of a program without symbols they are counted as live
+	program.threads.of(p, program.records)
 	if _, err := program.live(ctx); err != nil {
 		return nil, err
 	}
@@ -185,22 +181,24 @@ func (g *goProgram) live(ctx context.Context) (memory.Live, error) {
 			return memory.Live{}, err
 		}
 	}
-	g.countThreads(ctx)
+	if !g.silent {
+		g.threads.count(ctx, g)
+	}
 	goroutines := g.goroutines(ctx)
 	if g.records != nil && !g.silent {
-		if ended, err := g.records.ended(g.count); err == nil {
+		if ended, err := g.records.ended(g.count); err == nil && ended <= stats.heapAlloc {
 			g.ended = ended
 		}
 	}
 	least := min(g.count*goLeastStack, stats.stackInuse)
 	g.stacks = steady(g.stacks, stats.stackInuse-least, goStackNoise)
 	read := stats.live(g.limit)
-	read.Bytes += least + g.stacks - stats.stackInuse - g.ended - g.started*goThread
+	read.Bytes += least + g.stacks - stats.stackInuse - g.ended - g.threads.bytes()
 	if arenas, err := goHeap(g.PID); err == nil && arenas > 0 {
 		read.Heap = max(read.Bytes, arenas+stats.mspanSys+stats.mcacheSys)
 	}
 	if sampled != nil {
-		read.Sites = g.calibration.read(sampled, stats.heapAlloc-g.ended-g.started*goThread, goroutines)
+		read.Sites = g.calibration.read(sampled, stats.heapAlloc, goroutines)
 	}
 	return read, nil
 }
@@ -229,20 +227,6 @@ func (g *goProgram) goroutines(ctx context.Context) siteSum {
 	}
 	g.count = steady(g.count, count, goCountNoise)
 	return sum
-}
-
-// countThreads counts the threads that run Go code, unless the server may show its heap alone.
-func (g *goProgram) countThreads(ctx context.Context) {
-	if g.silent || g.threads < 0 {
-		return
-	}
-	_, count, err := g.goroutinesOf(ctx, "threadcreate", goStacksTimeout, true)
-	if err != nil {
-		g.threads, g.started = -1, 0
-		return
-	}
-	g.threads = steady(g.threads, count, goThreadNoise)
-	g.started = count - g.threads
 }
 
 // at is the address of a profile.

@@ -1,9 +1,12 @@
 package live
 
 import (
+	"context"
+	"debug/buildinfo"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"go/version"
 	"io"
 	"os"
 	"slices"
@@ -17,8 +20,9 @@ const (
 	goMostAll = 1 << 24 // records of goroutines that are believed
 	// goFewest and goLooked are how many records are looked at for the size of one. A program has some from its start.
 	goFewest, goLooked = 4, 512
-	// A record is believed to have so many bytes. It has 480 with Go 1.26.
+	// A record is believed to have so many bytes. It has goUsual with Go 1.26.
 	goSmallest, goLargest = 128, 4096
+	goUsual               = 480
 )
 
 // goRecords are what a Go program keeps of its goroutines: each has a record in the heap, the g of runtime2.go, and the slice
@@ -56,8 +60,21 @@ func openGoRecords(p process) (*goRecords, error) {
 	return records, err
 }
 
+// errMoved is the error of a list that has grown while it was read.
+var errMoved = errors.New("the list of goroutines has moved")
+
 // ended is what the program keeps for goroutines beyond those that exist, in bytes.
 func (r *goRecords) ended(exist int64) (int64, error) {
+	const tries = 3
+	for n := 1; ; n++ {
+		bytes, err := r.read(exist)
+		if !errors.Is(err, errMoved) || n == tries {
+			return bytes, err
+		}
+	}
+}
+
+func (r *goRecords) read(exist int64) (int64, error) {
 	mem, err := os.Open(kernel.Path(r.pid, "mem"))
 	if err != nil {
 		return 0, err
@@ -80,7 +97,7 @@ func (r *goRecords) ended(exist int64) (int64, error) {
 		return 0, err
 	}
 	if !slices.Equal(header, again) {
-		return 0, errors.New("the list of goroutines has moved")
+		return 0, errMoved
 	}
 	if err := r.measure(records); err != nil {
 		return 0, err
@@ -110,3 +127,45 @@ func words(from io.ReaderAt, at int64, count int) ([]uint64, error) {
 	err := binary.Read(io.NewSectionReader(from, at, int64(count)*goPointer), binary.NativeEndian, all)
 	return all, err
 }
+
+// goThreads are the threads of a program that run Go code. The runtime keeps some of the heap for each (allocm of proc.go), and
+// ends few of them.
+type goThreads struct {
+	each    int64 // bytes that are kept for one
+	first   int64 // how many there were at the first reading; 0 before
+	more    int64 // since then, or less if it is negative; goThreadNoise at most
+	unknown bool  // the program does not show them
+}
+
+// of sets what the program keeps for a thread: its m, of 2 KiB, and two records of goroutines. Since Go 1.23 it has two buffers
+// for stacks of 135 addresses as well (mProfStackInit of proc.go).
+func (t *goThreads) of(p process, records *goRecords) {
+	const m, buffer = 2048, 1152
+	record := int64(goUsual)
+	if records != nil {
+		record = records.size
+	}
+	t.each = m + 2*record + 2*buffer
+	if info, err := buildinfo.ReadFile(kernel.Path(p.PID, "exe")); err == nil && version.Compare(info.GoVersion, "go1.23") < 0 && version.IsValid(info.GoVersion) {
+		t.each -= 2 * buffer
+	}
+}
+
+// count asks for the profile of threads. What was known stays if that fails.
+func (t *goThreads) count(ctx context.Context, g *goProgram) {
+	if t.unknown {
+		return
+	}
+	_, count, err := g.goroutinesOf(ctx, "threadcreate", goStacksTimeout, true)
+	switch {
+	case err != nil:
+		t.unknown = t.first == 0
+	case t.first == 0:
+		t.first = count
+	default:
+		t.more = min(max(count-t.first, -goThreadNoise), goThreadNoise)
+	}
+}
+
+// bytes is what the program keeps for the threads that have come since the first reading, to goThreadNoise.
+func (t *goThreads) bytes() int64 { return t.more * t.each }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -111,7 +112,9 @@ func TestGoroutinesThatHaveEndedAreNotLive(t *testing.T) {
 	const slack = 64 << 10
 	for name, flags := range map[string][]string{"as built by default": nil, "position-independent": {"-buildmode=pie"}, "without symbols": {"-ldflags=-s"}} {
 		t.Run(name, func(t *testing.T) {
-			p, address := startAddressed(t, exec.Command(buildGo(t, "./testdata/golang", flags...)))
+			command := exec.Command(buildGo(t, "./testdata/golang", flags...))
+			command.Env = append(os.Environ(), "GOMAXPROCS=2")
+			p, address := startAddressed(t, command)
 			program, err := golang().open(t.Context(), p, Options{PprofURL: address + "/debug/pprof/"})
 			require.NoError(t, err)
 			before := readLive(t, program)
@@ -133,7 +136,8 @@ func TestGoroutinesThatHaveEndedAreNotLive(t *testing.T) {
 
 // A few threads come and go with what the program does at the moment. Many are kept.
 func TestThreadsOfAGoProgram(t *testing.T) {
-	p, address := startGo(t)
+	const each = 2048 + 2*goUsual + 2*1152
+	p, address := startGo(t, "GOMAXPROCS=2")
 	program, err := golang().open(t.Context(), p, Options{PprofURL: address + "/debug/pprof/"})
 	require.NoError(t, err)
 	visit(t, address+"/threads?n=1")
@@ -142,7 +146,34 @@ func TestThreadsOfAGoProgram(t *testing.T) {
 	few := readLive(t, program)
 	assert.InDelta(t, before.Bytes, few.Bytes, 32<<10)
 	visit(t, address+"/threads?n=100")
-	assert.Greater(t, readLive(t, program).Bytes-few.Bytes, int64(100*goThread))
+	many := readLive(t, program)
+	assert.Greater(t, many.Bytes-few.Bytes, int64((100-goThreadNoise)*each))
+	assert.Less(t, many.Bytes-few.Bytes, int64(100*(each+4096)))
+	visit(t, address+"/threads?n=20")
+	assert.Greater(t, readLive(t, program).Bytes-many.Bytes, int64(20*each), "each beyond counts")
+}
+
+// A server that does not answer once leaves what was known.
+func TestThreadsThatAreNotToldOnce(t *testing.T) {
+	answers := []string{"10", "20", "", "50", "2"}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if answers[0] == "" {
+			http.NotFound(w, r)
+		} else {
+			fmt.Fprintf(w, "threadcreate profile: total %s\n", answers[0])
+		}
+		answers = answers[1:]
+	}))
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	g := &goProgram{base: base}
+	g.threads.of(process{PID: os.Getpid()}, nil)
+	for _, want := range []int64{0, 10, 10, goThreadNoise, -8} {
+		g.threads.count(t.Context(), g)
+		assert.Equal(t, want*(2048+2*goUsual+2*1152), g.threads.bytes())
+	}
+	assert.Empty(t, answers)
 }
 
 // listOfGoroutines is read as if it were that of a Go program.
