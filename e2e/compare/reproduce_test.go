@@ -13,8 +13,8 @@ import (
 	"leaklab/e2e/internal/lab"
 )
 
-// checkout makes a folder like that of a checkout whose programs are built; its demo server has a METRICS_PORT of its
-// own. It returns the loader's path.
+// checkout makes a folder like that of a checkout whose programs are built; its demo server has the METRICS_PORT. It
+// returns the loader's path.
 func checkout(t *testing.T, metricsPort string) string {
 	t.Helper()
 	build := filepath.Join(t.TempDir(), ".build")

@@ -34,7 +34,7 @@ func longer(folder string) ([]string, error) {
 		return nil, err
 	}
 	asks := make(map[string]bool)
-	uses := make(map[string][]string) // the names in the body of each function and method, which share their names here
+	uses := make(map[string][]string) // the names in each function and method, which share their names here
 	for _, path := range paths {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
