@@ -38,8 +38,16 @@ type goRecords struct {
 // openGoRecords fails if the program has no symbols, or its memory may not be read.
 func openGoRecords(p process) (*goRecords, error) {
 	const all = "runtime.allgs"
-	open := func(string) (*os.File, error) { return os.Open(kernel.Path(p.PID, "exe")) }
-	places, err := symbol.NewFiles().Variables(p.Exe, open, all)
+	mapped, err := mappingsOf(p)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(mapped.parts, func(part mappedPart) bool { return part.offset == 0 && part.file.inRoot() == p.Exe })
+	if at < 0 {
+		return nil, fmt.Errorf("%s is not mapped from its start", p.Exe)
+	}
+	first := mapped.parts[at]
+	places, err := symbol.NewFiles().Variables(p.Exe, mapped.opener(first.file), all)
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +55,7 @@ func openGoRecords(p process) (*goRecords, error) {
 	if !found {
 		return nil, fmt.Errorf("%s shows no variable %s: its symbols were removed", p.Exe, all)
 	}
-	mapped, err := mappingsOf(p)
-	if err != nil {
-		return nil, err
-	}
-	first := slices.IndexFunc(mapped.parts, func(part mappedPart) bool { return part.offset == 0 && part.file.inRoot() == p.Exe })
-	if first < 0 {
-		return nil, fmt.Errorf("%s is not mapped from its start", p.Exe)
-	}
-	records := &goRecords{pid: p.PID, all: int64(mapped.parts[first].low + offset)}
+	records := &goRecords{pid: p.PID, all: int64(first.low + offset)}
 	_, err = records.ended(0)
 	return records, err
 }
