@@ -57,7 +57,7 @@ func TestBisectFindsTheCommit(t *testing.T) {
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@example.com",
 			"GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@example.com", "GOWORK=off", "GOFLAGS=-buildvcs=false")
 		port := lab.FreePorts(t, 2)
-		cmd.Env = append(cmd.Env, "PORT="+port[0], "METRICS_PORT="+port[1], "RESULTS="+results, "PPROF_URL=http://127.0.0.1:"+port[0]+"/debug/pprof/",
+		cmd.Env = append(cmd.Env, "PORT="+port[0], "METRICS_PORT="+port[1], "RESULTS="+results, lab.PprofAt(port[0]),
 			"TRIES=20", "GOGC=10", "REQUESTS=3000", "WORKERS=10", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "REQUEST_PATH=/")
 		output, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s %q:\n%s", program, args, output)

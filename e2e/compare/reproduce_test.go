@@ -48,7 +48,7 @@ func TestRunIsMadeAgainFromItsRecord(t *testing.T) {
 	results := filepath.Join(t.TempDir(), "results")
 	original := checkout(t, ports[3])
 	output, code := execute(t, []string{"PORT=" + ports[0], "METRICS_PORT=" + ports[1], "RESULTS=" + results, "TRIES=10", "GOGC=10", "REQUESTS=3000", "WORKERS=10",
-		"PPROF_URL=http://127.0.0.1:" + ports[3] + "/debug/pprof/", "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "LEAK=heap", "LEAK_BYTES=4096", "METHOD=POST", "BODY=hunter2"},
+		lab.PprofAt(ports[3]), "SETTLE=50ms", "RELEASE=0", "TOLERANCE=512", "LEAK=heap", "LEAK_BYTES=4096", "METHOD=POST", "BODY=hunter2"},
 		original, "--", filepath.Join(filepath.Dir(original), "server"))
 	require.Equal(t, 1, code, output)
 	first := lab.Newest(t, results, 1)

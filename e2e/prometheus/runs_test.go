@@ -53,7 +53,7 @@ func (w *watched) start(settings ...string) *lab.Run {
 	w.t.Helper()
 	settings = append([]string{
 		"METRICS_PORT=" + w.loader, "METRICS_URL=http://127.0.0.1:" + w.server + "/metrics",
-		"PPROF_URL=http://127.0.0.1:" + w.server + "/debug/pprof/", "RESULTS=" + w.results,
+		lab.PprofAt(w.server), "RESULTS=" + w.results,
 		"SCRAPE_WAIT=30s", "GRAFANA_URL=http://0.0.0.0:3000/", "SETTLE=500ms", "REQUESTS=500",
 	}, settings...)
 	return lab.Start(w.t, settings, "env", "METRICS_PORT="+w.server, lab.Server)

@@ -67,7 +67,7 @@ func TestReportIsDrawnInChromiumFromDebian(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
 	port := lab.FreePorts(t, 1)[0]
-	r := lab.Start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap", "LEAK_BYTES=4096", "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+port, lab.Server)
+	r := lab.Start(t, []string{"TRIES=7", "DURATION=300ms", "LEAK=heap", "LEAK_BYTES=4096", lab.PprofAt(port)}, "sh", "-c", `exec "$0" "$@" # <b onclick=alert(1)></pre></code></title></style><script>alert(1)</script><img src=x onerror=alert(1)>`, "env", "METRICS_PORT="+port, lab.Server)
 	r.ExitCode()
 	file := r.RunFile(t)
 	path, err := filepath.Abs(filepath.Join(r.Folder(t), "report.html"))

@@ -82,8 +82,7 @@ func TestStateIsFoundInTheDimensionThatItIsKeyedOn(t *testing.T) {
 		t.Run(dimension, func(t *testing.T) {
 			port := lab.FreePorts(t, 1)[0]
 			settings := []string{
-				"PORT=" + port, "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/",
-				"SHAPE=unique", "WORKERS=20", "TRIES=10", "REQUESTS=1500", "TOLERANCE=512",
+				"PORT=" + port, lab.PprofAt(port), "SHAPE=unique", "WORKERS=20", "TRIES=10", "REQUESTS=1500", "TOLERANCE=512",
 			}
 			found := lab.Start(t, append(settings, "UNIQUE="+dimension), self, "keep", dimension)
 			assert.Equal(t, 1, found.ExitCode(), "%s%s", &found.Out, &found.Err)

@@ -98,7 +98,7 @@ func assertGoroutinesAreNamed(t *testing.T, r *lab.Run, place string) {
 
 func TestServerWithoutProfilesIsMeasuredAllTheSame(t *testing.T) {
 	t.Parallel()
-	r := lab.Start(t, []string{"TRIES=3", "REQUESTS=100", "LEAK=none", "PPROF_URL=http://127.0.0.1:1/debug/pprof/"})
+	r := lab.Start(t, []string{"TRIES=3", "REQUESTS=100", "LEAK=none", lab.PprofAt("1")})
 	r.ExitCode()
 	assert.Contains(t, r.Err.String(), "loader: no profiles: ")
 	assert.Len(t, r.Rows(t), 3)

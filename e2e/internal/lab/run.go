@@ -68,9 +68,11 @@ func Start(t testing.TB, settings []string, command ...string) *Run {
 func StartLive(t testing.TB, settings ...string) *Run {
 	t.Helper()
 	port := FreePorts(t, 1)[0]
-	settings = append([]string{"PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/"}, settings...)
-	return Start(t, settings, "env", "METRICS_PORT="+port, Server)
+	return Start(t, append([]string{PprofAt(port)}, settings...), "env", "METRICS_PORT="+port, Server)
 }
+
+// PprofAt is the setting that has live memory of a Go server read, which shows its profiles at a port.
+func PprofAt(port string) string { return "PPROF_URL=http://127.0.0.1:" + port + "/debug/pprof/" }
 
 // StartScript is Start by way of Script, for tests that are Quiet.
 func StartScript(t testing.TB, settings []string, command ...string) *Run {
